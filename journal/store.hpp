@@ -1,0 +1,53 @@
+#pragma once
+
+#include <continuo/result.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace continuo::journal {
+
+/// One change of one key.
+struct operation {
+  enum class kind : std::uint8_t { put, erase };
+  kind what = kind::put;
+  std::string key;
+  std::string value; ///< empty for `erase`
+};
+
+/// A batch is applied whole or not at all, in its order (a later operation on a key wins).
+using batch = std::vector<operation>;
+
+/// What a scan calls for every entry, in key order; returning false ends the scan without an error.
+using visitor = std::function<bool(std::string_view key, std::string_view value)>;
+
+/// What the journal writes to. One thread commits; any thread reads at any time. A store knows nothing of records: it
+/// keeps bytes under keys, in key order, each value with a checksum of its own over key and value, so that a flipped
+/// bit anywhere is `errc::corrupt` with the place, never other data.
+class store {
+public:
+  virtual ~store() = default;
+
+  /// Writes the batch and syncs it: returns after the sync. An error means unknown: the batch may be there, wholly or
+  /// not at all, after a restart. After the first error every later commit is refused with the same error; the way out
+  /// is to close the store and open it again.
+  [[nodiscard]] virtual result<void> commit(const batch& changes) = 0;
+
+  /// The value under `key`, nothing where there is none. Sees every commit that has returned.
+  [[nodiscard]] virtual result<std::optional<std::string>> get(std::string_view key) const = 0;
+
+  /// Visits all entries whose key begins with `prefix`, in key order, of one consistent moment.
+  [[nodiscard]] virtual result<void> scan(std::string_view prefix, const visitor& visit) const = 0;
+
+  /// Bytes that the file system still has free for this store; a very large number where that has no meaning.
+  [[nodiscard]] virtual std::uint64_t free_bytes() const = 0;
+
+  /// Bytes that the store takes on its disk, roughly.
+  [[nodiscard]] virtual std::uint64_t used_bytes() const = 0;
+};
+
+} // namespace continuo::journal
