@@ -1,0 +1,282 @@
+#pragma once
+
+#include <continuo/archive.hpp>
+#include <continuo/definition.hpp>
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace continuo {
+
+/// The wall clock as Continuo stores it.
+using time_point = std::chrono::system_clock::time_point;
+
+enum class log_level : std::uint8_t { trace, debug, info, warn, error };
+
+namespace detail {
+
+/// Where a node writes its log lines. Called from any thread.
+class log_sink {
+public:
+  virtual ~log_sink() = default;
+  virtual bool enabled(log_level level) const = 0;
+  virtual void write(log_level level, std::string_view text) = 0;
+};
+
+} // namespace detail
+
+/// A logger that puts the instance's name in front of each line. Cheap to copy; valid within the handler.
+class instance_logger {
+public:
+  instance_logger(detail::log_sink* sink, const instance_id& self) : sink_(sink), self_(&self) {}
+
+  template <class... Ts>
+  void debug(fmt::format_string<Ts...> text, Ts&&... values) const {
+    write(log_level::debug, text, std::forward<Ts>(values)...);
+  }
+
+  template <class... Ts>
+  void info(fmt::format_string<Ts...> text, Ts&&... values) const {
+    write(log_level::info, text, std::forward<Ts>(values)...);
+  }
+
+  template <class... Ts>
+  void warn(fmt::format_string<Ts...> text, Ts&&... values) const {
+    write(log_level::warn, text, std::forward<Ts>(values)...);
+  }
+
+  template <class... Ts>
+  void error(fmt::format_string<Ts...> text, Ts&&... values) const {
+    write(log_level::error, text, std::forward<Ts>(values)...);
+  }
+
+private:
+  template <class... Ts>
+  void write(log_level level, fmt::format_string<Ts...> text, Ts&&... values) const {
+    if (sink_ != nullptr && sink_->enabled(level)) {
+      sink_->write(level, fmt::format("{}/{}: {}", self_->type, self_->key,
+                                      fmt::format(text, std::forward<Ts>(values)...)));
+    }
+  }
+
+  detail::log_sink* sink_;
+  const instance_id* self_;
+};
+
+namespace detail {
+
+/// What one call of a handler asked for. It becomes part of the transition, all of it or none.
+struct intents {
+  struct message {
+    bool is_event = false;
+    typed_bytes body;
+  };
+
+  struct timer_change {
+    std::string name;
+    bool cancel = false;
+    std::chrono::nanoseconds delay{0};
+    typed_bytes message;
+  };
+
+  struct expectation {
+    std::string event;
+    bool stop = false;
+  };
+
+  std::vector<message> messages; ///< in the order asked for
+  std::vector<timer_change> timers;
+  std::vector<expectation> expectations;
+  std::optional<typed_bytes> completion;
+  std::optional<std::string> roll_back;
+};
+
+/// What every handler may know. The pointers are valid during the call only.
+struct invocation {
+  const instance_id* self = nullptr;
+  message_id cause;             ///< the message being handled
+  time_point now;               ///< the transition's time
+  std::uint64_t random_seed = 0;
+  log_sink* sink = nullptr;
+  std::string_view answered_type;    ///< the command that a reply or failure answers; empty otherwise
+  std::string_view answered_payload;
+};
+
+/// The next value of a splitmix64 sequence (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+constexpr std::uint64_t next_random(std::uint64_t& state) {
+  state += 0x9e3779b97f4a7c15ULL;
+  auto mixed = state;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebULL;
+  return mixed ^ (mixed >> 31);
+}
+
+/// What the contexts of all handlers have in common.
+class context_base {
+public:
+  explicit context_base(const invocation& call) : call_(call), random_(call.random_seed) {}
+  context_base(const context_base&) = delete;
+  context_base& operator=(const context_base&) = delete;
+
+  /// The instance that handles the message: (saga or service, key).
+  const instance_id& self() const { return *call_.self; }
+
+  /// The id of the message being handled; the same on every attempt.
+  const message_id& cause() const { return call_.cause; }
+
+  /// The time of this transition. The handler sees no other clock, so a test decides what time it is.
+  time_point now() const { return call_.now; }
+
+  /// A number that depends on the node's seed and the message alone: the same again when the message is handled again.
+  std::uint64_t random() { return next_random(random_); }
+
+  /// A logger that names the instance.
+  instance_logger log() const { return {call_.sink, *call_.self}; }
+
+  /// What the handler asked for so far. For the runtime.
+  intents& asked() { return asked_; }
+
+protected:
+  invocation call_;
+  intents asked_;
+  std::uint64_t random_;
+};
+
+} // namespace detail
+
+/// A saga handler's way to act. Nothing happens during the call: what is asked for here becomes durable together with the
+/// saga's new state, or not at all if the handler throws. Valid within the handler, on its thread.
+class saga_context : public detail::context_base {
+public:
+  using context_base::context_base;
+
+  /// Sends a command to the service that handles it. The saga must have declared it with `calls`; an undeclared one is
+  /// a handler error. Its reply comes to `on(const Command::reply&, ...)`.
+  template <message Command>
+  void send(const Command& command) {
+    static_assert(requires { typename Command::reply; },
+                  "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
+    asked_.messages.push_back({false, {std::string{message_name<Command>()}, encode(command)}});
+  }
+
+  /// Publishes an event to every saga and service that subscribes to its type.
+  template <message Event>
+  void publish(const Event& event) {
+    asked_.messages.push_back({true, {std::string{message_name<Event>()}, encode(event)}});
+  }
+
+  /// Sends `message` to this instance after `delay`, once and never early. A timer that is set already under this name
+  /// is replaced. The saga must have declared the message with `timer`.
+  template <message Message>
+  void set_timer(std::string name, std::chrono::nanoseconds delay, const Message& body) {
+    asked_.timers.push_back({std::move(name), false, delay, {std::string{message_name<Message>()}, encode(body)}});
+  }
+
+  /// Takes back a timer; nothing happens where none is set. Its message is not handled any more, even if it is due.
+  void cancel_timer(std::string name) { asked_.timers.push_back({std::move(name), true, {}, {}}); }
+
+  /// Says that the instance waits for this event, which keeps it from being `stuck` when nothing else can wake it.
+  /// Ended by the event's arrival or by `stop_expecting`. Events are handled whether expected or not.
+  template <message Event>
+  void expect() {
+    asked_.expectations.push_back({std::string{message_name<Event>()}, false});
+  }
+
+  template <message Event>
+  void stop_expecting() {
+    asked_.expectations.push_back({std::string{message_name<Event>()}, true});
+  }
+
+  /// Ends the instance as `completed`. With a request still open this is a handler error.
+  void complete() { asked_.completion = detail::typed_bytes{}; }
+
+  /// Ends the instance as `completed` with a result: a string, a number, a bool or any message type.
+  template <class Result>
+  void complete(const Result& value) {
+    if constexpr (std::is_convertible_v<const Result&, std::string_view>) {
+      asked_.completion = detail::typed_bytes{"string", encode(std::string{std::string_view{value}})};
+    } else if constexpr (std::is_same_v<Result, bool>) {
+      asked_.completion = detail::typed_bytes{"bool", encode(value)};
+    } else if constexpr (std::is_integral_v<Result>) {
+      asked_.completion = detail::typed_bytes{"int64", encode(static_cast<std::int64_t>(value))};
+    } else if constexpr (std::is_floating_point_v<Result>) {
+      asked_.completion = detail::typed_bytes{"double", encode(static_cast<double>(value))};
+    } else {
+      static_assert(message<Result>, "continuo: a saga's result is a string, a number, a bool or a type with "
+                                     "CONTINUO_FIELDS");
+      asked_.completion = detail::typed_bytes{std::string{message_name<Result>()}, encode(value)};
+    }
+  }
+
+  /// Gives up: what was done is undone in reverse order, and the instance ends as `compensated` with this reason.
+  void roll_back(std::string reason) { asked_.roll_back = std::move(reason); }
+
+  /// In the handler of a reply or a failure: the command that it answers, as it was sent; nothing in other handlers or if
+  /// the answered command is of another type.
+  template <message Command>
+  std::optional<Command> answered() const {
+    if (call_.answered_type != message_name<Command>()) {
+      return std::nullopt;
+    }
+    auto command = decode<Command>(call_.answered_payload);
+    return command ? std::optional<Command>{std::move(*command)} : std::nullopt;
+  }
+};
+
+/// What the handler of a stateless service knows about the command. Valid within the handler, on its thread.
+class command_context : public detail::context_base {
+public:
+  command_context(const detail::invocation& call, const instance_id& requester, std::uint32_t attempt, std::string key)
+    : context_base(call), requester_(&requester), attempt_(attempt), key_(std::move(key)) {}
+
+  /// Who sent the command or published the event.
+  const instance_id& requester() const { return *requester_; }
+
+  /// 1 on the first attempt. Counted durably for failed attempts; a crash of the process repeats a number.
+  std::uint32_t attempt() const { return attempt_; }
+
+  /// The key under which outside effects of this command are to be deduplicated: the same on every attempt, after every
+  /// crash and on every node. A handler with several effects uses another `index` for each.
+  std::string idempotency_key(unsigned index = 0) const {
+    return index == 0 ? key_ : fmt::format("{}.{}", key_, index);
+  }
+
+  /// Publishes an event together with the outcome: durable with it, or not at all if the attempt fails.
+  template <message Event>
+  void publish(const Event& event) {
+    asked_.messages.push_back({true, {std::string{message_name<Event>()}, encode(event)}});
+  }
+
+private:
+  const instance_id* requester_;
+  std::uint32_t attempt_;
+  std::string key_;
+};
+
+/// What the handler of a keyed service knows about the command. The handler must have no outside effects: it is run at
+/// memory speed, and again if the process dies before its state is durable. Valid within the handler.
+class keyed_context : public detail::context_base {
+public:
+  keyed_context(const detail::invocation& call, const instance_id& requester)
+    : context_base(call), requester_(&requester) {}
+
+  const instance_id& requester() const { return *requester_; }
+
+  /// Publishes an event together with the new state.
+  template <message Event>
+  void publish(const Event& event) {
+    asked_.messages.push_back({true, {std::string{message_name<Event>()}, encode(event)}});
+  }
+
+private:
+  const instance_id* requester_;
+};
+
+} // namespace continuo
