@@ -1,0 +1,169 @@
+#pragma once
+
+#include "messages/envelope.hpp"
+
+#include <continuo/context.hpp>
+#include <continuo/status.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+/// The one durable value of an instance, and the moment in which a transition happens.
+namespace continuo::engine {
+
+using messages::envelope;
+using messages::message_kind;
+
+/// The present, as the node's clock tells it. A test decides what it is.
+struct moment {
+  time_point wall;               ///< the wall clock; it may jump
+  std::int64_t boot_time_ns = 0; ///< CLOCK_BOOTTIME: never jumps, and counts while the machine sleeps
+  std::uint64_t boot = 0;        ///< which boot of the machine
+};
+
+enum class record_kind : std::uint8_t {
+  saga,
+  keyed,       ///< an instance of a keyed service
+  command,     ///< a command or event in execution at a stateless service
+  publish,     ///< a client's accepted event
+  send,        ///< a client's accepted command
+  dead_letter, ///< a message that failed for good
+};
+CONTINUO_ENUM(record_kind, saga, keyed, command, publish, send, dead_letter)
+
+/// A command sent whose outcome is not known yet.
+struct request {
+  message_id id;
+  instance_id to;
+  std::string type;
+  std::string payload;
+  time_point sent_at;
+  bool effects = false;      ///< its handler has effects outside: it goes out only when this record is durable
+  bool abandoned = false;    ///< given up; its outcome only decides what must be undone
+  bool compensation = false; ///< undoes the newest completed step
+  bool refused = false;      ///< a compensation that was declined: waits for a person
+
+  CONTINUO_FIELDS(request, id, to, type, payload, sent_at, effects, abandoned, compensation, refused)
+};
+
+/// An event or a reply that its receiver has not acknowledged.
+struct outgoing {
+  message_id id;
+  message_kind kind = message_kind::event;
+  instance_id to;
+  message_id in_reply_to;
+  std::string type;
+  std::string payload;
+  bool effects = false; ///< as in `request`
+
+  CONTINUO_FIELDS(outgoing, id, kind, to, in_reply_to, type, payload, effects)
+};
+
+/// The last message of a sender that this instance handled.
+struct inbox_entry {
+  instance_id from;
+  message_id last;
+
+  CONTINUO_FIELDS(inbox_entry, from, last)
+};
+
+/// A timer that is set. In the boot that set it the boot time decides, in another the wall clock.
+struct timer {
+  std::string name;
+  message_id id;
+  std::uint64_t boot = 0;
+  std::int64_t due_boot_time_ns = 0;
+  time_point due;
+  std::string type;
+  std::string payload;
+
+  CONTINUO_FIELDS(timer, name, id, boot, due_boot_time_ns, due, type, payload)
+};
+
+/// What undoes a completed step, or marks one whose outcome is unknown and that nothing undoes.
+struct compensation {
+  std::string step; ///< the command that is undone
+  std::string type; ///< the undo command; empty: unknown outcome, and no undo declared
+  std::string payload;
+
+  CONTINUO_FIELDS(compensation, step, type, payload)
+};
+
+/// The whole of an instance. Equal records give equal bytes.
+struct record {
+  record_kind kind = record_kind::saga;
+  instance_id self;
+  std::uint32_t definition_version = 0;
+  std::uint64_t revision = 0; ///< the number of the transition that wrote it
+  std::uint64_t history = 0;  ///< the revision of its newest history entry; 0: none
+  instance_status status = instance_status::running;
+  instance_status resumes_to = instance_status::running; ///< while paused or stuck
+  std::string reason;
+  std::string state;
+  std::string result_type;
+  std::string result;
+  std::vector<request> requests;
+  std::vector<outgoing> outbox;
+  std::vector<inbox_entry> inbox;
+  std::vector<timer> timers;
+  std::vector<compensation> compensations; ///< oldest step first
+  std::set<std::string> expected;
+  std::optional<envelope> failed; ///< the message that made it `stuck`; of a command: the one in execution
+  std::uint32_t attempts = 0;
+  std::uint32_t deaths = 0; ///< how often the process died while this instance ran alone
+  time_point retry_at;      ///< of a command: when the next attempt is due
+  time_point started_at;
+  time_point updated_at;
+
+  CONTINUO_FIELDS(record, kind, self, definition_version, revision, history, status, resumes_to, reason, state, result_type,
+                  result, requests, outbox, inbox, timers, compensations, expected, failed, attempts, deaths, retry_at,
+                  started_at, updated_at)
+};
+
+/// A message in a history entry, for people and for replay.
+struct noted_message {
+  message_kind kind = message_kind::event;
+  message_id id;
+  instance_id peer;
+  std::string type;
+  std::string payload;
+
+  CONTINUO_FIELDS(noted_message, kind, id, peer, type, payload)
+};
+
+/// One transition as the history keeps it. The entries of an instance are chained from the newest to the oldest.
+struct history_entry {
+  instance_id self;
+  std::uint64_t revision = 0;
+  std::uint64_t previous = 0; ///< revision of the entry before it; 0: the first
+  time_point at;
+  std::string what; ///< the transition's name in the table
+  instance_status status = instance_status::running; ///< after it
+  std::optional<noted_message> in;
+  std::vector<noted_message> out;
+  std::string note; ///< who did it and why, for operators' verbs; the reason of a failure
+
+  CONTINUO_FIELDS(history_entry, self, revision, previous, at, what, status, in, out, note)
+};
+
+// -- bounds -----------------------------------------------------------------------
+constexpr std::size_t record_bytes_max = 1 << 20;
+constexpr std::size_t open_requests_max = 1'000;
+constexpr std::size_t inbox_senders_max = 1'000;
+
+/// Roughly the bytes that `value` takes when written: never less than half of them, never more than twice.
+std::size_t approximate_size(const record& value);
+
+/// The key of a record in the store.
+std::string record_key(const instance_id& id);
+
+/// The key of a history entry in the store: in the order in which they are written.
+std::string history_key(std::uint64_t revision);
+
+/// The prefix of all records of one saga, service or built-in type.
+std::string record_prefix(std::string_view type);
+
+} // namespace continuo::engine

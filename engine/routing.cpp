@@ -1,0 +1,94 @@
+#include "engine/routing.hpp"
+
+namespace continuo::engine {
+
+result<void> routing_table::claim_name(const std::string& name) {
+  if (name.empty()) {
+    return fail(errc::invalid_definition, "a service has an empty name");
+  }
+  if (name.starts_with("continuo.")) {
+    return fail(errc::invalid_definition, "the name \"" + name + "\" is reserved: choose one without \"continuo.\"");
+  }
+  if (!names_.emplace(name, true).second) {
+    return fail(errc::invalid_definition, "two sagas or services are named \"" + name + "\": each name is used once");
+  }
+  return {};
+}
+
+result<void> routing_table::add(const detail::saga_type& saga) {
+  if (auto claimed = claim_name(saga.name); !claimed) {
+    return claimed;
+  }
+  for (const auto& [event, subscription] : saga.subscriptions) {
+    subscribers_[event].push_back({saga.name, false, subscription.key});
+  }
+  return {};
+}
+
+result<void> routing_table::add(const detail::service_type& service) {
+  if (auto claimed = claim_name(service.name); !claimed) {
+    return claimed;
+  }
+  for (const auto& [command, entry] : service.commands) {
+    const auto effects = !service.pure;
+    if (auto [other, fresh] = commands_.try_emplace(command, handler{service.name, effects, {}}); !fresh) {
+      return fail(errc::invalid_definition, "command " + command + " is handled by \"" + other->second.service
+                                              + "\" and by \"" + service.name + "\": it must have one handler");
+    }
+  }
+  for (const auto& [event, entry] : service.events) {
+    subscribers_[event].push_back({service.name, !service.pure, {}});
+  }
+  return {};
+}
+
+result<void> routing_table::add(const detail::keyed_service_type& service) {
+  if (auto claimed = claim_name(service.name); !claimed) {
+    return claimed;
+  }
+  for (const auto& [command, entry] : service.commands) {
+    if (auto [other, fresh] = commands_.try_emplace(command, handler{service.name, false, entry.key}); !fresh) {
+      return fail(errc::invalid_definition, "command " + command + " is handled by \"" + other->second.service
+                                              + "\" and by \"" + service.name + "\": it must have one handler");
+    }
+  }
+  return {};
+}
+
+result<destination> routing_table::command(std::string_view type, std::string_view payload) const {
+  const auto found = commands_.find(type);
+  if (found == commands_.end()) {
+    return fail(errc::unknown_type, "no service handles the command " + std::string{type});
+  }
+  const auto& entry = found->second;
+  if (!entry.key) {
+    return destination{{entry.service, {}}, entry.effects};
+  }
+  auto key = entry.key(payload);
+  if (!key) {
+    return tl::unexpected(key.error());
+  }
+  return destination{{entry.service, std::move(*key)}, entry.effects};
+}
+
+result<std::vector<destination>> routing_table::event(std::string_view type, std::string_view payload) const {
+  std::vector<destination> found;
+  const auto entry = subscribers_.find(type);
+  if (entry == subscribers_.end()) {
+    return found;
+  }
+  for (const auto& subscriber : entry->second) {
+    if (!subscriber.key) {
+      found.push_back({{subscriber.service, {}}, subscriber.effects});
+      continue;
+    }
+    auto key = subscriber.key(payload);
+    if (!key) {
+      return tl::unexpected(key.error());
+    }
+    found.push_back({{subscriber.service, std::move(*key)}, subscriber.effects});
+  }
+  return found;
+}
+
+} // namespace continuo::engine

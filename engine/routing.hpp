@@ -1,0 +1,52 @@
+#pragma once
+
+#include <continuo/definition.hpp>
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace continuo::engine {
+
+/// Where a message goes.
+struct destination {
+  instance_id to;       ///< without a key: a stateless service
+  bool effects = false; ///< its handler has effects outside the node
+};
+
+/// Who handles which command and who hears which event. Filled at start, then only read, from any thread.
+class routing_table {
+public:
+  // -- filling -----------------------------------------------------------------
+  /// Each returns what contradicts an earlier entry (a second service for a command, a name used twice).
+  result<void> add(const detail::saga_type& saga);
+  result<void> add(const detail::service_type& service);
+  result<void> add(const detail::keyed_service_type& service);
+
+  // -- queries ------------------------------------------------------------------
+  bool knows_command(std::string_view type) const { return commands_.find(type) != commands_.end(); }
+  bool knows_event(std::string_view type) const { return subscribers_.find(type) != subscribers_.end(); }
+
+  /// The destination of a command; `errc::unknown_type` where no service handles it, `errc::malformed` where its key
+  /// cannot be read.
+  result<destination> command(std::string_view type, std::string_view payload) const;
+
+  /// The subscribers of an event, in a fixed order; `errc::malformed` where a key cannot be read.
+  result<std::vector<destination>> event(std::string_view type, std::string_view payload) const;
+
+private:
+  struct handler {
+    std::string service;
+    bool effects = false;
+    detail::key_reader key; // empty: stateless
+  };
+
+  result<void> claim_name(const std::string& name);
+
+  std::map<std::string, handler, std::less<>> commands_;
+  std::map<std::string, std::vector<handler>, std::less<>> subscribers_;
+  std::map<std::string, bool, std::less<>> names_;
+};
+
+} // namespace continuo::engine

@@ -1,0 +1,47 @@
+#pragma once
+
+#include "engine/saga_machine.hpp"
+
+#include <utility>
+
+// Private to the saga machine's own files.
+namespace continuo::engine {
+
+/// A transition in the making: what has been decided so far, and the numbers from which ids are made.
+struct saga_machine::draft {
+  draft(const moment& present, std::uint64_t number, std::uint64_t store) : now(present), revision(number), store_id(store) {}
+
+  const moment& now;
+  std::uint64_t revision;
+  std::uint64_t store_id;
+  std::uint32_t index = 0;
+  transition out;
+  std::optional<noted_message> in;
+  std::vector<noted_message> noted;
+  std::string note;
+  bool state_changed = false;
+  bool keep_history = true;
+
+  message_id next_id() { return {store_id, revision, index++}; }
+
+  void note_in(const envelope& message) {
+    in = noted_message{message.kind, message.id, message.from, message.type, message.payload};
+  }
+
+  /// Sends it at once, or with the write where the receiver has effects outside.
+  void send(envelope message, bool effects) {
+    noted.push_back({message.kind, message.id, message.to, message.type, message.payload});
+    (effects ? out.released : out.sent).push_back(std::move(message));
+  }
+
+  void done(const envelope& message, message_id forget = {}) {
+    out.receipts.push_back({message.to, message.from, message.id, forget});
+  }
+};
+
+struct saga_machine::plan {
+  detail::intents asked;
+  std::vector<std::vector<destination>> destinations; // one list for each of asked.messages
+};
+
+} // namespace continuo::engine

@@ -1,0 +1,765 @@
+#include "engine/saga_machine.hpp"
+
+#include "engine/dead_letter.hpp"
+#include "engine/saga_draft.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+
+namespace continuo::engine {
+
+namespace {
+
+constexpr std::array edges{
+  "start",        "start_fails",  "unknown_discard", "unknown_dead_letter", "stale",         "event",
+  "event_dropped", "event_after_end", "reply",       "failure",             "failure_rolls_back", "timer",
+  "timer_stale",  "duplicate",    "hold",            "retry_later",         "handler_fails", "late_success",
+  "late_failure", "undone",       "undo_refused",    "cancel",              "pause",         "resume",
+  "retry",        "skip",         "verb_refused",    "quarantine",          "flush",         "expire",
+};
+
+bool is_answer(const envelope& message) {
+  return message.kind == message_kind::reply || message.kind == message_kind::failure;
+}
+
+} // namespace
+
+std::span<const char* const> saga_edges() {
+  return edges;
+}
+
+saga_machine::saga_machine(const saga_environment& environment, instance_id self, std::optional<record> stored)
+  : environment_(&environment) {
+  if (stored) {
+    record_ = std::move(*stored);
+    exists_ = true;
+  } else {
+    record_.self = std::move(self);
+  }
+}
+
+// -- messages ---------------------------------------------------------------------
+
+transition saga_machine::receive(const envelope& message, const moment& now, std::uint64_t revision) {
+  draft next{now, revision, environment_->store};
+  if (is_duplicate(next, message)) {
+    return std::move(next.out);
+  }
+  if (!exists_ && !retrying_) {
+    absent(next, message);
+    return std::move(next.out);
+  }
+  if (must_hold(message) || is_held_back(message)) {
+    hold(next, message);
+    return std::move(next.out);
+  }
+  held_.erase(message.from);
+  dispatch(next, message);
+  return std::move(next.out);
+}
+
+transition saga_machine::try_again(const moment& now, std::uint64_t revision) {
+  draft next{now, revision, environment_->store};
+  const auto message = std::move(*retrying_);
+  retrying_.reset();
+  if (exists_) {
+    dispatch(next, message);
+  } else {
+    absent(next, message);
+  }
+  if (!retrying_) {
+    attempts_ = 0;
+    release_held(next.out);
+  }
+  return std::move(next.out);
+}
+
+bool saga_machine::is_duplicate(draft& next, const envelope& message) const {
+  const auto duplicate = [&](const char* edge) {
+    next.out.edge = edge;
+    return true;
+  };
+  if (message.kind == message_kind::timer) {
+    const auto is_set = std::any_of(record_.timers.begin(), record_.timers.end(),
+                                    [&](const timer& entry) { return entry.id == message.id; });
+    if (!is_set) {
+      next.out.disarmed.push_back(message.id);
+    }
+    return !is_set && duplicate(exists_ ? "timer_stale" : "stale");
+  }
+  if (retrying_ && retrying_->id == message.id) {
+    return duplicate("duplicate");
+  }
+  if (record_.failed && record_.failed->id == message.id) {
+    next.done(message);
+    return duplicate("duplicate");
+  }
+  if (is_answer(message)) {
+    const auto position = find_request(message.in_reply_to);
+    if (position == record_.requests.size() || record_.requests[position].refused) {
+      next.done(message, message.in_reply_to);
+      return duplicate(exists_ ? "duplicate" : "stale");
+    }
+    return false;
+  }
+  const auto seen = std::any_of(record_.inbox.begin(), record_.inbox.end(), [&](const inbox_entry& entry) {
+    return entry.from == message.from && entry.last >= message.id;
+  });
+  if (seen) {
+    next.done(message);
+  }
+  return seen && duplicate("duplicate");
+}
+
+bool saga_machine::must_hold(const envelope& message) const {
+  if (retrying_) {
+    return true;
+  }
+  switch (record_.status) {
+  case instance_status::paused:
+    return true;
+  case instance_status::stuck:
+    return record_.resumes_to == instance_status::running;
+  case instance_status::running:
+  case instance_status::compensating:
+    return message.kind == message_kind::event && record_.inbox.size() >= inbox_senders_max
+           && std::none_of(record_.inbox.begin(), record_.inbox.end(),
+                           [&](const inbox_entry& entry) { return entry.from == message.from; });
+  default:
+    return false;
+  }
+}
+
+bool saga_machine::is_held_back(const envelope& message) const {
+  const auto earlier = held_.find(message.from);
+  if (earlier != held_.end() && earlier->second < message.id) {
+    return true;
+  }
+  if (!message.predecessor || is_answer(message)) {
+    return false;
+  }
+  return std::none_of(record_.inbox.begin(), record_.inbox.end(), [&](const inbox_entry& entry) {
+    return entry.from == message.from && entry.last >= message.predecessor;
+  });
+}
+
+void saga_machine::hold(draft& next, const envelope& message) {
+  next.out.edge = "hold";
+  if (message.kind == message_kind::timer) {
+    return; // the record has it; it is armed again when the instance goes on
+  }
+  if (message.from.key.empty()) {
+    held_answers_.emplace_back(message.from, message.id);
+    return;
+  }
+  const auto [entry, fresh] = held_.try_emplace(message.from, message.id);
+  if (!fresh && message.id < entry->second) {
+    entry->second = message.id;
+  }
+}
+
+void saga_machine::release_held(transition& into) {
+  // Entries of senders stay: until the first message put off is back, later ones of that sender wait.
+  for (const auto& [sender, first] : held_) {
+    into.calls.push_back({record_.self, sender, first});
+  }
+  for (auto& [sender, id] : held_answers_) {
+    into.calls.push_back({record_.self, std::move(sender), id});
+  }
+  held_answers_.clear();
+  if (record_.status == instance_status::running) {
+    into.armed.insert(into.armed.end(), record_.timers.begin(), record_.timers.end());
+  }
+}
+
+void saga_machine::dispatch(draft& next, const envelope& message) {
+  next.note_in(message);
+  switch (message.kind) {
+  case message_kind::event:
+    handle_event(next, message);
+    break;
+  case message_kind::timer:
+    handle_timer(next, message);
+    break;
+  case message_kind::reply:
+  case message_kind::failure:
+    handle_answer(next, message);
+    break;
+  case message_kind::command:
+  case message_kind::withdrawal:
+    next.out.edge = "stale"; // sagas take no commands
+    break;
+  }
+}
+
+void saga_machine::absent(draft& next, const envelope& message) {
+  const auto found = environment_->type->subscriptions.find(message.type);
+  if (message.kind != message_kind::event || found == environment_->type->subscriptions.end()) {
+    next.out.edge = "stale";
+    next.done(message);
+    return;
+  }
+  if (!found->second.starts) {
+    const auto keep = found->second.unknown == unknown_instance::dead_letter;
+    next.out.edge = keep ? "unknown_dead_letter" : "unknown_discard";
+    if (keep) {
+      next.out.dead_letters.push_back(
+        dead_letter_of(message, "no instance of " + record_.self.type + " lives under this key", next.now.wall));
+    }
+    next.done(message);
+    return;
+  }
+  next.note_in(message);
+  auto asked = invoke(message, nullptr, next.now);
+  auto checked = asked ? check(std::move(*asked), nullptr) : result<plan>{tl::unexpected(asked.error())};
+  if (!checked) {
+    handler_failed(next, message, checked.error().message);
+    return;
+  }
+  next.out.edge = "start";
+  create(next);
+  next.state_changed = true;
+  remember(next, message);
+  next.done(message);
+  apply(next, std::move(*checked));
+  write(next);
+}
+
+void saga_machine::handle_event(draft& next, const envelope& message) {
+  const auto found = environment_->type->subscriptions.find(message.type);
+  const auto handles = found != environment_->type->subscriptions.end() && found->second.handles;
+  const auto live = record_.status == instance_status::running;
+  if (!handles || !live) {
+    remember(next, message);
+    next.done(message);
+  }
+  if (is_terminal(record_.status)) {
+    next.out.edge = "event_after_end";
+    if (handles && found->second.unknown == unknown_instance::dead_letter) {
+      next.out.dead_letters.push_back(dead_letter_of(message, "the instance is over", next.now.wall));
+    }
+    write(next);
+    return;
+  }
+  if (!handles || !live) {
+    next.out.edge = "event_dropped";
+    taken_over(next, message);
+    write(next);
+    return;
+  }
+  auto asked = invoke(message, nullptr, next.now);
+  auto checked = asked ? check(std::move(*asked), nullptr) : result<plan>{tl::unexpected(asked.error())};
+  if (!checked) {
+    handler_failed(next, message, checked.error().message);
+    return;
+  }
+  next.out.edge = "event";
+  next.state_changed = true;
+  remember(next, message);
+  next.done(message);
+  record_.expected.erase(message.type);
+  taken_over(next, message);
+  apply(next, std::move(*checked));
+  audit(next);
+  write(next);
+}
+
+void saga_machine::handle_timer(draft& next, const envelope& message) {
+  auto asked = invoke(message, nullptr, next.now);
+  auto checked = asked ? check(std::move(*asked), nullptr) : result<plan>{tl::unexpected(asked.error())};
+  if (!checked) {
+    handler_failed(next, message, checked.error().message);
+    return;
+  }
+  next.out.edge = "timer";
+  next.state_changed = true;
+  std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
+  next.out.disarmed.push_back(message.id);
+  taken_over(next, message);
+  apply(next, std::move(*checked));
+  audit(next);
+  write(next);
+}
+
+void saga_machine::handle_answer(draft& next, const envelope& message) {
+  const auto position = find_request(message.in_reply_to);
+  if (position == record_.requests.size()) {
+    next.out.edge = "duplicate";
+    next.done(message, message.in_reply_to);
+    return;
+  }
+  if (record_.requests[position].compensation) {
+    handle_undo_answer(next, message, position);
+    return;
+  }
+  if (record_.status != instance_status::running) {
+    handle_late_answer(next, message, position);
+    return;
+  }
+  const auto& sent = record_.requests[position];
+  auto undo = undo_of(sent, message);
+  if (!undo) {
+    handler_failed(next, message, undo.error().message);
+    return;
+  }
+  const auto failed = message.kind == message_kind::failure;
+  const auto call = environment_->type->calls.find(sent.type);
+  if (failed && (call == environment_->type->calls.end() || !call->second.on_failure)) {
+    next.out.edge = "failure_rolls_back";
+    const auto body = decode<messages::failure_body>(message.payload);
+    const auto closed = close_request(next, position, message);
+    if (*undo) {
+      record_.compensations.push_back(std::move(**undo));
+    }
+    taken_over(next, message);
+    begin_rollback(next, fmt::format("{} failed: {}", closed.type, body ? body->reason : "its reason is unreadable"));
+    write(next);
+    return;
+  }
+  auto asked = invoke(message, &sent, next.now);
+  auto checked = asked ? check(std::move(*asked), &sent) : result<plan>{tl::unexpected(asked.error())};
+  if (!checked) {
+    handler_failed(next, message, checked.error().message);
+    return;
+  }
+  next.out.edge = failed ? "failure" : "reply";
+  next.state_changed = true;
+  close_request(next, position, message);
+  if (*undo) {
+    record_.compensations.push_back(std::move(**undo));
+  }
+  taken_over(next, message);
+  apply(next, std::move(*checked));
+  audit(next);
+  write(next);
+}
+
+// -- receipts ------------------------------------------------------------------------
+
+void saga_machine::receive(const messages::receipt& receipt) {
+  if (receipt.done) {
+    const auto before = record_.outbox.size();
+    std::erase_if(record_.outbox, [&](const outgoing& entry) { return entry.id == receipt.done; });
+    if (record_.outbox.size() != before) {
+      dirty_ = true;
+      auto& last = dropped_[receipt.from];
+      last = std::max(last, receipt.done);
+    }
+  }
+  if (receipt.forget) {
+    const auto count = std::erase_if(record_.inbox, [&](const inbox_entry& entry) {
+      return entry.from == receipt.from && entry.last <= receipt.forget;
+    });
+    dirty_ = dirty_ || count > 0;
+    const auto held = held_.find(receipt.from);
+    if (held != held_.end() && held->second <= receipt.forget) {
+      held_.erase(held);
+    }
+  }
+}
+
+transition saga_machine::called(const messages::call_for& call) const {
+  transition out;
+  out.edge = "flush";
+  resend(out, &call.from);
+  const auto holds = [&](const auto& entries) {
+    return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.id <= call.id && entry.to == call.from; });
+  };
+  if (!dirty_ && !holds(record_.requests) && !holds(record_.outbox)) {
+    out.receipts.push_back({record_.self, call.from, {}, call.id});
+  }
+  return out;
+}
+
+// -- the saga's handlers ----------------------------------------------------------------
+
+result<detail::intents> saga_machine::invoke(const envelope& message, const request* answered, const moment& now) {
+  const auto failed = [&](std::string what) {
+    state_.reset(); // the handler may have changed it half-way; the record has it whole
+    return fail(errc::handler_failed, fmt::format("on({}): {}", message.type.empty() ? "failure" : message.type, what));
+  };
+  if (!state_) {
+    if (!exists_ || record_.state.empty()) {
+      state_ = environment_->type->create();
+    } else {
+      auto decoded = environment_->type->state->decode(record_.state);
+      if (!decoded) {
+        return failed("the stored state cannot be read: " + decoded.error().message);
+      }
+      state_ = std::move(*decoded);
+    }
+  }
+  detail::invocation call;
+  call.self = &record_.self;
+  call.cause = message.id;
+  call.now = now.wall;
+  call.random_seed = environment_->seed ^ std::hash<message_id>{}(message.id);
+  call.sink = environment_->sink;
+  if (answered != nullptr) {
+    call.answered_type = answered->type;
+    call.answered_payload = answered->payload;
+  }
+  saga_context context{call};
+  // The one place where code of the application runs inside the engine.
+  try {
+    result<void> ran;
+    if (message.kind == message_kind::failure) {
+      auto body = decode<messages::failure_body>(message.payload);
+      if (!body) {
+        return failed(body.error().message);
+      }
+      const detail::failed_command parts{static_cast<failure_kind>(body->kind), body->reason, answered->payload};
+      ran = environment_->type->calls.find(answered->type)->second.on_failure(state_.get(), parts, context);
+    } else {
+      const auto handler = environment_->type->handlers.find(message.type);
+      if (handler == environment_->type->handlers.end()) {
+        return failed("the saga has no handler for it");
+      }
+      ran = handler->second(state_.get(), message.payload, context);
+    }
+    if (!ran) {
+      return failed(ran.error().message);
+    }
+  } catch (const std::exception& thrown) {
+    return failed(thrown.what());
+  } catch (...) {
+    return failed("it threw something that is no std::exception");
+  }
+  return std::move(context.asked());
+}
+
+result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const request* closing) const {
+  // Only called after a handler has run: what is wrong here is the handler's mistake, and its changes are dropped.
+  const auto mistake = [](std::string what) { return fail(errc::handler_failed, std::move(what)); };
+  plan checked;
+  std::size_t commands = 0;
+  std::size_t bytes = 0;
+  for (const auto& message : asked.messages) {
+    bytes += message.body.payload.size() + message.body.type.size() + 64;
+    if (message.is_event) {
+      auto where = environment_->routes->event(message.body.type, message.body.payload);
+      if (!where) {
+        return mistake(fmt::format("publish({}): {}", message.body.type, where.error().message));
+      }
+      bytes += where->size() * message.body.payload.size();
+      checked.destinations.push_back(std::move(*where));
+      continue;
+    }
+    ++commands;
+    if (environment_->type->calls.find(message.body.type) == environment_->type->calls.end()) {
+      return mistake(fmt::format("send({0}): the saga does not declare it; add saga.calls<{0}>() to define",
+                                 message.body.type));
+    }
+    auto where = environment_->routes->command(message.body.type, message.body.payload);
+    if (!where) {
+      return mistake(fmt::format("send({}): {}", message.body.type, where.error().message));
+    }
+    checked.destinations.push_back({std::move(*where)});
+  }
+  for (const auto& change : asked.timers) {
+    bytes += change.name.size() + change.message.payload.size() + 64;
+    if (!change.cancel && !environment_->type->timers.contains(change.message.type)) {
+      return mistake(fmt::format("set_timer(\"{0}\"): the saga does not declare {1}; add saga.timer<{1}>() to define",
+                                 change.name, change.message.type));
+    }
+    if (!change.cancel && change.delay < std::chrono::nanoseconds{0}) {
+      return mistake(fmt::format("set_timer(\"{}\"): its delay is negative", change.name));
+    }
+  }
+  const auto open = record_.requests.size() - (closing != nullptr ? 1 : 0) + commands;
+  if (asked.completion && asked.roll_back) {
+    return mistake("it both completed and rolled back");
+  }
+  if (asked.completion && open > 0) {
+    return mistake(fmt::format("complete() with {} request(s) open: wait for their replies, or roll back", open));
+  }
+  if (open > open_requests_max) {
+    return mistake(fmt::format("{} requests would be open; the limit is {}", open, open_requests_max));
+  }
+  if (asked.completion) {
+    bytes += asked.completion->payload.size();
+  }
+  if (approximate_size(record_) + bytes + environment_->type->state->encode(state_.get()).size() > record_bytes_max) {
+    return mistake(fmt::format("the instance's record would pass {} bytes", record_bytes_max));
+  }
+  checked.asked = std::move(asked);
+  return checked;
+}
+
+void saga_machine::apply(draft& next, plan&& planned) {
+  auto& asked = planned.asked;
+  for (std::size_t i = 0; i < asked.messages.size(); ++i) {
+    auto& message = asked.messages[i];
+    if (message.is_event) {
+      publish(next, message.body, planned.destinations[i]);
+    } else if (!asked.roll_back) { // who gives up in the same breath sends nothing that would have to be taken back
+      send(next, std::move(message.body), planned.destinations[i].front(), false);
+    }
+  }
+  for (auto& expectation : asked.expectations) {
+    if (expectation.stop) {
+      record_.expected.erase(expectation.event);
+    } else {
+      record_.expected.insert(std::move(expectation.event));
+    }
+  }
+  for (auto& change : asked.timers) {
+    const auto same_name = [&](const timer& entry) { return entry.name == change.name; };
+    const auto old = std::find_if(record_.timers.begin(), record_.timers.end(), same_name);
+    if (old != record_.timers.end()) {
+      next.out.disarmed.push_back(old->id);
+      record_.timers.erase(old);
+    }
+    if (!change.cancel) {
+      timer set{std::move(change.name),
+                next.next_id(),
+                next.now.boot,
+                next.now.boot_time_ns + change.delay.count(),
+                next.now.wall + std::chrono::duration_cast<time_point::duration>(change.delay),
+                std::move(change.message.type),
+                std::move(change.message.payload)};
+      next.out.armed.push_back(set);
+      record_.timers.push_back(std::move(set));
+    }
+  }
+  if (asked.roll_back) {
+    begin_rollback(next, std::move(*asked.roll_back));
+  } else if (asked.completion) {
+    record_.result_type = std::move(asked.completion->type);
+    record_.result = std::move(asked.completion->payload);
+    end(next, instance_status::completed);
+  } else if (std::string_view{next.out.edge} == "start") {
+    audit(next);
+  }
+}
+
+void saga_machine::send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates) {
+  request sent{next.next_id(), where.to,      std::move(body.type), std::move(body.payload),
+               next.now.wall,  where.effects, false,                compensates,
+               false};
+  record_.requests.push_back(sent);
+  next.send(to_envelope(sent), sent.effects);
+}
+
+void saga_machine::publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where) {
+  for (const auto& subscriber : where) {
+    outgoing sent{next.next_id(), message_kind::event, subscriber.to, {}, body.type, body.payload, subscriber.effects};
+    record_.outbox.push_back(sent);
+    next.send(to_envelope(sent), sent.effects);
+  }
+}
+
+void saga_machine::taken_over(draft&, const envelope& message) {
+  record_.deaths = 0;
+  if (record_.failed && record_.failed->id == message.id) {
+    record_.failed.reset();
+    record_.reason.clear();
+  }
+}
+
+void saga_machine::handler_failed(draft& next, const envelope& message, const std::string& reason) {
+  next.out.receipts.clear();
+  ++attempts_;
+  if (attempts_ < environment_->handler_attempts) {
+    next.out.edge = "retry_later";
+    retrying_ = message;
+    next.out.try_again = environment_->handler_delay * (1u << std::min<std::uint32_t>(attempts_ - 1, 20));
+    return;
+  }
+  next.out.edge = exists_ ? "handler_fails" : "start_fails";
+  if (!exists_) {
+    create(next);
+  }
+  remember(next, message);
+  std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
+  if (message.kind == message_kind::timer) {
+    next.out.disarmed.push_back(message.id);
+  } else {
+    next.done(message);
+  }
+  record_.failed = message;
+  record_.attempts = attempts_;
+  attempts_ = 0;
+  become_stuck(next, reason, record_.status == instance_status::stuck ? record_.resumes_to : record_.status);
+  write(next);
+}
+
+// -- parts ---------------------------------------------------------------------------------
+
+void saga_machine::create(const draft& next) {
+  record_.kind = record_kind::saga;
+  record_.definition_version = environment_->type->version;
+  record_.status = instance_status::running;
+  record_.started_at = next.now.wall;
+}
+
+void saga_machine::remember(draft&, const envelope& message) {
+  if (message.kind != message_kind::event) {
+    return; // an answer is known to be handled by its closed request, a timer by its absence
+  }
+  const auto entry = std::find_if(record_.inbox.begin(), record_.inbox.end(),
+                                  [&](const inbox_entry& known) { return known.from == message.from; });
+  if (entry == record_.inbox.end()) {
+    record_.inbox.push_back({message.from, message.id});
+  } else {
+    entry->last = std::max(entry->last, message.id);
+  }
+}
+
+std::size_t saga_machine::find_request(const message_id& id) const {
+  const auto found = std::find_if(record_.requests.begin(), record_.requests.end(),
+                                  [&](const request& entry) { return entry.id == id; });
+  return static_cast<std::size_t>(found - record_.requests.begin());
+}
+
+request saga_machine::close_request(draft& next, std::size_t position, const envelope& answer) {
+  auto closed = std::move(record_.requests[position]);
+  record_.requests.erase(record_.requests.begin() + static_cast<std::ptrdiff_t>(position));
+  next.done(answer);
+  if (!closed.to.key.empty()) { // a stateless service forgets with the reply's receipt
+    auto& last = dropped_[closed.to];
+    last = std::max(last, closed.id);
+  }
+  return closed;
+}
+
+void saga_machine::audit(draft& next) {
+  if (record_.status == instance_status::running && record_.requests.empty() && record_.timers.empty()
+      && record_.expected.empty()) {
+    become_stuck(next,
+                 "nothing can wake it: no request is open, no timer is set and no event is expected (did the handler "
+                 "forget to send its next command?)",
+                 instance_status::running);
+  }
+}
+
+void saga_machine::write(draft& next) {
+  next.out.write = write_kind::put;
+  next.out.created = !exists_;
+  exists_ = true;
+  if (next.state_changed && state_) {
+    record_.state = environment_->type->state->encode(state_.get());
+    record_.definition_version = environment_->type->version;
+  }
+  record_.revision = next.revision;
+  if (next.keep_history) {
+    record_.updated_at = next.now.wall;
+    if (environment_->history) {
+      next.out.history = history_entry{record_.self,   next.revision,      record_.history,       next.now.wall,
+                                       next.out.edge,  record_.status,     std::move(next.in),    std::move(next.noted),
+                                       std::move(next.note)};
+      record_.history = next.revision;
+    }
+  }
+  dirty_ = false;
+  forget_dropped(next.out);
+}
+
+void saga_machine::forget_dropped(transition& into) {
+  for (auto entry = dropped_.begin(); entry != dropped_.end();) {
+    const auto& [receiver, last] = *entry;
+    const auto holds_earlier = [&, last = last](const auto& entries) {
+      return std::any_of(entries.begin(), entries.end(),
+                         [&](const auto& sent) { return sent.id <= last && sent.to == entry->first; });
+    };
+    if (holds_earlier(record_.requests) || holds_earlier(record_.outbox)) {
+      ++entry;
+      continue;
+    }
+    const auto told = std::find_if(into.receipts.begin(), into.receipts.end(),
+                                   [&](const messages::receipt& known) { return known.to == entry->first; });
+    if (told != into.receipts.end()) {
+      told->forget = std::max(told->forget, last);
+    } else {
+      into.receipts.push_back({record_.self, receiver, {}, last});
+    }
+    entry = dropped_.erase(entry);
+  }
+}
+
+message_id saga_machine::predecessor_of(const instance_id& to, const message_id& before) const {
+  message_id found;
+  if (to.key.empty()) {
+    return found; // messages to stateless services have no order
+  }
+  const auto look = [&](const auto& entries) {
+    for (const auto& entry : entries) {
+      if (entry.id < before && entry.id > found && entry.to == to) {
+        found = entry.id;
+      }
+    }
+  };
+  look(record_.requests);
+  look(record_.outbox);
+  return found;
+}
+
+envelope saga_machine::to_envelope(const request& sent) const {
+  envelope message;
+  message.id = sent.id;
+  message.kind = message_kind::command;
+  message.compensation = sent.compensation;
+  message.from = record_.self;
+  message.to = sent.to;
+  message.predecessor = predecessor_of(sent.to, sent.id);
+  message.type = sent.type;
+  message.payload = sent.payload;
+  return message;
+}
+
+envelope saga_machine::to_envelope(const outgoing& sent) const {
+  envelope message;
+  message.id = sent.id;
+  message.kind = sent.kind;
+  message.from = record_.self;
+  message.to = sent.to;
+  message.predecessor = predecessor_of(sent.to, sent.id);
+  message.in_reply_to = sent.in_reply_to;
+  message.type = sent.type;
+  message.payload = sent.payload;
+  return message;
+}
+
+envelope saga_machine::withdrawal_of(const request& sent) const {
+  envelope message;
+  message.id = sent.id;
+  message.kind = message_kind::withdrawal;
+  message.from = record_.self;
+  message.to = sent.to;
+  message.in_reply_to = sent.id;
+  return message;
+}
+
+void saga_machine::resend(transition& into, const instance_id* only) const {
+  struct unacknowledged {
+    envelope message;
+    bool effects;
+  };
+  std::vector<unacknowledged> found;
+  for (const auto& sent : record_.requests) {
+    if (sent.refused || (only != nullptr && sent.to != *only)) {
+      continue;
+    }
+    found.push_back({to_envelope(sent), sent.effects});
+    if (sent.abandoned) {
+      found.push_back({withdrawal_of(sent), sent.effects});
+    }
+  }
+  for (const auto& sent : record_.outbox) {
+    if (only == nullptr || sent.to == *only) {
+      found.push_back({to_envelope(sent), sent.effects});
+    }
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const unacknowledged& a, const unacknowledged& b) { return a.message.id < b.message.id; });
+  for (auto& entry : found) {
+    (entry.effects ? into.released : into.sent).push_back(std::move(entry.message));
+  }
+}
+
+} // namespace continuo::engine

@@ -1,0 +1,190 @@
+#pragma once
+
+#include "engine/routing.hpp"
+#include "engine/transition.hpp"
+
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+// The state machine of a saga instance. `transition::edge` names the row that a message took; the tests report rows
+// that none of them takes. "absent" is an instance without a record.
+//
+//   edge                 from                   message                              to
+//   start                absent                 event that starts it                 running, or where its handler leads
+//   start_fails          absent                 its handler fails for good           stuck
+//   unknown_discard      absent                 event that starts nothing            absent
+//   unknown_dead_letter  absent                 the same, policy dead_letter         absent
+//   stale                absent                 reply, failure, timer                absent
+//   event                running                event declared with on               by its handler
+//   event_dropped        any live               event not for this status            the same; noted
+//   event_after_end      terminal               event                                the same; by its policy
+//   reply                running                reply of an open request             by its handler
+//   failure              running                failure of an open request           by its handler
+//   failure_rolls_back   running                failure without a handler            compensating
+//   timer                running                timer that is set                    by its handler
+//   timer_stale          any                    timer that is not set any more       the same
+//   duplicate            any                    handled before                       the same
+//   hold                 paused, stuck, or      anything that a handler would take   the same; called for later
+//                        retrying a message
+//   retry_later          absent, running        a handler fails, attempts are left   the same
+//   handler_fails        running                a handler fails for good             stuck
+//   late_success         compensating, stuck    reply of an abandoned request        compensating, one more to undo
+//   late_failure         compensating, stuck    failure of an abandoned request      compensating
+//   undone               compensating           reply of a compensation              compensating or compensated
+//   undo_refused         compensating           failure of a compensation            stuck
+//   cancel               running, paused, stuck operator                             compensating
+//   pause                running, compensating  operator                             paused
+//   resume               paused                 operator                             the status before
+//   retry                stuck                  operator                             the status before
+//   skip                 stuck (compensating)   operator                             compensating or compensated
+//   verb_refused         any                    a verb that the status forbids       the same
+//   quarantine           absent, running        its handler ended the process thrice stuck
+//   flush                any                    receipts since the last write        the same
+//   expire               terminal               kept long enough                     absent
+//
+// After a row leads to "running" the audit asks what can wake the instance: an open request, a timer, an expected event.
+// Nothing: it is stuck at once. "compensating" with no request open undoes the newest step; with no step left it is
+// compensated. A step of unknown outcome that nothing undoes makes it stuck.
+namespace continuo::engine {
+
+/// All rows of the table, for the tests.
+std::span<const char* const> saga_edges();
+
+/// What the machine needs to know of its node. Outlives the machine; only read.
+struct saga_environment {
+  const detail::saga_type* type = nullptr;
+  const routing_table* routes = nullptr;
+  detail::log_sink* sink = nullptr;
+  std::uint64_t store = 0;           ///< the store's id, part of each message id
+  std::uint64_t seed = 0;            ///< of the handlers' random numbers
+  std::uint32_t handler_attempts = 3; ///< before a failing handler makes the instance stuck
+  std::chrono::milliseconds handler_delay{100}; ///< before the first further attempt; doubled for each
+  bool history = true;
+};
+
+/// What an operator may ask of an instance.
+enum class verb : std::uint8_t { cancel, pause, resume, retry, skip };
+
+/// One saga instance: its record, and what happens to it. Pure but for the saga's own handlers, which it calls. Not
+/// thread-safe: it belongs to one actor. Every member that returns a transition takes a revision that was never used
+/// before; the transition's writes carry it.
+class saga_machine {
+public:
+  /// `stored` is what the store holds under `self`.
+  saga_machine(const saga_environment& environment, instance_id self, std::optional<record> stored);
+
+  // -- messages -----------------------------------------------------------------
+  transition receive(const envelope& message, const moment& now, std::uint64_t revision);
+
+  /// Handles again the message whose handler failed. @pre `retrying()`
+  transition try_again(const moment& now, std::uint64_t revision);
+
+  /// Takes note that a receiver handled a message, or that a sender forgets one. Changes memory only; the next write, or
+  /// `flush`, makes it durable.
+  void receive(const messages::receipt& receipt);
+
+  /// What `to` asks for: the unacknowledged messages for it, in order, or a receipt that nothing is left.
+  transition called(const messages::call_for& call) const;
+
+  // -- people -------------------------------------------------------------------
+  /// The verdict says why where the status forbids it.
+  transition operate(verb what, const std::string& who, const std::string& note, const moment& now,
+                     std::uint64_t revision);
+
+  // -- housekeeping ----------------------------------------------------------------
+  /// Writes what receipts changed, if anything.
+  transition flush(const moment& now, std::uint64_t revision);
+
+  /// Deletes the record if it is terminal, nobody waits for anything of it, and it ended before `before`.
+  transition expire(time_point before);
+
+  /// Counts, before the handler runs alone, that the process died in it; at the third such death it makes the instance
+  /// stuck over `message` instead.
+  transition suspect(const envelope& message, const moment& now, std::uint64_t revision);
+
+  // -- queries ------------------------------------------------------------------
+  /// After a restart: everything unacknowledged, in the order in which it was sent, and the timers to set. Delivered
+  /// before the instance handles anything new.
+  transition recover();
+
+  bool exists() const { return exists_; }
+  bool dirty() const { return dirty_; }
+  bool retrying() const { return retrying_.has_value(); }
+
+  /// The message whose handler failed and is to be tried again. @pre `retrying()`
+  const envelope& retried() const { return *retrying_; }
+
+  /// Whether it may leave memory: nothing is held, retried or unwritten.
+  bool may_passivate() const { return !dirty_ && !retrying_ && held_.empty() && held_answers_.empty(); }
+
+  /// Whether all it waits for is a timer, an event or a person, so that it does not count as in flight.
+  bool is_parked() const;
+
+  const record& current() const { return record_; }
+  std::string encoded() const { return encode(record_); }
+
+private:
+  struct draft; // a transition in the making
+
+  // -- one message ---------------------------------------------------------------
+  void dispatch(draft& next, const envelope& message);
+  bool is_duplicate(draft& next, const envelope& message) const;
+  bool must_hold(const envelope& message) const;
+  void handle_event(draft& next, const envelope& message);
+  void handle_answer(draft& next, const envelope& message);
+  void handle_late_answer(draft& next, const envelope& message, std::size_t position);
+  void handle_undo_answer(draft& next, const envelope& message, std::size_t position);
+  void handle_timer(draft& next, const envelope& message);
+  void absent(draft& next, const envelope& message);
+
+  // -- the saga's handlers ---------------------------------------------------------
+  result<detail::intents> invoke(const envelope& message, const request* answered, const moment& now);
+  struct plan; // what a handler asked for, checked and with its destinations
+  result<plan> check(detail::intents&& asked, const request* closing) const;
+  result<std::optional<compensation>> undo_of(const request& sent, const envelope& answer) const;
+  void apply(draft& next, plan&& asked);
+  void send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates);
+  void publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where);
+  void handler_failed(draft& next, const envelope& message, const std::string& reason);
+  void taken_over(draft& next, const envelope& message);
+
+  // -- rolling back --------------------------------------------------------------
+  void begin_rollback(draft& next, std::string reason);
+  void advance_rollback(draft& next);
+  void become_stuck(draft& next, std::string reason, instance_status resumes_to);
+  void end(draft& next, instance_status status);
+
+  // -- parts ----------------------------------------------------------------------
+  void hold(draft& next, const envelope& message);
+  bool is_held_back(const envelope& message) const;
+  void release_held(transition& into);
+  void remember(draft& next, const envelope& message);
+  std::size_t find_request(const message_id& id) const;
+  request close_request(draft& next, std::size_t position, const envelope& answer);
+  void audit(draft& next);
+  void write(draft& next);
+  void forget_dropped(transition& into);
+  void create(const draft& next);
+  message_id predecessor_of(const instance_id& to, const message_id& before) const;
+  envelope to_envelope(const request& sent) const;
+  envelope to_envelope(const outgoing& sent) const;
+  envelope withdrawal_of(const request& sent) const;
+  void resend(transition& into, const instance_id* only) const;
+  void drop_timers(draft& next);
+
+  const saga_environment* environment_;
+  record record_;
+  bool exists_ = false;
+  bool dirty_ = false;                 // memory is ahead of what was last written
+  std::shared_ptr<void> state_;        // the user's object; null until it is needed, and after a failed handler
+  std::optional<envelope> retrying_;   // its handler failed; tried again later
+  std::uint32_t attempts_ = 0;         // of retrying_
+  std::map<instance_id, message_id> held_; // senders put off, with the first message put off
+  std::vector<std::pair<instance_id, message_id>> held_answers_; // of stateless services: named one by one
+  std::map<instance_id, message_id> dropped_; // receivers to tell, with the next write, what is forgotten
+};
+
+} // namespace continuo::engine

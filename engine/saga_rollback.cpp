@@ -1,0 +1,383 @@
+#include "engine/saga_draft.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+
+// The part of the saga machine that undoes steps, that obeys operators, and that keeps house.
+namespace continuo::engine {
+
+// -- rolling back ----------------------------------------------------------------------
+
+void saga_machine::drop_timers(draft& next) {
+  for (const auto& entry : record_.timers) {
+    next.out.disarmed.push_back(entry.id);
+  }
+  record_.timers.clear();
+}
+
+void saga_machine::begin_rollback(draft& next, std::string reason) {
+  record_.status = instance_status::compensating;
+  record_.reason = std::move(reason);
+  record_.expected.clear();
+  drop_timers(next);
+  for (auto& sent : record_.requests) {
+    sent.abandoned = true;
+    next.send(withdrawal_of(sent), sent.effects);
+  }
+  advance_rollback(next);
+}
+
+void saga_machine::advance_rollback(draft& next) {
+  if (record_.status != instance_status::compensating || !record_.requests.empty()) {
+    return;
+  }
+  if (record_.compensations.empty()) {
+    end(next, instance_status::compensated);
+    return;
+  }
+  const auto& newest = record_.compensations.back();
+  if (newest.type.empty()) {
+    become_stuck(next,
+                 fmt::format("outcome of {} unknown, and the saga declares nothing that undoes it in that case",
+                             newest.step),
+                 instance_status::compensating);
+    return;
+  }
+  const auto where = environment_->routes->command(newest.type, newest.payload);
+  if (!where) {
+    become_stuck(next, fmt::format("{} cannot be undone: {}", newest.step, where.error().message),
+                 instance_status::compensating);
+    return;
+  }
+  send(next, {newest.type, newest.payload}, *where, true);
+}
+
+void saga_machine::become_stuck(draft& next, std::string reason, instance_status resumes_to) {
+  if (record_.status == instance_status::compensating || resumes_to == instance_status::compensating) {
+    next.note = record_.reason; // why it was rolled back stays in the history
+  }
+  record_.status = instance_status::stuck;
+  record_.resumes_to = resumes_to;
+  record_.reason = std::move(reason);
+}
+
+void saga_machine::end(draft& next, instance_status status) {
+  record_.status = status;
+  record_.expected.clear();
+  record_.compensations.clear();
+  drop_timers(next);
+  next.out.ended = true;
+}
+
+result<std::optional<compensation>> saga_machine::undo_of(const request& sent, const envelope& answer) const {
+  const auto found = environment_->type->calls.find(sent.type);
+  if (found == environment_->type->calls.end()) {
+    return std::nullopt;
+  }
+  const auto& call = found->second;
+  const std::string_view reply = answer.payload;
+  const std::string_view* known = &reply;
+  if (answer.kind == message_kind::failure) {
+    const auto body = decode<messages::failure_body>(answer.payload);
+    if (body && static_cast<failure_kind>(body->kind) != failure_kind::unknown) {
+      return std::nullopt; // it did not happen
+    }
+    if (call.nothing_to_undo) {
+      return std::nullopt;
+    }
+    if (!call.undo || !call.undoes_unknown) {
+      return compensation{sent.type, {}, {}};
+    }
+    known = nullptr;
+  }
+  if (!call.undo) {
+    return std::nullopt;
+  }
+  try {
+    auto undo = call.undo(sent.payload, known);
+    if (!undo) {
+      return tl::unexpected(undo.error());
+    }
+    return compensation{sent.type, std::move(undo->type), std::move(undo->payload)};
+  } catch (const std::exception& thrown) {
+    return fail(errc::handler_failed, fmt::format("undone_by of {}: {}", sent.type, thrown.what()));
+  } catch (...) {
+    return fail(errc::handler_failed, fmt::format("undone_by of {} threw something that is no std::exception", sent.type));
+  }
+}
+
+void saga_machine::handle_late_answer(draft& next, const envelope& message, std::size_t position) {
+  auto undo = undo_of(record_.requests[position], message);
+  if (!undo) {
+    // Without its undo the step must not count as undone: a person decides.
+    undo = compensation{record_.requests[position].type, {}, {}};
+    next.note = undo->has_value() ? "the undo of a late outcome could not be made" : "";
+  }
+  next.out.edge = message.kind == message_kind::reply ? "late_success" : "late_failure";
+  close_request(next, position, message);
+  if (*undo) {
+    record_.compensations.push_back(std::move(**undo));
+  }
+  taken_over(next, message);
+  advance_rollback(next);
+  write(next);
+}
+
+void saga_machine::handle_undo_answer(draft& next, const envelope& message, std::size_t position) {
+  if (message.kind == message_kind::reply) {
+    next.out.edge = "undone";
+    close_request(next, position, message);
+    record_.compensations.pop_back();
+    advance_rollback(next);
+    write(next);
+    return;
+  }
+  next.out.edge = "undo_refused";
+  const auto body = decode<messages::failure_body>(message.payload);
+  auto& sent = record_.requests[position];
+  sent.refused = true;
+  next.done(message);
+  become_stuck(next,
+               fmt::format("{}, which undoes {}, was refused: {}", sent.type, record_.compensations.back().step,
+                           body ? body->reason : "its reason is unreadable"),
+               instance_status::compensating);
+  write(next);
+}
+
+// -- people --------------------------------------------------------------------------------
+
+namespace {
+
+std::string_view name_of(verb what) {
+  switch (what) {
+  case verb::cancel:
+    return "cancel";
+  case verb::pause:
+    return "pause";
+  case verb::resume:
+    return "resume";
+  case verb::retry:
+    return "retry";
+  case verb::skip:
+    break;
+  }
+  return "skip";
+}
+
+/// Why `what` is not possible now; empty if it is.
+std::string objection(verb what, const record& present, const std::string& note) {
+  const auto status = present.status;
+  const auto from_running = present.resumes_to == instance_status::running;
+  switch (what) {
+  case verb::cancel:
+    if (status == instance_status::running
+        || ((status == instance_status::paused || status == instance_status::stuck) && from_running)) {
+      return {};
+    }
+    return "only a running instance, or one paused or stuck while running, can be cancelled";
+  case verb::pause:
+    if (status == instance_status::running || status == instance_status::compensating) {
+      return {};
+    }
+    return "only a running or compensating instance can be paused";
+  case verb::resume:
+    return status == instance_status::paused ? "" : "only a paused instance can be resumed";
+  case verb::retry:
+    return status == instance_status::stuck ? "" : "only a stuck instance can be retried";
+  case verb::skip:
+    break;
+  }
+  if (status != instance_status::stuck || from_running || present.compensations.empty()) {
+    return "only an instance that is stuck on a compensation can skip it";
+  }
+  return note.empty() ? "skip needs a note that says what was done by hand" : "";
+}
+
+} // namespace
+
+transition saga_machine::operate(verb what, const std::string& who, const std::string& note, const moment& now,
+                                 std::uint64_t revision) {
+  draft next{now, revision, environment_->store};
+  if (!exists_) {
+    next.out.edge = "verb_refused";
+    next.out.verdict = fail(errc::not_found, fmt::format("there is no instance {}", to_string(record_.self)));
+    return std::move(next.out);
+  }
+  if (auto reason = objection(what, record_, note); !reason.empty()) {
+    next.out.edge = "verb_refused";
+    next.out.verdict = fail(errc::conflict, fmt::format("{} is {}: {}", to_string(record_.self),
+                                                        to_string(record_.status), reason));
+    return std::move(next.out);
+  }
+  next.note = fmt::format("{} by {}{}{}", name_of(what), who.empty() ? "somebody" : who, note.empty() ? "" : ": ", note);
+  const auto operators_note = next.note;
+  switch (what) {
+  case verb::cancel: {
+    next.out.edge = "cancel";
+    const auto interrupted = retrying_ ? std::move(retrying_) : std::move(record_.failed);
+    retrying_.reset();
+    record_.failed.reset();
+    attempts_ = 0;
+    begin_rollback(next, note.empty() ? "cancelled" : "cancelled: " + note);
+    if (interrupted && interrupted->kind == message_kind::event) {
+      remember(next, *interrupted);
+      next.done(*interrupted);
+    } else if (interrupted && find_request(interrupted->in_reply_to) < record_.requests.size()) {
+      handle_late_answer(next, *interrupted, find_request(interrupted->in_reply_to));
+      next.out.edge = "cancel";
+      if (next.out.history) {
+        next.out.history->what = "cancel";
+        next.out.history->note = operators_note;
+      }
+      release_held(next.out);
+      return std::move(next.out);
+    }
+    release_held(next.out);
+    break;
+  }
+  case verb::pause:
+    next.out.edge = "pause";
+    if (retrying_) {
+      const auto put_off = std::move(*retrying_);
+      retrying_.reset();
+      attempts_ = 0;
+      if (!record_.failed || record_.failed->id != put_off.id) {
+        hold(next, put_off);
+        next.out.edge = "pause";
+      }
+    }
+    record_.resumes_to = record_.status;
+    record_.status = instance_status::paused;
+    break;
+  case verb::resume:
+    next.out.edge = "resume";
+    record_.status = record_.resumes_to;
+    if (record_.failed && record_.status == instance_status::running) {
+      retrying_ = record_.failed;
+      next.out.try_again = std::chrono::milliseconds{0};
+    } else {
+      release_held(next.out);
+    }
+    break;
+  case verb::retry:
+    next.out.edge = "retry";
+    record_.status = record_.resumes_to;
+    record_.deaths = 0;
+    if (record_.failed) {
+      retrying_ = record_.failed;
+      next.out.try_again = std::chrono::milliseconds{0};
+    } else if (record_.status == instance_status::compensating) {
+      for (auto& sent : record_.requests) {
+        if (sent.refused) {
+          sent.refused = false;
+          next.send(to_envelope(sent), sent.effects);
+        }
+      }
+      advance_rollback(next);
+    } else {
+      release_held(next.out);
+      audit(next);
+    }
+    break;
+  case verb::skip:
+    next.out.edge = "skip";
+    std::erase_if(record_.requests, [](const request& sent) { return sent.refused; });
+    record_.compensations.pop_back();
+    record_.status = instance_status::compensating;
+    record_.reason = operators_note;
+    advance_rollback(next);
+    break;
+  }
+  next.note = operators_note;
+  write(next);
+  return std::move(next.out);
+}
+
+// -- housekeeping ------------------------------------------------------------------------------
+
+transition saga_machine::flush(const moment& now, std::uint64_t revision) {
+  draft next{now, revision, environment_->store};
+  next.out.edge = "flush";
+  if (dirty_ && exists_) {
+    next.keep_history = false;
+    write(next);
+  }
+  return std::move(next.out);
+}
+
+transition saga_machine::expire(time_point before) {
+  transition out;
+  out.edge = "expire";
+  if (exists_ && is_terminal(record_.status) && record_.updated_at < before && record_.requests.empty()
+      && record_.outbox.empty() && record_.inbox.empty() && !dirty_) {
+    out.write = write_kind::erase;
+    exists_ = false;
+    state_.reset();
+  }
+  return out;
+}
+
+transition saga_machine::suspect(const envelope& message, const moment& now, std::uint64_t revision) {
+  draft next{now, revision, environment_->store};
+  if (is_duplicate(next, message) && !(record_.failed && record_.failed->id == message.id)) {
+    return std::move(next.out);
+  }
+  next.out = {};
+  next.out.edge = "quarantine";
+  next.note_in(message);
+  if (!exists_) {
+    create(next);
+  }
+  // The instance takes the message over: its own record holds it from here, so that the count has a place to stand.
+  remember(next, message);
+  if (message.kind != message_kind::timer) {
+    next.done(message);
+  } else {
+    std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
+    next.out.disarmed.push_back(message.id);
+  }
+  record_.failed = message;
+  if (record_.deaths >= 3) {
+    become_stuck(next,
+                 fmt::format("its handler of {} ended the process three times",
+                             message.type.empty() ? "a failure" : message.type),
+                 record_.status == instance_status::stuck ? record_.resumes_to : record_.status);
+  } else {
+    ++record_.deaths;
+    retrying_ = message;
+    next.out.try_again = std::chrono::milliseconds{0};
+  }
+  write(next);
+  return std::move(next.out);
+}
+
+// -- queries -------------------------------------------------------------------------------------
+
+transition saga_machine::recover() {
+  transition out;
+  out.edge = "flush";
+  if (!exists_) {
+    return out;
+  }
+  resend(out, nullptr);
+  out.armed = record_.timers;
+  if (record_.failed && (record_.status == instance_status::running || record_.status == instance_status::compensating)) {
+    retrying_ = record_.failed;
+    out.try_again = std::chrono::milliseconds{0};
+  }
+  return out;
+}
+
+bool saga_machine::is_parked() const {
+  if (!exists_ || record_.status == instance_status::paused || record_.status == instance_status::stuck
+      || is_terminal(record_.status)) {
+    return !retrying_;
+  }
+  return record_.requests.empty() && record_.outbox.empty() && !retrying_;
+}
+
+} // namespace continuo::engine

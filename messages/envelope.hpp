@@ -1,0 +1,86 @@
+#pragma once
+
+#include <continuo/fields.hpp>
+#include <continuo/ids.hpp>
+#include <continuo/outcome.hpp>
+
+#include <cstdint>
+#include <string>
+
+/// What travels between instances. A user's message is bytes under its registered name; only the instance that handles it
+/// decodes it.
+namespace continuo {
+
+// Ids are fields of records and frames: plain Boost members would tie the public header to Boost.
+template <class Archive>
+void serialize(Archive& archive, instance_id& id, const unsigned) {
+  archive & boost::serialization::make_nvp("type", id.type);
+  archive & boost::serialization::make_nvp("key", id.key);
+}
+
+template <class Archive>
+void serialize(Archive& archive, message_id& id, const unsigned) {
+  archive & boost::serialization::make_nvp("store", id.store);
+  archive & boost::serialization::make_nvp("revision", id.revision);
+  archive & boost::serialization::make_nvp("index", id.index);
+}
+
+namespace messages {
+
+enum class message_kind : std::uint8_t {
+  command,
+  event,
+  reply,      ///< a command's success; `in_reply_to` names the command
+  failure,    ///< a command's failure: the payload is a `failure_body`
+  timer,      ///< `id` is the timer's own: it names the transition that set it
+  withdrawal, ///< takes back the command `in_reply_to` if it has not begun
+};
+CONTINUO_ENUM(message_kind, command, event, reply, failure, timer, withdrawal)
+
+/// One message on its way. `predecessor` is the last earlier message of this sender to this receiver that the sender still
+/// holds: the receiver handles it first.
+struct envelope {
+  message_id id;
+  message_kind kind = message_kind::command;
+  bool compensation = false; ///< a command that undoes a step: it is retried for ever
+  instance_id from;
+  instance_id to; ///< a stateless service has no key: what it handles is named by the message's id
+  message_id predecessor;
+  message_id in_reply_to;
+  std::string type;
+  std::string payload;
+  std::string idempotency_key; ///< empty: the id is the key
+
+  CONTINUO_FIELDS(envelope, id, kind, compensation, from, to, predecessor, in_reply_to, type, payload, idempotency_key)
+};
+
+/// The payload of a `failure`.
+struct failure_body {
+  std::uint8_t kind = 0; ///< a `failure_kind`
+  std::string reason;
+
+  CONTINUO_FIELDS(failure_body, kind, reason)
+};
+
+/// A receiver's word to a sender, or a sender's to a receiver, about messages of the pair. Names durable state, or state
+/// that the journal makes durable before anything that rests on it.
+struct receipt {
+  instance_id from;
+  instance_id to;
+  message_id done;   ///< `from` has handled this message of `to`; none if empty
+  message_id forget; ///< `from` holds nothing up to this id for `to` any more; none if empty
+
+  CONTINUO_FIELDS(receipt, from, to, done, forget)
+};
+
+/// A receiver asks a sender for its unacknowledged messages, which it had to put off.
+struct call_for {
+  instance_id from;
+  instance_id to;
+  message_id id; ///< the first one put off
+
+  CONTINUO_FIELDS(call_for, from, to, id)
+};
+
+} // namespace messages
+} // namespace continuo
