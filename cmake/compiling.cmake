@@ -1,0 +1,43 @@
+# How everything of Continuo is compiled: the language, the warnings, ccache and the sanitizers.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+endif()
+
+if(CONTINUO_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  find_program(CONTINUO_CCACHE_PROGRAM ccache)
+  if(CONTINUO_CCACHE_PROGRAM)
+    # Without this ccache gives up on every translation unit that uses a precompiled header.
+    set(CMAKE_CXX_COMPILER_LAUNCHER
+        "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros;${CONTINUO_CCACHE_PROGRAM}")
+  endif()
+  mark_as_advanced(CONTINUO_CCACHE_PROGRAM)
+endif()
+
+if(CONTINUO_SANITIZE)
+  # CAF dereferences a null shared_ptr (harmlessly) in each function-based spawn without arguments, hence -null.
+  add_compile_options(-fsanitize=${CONTINUO_SANITIZE} -fno-sanitize=null -fno-sanitize-recover=undefined
+                      -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${CONTINUO_SANITIZE})
+endif()
+if(CONTINUO_FUZZ)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    message(FATAL_ERROR "CONTINUO_FUZZ needs clang, whose libFuzzer drives the targets; use the preset `fuzz`")
+  endif()
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+# Turns on the warnings for one target of ours. They are private: whoever links us compiles with their own.
+function(continuo_warnings target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic)
+  if(CONTINUO_WARNINGS_AS_ERRORS)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(CONTINUO_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    # The sanitizers' instrumentation makes g++ see uninitialised values where there are none.
+    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+  endif()
+endfunction()
