@@ -34,8 +34,8 @@ struct saga_machine::draft {
     (effects ? out.released : out.sent).push_back(std::move(message));
   }
 
-  void done(const envelope& message, message_id forget = {}) {
-    out.receipts.push_back({message.to, message.from, message.id, forget});
+  void done(const envelope& message) {
+    out.receipts.push_back({message.to, message.from, message.id, {}, message.in_reply_to});
   }
 };
 

@@ -43,22 +43,27 @@ saga_machine::saga_machine(const saga_environment& environment, instance_id self
   }
 }
 
+bool saga_machine::may_passivate() const {
+  return !mail_.is_dirty() && !retrying_ && !mail_.holds_back();
+}
+
 // -- messages ---------------------------------------------------------------------
 
 transition saga_machine::receive(const envelope& message, const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};
   if (is_duplicate(next, message)) {
+    mail_.arrived(message);
     return std::move(next.out);
   }
   if (!exists_ && !retrying_) {
     absent(next, message);
     return std::move(next.out);
   }
-  if (must_hold(message) || is_held_back(message)) {
+  if (must_hold(message) || mail_.is_held_back(message)) {
     hold(next, message);
     return std::move(next.out);
   }
-  held_.erase(message.from);
+  mail_.arrived(message);
   dispatch(next, message);
   return std::move(next.out);
 }
@@ -102,14 +107,12 @@ bool saga_machine::is_duplicate(draft& next, const envelope& message) const {
   if (is_answer(message)) {
     const auto position = find_request(message.in_reply_to);
     if (position == record_.requests.size() || record_.requests[position].refused) {
-      next.done(message, message.in_reply_to);
+      next.done(message);
       return duplicate(exists_ ? "duplicate" : "stale");
     }
     return false;
   }
-  const auto seen = std::any_of(record_.inbox.begin(), record_.inbox.end(), [&](const inbox_entry& entry) {
-    return entry.from == message.from && entry.last >= message.id;
-  });
+  const auto seen = mail_.was_handled(message);
   if (seen) {
     next.done(message);
   }
@@ -127,51 +130,21 @@ bool saga_machine::must_hold(const envelope& message) const {
     return record_.resumes_to == instance_status::running;
   case instance_status::running:
   case instance_status::compensating:
-    return message.kind == message_kind::event && record_.inbox.size() >= inbox_senders_max
-           && std::none_of(record_.inbox.begin(), record_.inbox.end(),
-                           [&](const inbox_entry& entry) { return entry.from == message.from; });
+    return message.kind == message_kind::event && !mail_.has_room_for(message.from);
   default:
     return false;
   }
 }
 
-bool saga_machine::is_held_back(const envelope& message) const {
-  const auto earlier = held_.find(message.from);
-  if (earlier != held_.end() && earlier->second < message.id) {
-    return true;
-  }
-  if (!message.predecessor || is_answer(message)) {
-    return false;
-  }
-  return std::none_of(record_.inbox.begin(), record_.inbox.end(), [&](const inbox_entry& entry) {
-    return entry.from == message.from && entry.last >= message.predecessor;
-  });
-}
-
 void saga_machine::hold(draft& next, const envelope& message) {
   next.out.edge = "hold";
-  if (message.kind == message_kind::timer) {
-    return; // the record has it; it is armed again when the instance goes on
-  }
-  if (message.from.key.empty()) {
-    held_answers_.emplace_back(message.from, message.id);
-    return;
-  }
-  const auto [entry, fresh] = held_.try_emplace(message.from, message.id);
-  if (!fresh && message.id < entry->second) {
-    entry->second = message.id;
+  if (message.kind != message_kind::timer) { // of a timer, the record knows; it is armed again when the instance goes on
+    mail_.hold(message);
   }
 }
 
 void saga_machine::release_held(transition& into) {
-  // Entries of senders stay: until the first message put off is back, later ones of that sender wait.
-  for (const auto& [sender, first] : held_) {
-    into.calls.push_back({record_.self, sender, first});
-  }
-  for (auto& [sender, id] : held_answers_) {
-    into.calls.push_back({record_.self, std::move(sender), id});
-  }
-  held_answers_.clear();
+  mail_.call_held(into);
   if (record_.status == instance_status::running) {
     into.armed.insert(into.armed.end(), record_.timers.begin(), record_.timers.end());
   }
@@ -224,18 +197,21 @@ void saga_machine::absent(draft& next, const envelope& message) {
   next.out.edge = "start";
   create(next);
   next.state_changed = true;
-  remember(next, message);
+  remember(message);
   next.done(message);
   apply(next, std::move(*checked));
+  audit(next);
   write(next);
 }
 
 void saga_machine::handle_event(draft& next, const envelope& message) {
   const auto found = environment_->type->subscriptions.find(message.type);
   const auto handles = found != environment_->type->subscriptions.end() && found->second.handles;
-  const auto live = record_.status == instance_status::running;
-  if (!handles || !live) {
-    remember(next, message);
+  // A start that failed, or that is run alone, left a record without a state.
+  const auto begins = record_.state.empty() && found != environment_->type->subscriptions.end() && found->second.starts;
+  const auto dropped = !(handles || begins) || record_.status != instance_status::running;
+  if (dropped) {
+    remember(message);
     next.done(message);
   }
   if (is_terminal(record_.status)) {
@@ -246,9 +222,9 @@ void saga_machine::handle_event(draft& next, const envelope& message) {
     write(next);
     return;
   }
-  if (!handles || !live) {
+  if (dropped) {
     next.out.edge = "event_dropped";
-    taken_over(next, message);
+    taken_over(message);
     write(next);
     return;
   }
@@ -258,12 +234,12 @@ void saga_machine::handle_event(draft& next, const envelope& message) {
     handler_failed(next, message, checked.error().message);
     return;
   }
-  next.out.edge = "event";
+  next.out.edge = begins ? "start" : "event";
   next.state_changed = true;
-  remember(next, message);
+  remember(message);
   next.done(message);
   record_.expected.erase(message.type);
-  taken_over(next, message);
+  taken_over(message);
   apply(next, std::move(*checked));
   audit(next);
   write(next);
@@ -280,7 +256,7 @@ void saga_machine::handle_timer(draft& next, const envelope& message) {
   next.state_changed = true;
   std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
   next.out.disarmed.push_back(message.id);
-  taken_over(next, message);
+  taken_over(message);
   apply(next, std::move(*checked));
   audit(next);
   write(next);
@@ -290,7 +266,7 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
   const auto position = find_request(message.in_reply_to);
   if (position == record_.requests.size()) {
     next.out.edge = "duplicate";
-    next.done(message, message.in_reply_to);
+    next.done(message);
     return;
   }
   if (record_.requests[position].compensation) {
@@ -316,7 +292,7 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
     if (*undo) {
       record_.compensations.push_back(std::move(**undo));
     }
-    taken_over(next, message);
+    taken_over(message);
     begin_rollback(next, fmt::format("{} failed: {}", closed.type, body ? body->reason : "its reason is unreadable"));
     write(next);
     return;
@@ -333,47 +309,10 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
   if (*undo) {
     record_.compensations.push_back(std::move(**undo));
   }
-  taken_over(next, message);
+  taken_over(message);
   apply(next, std::move(*checked));
   audit(next);
   write(next);
-}
-
-// -- receipts ------------------------------------------------------------------------
-
-void saga_machine::receive(const messages::receipt& receipt) {
-  if (receipt.done) {
-    const auto before = record_.outbox.size();
-    std::erase_if(record_.outbox, [&](const outgoing& entry) { return entry.id == receipt.done; });
-    if (record_.outbox.size() != before) {
-      dirty_ = true;
-      auto& last = dropped_[receipt.from];
-      last = std::max(last, receipt.done);
-    }
-  }
-  if (receipt.forget) {
-    const auto count = std::erase_if(record_.inbox, [&](const inbox_entry& entry) {
-      return entry.from == receipt.from && entry.last <= receipt.forget;
-    });
-    dirty_ = dirty_ || count > 0;
-    const auto held = held_.find(receipt.from);
-    if (held != held_.end() && held->second <= receipt.forget) {
-      held_.erase(held);
-    }
-  }
-}
-
-transition saga_machine::called(const messages::call_for& call) const {
-  transition out;
-  out.edge = "flush";
-  resend(out, &call.from);
-  const auto holds = [&](const auto& entries) {
-    return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) { return entry.id <= call.id && entry.to == call.from; });
-  };
-  if (!dirty_ && !holds(record_.requests) && !holds(record_.outbox)) {
-    out.receipts.push_back({record_.self, call.from, {}, call.id});
-  }
-  return out;
 }
 
 // -- the saga's handlers ----------------------------------------------------------------
@@ -533,8 +472,6 @@ void saga_machine::apply(draft& next, plan&& planned) {
     record_.result_type = std::move(asked.completion->type);
     record_.result = std::move(asked.completion->payload);
     end(next, instance_status::completed);
-  } else if (std::string_view{next.out.edge} == "start") {
-    audit(next);
   }
 }
 
@@ -543,18 +480,18 @@ void saga_machine::send(draft& next, detail::typed_bytes&& body, const destinati
                next.now.wall,  where.effects, false,                compensates,
                false};
   record_.requests.push_back(sent);
-  next.send(to_envelope(sent), sent.effects);
+  next.send(mail_.to_envelope(sent), sent.effects);
 }
 
 void saga_machine::publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where) {
   for (const auto& subscriber : where) {
     outgoing sent{next.next_id(), message_kind::event, subscriber.to, {}, body.type, body.payload, subscriber.effects};
     record_.outbox.push_back(sent);
-    next.send(to_envelope(sent), sent.effects);
+    next.send(mail_.to_envelope(sent), sent.effects);
   }
 }
 
-void saga_machine::taken_over(draft&, const envelope& message) {
+void saga_machine::taken_over(const envelope& message) {
   record_.deaths = 0;
   if (record_.failed && record_.failed->id == message.id) {
     record_.failed.reset();
@@ -575,7 +512,7 @@ void saga_machine::handler_failed(draft& next, const envelope& message, const st
   if (!exists_) {
     create(next);
   }
-  remember(next, message);
+  remember(message);
   std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
   if (message.kind == message_kind::timer) {
     next.out.disarmed.push_back(message.id);
@@ -598,16 +535,9 @@ void saga_machine::create(const draft& next) {
   record_.started_at = next.now.wall;
 }
 
-void saga_machine::remember(draft&, const envelope& message) {
-  if (message.kind != message_kind::event) {
-    return; // an answer is known to be handled by its closed request, a timer by its absence
-  }
-  const auto entry = std::find_if(record_.inbox.begin(), record_.inbox.end(),
-                                  [&](const inbox_entry& known) { return known.from == message.from; });
-  if (entry == record_.inbox.end()) {
-    record_.inbox.push_back({message.from, message.id});
-  } else {
-    entry->last = std::max(entry->last, message.id);
+void saga_machine::remember(const envelope& message) {
+  if (message.kind == message_kind::event) { // an answer is known by its closed request, a timer by its absence
+    mail_.remember(message);
   }
 }
 
@@ -621,10 +551,7 @@ request saga_machine::close_request(draft& next, std::size_t position, const env
   auto closed = std::move(record_.requests[position]);
   record_.requests.erase(record_.requests.begin() + static_cast<std::ptrdiff_t>(position));
   next.done(answer);
-  if (!closed.to.key.empty()) { // a stateless service forgets with the reply's receipt
-    auto& last = dropped_[closed.to];
-    last = std::max(last, closed.id);
-  }
+  mail_.closed(closed.to, closed.id);
   return closed;
 }
 
@@ -656,110 +583,7 @@ void saga_machine::write(draft& next) {
       record_.history = next.revision;
     }
   }
-  dirty_ = false;
-  forget_dropped(next.out);
-}
-
-void saga_machine::forget_dropped(transition& into) {
-  for (auto entry = dropped_.begin(); entry != dropped_.end();) {
-    const auto& [receiver, last] = *entry;
-    const auto holds_earlier = [&, last = last](const auto& entries) {
-      return std::any_of(entries.begin(), entries.end(),
-                         [&](const auto& sent) { return sent.id <= last && sent.to == entry->first; });
-    };
-    if (holds_earlier(record_.requests) || holds_earlier(record_.outbox)) {
-      ++entry;
-      continue;
-    }
-    const auto told = std::find_if(into.receipts.begin(), into.receipts.end(),
-                                   [&](const messages::receipt& known) { return known.to == entry->first; });
-    if (told != into.receipts.end()) {
-      told->forget = std::max(told->forget, last);
-    } else {
-      into.receipts.push_back({record_.self, receiver, {}, last});
-    }
-    entry = dropped_.erase(entry);
-  }
-}
-
-message_id saga_machine::predecessor_of(const instance_id& to, const message_id& before) const {
-  message_id found;
-  if (to.key.empty()) {
-    return found; // messages to stateless services have no order
-  }
-  const auto look = [&](const auto& entries) {
-    for (const auto& entry : entries) {
-      if (entry.id < before && entry.id > found && entry.to == to) {
-        found = entry.id;
-      }
-    }
-  };
-  look(record_.requests);
-  look(record_.outbox);
-  return found;
-}
-
-envelope saga_machine::to_envelope(const request& sent) const {
-  envelope message;
-  message.id = sent.id;
-  message.kind = message_kind::command;
-  message.compensation = sent.compensation;
-  message.from = record_.self;
-  message.to = sent.to;
-  message.predecessor = predecessor_of(sent.to, sent.id);
-  message.type = sent.type;
-  message.payload = sent.payload;
-  return message;
-}
-
-envelope saga_machine::to_envelope(const outgoing& sent) const {
-  envelope message;
-  message.id = sent.id;
-  message.kind = sent.kind;
-  message.from = record_.self;
-  message.to = sent.to;
-  message.predecessor = predecessor_of(sent.to, sent.id);
-  message.in_reply_to = sent.in_reply_to;
-  message.type = sent.type;
-  message.payload = sent.payload;
-  return message;
-}
-
-envelope saga_machine::withdrawal_of(const request& sent) const {
-  envelope message;
-  message.id = sent.id;
-  message.kind = message_kind::withdrawal;
-  message.from = record_.self;
-  message.to = sent.to;
-  message.in_reply_to = sent.id;
-  return message;
-}
-
-void saga_machine::resend(transition& into, const instance_id* only) const {
-  struct unacknowledged {
-    envelope message;
-    bool effects;
-  };
-  std::vector<unacknowledged> found;
-  for (const auto& sent : record_.requests) {
-    if (sent.refused || (only != nullptr && sent.to != *only)) {
-      continue;
-    }
-    found.push_back({to_envelope(sent), sent.effects});
-    if (sent.abandoned) {
-      found.push_back({withdrawal_of(sent), sent.effects});
-    }
-  }
-  for (const auto& sent : record_.outbox) {
-    if (only == nullptr || sent.to == *only) {
-      found.push_back({to_envelope(sent), sent.effects});
-    }
-  }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const unacknowledged& a, const unacknowledged& b) { return a.message.id < b.message.id; });
-  for (auto& entry : found) {
-    (entry.effects ? into.released : into.sent).push_back(std::move(entry.message));
-  }
+  mail_.written(next.out);
 }
 
 } // namespace continuo::engine

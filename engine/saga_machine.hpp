@@ -1,9 +1,9 @@
 #pragma once
 
+#include "engine/correspondence.hpp"
 #include "engine/routing.hpp"
 #include "engine/transition.hpp"
 
-#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -75,6 +75,8 @@ class saga_machine {
 public:
   /// `stored` is what the store holds under `self`.
   saga_machine(const saga_environment& environment, instance_id self, std::optional<record> stored);
+  saga_machine(const saga_machine&) = delete;
+  saga_machine& operator=(const saga_machine&) = delete;
 
   // -- messages -----------------------------------------------------------------
   transition receive(const envelope& message, const moment& now, std::uint64_t revision);
@@ -84,10 +86,10 @@ public:
 
   /// Takes note that a receiver handled a message, or that a sender forgets one. Changes memory only; the next write, or
   /// `flush`, makes it durable.
-  void receive(const messages::receipt& receipt);
+  void receive(const messages::receipt& receipt) { mail_.receive(receipt); }
 
   /// What `to` asks for: the unacknowledged messages for it, in order, or a receipt that nothing is left.
-  transition called(const messages::call_for& call) const;
+  transition called(const messages::call_for& call) const { return mail_.called(call); }
 
   // -- people -------------------------------------------------------------------
   /// The verdict says why where the status forbids it.
@@ -111,14 +113,14 @@ public:
   transition recover();
 
   bool exists() const { return exists_; }
-  bool dirty() const { return dirty_; }
+  bool dirty() const { return mail_.is_dirty(); }
   bool retrying() const { return retrying_.has_value(); }
 
   /// The message whose handler failed and is to be tried again. @pre `retrying()`
   const envelope& retried() const { return *retrying_; }
 
   /// Whether it may leave memory: nothing is held, retried or unwritten.
-  bool may_passivate() const { return !dirty_ && !retrying_ && held_.empty() && held_answers_.empty(); }
+  bool may_passivate() const;
 
   /// Whether all it waits for is a timer, an event or a person, so that it does not count as in flight.
   bool is_parked() const;
@@ -149,7 +151,7 @@ private:
   void send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates);
   void publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where);
   void handler_failed(draft& next, const envelope& message, const std::string& reason);
-  void taken_over(draft& next, const envelope& message);
+  void taken_over(const envelope& message);
 
   // -- rolling back --------------------------------------------------------------
   void begin_rollback(draft& next, std::string reason);
@@ -159,32 +161,22 @@ private:
 
   // -- parts ----------------------------------------------------------------------
   void hold(draft& next, const envelope& message);
-  bool is_held_back(const envelope& message) const;
   void release_held(transition& into);
-  void remember(draft& next, const envelope& message);
+  void remember(const envelope& message);
   std::size_t find_request(const message_id& id) const;
   request close_request(draft& next, std::size_t position, const envelope& answer);
   void audit(draft& next);
   void write(draft& next);
-  void forget_dropped(transition& into);
   void create(const draft& next);
-  message_id predecessor_of(const instance_id& to, const message_id& before) const;
-  envelope to_envelope(const request& sent) const;
-  envelope to_envelope(const outgoing& sent) const;
-  envelope withdrawal_of(const request& sent) const;
-  void resend(transition& into, const instance_id* only) const;
   void drop_timers(draft& next);
 
   const saga_environment* environment_;
   record record_;
   bool exists_ = false;
-  bool dirty_ = false;                 // memory is ahead of what was last written
+  correspondence mail_{record_};
   std::shared_ptr<void> state_;        // the user's object; null until it is needed, and after a failed handler
   std::optional<envelope> retrying_;   // its handler failed; tried again later
   std::uint32_t attempts_ = 0;         // of retrying_
-  std::map<instance_id, message_id> held_; // senders put off, with the first message put off
-  std::vector<std::pair<instance_id, message_id>> held_answers_; // of stateless services: named one by one
-  std::map<instance_id, message_id> dropped_; // receivers to tell, with the next write, what is forgotten
 };
 
 } // namespace continuo::engine

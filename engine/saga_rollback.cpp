@@ -26,7 +26,7 @@ void saga_machine::begin_rollback(draft& next, std::string reason) {
   drop_timers(next);
   for (auto& sent : record_.requests) {
     sent.abandoned = true;
-    next.send(withdrawal_of(sent), sent.effects);
+    next.send(mail_.withdrawal_of(sent), sent.effects);
   }
   advance_rollback(next);
 }
@@ -122,7 +122,7 @@ void saga_machine::handle_late_answer(draft& next, const envelope& message, std:
   if (*undo) {
     record_.compensations.push_back(std::move(**undo));
   }
-  taken_over(next, message);
+  taken_over(message);
   advance_rollback(next);
   write(next);
 }
@@ -224,7 +224,7 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
     attempts_ = 0;
     begin_rollback(next, note.empty() ? "cancelled" : "cancelled: " + note);
     if (interrupted && interrupted->kind == message_kind::event) {
-      remember(next, *interrupted);
+      remember(*interrupted);
       next.done(*interrupted);
     } else if (interrupted && find_request(interrupted->in_reply_to) < record_.requests.size()) {
       handle_late_answer(next, *interrupted, find_request(interrupted->in_reply_to));
@@ -274,7 +274,7 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
       for (auto& sent : record_.requests) {
         if (sent.refused) {
           sent.refused = false;
-          next.send(to_envelope(sent), sent.effects);
+          next.send(mail_.to_envelope(sent), sent.effects);
         }
       }
       advance_rollback(next);
@@ -302,7 +302,7 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
 transition saga_machine::flush(const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};
   next.out.edge = "flush";
-  if (dirty_ && exists_) {
+  if (mail_.is_dirty() && exists_) {
     next.keep_history = false;
     write(next);
   }
@@ -313,7 +313,7 @@ transition saga_machine::expire(time_point before) {
   transition out;
   out.edge = "expire";
   if (exists_ && is_terminal(record_.status) && record_.updated_at < before && record_.requests.empty()
-      && record_.outbox.empty() && record_.inbox.empty() && !dirty_) {
+      && record_.outbox.empty() && record_.inbox.empty() && !mail_.is_dirty()) {
     out.write = write_kind::erase;
     exists_ = false;
     state_.reset();
@@ -333,7 +333,7 @@ transition saga_machine::suspect(const envelope& message, const moment& now, std
     create(next);
   }
   // The instance takes the message over: its own record holds it from here, so that the count has a place to stand.
-  remember(next, message);
+  remember(message);
   if (message.kind != message_kind::timer) {
     next.done(message);
   } else {
@@ -363,7 +363,7 @@ transition saga_machine::recover() {
   if (!exists_) {
     return out;
   }
-  resend(out, nullptr);
+  mail_.resend(out, nullptr);
   out.armed = record_.timers;
   if (record_.failed && (record_.status == instance_status::running || record_.status == instance_status::compensating)) {
     retrying_ = record_.failed;

@@ -69,8 +69,9 @@ struct receipt {
   instance_id to;
   message_id done;   ///< `from` has handled this message of `to`; none if empty
   message_id forget; ///< `from` holds nothing up to this id for `to` any more; none if empty
+  message_id closes; ///< where `done` is a reply: the command that it answered, which `from` has closed
 
-  CONTINUO_FIELDS(receipt, from, to, done, forget)
+  CONTINUO_FIELDS(receipt, from, to, done, forget, closes)
 };
 
 /// A receiver asks a sender for its unacknowledged messages, which it had to put off.

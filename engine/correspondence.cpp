@@ -1,0 +1,225 @@
+#include "engine/correspondence.hpp"
+
+#include <algorithm>
+
+namespace continuo::engine {
+
+// -- receiving -------------------------------------------------------------------------
+
+bool correspondence::was_handled(const envelope& message) const {
+  return std::any_of(record_->inbox.begin(), record_->inbox.end(), [&](const inbox_entry& entry) {
+    return entry.last >= message.id && entry.from == message.from;
+  });
+}
+
+bool correspondence::has_room_for(const instance_id& sender) const {
+  return record_->inbox.size() < inbox_senders_max
+         || std::any_of(record_->inbox.begin(), record_->inbox.end(),
+                        [&](const inbox_entry& entry) { return entry.from == sender; });
+}
+
+bool correspondence::is_held_back(const envelope& message) const {
+  const auto earlier = held_.find(message.from);
+  if (earlier != held_.end() && earlier->second < message.id) {
+    return true;
+  }
+  if (!message.predecessor || message.in_reply_to) {
+    return false; // of replies, the open request says whether they were handled
+  }
+  return std::none_of(record_->inbox.begin(), record_->inbox.end(), [&](const inbox_entry& entry) {
+    return entry.last >= message.predecessor && entry.from == message.from;
+  });
+}
+
+void correspondence::remember(const envelope& message) {
+  const auto entry = std::find_if(record_->inbox.begin(), record_->inbox.end(),
+                                  [&](const inbox_entry& known) { return known.from == message.from; });
+  if (entry == record_->inbox.end()) {
+    record_->inbox.push_back({message.from, message.id});
+  } else {
+    entry->last = std::max(entry->last, message.id);
+  }
+}
+
+void correspondence::hold(const envelope& message) {
+  if (message.from.key.empty()) {
+    held_answers_.emplace_back(message.from, message.id);
+    return;
+  }
+  const auto [entry, fresh] = held_.try_emplace(message.from, message.id);
+  if (!fresh && message.id < entry->second) {
+    entry->second = message.id;
+  }
+}
+
+void correspondence::arrived(const envelope& message) {
+  const auto entry = held_.find(message.from);
+  if (entry != held_.end() && entry->second <= message.id) {
+    held_.erase(entry);
+  }
+}
+
+void correspondence::call_held(transition& into) {
+  // The entries of ordered senders stay: until the first message put off is back, later ones of that sender wait.
+  for (const auto& [sender, first] : held_) {
+    into.calls.push_back({record_->self, sender, first});
+  }
+  for (auto& [sender, id] : held_answers_) {
+    into.calls.push_back({record_->self, std::move(sender), id});
+  }
+  held_answers_.clear();
+}
+
+// -- sending ------------------------------------------------------------------------------
+
+message_id correspondence::predecessor_of(const instance_id& to, const message_id& before) const {
+  message_id found;
+  if (to.key.empty()) {
+    return found;
+  }
+  const auto look = [&](const auto& entries) {
+    for (const auto& entry : entries) {
+      if (entry.id < before && entry.id > found && entry.to == to) {
+        found = entry.id;
+      }
+    }
+  };
+  look(record_->requests);
+  look(record_->outbox);
+  return found;
+}
+
+void correspondence::resend(transition& into, const instance_id* only) const {
+  struct unacknowledged {
+    envelope message;
+    bool effects;
+  };
+  std::vector<unacknowledged> found;
+  for (const auto& sent : record_->requests) {
+    if (sent.refused || (only != nullptr && sent.to != *only)) {
+      continue;
+    }
+    found.push_back({to_envelope(sent), sent.effects});
+    if (sent.abandoned) {
+      found.push_back({withdrawal_of(sent), sent.effects});
+    }
+  }
+  for (const auto& sent : record_->outbox) {
+    if (only == nullptr || sent.to == *only) {
+      found.push_back({to_envelope(sent), sent.effects});
+    }
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const unacknowledged& a, const unacknowledged& b) { return a.message.id < b.message.id; });
+  for (auto& entry : found) {
+    (entry.effects ? into.released : into.sent).push_back(std::move(entry.message));
+  }
+}
+
+transition correspondence::called(const messages::call_for& call) const {
+  transition out;
+  out.edge = "called";
+  resend(out, &call.from);
+  if (!dirty_ && !owes(call.from, call.id)) {
+    out.receipts.push_back({record_->self, call.from, {}, call.id, {}});
+  }
+  return out;
+}
+
+void correspondence::closed(const instance_id& to, const message_id& id) {
+  if (!to.key.empty()) { // a stateless service forgets a command with the receipt of its reply
+    auto& last = dropped_[to];
+    last = std::max(last, id);
+  }
+}
+
+// -- receipts ------------------------------------------------------------------------------
+
+void correspondence::receive(const messages::receipt& receipt) {
+  if (receipt.done) {
+    const auto count =
+      std::erase_if(record_->outbox, [&](const outgoing& entry) { return entry.id == receipt.done; });
+    if (count > 0) {
+      dirty_ = true;
+      auto& last = dropped_[receipt.from];
+      last = std::max(last, receipt.done);
+    }
+  }
+  if (receipt.forget) {
+    const auto count = std::erase_if(record_->inbox, [&](const inbox_entry& entry) {
+      return entry.last <= receipt.forget && entry.from == receipt.from;
+    });
+    dirty_ = dirty_ || count > 0;
+    const auto held = held_.find(receipt.from);
+    if (held != held_.end() && held->second <= receipt.forget) {
+      held_.erase(held);
+    }
+  }
+}
+
+void correspondence::written(transition& into) {
+  dirty_ = false;
+  for (auto entry = dropped_.begin(); entry != dropped_.end();) {
+    const auto& [receiver, last] = *entry;
+    if (owes(receiver, last)) {
+      ++entry;
+      continue;
+    }
+    const auto told = std::find_if(into.receipts.begin(), into.receipts.end(),
+                                   [&](const messages::receipt& known) { return known.to == entry->first; });
+    if (told != into.receipts.end()) {
+      told->forget = std::max(told->forget, last);
+    } else {
+      into.receipts.push_back({record_->self, receiver, {}, last, {}});
+    }
+    entry = dropped_.erase(entry);
+  }
+}
+
+bool correspondence::owes(const instance_id& to, const message_id& up_to) const {
+  const auto holds = [&](const auto& entries) {
+    return std::any_of(entries.begin(), entries.end(),
+                       [&](const auto& sent) { return sent.id <= up_to && sent.to == to; });
+  };
+  return holds(record_->requests) || holds(record_->outbox);
+}
+
+// -- envelopes --------------------------------------------------------------------------------
+
+envelope correspondence::to_envelope(const request& sent) const {
+  envelope message;
+  message.id = sent.id;
+  message.kind = message_kind::command;
+  message.compensation = sent.compensation;
+  message.from = record_->self;
+  message.to = sent.to;
+  message.predecessor = predecessor_of(sent.to, sent.id);
+  message.type = sent.type;
+  message.payload = sent.payload;
+  return message;
+}
+
+envelope correspondence::to_envelope(const outgoing& sent) const {
+  envelope message;
+  message.id = sent.id;
+  message.kind = sent.kind;
+  message.from = record_->self;
+  message.to = sent.to;
+  message.predecessor = predecessor_of(sent.to, sent.id);
+  message.in_reply_to = sent.in_reply_to;
+  message.type = sent.type;
+  message.payload = sent.payload;
+  return message;
+}
+
+envelope correspondence::withdrawal_of(const request& sent) const {
+  envelope message;
+  message.id = sent.id;
+  message.kind = message_kind::withdrawal;
+  message.from = record_->self;
+  message.to = sent.to;
+  message.in_reply_to = sent.id;
+  return message;
+}
+
+} // namespace continuo::engine

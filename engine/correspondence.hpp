@@ -1,0 +1,82 @@
+#pragma once
+
+#include "engine/transition.hpp"
+
+#include <map>
+#include <utility>
+#include <vector>
+
+namespace continuo::engine {
+
+/// What one instance exchanges with others: which messages it handled, which of its own are not acknowledged, which
+/// senders it put off. The durable part stands in the record (inbox, requests, outbox); this adds what is true of memory
+/// only, between two writes. The rules are those of the design's "Order and duplicates" and "Dropping and forgetting".
+/// Not thread-safe: it belongs to one instance.
+class correspondence {
+public:
+  explicit correspondence(record& of) : record_(&of) {}
+
+  // -- receiving -----------------------------------------------------------------
+  /// Whether the inbox shows that this one-way message was handled.
+  bool was_handled(const envelope& message) const;
+
+  /// Whether the inbox has room for the sender of this message.
+  bool has_room_for(const instance_id& sender) const;
+
+  /// Whether an earlier message of the same sender has to be handled first.
+  bool is_held_back(const envelope& message) const;
+
+  /// Records that a one-way message was handled.
+  void remember(const envelope& message);
+
+  /// Puts a message off; its sender keeps it.
+  void hold(const envelope& message);
+
+  /// A message is here: if it is the first one put off of its sender, later ones need not wait any more.
+  void arrived(const envelope& message);
+
+  /// Asks the senders that were put off for their messages.
+  void call_held(transition& into);
+
+  // -- sending -------------------------------------------------------------------
+  /// The last earlier message to the same receiver that is not acknowledged; none for stateless services.
+  message_id predecessor_of(const instance_id& to, const message_id& before) const;
+
+  /// Everything unacknowledged in the order in which it was sent; only what is for `only`, unless null.
+  void resend(transition& into, const instance_id* only) const;
+
+  /// The answer to a receiver that asks for its messages.
+  transition called(const messages::call_for& call) const;
+
+  /// A command to `to` was closed: with the next write the receiver may forget it.
+  void closed(const instance_id& to, const message_id& id);
+
+  // -- receipts --------------------------------------------------------------------
+  /// Drops what was handled, forgets what is forgotten. In memory only, until the next write.
+  void receive(const messages::receipt& receipt);
+
+  /// With a write: tells the receivers what they may forget, now that it is written.
+  void written(transition& into);
+
+  // -- queries ------------------------------------------------------------------------
+  /// Whether memory is ahead of what was written.
+  bool is_dirty() const { return dirty_; }
+
+  /// Whether senders are put off, so that the instance must stay in memory.
+  bool holds_back() const { return !held_.empty() || !held_answers_.empty(); }
+
+  envelope to_envelope(const request& sent) const;
+  envelope to_envelope(const outgoing& sent) const;
+  envelope withdrawal_of(const request& sent) const;
+
+private:
+  bool owes(const instance_id& to, const message_id& up_to) const;
+
+  record* record_;
+  bool dirty_ = false;
+  std::map<instance_id, message_id> held_;                       // senders put off, with the first message put off
+  std::vector<std::pair<instance_id, message_id>> held_answers_; // of stateless services: they have no order
+  std::map<instance_id, message_id> dropped_;                    // receivers to tell what they may forget
+};
+
+} // namespace continuo::engine

@@ -1,0 +1,298 @@
+#include "engine/execution.hpp"
+
+#include "engine/dead_letter.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace continuo::engine {
+
+namespace {
+
+constexpr std::array edges{"begin",   "replied",  "declined",  "attempt_fails", "late_failure", "overdue",
+                           "exhausted", "park",   "withdrawn", "too_late",      "duplicate",    "retry",
+                           "discard", "quarantine", "dropped", "receipt"};
+
+/// A client is told of the outcome by its own record, and a person may try its command again at any time.
+constexpr std::string_view client_type = "continuo.send";
+
+std::string failure_payload(failure_kind kind, std::string reason) {
+  return encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)});
+}
+
+} // namespace
+
+std::span<const char* const> execution_edges() {
+  return edges;
+}
+
+execution::execution(const execution_environment& environment, const envelope& message)
+  : environment_(&environment), id_(message.id), command_(message.kind == message_kind::command) {
+  record_.kind = record_kind::command;
+  record_.self = {environment.type->name, to_string(message.id)};
+  record_.failed = message;
+}
+
+execution::execution(const execution_environment& environment, record stored)
+  : environment_(&environment), record_(std::move(stored)), written_(true) {
+  if (const auto id = parse_message_id(record_.self.key)) {
+    id_ = *id;
+  }
+  command_ = record_.inbox.empty();
+  if (!record_.failed) {
+    phase_ = phase::answered;
+  } else {
+    command_ = record_.failed->kind == message_kind::command;
+    phase_ = record_.status == instance_status::stuck ? phase::parked : phase::backoff;
+  }
+}
+
+std::string execution::idempotency_key() const {
+  return message().idempotency_key.empty() ? to_string(id_) : message().idempotency_key;
+}
+
+// -- transitions ---------------------------------------------------------------------------
+
+transition execution::begin() {
+  transition out;
+  out.edge = "begin";
+  phase_ = phase::running;
+  return out;
+}
+
+transition execution::finished(result<detail::handled> outcome, const detail::intents& asked, const moment& now,
+                               std::uint64_t revision) {
+  transition out;
+  next_index_ = 0;
+  if (!outcome) {
+    if (phase_ == phase::overdue) { // that attempt was counted when its time was up
+      out.edge = "late_failure";
+      phase_ = phase::backoff;
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(record_.retry_at - now.wall);
+      out.try_again = std::max(left, std::chrono::milliseconds{0});
+      return out;
+    }
+    attempt_failed(out, "attempt_fails", outcome.error().message, now, revision);
+    return out;
+  }
+  if (outcome->declined) {
+    out.edge = "declined";
+    answer(out, message_kind::failure, failure_payload(failure_kind::declined, std::move(outcome->payload)), now,
+           revision);
+    return out;
+  }
+  out.edge = "replied";
+  for (const auto& event : asked.messages) {
+    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
+    for (const auto& subscriber : subscribers ? *subscribers : std::vector<destination>{}) {
+      record_.outbox.push_back({{environment_->store, revision, next_index_++}, message_kind::event, subscriber.to, {},
+                                event.body.type, event.body.payload, subscriber.effects});
+      const auto& sent = record_.outbox.back();
+      (sent.effects ? out.released : out.sent).push_back(mail_.to_envelope(sent));
+    }
+  }
+  answer(out, message_kind::reply, std::move(outcome->payload), now, revision);
+  return out;
+}
+
+transition execution::timed_out(const moment& now, std::uint64_t revision) {
+  transition out;
+  next_index_ = 0;
+  phase_ = phase::overdue;
+  attempt_failed(out, "overdue",
+                 fmt::format("no outcome within {} ms", environment_->type->retry.timeout.count()), now, revision);
+  return out;
+}
+
+void execution::attempt_failed(transition& out, const char* edge, const std::string& reason, const moment& now,
+                               std::uint64_t revision) {
+  out.edge = edge;
+  ++record_.attempts;
+  record_.reason = reason;
+  const auto& policy = environment_->type->retry;
+  if (record_.attempts >= policy.attempts && !message().compensation) {
+    fail_for_good(out, reason, now, revision);
+    return;
+  }
+  auto bounded = policy;
+  if (message().compensation) { // has no last attempt, and at most a minute between two
+    bounded.cap = std::min(policy.cap, std::chrono::milliseconds{60'000});
+  }
+  const auto random = std::hash<message_id>{}(id_) + record_.attempts + environment_->seed;
+  auto state = random;
+  const auto delay = retry_delay(bounded, record_.attempts, detail::next_random(state));
+  record_.retry_at = now.wall + delay;
+  if (phase_ != phase::overdue) {
+    phase_ = phase::backoff;
+    out.try_again = delay;
+  }
+  write(out, now, revision);
+}
+
+void execution::fail_for_good(transition& out, const std::string& reason, const moment& now, std::uint64_t revision) {
+  const auto& sent = message();
+  if (command_ && environment_->type->when_exhausted == exhausted::park) {
+    out.edge = "park";
+    phase_ = phase::parked;
+    record_.status = instance_status::stuck;
+    record_.reason = reason;
+    write(out, now, revision);
+    return;
+  }
+  out.edge = "exhausted";
+  const auto told = command_ && sent.from.type != client_type;
+  out.dead_letters.push_back(dead_letter_of(sent, reason, now.wall, record_.attempts, told));
+  answer(out, message_kind::failure,
+         failure_payload(failure_kind::unknown,
+                         fmt::format("{} attempt(s) failed, the last one: {}", record_.attempts, reason)),
+         now, revision);
+}
+
+void execution::answer(transition& out, message_kind kind, std::string payload, const moment& now,
+                       std::uint64_t revision) {
+  const auto sent = std::move(*record_.failed);
+  record_.failed.reset();
+  record_.status = instance_status::completed;
+  record_.reason.clear();
+  record_.deaths = 0;
+  phase_ = phase::answered;
+  if (command_) {
+    const auto handler = environment_->type->commands.find(sent.type);
+    const auto type = kind == message_kind::reply && handler != environment_->type->commands.end()
+                        ? handler->second.reply->name
+                        : std::string{};
+    record_.outbox.push_back({{environment_->store, revision, next_index_++}, kind, sent.from, sent.id, type,
+                              std::move(payload), false});
+    auto reply = mail_.to_envelope(record_.outbox.back());
+    reply.from.key.clear(); // a stateless service has no key; the reply's id finds its record
+    out.sent.push_back(std::move(reply));
+  } else {
+    record_.inbox = {{sent.from, sent.id}};
+    out.receipts.push_back({{environment_->type->name, {}}, sent.from, sent.id, {}, {}});
+  }
+  write(out, now, revision);
+}
+
+transition execution::receive(const envelope& again, const moment& now, std::uint64_t revision) {
+  transition out;
+  next_index_ = 0;
+  if (again.kind == message_kind::withdrawal) {
+    if (phase_ == phase::waiting && record_.attempts == 0) {
+      out.edge = "withdrawn";
+      answer(out, message_kind::failure, failure_payload(failure_kind::withdrawn, "withdrawn"), now, revision);
+    } else {
+      out.edge = "too_late"; // its outcome is the answer
+    }
+    return out;
+  }
+  out.edge = "duplicate";
+  if (phase_ != phase::answered) {
+    return out;
+  }
+  if (!command_) {
+    out.receipts.push_back({{environment_->type->name, {}}, again.from, again.id, {}, {}});
+  }
+  for (const auto& sent : record_.outbox) {
+    if (sent.in_reply_to == again.id) {
+      auto reply = mail_.to_envelope(sent);
+      reply.from.key.clear();
+      out.sent.push_back(std::move(reply));
+    }
+  }
+  return out;
+}
+
+transition execution::receive(const messages::receipt& receipt, const moment& now, std::uint64_t revision) {
+  transition out;
+  out.edge = "receipt";
+  mail_.receive(receipt);
+  drop_if_settled(out);
+  if (out.write == write_kind::none && mail_.is_dirty()) {
+    write(out, now, revision);
+  }
+  return out;
+}
+
+void execution::drop_if_settled(transition& out) {
+  if (phase_ == phase::answered && record_.outbox.empty() && record_.inbox.empty()) {
+    out.edge = "dropped";
+    out.write = write_kind::erase;
+  }
+}
+
+transition execution::suspect(const moment& now, std::uint64_t revision) {
+  transition out;
+  next_index_ = 0;
+  out.edge = "quarantine";
+  if (phase_ == phase::answered || phase_ == phase::parked) {
+    return out;
+  }
+  if (record_.deaths >= 3) {
+    phase_ = phase::parked;
+    record_.status = instance_status::stuck;
+    record_.reason = "its handler ended the process three times";
+  } else {
+    ++record_.deaths;
+    phase_ = phase::waiting;
+  }
+  write(out, now, revision);
+  return out;
+}
+
+transition execution::retry(const moment& now, std::uint64_t revision) {
+  transition out;
+  out.edge = "retry";
+  phase_ = phase::waiting;
+  record_.status = instance_status::running;
+  record_.attempts = 0;
+  record_.deaths = 0;
+  write(out, now, revision);
+  return out;
+}
+
+transition execution::discard(const moment& now, std::uint64_t revision) {
+  transition out;
+  next_index_ = 0;
+  out.edge = "discard";
+  answer(out, message_kind::failure, failure_payload(failure_kind::unknown, "discarded: " + record_.reason), now,
+         revision);
+  out.edge = "discard";
+  return out;
+}
+
+transition execution::recover(const moment& now) {
+  transition out;
+  out.edge = "receipt";
+  mail_.resend(out, nullptr);
+  for (auto& reply : out.sent) {
+    if (reply.in_reply_to) {
+      reply.from.key.clear();
+    }
+  }
+  if (!record_.inbox.empty()) { // a handled event: its sender may have missed it
+    out.receipts.push_back({{environment_->type->name, {}}, record_.inbox.front().from, record_.inbox.front().last, {}, {}});
+  }
+  if (phase_ == phase::backoff) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(record_.retry_at - now.wall);
+    out.try_again = std::clamp(left, std::chrono::milliseconds{0}, environment_->type->retry.cap);
+  }
+  return out;
+}
+
+void execution::write(transition& out, const moment& now, std::uint64_t revision) {
+  out.write = write_kind::put;
+  out.created = !written_;
+  if (!written_) {
+    written_ = true;
+    record_.started_at = now.wall;
+  }
+  record_.revision = revision;
+  record_.updated_at = now.wall;
+  mail_.written(out);
+}
+
+} // namespace continuo::engine

@@ -1,0 +1,112 @@
+#pragma once
+
+#include "engine/correspondence.hpp"
+#include "engine/retry.hpp"
+#include "engine/routing.hpp"
+#include "engine/transition.hpp"
+
+#include <span>
+#include <string>
+
+// The state machine of one command, or event, at a stateless service. Its record is written when it is answered, or when
+// an attempt has failed: until then the sender's outbox holds it.
+//
+//   edge          from               message                         to
+//   begin         waiting, backoff   a free slot                     running
+//   replied       running, overdue   its handler replies             answered
+//   declined      running, overdue   its handler declines            answered
+//   attempt_fails running            its handler fails               backoff
+//   late_failure  overdue            its handler fails after all     backoff
+//   overdue       running            the attempt's time is up        overdue, or exhausted
+//   exhausted     running, overdue   the last attempt failed         answered `unknown`, with a dead letter
+//   park          running, overdue   the same, policy park           parked
+//   withdrawn     waiting            withdrawal                      answered `withdrawn`
+//   too_late      any other          withdrawal                      the same
+//   duplicate     any                the same command again          the same; a reply is sent again
+//   retry         parked             operator                        waiting
+//   discard       parked             operator                        answered `unknown`
+//   quarantine    waiting, backoff   its handler ended the process   waiting, or parked at the third time
+//   dropped       answered           receipt of the reply, forget    gone
+//   receipt       answered           any other receipt               answered
+namespace continuo::engine {
+
+std::span<const char* const> execution_edges();
+
+struct execution_environment {
+  const detail::service_type* type = nullptr;
+  const routing_table* routes = nullptr;
+  std::uint64_t store = 0;
+  std::uint64_t seed = 0;
+};
+
+/// One command or event in execution at a stateless service. Pure: it decides; the service actor runs the handlers.
+class execution {
+public:
+  enum class phase : std::uint8_t {
+    waiting,  ///< for a free slot
+    running,  ///< its handler runs
+    overdue,  ///< its handler runs although the attempt's time is up
+    backoff,  ///< until the next attempt
+    parked,   ///< waits for a person
+    answered, ///< until the requester has closed its request
+  };
+
+  /// A command that has just come.
+  execution(const execution_environment& environment, const envelope& message);
+
+  /// One that the store holds.
+  execution(const execution_environment& environment, record stored);
+
+  // -- transitions ------------------------------------------------------------------
+  /// @pre `now_in() == phase::waiting || now_in() == phase::backoff`
+  transition begin();
+
+  /// What the handler came to. `events` is what it published. @pre it runs
+  transition finished(result<detail::handled> outcome, const detail::intents& asked, const moment& now,
+                      std::uint64_t revision);
+
+  /// The running attempt has used up its time. @pre `now_in() == phase::running`
+  transition timed_out(const moment& now, std::uint64_t revision);
+
+  /// The delay is over. @pre `now_in() == phase::backoff`
+  void due() { phase_ = phase::waiting; }
+
+  transition receive(const envelope& message, const moment& now, std::uint64_t revision);
+  transition receive(const messages::receipt& receipt, const moment& now, std::uint64_t revision);
+  transition suspect(const moment& now, std::uint64_t revision);
+  transition retry(const moment& now, std::uint64_t revision);   ///< of a parked one
+  transition discard(const moment& now, std::uint64_t revision); ///< of a parked one
+
+  // -- queries ---------------------------------------------------------------------
+  phase now_in() const { return phase_; }
+  const envelope& message() const { return *record_.failed; } ///< @pre it is not answered
+  message_id id() const { return id_; }
+  std::uint32_t attempt() const { return record_.attempts + 1; }
+  bool is_command() const { return command_; }
+  std::string idempotency_key() const;
+
+  /// What is sent again after a restart: an unacknowledged reply, events.
+  transition recover(const moment& now);
+
+  const record& current() const { return record_; }
+  std::string encoded() const { return encode(record_); }
+
+private:
+  void attempt_failed(transition& out, const char* edge, const std::string& reason, const moment& now,
+                      std::uint64_t revision);
+  void answer(transition& out, message_kind kind, std::string payload, const moment& now, std::uint64_t revision);
+  void fail_for_good(transition& out, const std::string& reason, const moment& now, std::uint64_t revision);
+  void drop_if_settled(transition& out);
+  void write(transition& out, const moment& now, std::uint64_t revision);
+
+  const execution_environment* environment_;
+  record record_;
+  correspondence mail_{record_};
+  message_id id_;
+  phase phase_ = phase::waiting;
+  bool command_ = true;
+  bool written_ = false; // the store holds a record of it
+  std::uint32_t next_index_ = 0;
+};
+
+} // namespace continuo::engine

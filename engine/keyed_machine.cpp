@@ -1,0 +1,284 @@
+#include "engine/keyed_machine.hpp"
+
+#include "engine/dead_letter.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <exception>
+
+namespace continuo::engine {
+
+namespace {
+
+constexpr std::array edges{"handled",   "declined", "withdrawn", "retry_later", "handler_fails",
+                           "duplicate", "hold",     "stale",     "quarantine",  "flush"};
+
+result<detail::handled> run_handler(const detail::keyed_handler& handler, void* state, const envelope& message,
+                                    keyed_context& context) {
+  try {
+    return handler.run(state, message.payload, context);
+  } catch (const std::exception& thrown) {
+    return fail(errc::handler_failed, thrown.what());
+  } catch (...) {
+    return fail(errc::handler_failed, "it threw something that is no std::exception");
+  }
+}
+
+std::string failure_payload(failure_kind kind, std::string reason) {
+  return encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)});
+}
+
+} // namespace
+
+std::span<const char* const> keyed_edges() {
+  return edges;
+}
+
+keyed_machine::keyed_machine(const keyed_environment& environment, instance_id self, std::optional<record> stored)
+  : environment_(&environment) {
+  if (stored) {
+    record_ = std::move(*stored);
+    exists_ = true;
+  } else {
+    record_.self = std::move(self);
+    record_.kind = record_kind::keyed;
+  }
+}
+
+transition keyed_machine::receive(const envelope& message, const moment& now, std::uint64_t revision) {
+  transition out;
+  if (message.kind == message_kind::withdrawal) {
+    out.edge = "stale"; // handled already, or never here: the reply says so
+    if (retrying_ && retrying_->id == message.in_reply_to) {
+      const auto put_off = std::move(*retrying_);
+      retrying_.reset();
+      attempts_ = 0;
+      out.edge = "withdrawn";
+      fail_for_good(out, put_off, failure_kind::withdrawn, "withdrawn", now, revision);
+      mail_.call_held(out);
+    }
+    return out;
+  }
+  if (message.kind != message_kind::command) {
+    out.edge = "stale";
+    out.receipts.push_back({record_.self, message.from, message.id, {}, {}});
+    return out;
+  }
+  if (mail_.was_handled(message)) {
+    out.edge = "duplicate";
+    mail_.arrived(message);
+    for (const auto& sent : record_.outbox) {
+      if (sent.in_reply_to == message.id) {
+        out.sent.push_back(mail_.to_envelope(sent));
+      }
+    }
+    return out;
+  }
+  if (retrying_) {
+    out.edge = retrying_->id == message.id ? "duplicate" : "hold";
+    if (retrying_->id != message.id) {
+      mail_.hold(message);
+    }
+    return out;
+  }
+  if (mail_.is_held_back(message) || !mail_.has_room_for(message.from)) {
+    out.edge = "hold";
+    mail_.hold(message);
+    return out;
+  }
+  mail_.arrived(message);
+  handle(out, message, now, revision);
+  return out;
+}
+
+transition keyed_machine::try_again(const moment& now, std::uint64_t revision) {
+  transition out;
+  const auto message = std::move(*retrying_);
+  retrying_.reset();
+  handle(out, message, now, revision);
+  if (!retrying_) {
+    attempts_ = 0;
+    mail_.call_held(out);
+  }
+  return out;
+}
+
+void keyed_machine::handle(transition& out, const envelope& message, const moment& now, std::uint64_t revision) {
+  next_index_ = 0;
+  const auto handler = environment_->type->commands.find(message.type);
+  if (handler == environment_->type->commands.end()) {
+    out.edge = "handler_fails";
+    fail_for_good(out, message, failure_kind::declined,
+                  fmt::format("the service {} does not handle {}", record_.self.type, message.type), now, revision);
+    return;
+  }
+  if (!state_) {
+    if (record_.state.empty()) {
+      state_ = environment_->type->create();
+    } else if (auto decoded = environment_->type->state->decode(record_.state)) {
+      state_ = std::move(*decoded);
+    }
+  }
+  detail::invocation call;
+  call.self = &record_.self;
+  call.cause = message.id;
+  call.now = now.wall;
+  call.random_seed = environment_->seed ^ std::hash<message_id>{}(message.id);
+  call.sink = environment_->sink;
+  keyed_context context{call, message.from};
+  auto done = state_ ? run_handler(handler->second, state_.get(), message, context)
+                     : result<detail::handled>{fail(errc::handler_failed, "the stored state cannot be read")};
+  std::string state;
+  if (done && !done->declined) {
+    state = environment_->type->state->encode(state_.get());
+    if (approximate_size(record_) + state.size() + done->payload.size() > record_bytes_max) {
+      done = fail(errc::handler_failed, fmt::format("the record would pass {} bytes", record_bytes_max));
+    }
+  }
+  if (!done) {
+    state_.reset();
+    ++attempts_;
+    if (attempts_ < environment_->type->retry.attempts || message.compensation) {
+      out.edge = "retry_later";
+      retrying_ = message;
+      out.try_again = retry_delay(environment_->type->retry, attempts_, std::hash<message_id>{}(message.id) + attempts_);
+      return;
+    }
+    out.edge = "handler_fails";
+    // Its handler has no effects but its state, and that is as before: it is known that nothing happened.
+    fail_for_good(out, message, failure_kind::declined, "its handler failed: " + done.error().message, now, revision);
+    attempts_ = 0;
+    return;
+  }
+  std::vector<noted_message> noted;
+  std::string note;
+  if (done->declined) {
+    out.edge = "declined";
+    state_.reset(); // whatever the handler did to it does not count
+    note = done->payload;
+    answer(out, message, message_kind::failure, failure_payload(failure_kind::declined, std::move(done->payload)),
+           revision, noted);
+  } else {
+    out.edge = "handled";
+    record_.state = std::move(state);
+    answer(out, message, message_kind::reply, std::move(done->payload), revision, noted);
+    for (const auto& event : context.asked().messages) {
+      const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
+      for (const auto& subscriber : subscribers ? *subscribers : std::vector<destination>{}) {
+        outgoing sent{{environment_->store, revision, next_index_++}, message_kind::event, subscriber.to, {},
+                      event.body.type, event.body.payload, subscriber.effects};
+        record_.outbox.push_back(sent);
+        noted.push_back({sent.kind, sent.id, sent.to, sent.type, sent.payload});
+        (sent.effects ? out.released : out.sent).push_back(mail_.to_envelope(sent));
+      }
+    }
+  }
+  record_.deaths = 0;
+  write(out, now, revision, &message, std::move(noted), std::move(note));
+}
+
+void keyed_machine::answer(transition& out, const envelope& message, message_kind kind, std::string payload,
+                           std::uint64_t revision, std::vector<noted_message>& noted) {
+  mail_.remember(message);
+  const auto handler = environment_->type->commands.find(message.type);
+  const auto known = kind == message_kind::reply && handler != environment_->type->commands.end();
+  outgoing sent{{environment_->store, revision, next_index_++},
+                kind,
+                message.from,
+                message.id,
+                known ? handler->second.reply->name : std::string{},
+                std::move(payload),
+                false};
+  record_.outbox.push_back(sent);
+  noted.push_back({sent.kind, sent.id, sent.to, sent.type, sent.payload});
+  out.sent.push_back(mail_.to_envelope(record_.outbox.back()));
+}
+
+void keyed_machine::fail_for_good(transition& out, const envelope& message, failure_kind kind, const std::string& reason,
+                                  const moment& now, std::uint64_t revision) {
+  next_index_ = 0;
+  std::vector<noted_message> noted;
+  answer(out, message, message_kind::failure, failure_payload(kind, reason), revision, noted);
+  if (kind != failure_kind::withdrawn) {
+    out.dead_letters.push_back(dead_letter_of(message, reason, now.wall, std::max(attempts_, 1u), true));
+  }
+  if (record_.failed && record_.failed->id == message.id) {
+    record_.failed.reset();
+  }
+  record_.deaths = 0;
+  write(out, now, revision, &message, std::move(noted), reason);
+}
+
+void keyed_machine::write(transition& out, const moment& now, std::uint64_t revision, const envelope* message,
+                          std::vector<noted_message> noted, std::string note) {
+  out.write = write_kind::put;
+  out.created = !exists_;
+  if (!exists_) {
+    exists_ = true;
+    record_.started_at = now.wall;
+  }
+  record_.revision = revision;
+  if (message != nullptr) {
+    if (record_.failed && record_.failed->id == message->id && std::string_view{out.edge} != "quarantine") {
+      record_.failed.reset();
+    }
+    record_.updated_at = now.wall;
+    if (environment_->history) {
+      out.history = history_entry{record_.self,
+                                  revision,
+                                  record_.history,
+                                  now.wall,
+                                  out.edge,
+                                  record_.status,
+                                  noted_message{message->kind, message->id, message->from, message->type, message->payload},
+                                  std::move(noted),
+                                  std::move(note)};
+      record_.history = revision;
+    }
+  }
+  mail_.written(out);
+}
+
+transition keyed_machine::flush(const moment& now, std::uint64_t revision) {
+  transition out;
+  out.edge = "flush";
+  if (mail_.is_dirty() && exists_) {
+    write(out, now, revision, nullptr, {}, {});
+  }
+  return out;
+}
+
+transition keyed_machine::suspect(const envelope& message, const moment& now, std::uint64_t revision) {
+  transition out;
+  out.edge = "quarantine";
+  if (mail_.was_handled(message)) {
+    return receive(message, now, revision);
+  }
+  record_.failed = message;
+  if (record_.deaths >= 3) {
+    fail_for_good(out, message, failure_kind::declined, "its handler ended the process three times", now, revision);
+    return out;
+  }
+  ++record_.deaths;
+  retrying_ = message;
+  out.try_again = std::chrono::milliseconds{0};
+  write(out, now, revision, &message, {}, "runs alone: the process ended in its handler");
+  return out;
+}
+
+transition keyed_machine::recover() {
+  transition out;
+  out.edge = "flush";
+  mail_.resend(out, nullptr);
+  if (record_.failed) {
+    retrying_ = record_.failed;
+    out.try_again = std::chrono::milliseconds{0};
+  }
+  return out;
+}
+
+} // namespace continuo::engine

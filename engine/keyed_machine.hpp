@@ -1,0 +1,88 @@
+#pragma once
+
+#include "engine/correspondence.hpp"
+#include "engine/retry.hpp"
+#include "engine/routing.hpp"
+#include "engine/transition.hpp"
+
+#include <memory>
+#include <span>
+
+// The state machine of one key of a keyed service. It has no end: the state is kept for ever.
+//
+//   edge           from      message                                  to
+//   handled        any       command; its handler replies             one more revision, with the reply in the outbox
+//   declined       any       command; its handler declines            the same state, with the failure in the outbox
+//   withdrawn      retrying  withdrawal of the command being retried  the same state, failure `withdrawn`
+//   retry_later    any       command; its handler fails               the same; tried again
+//   handler_fails  any       command; its handler fails for good      the same state, failure and a dead letter
+//   duplicate      any       command handled before                   the same; an unacknowledged reply is sent again
+//   hold           retrying  anything else                            the same; called for later
+//   stale          any       what a keyed service does not take       the same
+//   quarantine     any       its handler ended the process thrice     the same state, failure and a dead letter
+//   flush          any       receipts since the last write            the same
+namespace continuo::engine {
+
+std::span<const char* const> keyed_edges();
+
+/// What the machine needs to know of its node. Outlives the machine; only read.
+struct keyed_environment {
+  const detail::keyed_service_type* type = nullptr;
+  const routing_table* routes = nullptr;
+  detail::log_sink* sink = nullptr;
+  std::uint64_t store = 0;
+  std::uint64_t seed = 0;
+  bool history = true;
+};
+
+/// One key of a keyed service. Same rules as `saga_machine`.
+class keyed_machine {
+public:
+  keyed_machine(const keyed_environment& environment, instance_id self, std::optional<record> stored);
+  keyed_machine(const keyed_machine&) = delete;
+  keyed_machine& operator=(const keyed_machine&) = delete;
+
+  transition receive(const envelope& message, const moment& now, std::uint64_t revision);
+  transition try_again(const moment& now, std::uint64_t revision); ///< @pre `retrying()`
+  void receive(const messages::receipt& receipt) { mail_.receive(receipt); }
+  transition called(const messages::call_for& call) const { return mail_.called(call); }
+  transition flush(const moment& now, std::uint64_t revision);
+  transition suspect(const envelope& message, const moment& now, std::uint64_t revision);
+  transition recover();
+
+  // -- queries --------------------------------------------------------------------
+  bool exists() const { return exists_; }
+  bool dirty() const { return mail_.is_dirty(); }
+  bool retrying() const { return retrying_.has_value(); }
+  const envelope& retried() const { return *retrying_; }
+  bool may_passivate() const { return !mail_.is_dirty() && !retrying_ && !mail_.holds_back(); }
+
+  /// Whether so many replies are unacknowledged that the next command should wait: this bounds what one write holds,
+  /// whatever the number of senders.
+  bool is_full() const { return record_.outbox.size() >= window || record_.inbox.size() >= window; }
+
+  const record& current() const { return record_; }
+  std::string encoded() const { return encode(record_); }
+
+private:
+  static constexpr std::size_t window = 32;
+
+  void handle(transition& out, const envelope& message, const moment& now, std::uint64_t revision);
+  void answer(transition& out, const envelope& message, message_kind kind, std::string payload, std::uint64_t revision,
+              std::vector<noted_message>& noted);
+  void fail_for_good(transition& out, const envelope& message, failure_kind kind, const std::string& reason,
+                     const moment& now, std::uint64_t revision);
+  void write(transition& out, const moment& now, std::uint64_t revision, const envelope* message,
+             std::vector<noted_message> noted, std::string note);
+
+  const keyed_environment* environment_;
+  record record_;
+  bool exists_ = false;
+  correspondence mail_{record_};
+  std::shared_ptr<void> state_;
+  std::optional<envelope> retrying_;
+  std::uint32_t attempts_ = 0;
+  std::uint32_t next_index_ = 0;
+};
+
+} // namespace continuo::engine
