@@ -1,0 +1,36 @@
+# Compiles one file and holds the compiler to what the file's first line says.
+#
+#   cmake -D compiler=... -D source=... -D include_directories=a;b -P check.cmake
+
+file(STRINGS "${source}" expectation LIMIT_COUNT 1)
+list(TRANSFORM include_directories PREPEND "-I")
+# The limit keeps a file that makes the compiler recurse for ever from taking the machine with it.
+execute_process(
+  COMMAND "${compiler}" -std=c++20 -fsyntax-only -fno-diagnostics-show-caret ${include_directories} "${source}"
+  RESULT_VARIABLE result
+  OUTPUT_VARIABLE said
+  ERROR_VARIABLE said
+  TIMEOUT 100)
+
+# Sentences are printed by a message() of their own: a FATAL_ERROR's text is broken at a margin.
+if(expectation MATCHES "^// expect: *(.+)$")
+  set(text "${CMAKE_MATCH_1}")
+  string(FIND "${said}" "${text}" place)
+  if(result EQUAL 0)
+    message("${source} compiles, although it must not")
+    message(FATAL_ERROR "compiled")
+  elseif(place EQUAL -1)
+    message("${said}")
+    message("${source} fails to compile, but not with: ${text}")
+    message(FATAL_ERROR "wrong reason")
+  endif()
+elseif(expectation STREQUAL "// compiles")
+  if(NOT result EQUAL 0)
+    message("${said}")
+    message("${source} does not compile, although it must")
+    message(FATAL_ERROR "control failed")
+  endif()
+else()
+  message("${source}: its first line says nothing: it is `// expect: <text>` or `// compiles`")
+  message(FATAL_ERROR "no expectation")
+endif()
