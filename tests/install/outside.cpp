@@ -3,7 +3,8 @@
 
 #include <iostream>
 
-// Exits with 0 when the installed library's headers and its archive agree: an id survives being printed and read.
+// Exits with 0 when the installed library's headers and its archive agree: an id survives being printed and
+// read.
 int main() {
   const continuo::message_id id{7, 42, 3};
   const auto text = to_string(id);
