@@ -135,14 +135,18 @@ void correspondence::closed(const instance_id& to, const message_id& id) {
 
 // -- receipts ------------------------------------------------------------------------------
 
-void correspondence::receive(const messages::receipt& receipt) {
+transition correspondence::receive(const messages::receipt& receipt) {
+  transition out;
+  out.edge = "receipt";
   if (receipt.done) {
     const auto count =
       std::erase_if(record_->outbox, [&](const outgoing& entry) { return entry.id == receipt.done; });
-    if (count > 0) {
-      dirty_ = true;
+    dirty_ = dirty_ || count > 0;
+    if (count > 0 || dirty_) {
       auto& last = dropped_[receipt.from];
       last = std::max(last, receipt.done);
+    } else if (!owes(receipt.from, receipt.done)) {
+      out.receipts.push_back({record_->self, receipt.from, {}, receipt.done, {}});
     }
   }
   if (receipt.forget) {
@@ -154,6 +158,13 @@ void correspondence::receive(const messages::receipt& receipt) {
     if (held != held_.end() && held->second <= receipt.forget) {
       held_.erase(held);
     }
+  }
+  return out;
+}
+
+void correspondence::ask_senders(transition& into) const {
+  for (const auto& entry : record_->inbox) {
+    into.receipts.push_back({record_->self, entry.from, entry.last, {}, {}});
   }
 }
 

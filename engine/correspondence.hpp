@@ -52,8 +52,12 @@ public:
   void closed(const instance_id& to, const message_id& id);
 
   // -- receipts --------------------------------------------------------------------
-  /// Drops what was handled, forgets what is forgotten. In memory only, until the next write.
-  void receive(const messages::receipt& receipt);
+  /// Drops what was handled, forgets what is forgotten. In memory only, until the next write. A receiver that reports what
+  /// was dropped long ago is told to forget it.
+  transition receive(const messages::receipt& receipt);
+
+  /// After a restart: tells each sender in the inbox what was handled last, so that a lost `forget` is made good.
+  void ask_senders(transition& into) const;
 
   /// With a write: tells the receivers what they may forget, now that it is written.
   void written(transition& into);

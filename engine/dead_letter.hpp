@@ -27,6 +27,11 @@ inline record dead_letter_of(const envelope& message, std::string reason, time_p
   return letter;
 }
 
+/// Whether `requester` is a client or a dead letter: such a command stands alone, and may be sent again at any time.
+inline bool stands_alone(const instance_id& requester) {
+  return requester.type == "continuo.send" || requester.type == dead_letter_type;
+}
+
 /// Whether the requester was told of the failure, so that a redrive would do what the requester no longer reckons with.
 inline bool requester_was_told(const record& letter) {
   return letter.resumes_to == instance_status::compensating;

@@ -17,9 +17,6 @@ constexpr std::array edges{"begin",   "replied",  "declined",  "attempt_fails", 
                            "exhausted", "park",   "withdrawn", "too_late",      "duplicate",    "retry",
                            "discard", "quarantine", "dropped", "receipt"};
 
-/// A client is told of the outcome by its own record, and a person may try its command again at any time.
-constexpr std::string_view client_type = "continuo.send";
-
 std::string failure_payload(failure_kind kind, std::string reason) {
   return encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)});
 }
@@ -35,6 +32,9 @@ execution::execution(const execution_environment& environment, const envelope& m
   record_.kind = record_kind::command;
   record_.self = {environment.type->name, to_string(message.id)};
   record_.failed = message;
+  if (!command_) {
+    origin_ = message.from;
+  }
 }
 
 execution::execution(const execution_environment& environment, record stored)
@@ -48,6 +48,9 @@ execution::execution(const execution_environment& environment, record stored)
   } else {
     command_ = record_.failed->kind == message_kind::command;
     phase_ = record_.status == instance_status::stuck ? phase::parked : phase::backoff;
+  }
+  if (!command_) {
+    origin_ = record_.failed ? record_.failed->from : record_.inbox.front().from;
   }
 }
 
@@ -144,7 +147,7 @@ void execution::fail_for_good(transition& out, const std::string& reason, const 
     return;
   }
   out.edge = "exhausted";
-  const auto told = command_ && sent.from.type != client_type;
+  const auto told = command_ && !stands_alone(sent.from);
   out.dead_letters.push_back(dead_letter_of(sent, reason, now.wall, record_.attempts, told));
   answer(out, message_kind::failure,
          failure_payload(failure_kind::unknown,
@@ -209,7 +212,7 @@ transition execution::receive(const envelope& again, const moment& now, std::uin
 transition execution::receive(const messages::receipt& receipt, const moment& now, std::uint64_t revision) {
   transition out;
   out.edge = "receipt";
-  mail_.receive(receipt);
+  out.receipts = mail_.receive(receipt).receipts;
   drop_if_settled(out);
   if (out.write == write_kind::none && mail_.is_dirty()) {
     write(out, now, revision);

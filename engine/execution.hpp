@@ -84,6 +84,7 @@ public:
   std::uint32_t attempt() const { return record_.attempts + 1; }
   bool is_command() const { return command_; }
   std::string idempotency_key() const;
+  const instance_id& origin() const { return origin_; } ///< of an event: who published it; else empty
 
   /// What is sent again after a restart: an unacknowledged reply, events.
   transition recover(const moment& now);
@@ -105,6 +106,7 @@ private:
   message_id id_;
   phase phase_ = phase::waiting;
   bool command_ = true;
+  instance_id origin_;
   bool written_ = false; // the store holds a record of it
   std::uint32_t next_index_ = 0;
 };

@@ -204,7 +204,7 @@ void keyed_machine::fail_for_good(transition& out, const envelope& message, fail
   std::vector<noted_message> noted;
   answer(out, message, message_kind::failure, failure_payload(kind, reason), revision, noted);
   if (kind != failure_kind::withdrawn) {
-    out.dead_letters.push_back(dead_letter_of(message, reason, now.wall, std::max(attempts_, 1u), true));
+    out.dead_letters.push_back(dead_letter_of(message, reason, now.wall, std::max(attempts_, 1u), !stands_alone(message.from)));
   }
   if (record_.failed && record_.failed->id == message.id) {
     record_.failed.reset();
@@ -274,6 +274,7 @@ transition keyed_machine::recover() {
   transition out;
   out.edge = "flush";
   mail_.resend(out, nullptr);
+  mail_.ask_senders(out);
   if (record_.failed) {
     retrying_ = record_.failed;
     out.try_again = std::chrono::milliseconds{0};

@@ -44,7 +44,7 @@ public:
 
   transition receive(const envelope& message, const moment& now, std::uint64_t revision);
   transition try_again(const moment& now, std::uint64_t revision); ///< @pre `retrying()`
-  void receive(const messages::receipt& receipt) { mail_.receive(receipt); }
+  transition receive(const messages::receipt& receipt) { return mail_.receive(receipt); }
   transition called(const messages::call_for& call) const { return mail_.called(call); }
   transition flush(const moment& now, std::uint64_t revision);
   transition suspect(const envelope& message, const moment& now, std::uint64_t revision);

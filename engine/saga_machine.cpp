@@ -49,8 +49,19 @@ bool saga_machine::may_passivate() const {
 
 // -- messages ---------------------------------------------------------------------
 
-transition saga_machine::receive(const envelope& message, const moment& now, std::uint64_t revision) {
+transition saga_machine::receive(const envelope& received, const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};
+  std::optional<envelope> filled;
+  if (received.kind == message_kind::timer) { // only names the timer; what it carries stands in the record
+    const auto set = std::find_if(record_.timers.begin(), record_.timers.end(),
+                                  [&](const timer& entry) { return entry.id == received.id; });
+    if (set != record_.timers.end()) {
+      filled = received;
+      filled->type = set->type;
+      filled->payload = set->payload;
+    }
+  }
+  const auto& message = filled ? *filled : received;
   if (is_duplicate(next, message)) {
     mail_.arrived(message);
     return std::move(next.out);
@@ -138,7 +149,9 @@ bool saga_machine::must_hold(const envelope& message) const {
 
 void saga_machine::hold(draft& next, const envelope& message) {
   next.out.edge = "hold";
-  if (message.kind != message_kind::timer) { // of a timer, the record knows; it is armed again when the instance goes on
+  if (message.kind == message_kind::timer) {
+    next.out.disarmed.push_back(message.id); // the record has it; it is armed again when the instance goes on
+  } else {
     mail_.hold(message);
   }
 }

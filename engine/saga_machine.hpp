@@ -86,7 +86,7 @@ public:
 
   /// Takes note that a receiver handled a message, or that a sender forgets one. Changes memory only; the next write, or
   /// `flush`, makes it durable.
-  void receive(const messages::receipt& receipt) { mail_.receive(receipt); }
+  transition receive(const messages::receipt& receipt) { return mail_.receive(receipt); }
 
   /// What `to` asks for: the unacknowledged messages for it, in order, or a receipt that nothing is left.
   transition called(const messages::call_for& call) const { return mail_.called(call); }

@@ -364,6 +364,7 @@ transition saga_machine::recover() {
     return out;
   }
   mail_.resend(out, nullptr);
+  mail_.ask_senders(out);
   out.armed = record_.timers;
   if (record_.failed && (record_.status == instance_status::running || record_.status == instance_status::compensating)) {
     retrying_ = record_.failed;

@@ -1,0 +1,145 @@
+#include "actors/core.hpp"
+
+#include "engine/dead_letter.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <caf/scheduled_actor.hpp>
+
+#include <fmt/format.h>
+
+namespace continuo::actors {
+
+const caf::actor& core::home_of(const instance_id& id) const {
+  static const caf::actor nobody;
+  if (const auto service = service_actors.find(id.type); service != service_actors.end()) {
+    return service->second;
+  }
+  if (sagas.find(id.type) != sagas.end() || keyed_services.find(id.type) != keyed_services.end()) {
+    return shard_of(id);
+  }
+  if (id.type == publish_type || id.type == send_type) {
+    return intake;
+  }
+  return id.type == engine::dead_letter_type ? letters : nobody;
+}
+
+void core::count_in_flight(caf::event_based_actor* self, std::int64_t change) {
+  const auto now = in_flight.fetch_add(change) + change;
+  if (change < 0 && now < bounds.in_flight && somebody_waits.exchange(false)) {
+    self->send(intake, room{});
+  }
+}
+
+void core::instance_begins() {
+  const std::lock_guard lock{instances_mutex_};
+  ++instances_;
+}
+
+void core::instance_ends() {
+  const std::lock_guard lock{instances_mutex_};
+  if (--instances_ == 0) {
+    instances_changed_.notify_all();
+  }
+}
+
+void core::wait_for_instances() {
+  std::unique_lock lock{instances_mutex_};
+  instances_changed_.wait(lock, [this] { return instances_ == 0; });
+}
+
+void core::forget_actors() {
+  journal = nullptr;
+  timers = nullptr;
+  intake = nullptr;
+  letters = nullptr;
+  shards.clear();
+  service_actors.clear();
+}
+
+namespace {
+
+void deliver(caf::event_based_actor* self, core& shared, messages::envelope&& message) {
+  const auto& home = shared.home_of(message.to);
+  if (home) {
+    self->send(home, std::move(message));
+  } else {
+    shared.log(log_level::error, fmt::format("{} for {} waits: nothing here hosts {}", message.type,
+                                             to_string(message.to), message.to.type));
+  }
+}
+
+template <class T>
+void deliver_small(caf::event_based_actor* self, core& shared, T&& message) {
+  if (const auto& home = shared.home_of(message.to)) {
+    self->send(home, std::forward<T>(message));
+  }
+}
+
+} // namespace
+
+void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
+         const std::function<std::string()>& encoded, std::uint64_t revision, std::vector<journal::release> extra) {
+  const auto writes = decided.write != engine::write_kind::none || !decided.dead_letters.empty();
+  if (writes || !decided.released.empty() || !extra.empty()) {
+    journal::commit commit;
+    if (decided.write != engine::write_kind::none) {
+      const auto erased = decided.write == engine::write_kind::erase;
+      commit.creates = decided.created;
+      commit.operations.reserve(2);
+      commit.operations.push_back({erased ? journal::operation::kind::erase : journal::operation::kind::put,
+                                   engine::record_key(of), erased ? std::string{} : encoded()});
+    }
+    if (decided.history) {
+      commit.operations.push_back(
+        {journal::operation::kind::put, engine::history_key(revision), encode(*decided.history)});
+    }
+    for (const auto& letter : decided.dead_letters) {
+      shared.log(log_level::warn, fmt::format("dead letter {}: {} for {}: {}", letter.self.key, letter.failed->type,
+                                              to_string(letter.failed->to), letter.reason));
+      commit.operations.push_back(
+        {journal::operation::kind::put, engine::record_key(letter.self), encode(letter)});
+    }
+    commit.revision = writes ? revision : 0;
+    commit.releases = std::move(extra);
+    for (auto& message : decided.released) {
+      if (const auto& home = shared.home_of(message.to)) {
+        commit.releases.push_back({home, caf::make_message(std::move(message))});
+      }
+    }
+    // The write is handed over before anything that it causes moves: the journal keeps this order.
+    self->send(shared.journal, std::move(commit));
+  }
+  for (auto& message : decided.sent) {
+    deliver(self, shared, std::move(message));
+  }
+  for (auto& receipt : decided.receipts) {
+    deliver_small(self, shared, std::move(receipt));
+  }
+  for (auto& call : decided.calls) {
+    deliver_small(self, shared, std::move(call));
+  }
+  if (!decided.armed.empty() || !decided.disarmed.empty()) {
+    set_timers change{of, {}, std::move(decided.disarmed)};
+    for (const auto& armed : decided.armed) {
+      change.armed.push_back({armed.id, armed.boot, armed.due_boot_time_ns, armed.due});
+    }
+    self->send(shared.timers, std::move(change));
+  }
+}
+
+void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<core>& shared) {
+  self->set_exception_handler([shared](std::exception_ptr& thrown) -> caf::error {
+    std::string what = "an unknown exception";
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const std::exception& caught) {
+      what = caught.what();
+    } catch (...) {
+    }
+    shared->failed(error{errc::unavailable, "an actor of the node failed: " + what});
+    return caf::make_error(caf::sec::runtime_error, what);
+  });
+}
+
+} // namespace continuo::actors

@@ -1,0 +1,138 @@
+#pragma once
+
+#include "actors/marker.hpp"
+#include "actors/protocol.hpp"
+#include "engine/execution.hpp"
+#include "engine/keyed_machine.hpp"
+#include "engine/saga_machine.hpp"
+#include "journal/journal.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/event_based_actor.hpp>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace continuo::actors {
+
+/// Where a node's time comes from. Any thread.
+class clock {
+public:
+  virtual ~clock() = default;
+  virtual engine::moment now() const = 0;
+};
+
+/// Where the handlers of stateless services run: on threads of their own, so that they may block. The simulation runs them
+/// as jobs of its coordinator. `post` never blocks; a job runs once, and never on the caller's thread.
+class handler_pool {
+public:
+  virtual ~handler_pool() = default;
+  virtual void post(std::function<void()> job) = 0;
+  /// Runs no further jobs and waits for those that run.
+  virtual void stop() = 0;
+};
+
+/// Bounds of a node. See `node_config`, which documents each.
+struct limits {
+  std::size_t shards = 4;
+  std::size_t instances_in_memory = 10'000;
+  std::int64_t in_flight = 10'000;
+  std::size_t waiting_publishers = 10'000;
+  std::size_t timers_at_once = 1'000;
+};
+
+/// The built-in types of records.
+constexpr std::string_view publish_type = "continuo.publish";
+constexpr std::string_view send_type = "continuo.send";
+
+/// What all actors of a node share. Filled before the first of them runs, and only read from then on, except for the
+/// counters, which are atomic.
+class core {
+public:
+  // -- definitions -----------------------------------------------------------------
+  message_registry types;
+  engine::routing_table routes;
+  std::map<std::string, detail::saga_type, std::less<>> sagas;
+  std::map<std::string, detail::keyed_service_type, std::less<>> keyed_services;
+  std::map<std::string, detail::service_type, std::less<>> services;
+  std::map<std::string, engine::saga_environment, std::less<>> saga_environments;
+  std::map<std::string, engine::keyed_environment, std::less<>> keyed_environments;
+  std::map<std::string, engine::execution_environment, std::less<>> execution_environments;
+
+  // -- means -------------------------------------------------------------------------
+  std::uint64_t store_id = 0;
+  std::uint64_t seed = 0;
+  limits bounds;
+  std::shared_ptr<journal::store> store;
+  std::shared_ptr<const clock> time;
+  std::shared_ptr<handler_pool> pool;
+  std::shared_ptr<detail::log_sink> sink;
+  std::shared_ptr<marker> suspects; ///< null where the store does not outlive the process
+  std::function<void(const error&)> failed; ///< the node must stop; any thread, any number of times
+
+  // -- handles ------------------------------------------------------------------------
+  caf::actor journal;
+  caf::actor timers;
+  caf::actor intake;
+  caf::actor letters;
+  std::vector<caf::actor> shards;
+  std::map<std::string, caf::actor, std::less<>> service_actors;
+
+  // -- counters -------------------------------------------------------------------------
+  std::atomic<std::uint64_t> last_revision{0};
+  std::atomic<std::int64_t> in_flight{0};
+  std::atomic<bool> somebody_waits{false}; ///< for room
+  std::atomic<std::uint64_t> orphaned{0};  ///< instances found without a cause
+  std::shared_ptr<journal::counters> written = std::make_shared<journal::counters>();
+
+  /// Instances whose actors may still read the store. The node waits for zero before it closes the store.
+  void instance_begins();
+  void instance_ends();
+  void wait_for_instances();
+
+  /// A number that no transition had before.
+  std::uint64_t next_revision() { return last_revision.fetch_add(1, std::memory_order_relaxed) + 1; }
+
+  /// The actor behind an instance: its shard, its service, or one of the node's own. Null where nothing here hosts it.
+  const caf::actor& home_of(const instance_id& id) const;
+
+  /// The shard of a saga or keyed instance.
+  const caf::actor& shard_of(const instance_id& id) const {
+    return shards[std::hash<instance_id>{}(id) % shards.size()];
+  }
+
+  /// Changes the number of instances in flight, and tells the intake where that makes room.
+  void count_in_flight(caf::event_based_actor* self, std::int64_t change);
+
+  void log(log_level level, std::string_view text) const {
+    if (sink && sink->enabled(level)) {
+      sink->write(level, text);
+    }
+  }
+
+  /// Gives up the handles, which would keep the actors alive.
+  void forget_actors();
+
+private:
+  std::mutex instances_mutex_;
+  std::condition_variable instances_changed_;
+  std::size_t instances_ = 0;
+};
+
+/// Carries out what the engine decided: hands the writes to the journal, then sends. The one place where a transition's
+/// effects leave an instance. `encoded` is the record after the transition; `extra` is released with it.
+void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
+         const std::function<std::string()>& encoded, std::uint64_t revision, std::vector<journal::release> extra = {});
+
+/// Ends the node where one of its own actors throws: the process is the unit of repair.
+void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<core>& shared);
+
+} // namespace continuo::actors

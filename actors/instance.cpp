@@ -1,0 +1,295 @@
+#include "actors/instance.hpp"
+
+#include "actors/views.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+namespace continuo::actors {
+
+template <class Machine>
+instance_actor<Machine>::instance_actor(caf::actor_config& config, std::shared_ptr<core> shared,
+                                        const environment* definition, instance_start start)
+  : caf::event_based_actor(config), core_(std::move(shared)), definition_(definition), start_(std::move(start)) {
+  fail_node_on_exception(this, core_);
+  core_->instance_begins();
+}
+
+template <class Machine>
+caf::behavior instance_actor<Machine>::make_behavior() {
+  if (!load()) {
+    return {};
+  }
+  return {
+    [this](messages::envelope& message) { on_envelope(message); },
+    [this](const messages::receipt& receipt) { on_receipt(receipt); },
+    [this](const messages::call_for& call) { on_call(call); },
+    [this](operate& request) { on_operate(request); },
+    [this](show& request) { on_show(request); },
+    [this](report_end) { on_report_end(); },
+    [this](const expire& request) { on_expire(request); },
+    [this](wake) { ++handled_; },
+    [this](try_again) { on_try_again(); },
+    [this](tick) { on_tick(); },
+    [this](please_leave) { on_please_leave(); },
+  };
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_exit() {
+  if (counted_) {
+    counted_ = false;
+    core_->in_flight.fetch_sub(1);
+  }
+  start_.shard = nullptr;
+  machine_.reset();
+  core_->instance_ends();
+}
+
+template <class Machine>
+bool instance_actor<Machine>::load() {
+  auto bytes = core_->store->get(engine::record_key(start_.self));
+  std::optional<engine::record> stored;
+  if (bytes && *bytes) {
+    auto decoded = decode<engine::record>(**bytes);
+    if (!decoded) {
+      bytes = tl::unexpected(error{errc::corrupt, "its record: " + decoded.error().message});
+    } else {
+      stored = std::move(*decoded);
+    }
+  }
+  if (!bytes) {
+    core_->failed(error{bytes.error().code, fmt::format("{}: {}", to_string(start_.self), bytes.error().message)});
+    return false;
+  }
+  machine_ = std::make_unique<Machine>(*definition_, start_.self, std::move(stored));
+  if (start_.recovers) {
+    carry_out(machine_->recover(), 0);
+  }
+  return true;
+}
+
+// -- handlers ------------------------------------------------------------------------
+
+template <class Machine>
+void instance_actor<Machine>::on_envelope(messages::envelope& message) {
+  ++handled_;
+  if constexpr (!is_saga) {
+    if (!waiting_.empty() || machine_->is_full()) {
+      waiting_.push_back(std::move(message));
+      return;
+    }
+  }
+  handle(message);
+}
+
+template <class Machine>
+void instance_actor<Machine>::handle(const messages::envelope& message) {
+  const auto revision = core_->next_revision();
+  engine::transition decided;
+  {
+    const marker::note running{core_->suspects.get(), start_.self, message.id};
+    decided = machine_->receive(message, core_->time->now(), revision);
+  }
+  carry_out(std::move(decided), revision);
+}
+
+template <class Machine>
+void instance_actor<Machine>::handle_waiting() {
+  if constexpr (!is_saga) {
+    while (!waiting_.empty() && !machine_->is_full()) {
+      const auto message = std::move(waiting_.front());
+      waiting_.pop_front();
+      handle(message);
+    }
+  }
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_receipt(const messages::receipt& receipt) {
+  ++handled_;
+  auto decided = machine_->receive(receipt);
+  handle_waiting();
+  carry_out(std::move(decided), 0);
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_call(const messages::call_for& call) {
+  ++handled_;
+  carry_out(machine_->called(call), 0);
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_operate(operate& request) {
+  ++handled_;
+  if constexpr (is_saga) {
+    const auto revision = core_->next_revision();
+    auto decided = machine_->operate(request.what, request.who, request.note, core_->time->now(), revision);
+    const auto verdict = decided.verdict;
+    std::vector<journal::release> extra;
+    extra.push_back({core_->intake, caf::make_message(call{[answer = std::move(request.answer), verdict] {
+                       answer(verdict);
+                     }})});
+    carry_out(std::move(decided), revision, std::move(extra));
+  } else {
+    release_answer([answer = std::move(request.answer)] {
+      answer(fail(errc::conflict, "an operator's verbs apply to sagas, not to keyed services"));
+    });
+  }
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_show(show& request) {
+  ++handled_;
+  auto view = machine_->exists() ? result<instance_view>{view_of(machine_->current(), *core_)}
+                                 : result<instance_view>{not_found(start_.self)};
+  if (view && machine_->retrying()) {
+    const auto& put_off = machine_->retried();
+    view->waiting_for.push_back({"delivery", put_off.type, to_string(put_off.from), core_->time->now().wall, 0, {}});
+  }
+  // Speaks of durable state: the answer waits until everything that it shows is written.
+  release_answer([answer = std::move(request.answer), view = std::move(view)] { answer(view); });
+  leave_if_asked();
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_report_end() {
+  ++handled_;
+  if (machine_->exists() && is_terminal(machine_->current().status)) {
+    std::vector<journal::release> extra;
+    extra.push_back({start_.shard, caf::make_message(ended{start_.self, end_of()})});
+    carry_out({}, 0, std::move(extra));
+  }
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_expire(const expire& request) {
+  ++handled_;
+  if constexpr (is_saga) {
+    const auto newest = machine_->current().history;
+    auto decided = machine_->expire(request.before);
+    if (decided.write == engine::write_kind::erase) {
+      journal::commit commit;
+      commit.revision = core_->next_revision();
+      commit.operations.push_back(
+        {journal::operation::kind::erase, engine::record_key(start_.self), {}});
+      for (auto revision = newest; revision != 0;) {
+        const auto key = engine::history_key(revision);
+        commit.operations.push_back({journal::operation::kind::erase, key, {}});
+        const auto bytes = core_->store->get(key);
+        const auto entry = bytes && *bytes ? decode<engine::history_entry>(**bytes)
+                                           : result<engine::history_entry>{fail(errc::not_found, "")};
+        revision = entry ? entry->previous : 0;
+      }
+      send(core_->journal, std::move(commit));
+    }
+  }
+  leaving_ = true;
+  leave_if_asked();
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_try_again() {
+  if (!machine_->retrying()) {
+    return; // taken back by an operator meanwhile
+  }
+  const auto revision = core_->next_revision();
+  engine::transition decided;
+  {
+    const marker::note running{core_->suspects.get(), start_.self, machine_->retried().id};
+    decided = machine_->try_again(core_->time->now(), revision);
+  }
+  carry_out(std::move(decided), revision);
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_tick() {
+  tick_armed_ = false;
+  const auto revision = core_->next_revision();
+  carry_out(machine_->flush(core_->time->now(), revision), revision);
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_please_leave() {
+  leaving_ = true;
+  if (machine_->dirty()) {
+    on_tick();
+  } else {
+    leave_if_asked();
+  }
+}
+
+// -- parts ---------------------------------------------------------------------------------
+
+template <class Machine>
+void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint64_t revision,
+                                        std::vector<journal::release> extra) {
+  if (decided.ended) {
+    extra.push_back({start_.shard, caf::make_message(ended{start_.self, end_of()})});
+  }
+  if (decided.write != engine::write_kind::none && machine_->current().status == instance_status::stuck) {
+    core_->log(log_level::warn, fmt::format("{} is stuck: {}", to_string(start_.self), machine_->current().reason));
+    if (machine_->current().reason.starts_with("nothing can wake it")) {
+      core_->orphaned.fetch_add(1);
+    }
+  }
+  const auto again = decided.try_again;
+  if (again && machine_->retrying()) {
+    core_->log(log_level::info, fmt::format("{}: the handler of {} is tried (again) in {} ms", to_string(start_.self),
+                                            machine_->retried().type, again->count()));
+  }
+  // Counted before its receipt leaves, so that it never seems as if less were in flight than is.
+  count(machine_->is_parked());
+  act(this, *core_, decided, start_.self, [this] { return machine_->encoded(); }, revision, std::move(extra));
+  if (again) {
+    delayed_send(this, *again, try_again{});
+  }
+  if (machine_->dirty() && !tick_armed_) {
+    tick_armed_ = true;
+    delayed_send(this, std::chrono::seconds{1}, tick{});
+  }
+  leave_if_asked();
+}
+
+template <class Machine>
+void instance_actor<Machine>::release_answer(std::function<void()> answer) {
+  std::vector<journal::release> extra;
+  extra.push_back({core_->intake, caf::make_message(call{std::move(answer)})});
+  engine::transition nothing;
+  act(this, *core_, nothing, start_.self, {}, 0, std::move(extra));
+}
+
+template <class Machine>
+void instance_actor<Machine>::leave_if_asked() {
+  const auto over = machine_->exists() && is_terminal(machine_->current().status);
+  if (!(leaving_ || over) || !waiting_.empty() || !machine_->may_passivate()) {
+    return;
+  }
+  leaving_ = false;
+  // A barrier: the shard hears of it when everything this instance wrote is durable.
+  std::vector<journal::release> extra;
+  extra.push_back({start_.shard, caf::make_message(may_leave{start_.self, handled_})});
+  engine::transition nothing;
+  act(this, *core_, nothing, start_.self, {}, 0, std::move(extra));
+}
+
+template <class Machine>
+void instance_actor<Machine>::count(bool parked) {
+  if (is_saga && counted_ == parked) {
+    counted_ = !parked;
+    core_->count_in_flight(this, counted_ ? 1 : -1);
+  }
+}
+
+template <class Machine>
+saga_result instance_actor<Machine>::end_of() const {
+  const auto& record = machine_->current();
+  return {start_.self, record.status, record.status == instance_status::compensated ? record.reason : std::string{},
+          record.result_type, record.result};
+}
+
+template class instance_actor<engine::saga_machine>;
+template class instance_actor<engine::keyed_machine>;
+
+} // namespace continuo::actors

@@ -1,0 +1,297 @@
+#include "actors/intake.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace continuo::actors {
+
+namespace {
+
+using intake = caf::stateful_actor<intake_state>;
+
+std::vector<journal::release> when_durable(core& shared, std::function<void()> what) {
+  std::vector<journal::release> releases;
+  releases.push_back({shared.intake, caf::make_message(call{std::move(what)})});
+  return releases;
+}
+
+std::unique_ptr<accepted_message> make_record(core& shared, engine::record_kind kind, const message_id& id) {
+  engine::record stored;
+  stored.kind = kind;
+  stored.self = {std::string{kind == engine::record_kind::publish ? publish_type : send_type}, to_string(id)};
+  stored.revision = id.revision;
+  stored.started_at = shared.time->now().wall;
+  stored.updated_at = stored.started_at;
+  return std::make_unique<accepted_message>(std::move(stored));
+}
+
+/// The node's reason not to take an event or command now; empty if it takes it.
+std::optional<error> objection(const intake_state& state) {
+  if (!state.is_open) {
+    return state.closed;
+  }
+  return std::nullopt;
+}
+
+/// Why an instance must not be started now.
+std::optional<error> start_objection(const intake_state& state, const core& shared) {
+  if (state.disk_low) {
+    return error{errc::overloaded, "the disk is nearly full (see disk-reserve): accepted work goes on, starts are refused"};
+  }
+  const auto now = shared.in_flight.load();
+  if (now >= shared.bounds.in_flight) {
+    return error{errc::overloaded, fmt::format("{} instances are in flight, and {} are allowed: try again later", now,
+                                               shared.bounds.in_flight)};
+  }
+  return std::nullopt;
+}
+
+bool starts_something(const core& shared, const publish& event, const std::vector<engine::destination>& where) {
+  return std::any_of(where.begin(), where.end(), [&](const engine::destination& to) {
+    const auto saga = shared.sagas.find(to.to.type);
+    if (saga == shared.sagas.end()) {
+      return false;
+    }
+    const auto subscription = saga->second.subscriptions.find(event.type);
+    return subscription != saga->second.subscriptions.end() && subscription->second.starts;
+  });
+}
+
+void take(intake* self, core& shared, publish& event, std::vector<engine::destination>&& where) {
+  auto& state = self->state;
+  const auto revision = shared.next_revision();
+  const message_id id{shared.store_id, revision, 0};
+  auto taken = make_record(shared, engine::record_kind::publish, id);
+  accepted answer{id, {}};
+  std::uint32_t index = 0;
+  for (auto& to : where) {
+    if (shared.sagas.find(to.to.type) != shared.sagas.end()) {
+      answer.instances.push_back(to.to);
+    }
+    taken->stored.outbox.push_back({{shared.store_id, revision, index++}, engine::message_kind::event, std::move(to.to),
+                                    {}, event.type, event.payload, to.effects});
+  }
+  engine::transition decided;
+  if (!taken->stored.outbox.empty()) {
+    decided.write = engine::write_kind::put;
+    decided.created = true;
+    taken->mail.resend(decided, nullptr);
+  }
+  act(self, shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
+      when_durable(shared, [reply = std::move(event.answer), answer] { reply(answer); }));
+  if (!taken->stored.outbox.empty()) {
+    shared.count_in_flight(self, 1); // until its receivers have it
+    state.messages.emplace(id, std::move(taken));
+  }
+}
+
+void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& event) {
+  auto& state = self->state;
+  if (auto reason = objection(state)) {
+    event.answer(tl::unexpected(std::move(*reason)));
+    return;
+  }
+  if (!shared->routes.knows_event(event.type) && shared->types.find(event.type) == nullptr) {
+    event.answer(fail(errc::unknown_type, fmt::format("no saga and no service here subscribes to {}", event.type)));
+    return;
+  }
+  auto where = shared->routes.event(event.type, event.payload);
+  if (!where) {
+    event.answer(tl::unexpected(where.error()));
+    return;
+  }
+  if (starts_something(*shared, event, *where)) {
+    if (auto reason = start_objection(state, *shared)) {
+      if (!event.options.wait_for_room || state.waiting.size() >= shared->bounds.waiting_publishers) {
+        event.answer(tl::unexpected(std::move(*reason)));
+        return;
+      }
+      state.waiting.push_back(std::move(event));
+      shared->somebody_waits = true;
+      if (!start_objection(state, *shared)) {
+        self->send(self, room{}); // it became free between the two looks
+      }
+      return;
+    }
+  }
+  take(self, *shared, event, std::move(*where));
+}
+
+void on_room(intake* self, const std::shared_ptr<core>& shared) {
+  auto& state = self->state;
+  while (!state.waiting.empty() && !start_objection(state, *shared)) {
+    auto event = std::move(state.waiting.front());
+    state.waiting.pop_front();
+    auto where = shared->routes.event(event.type, event.payload);
+    take(self, *shared, event, std::move(*where));
+  }
+  if (!state.waiting.empty()) {
+    shared->somebody_waits = true;
+    if (!start_objection(state, *shared)) {
+      self->send(self, room{});
+    }
+  }
+}
+
+void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& command) {
+  auto& state = self->state;
+  auto refused = objection(state);
+  auto where = refused ? result<engine::destination>{tl::unexpected(*refused)}
+                       : shared->routes.command(command.type, command.payload);
+  if (!where) {
+    if (command.taken) {
+      command.taken(tl::unexpected(where.error()));
+    }
+    if (command.answer) {
+      command.answer(tl::unexpected(where.error()));
+    }
+    return;
+  }
+  const auto revision = shared->next_revision();
+  const message_id id{shared->store_id, revision, 0};
+  auto taken = make_record(*shared, engine::record_kind::send, id);
+  taken->answer = std::move(command.answer);
+  taken->stored.requests.push_back({id, where->to, command.type, command.payload, taken->stored.started_at,
+                                    where->effects, false, false, false});
+  engine::transition decided;
+  decided.write = engine::write_kind::put;
+  decided.created = true;
+  taken->mail.resend(decided, nullptr);
+  std::vector<journal::release> releases;
+  if (command.taken) {
+    releases = when_durable(*shared, [reply = std::move(command.taken), id] { reply(accepted{id, {}}); });
+  }
+  act(self, *shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision, std::move(releases));
+  state.messages.emplace(id, std::move(taken));
+}
+
+/// The outcome of a client's command.
+void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages::envelope& message) {
+  auto& state = self->state;
+  engine::transition decided;
+  decided.receipts.push_back({message.to, message.from, message.id, {}, message.in_reply_to});
+  const auto found = state.messages.find(message.in_reply_to);
+  if (found == state.messages.end()) { // handled before
+    act(self, *shared, decided, message.to, {}, 0);
+    return;
+  }
+  auto& sent = *found->second;
+  command_result outcome{message.in_reply_to, {}, {}, message.type, message.payload};
+  if (message.kind == messages::message_kind::failure) {
+    const auto body = decode<messages::failure_body>(message.payload);
+    outcome.failed = body ? static_cast<failure_kind>(body->kind) : failure_kind::unknown;
+    outcome.reason = body ? body->reason : "its reason is unreadable";
+  }
+  const auto revision = shared->next_revision();
+  sent.mail.closed(sent.stored.requests.front().to, message.in_reply_to);
+  sent.stored.requests.clear();
+  sent.stored.status = outcome.failed ? instance_status::compensated : instance_status::completed;
+  sent.stored.reason = outcome.reason;
+  sent.stored.result_type = outcome.reply_type;
+  sent.stored.result = outcome.payload;
+  sent.stored.revision = revision;
+  sent.stored.updated_at = shared->time->now().wall;
+  decided.write = engine::write_kind::put;
+  sent.mail.written(decided);
+  std::vector<journal::release> releases;
+  if (sent.answer) {
+    releases = when_durable(*shared, [reply = std::move(sent.answer), outcome] { reply(outcome); });
+  }
+  act(self, *shared, decided, sent.stored.self, [&] { return encode(sent.stored); }, revision, std::move(releases));
+  state.messages.erase(found); // the record stays for those who ask later; it expires
+}
+
+void on_receipt(intake* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
+  auto& state = self->state;
+  const auto id = parse_message_id(receipt.to.key);
+  const auto found = id ? state.messages.find(*id) : state.messages.end();
+  engine::transition decided;
+  if (found == state.messages.end()) { // dropped durably before: the receiver need not remember it
+    decided.receipts.push_back({receipt.to, receipt.from, {}, receipt.done, {}});
+    act(self, *shared, decided, receipt.to, {}, 0);
+    return;
+  }
+  auto& sent = *found->second;
+  decided.receipts = sent.mail.receive(receipt).receipts;
+  if (sent.stored.outbox.empty() && sent.stored.requests.empty()) {
+    decided.write = engine::write_kind::erase;
+    sent.mail.written(decided);
+    act(self, *shared, decided, sent.stored.self, {}, shared->next_revision());
+    state.messages.erase(found);
+    shared->count_in_flight(self, -1);
+    return;
+  }
+  act(self, *shared, decided, sent.stored.self, {}, 0);
+}
+
+void on_call(intake* self, const std::shared_ptr<core>& shared, const messages::call_for& asks) {
+  const auto id = parse_message_id(asks.to.key);
+  const auto found = id ? self->state.messages.find(*id) : self->state.messages.end();
+  engine::transition decided;
+  if (found == self->state.messages.end()) {
+    decided.receipts.push_back({asks.to, asks.from, {}, asks.id, {}});
+  } else {
+    decided = found->second->mail.called(asks);
+  }
+  act(self, *shared, decided, asks.to, {}, 0);
+}
+
+void on_adopt(intake* self, const std::shared_ptr<core>& shared, adopt& record) {
+  const auto id = parse_message_id(record.stored.self.key);
+  if (!id || (record.stored.requests.empty() && record.stored.outbox.empty())) {
+    return; // an ended command, kept for those who ask
+  }
+  auto adopted = std::make_unique<accepted_message>(std::move(record.stored));
+  engine::transition decided;
+  adopted->mail.resend(decided, nullptr);
+  act(self, *shared, decided, adopted->stored.self, {}, 0);
+  if (adopted->stored.kind == engine::record_kind::publish) {
+    shared->count_in_flight(self, 1);
+  }
+  self->state.messages.emplace(*id, std::move(adopted));
+}
+
+void on_close(intake* self, const close& end) {
+  auto& state = self->state;
+  state.is_open = false;
+  state.closed = end.reason;
+  for (auto& event : state.waiting) {
+    event.answer(tl::unexpected(end.reason));
+  }
+  state.waiting.clear();
+  for (auto& [id, message] : state.messages) {
+    if (message->answer) {
+      message->answer(tl::unexpected(end.reason));
+      message->answer = nullptr;
+    }
+  }
+}
+
+} // namespace
+
+caf::behavior intake_actor(intake* self, std::shared_ptr<core> shared) {
+  fail_node_on_exception(self, shared);
+  return {
+    [self, shared](publish& event) { on_publish(self, shared, event); },
+    [self, shared](send_command& command) { on_send(self, shared, command); },
+    [self, shared](const messages::envelope& message) { on_answer(self, shared, message); },
+    [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
+    [self, shared](const messages::call_for& asks) { on_call(self, shared, asks); },
+    [self, shared](room) { on_room(self, shared); },
+    [self, shared](adopt& record) { on_adopt(self, shared, record); },
+    [self, shared](const disk_space& space) {
+      self->state.disk_low = space.low;
+      shared->log(space.low ? log_level::warn : log_level::info,
+                  space.low ? "the disk is nearly full: starts are refused" : "the disk has room again");
+      on_room(self, shared);
+    },
+    [self](open) { self->state.is_open = true; },
+    [self](const close& end) { on_close(self, end); },
+    [](call& answer) { answer.what(); },
+  };
+}
+
+} // namespace continuo::actors

@@ -1,0 +1,38 @@
+#pragma once
+
+#include "actors/core.hpp"
+#include "engine/correspondence.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <deque>
+#include <memory>
+#include <unordered_map>
+
+namespace continuo::actors {
+
+/// A client's event or command that is not done with: its record, and what it has yet to say to others.
+struct accepted_message {
+  explicit accepted_message(engine::record of) : stored(std::move(of)) {}
+
+  engine::record stored;
+  engine::correspondence mail{stored};
+  std::function<void(result<command_result>)> answer; // of a command; lost in a crash, with the client
+};
+
+struct intake_state {
+  std::unordered_map<message_id, std::unique_ptr<accepted_message>> messages;
+  std::deque<publish> waiting; ///< for room
+  bool is_open = false;
+  bool disk_low = false;
+  error closed{errc::unavailable, "the node has not started"};
+  static inline const char* name = "continuo.intake";
+};
+
+/// The actor that takes events and commands from clients. Each accepted one is a record of its own, durable before the
+/// client is answered, and kept until its receivers have it. It refuses starts beyond the node's bounds; accepted work goes
+/// on.
+caf::behavior intake_actor(caf::stateful_actor<intake_state>* self, std::shared_ptr<core> shared);
+
+} // namespace continuo::actors

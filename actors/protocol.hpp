@@ -1,0 +1,215 @@
+#pragma once
+
+#include "engine/record.hpp"
+#include "engine/saga_machine.hpp"
+#include "messages/envelope.hpp"
+
+#include <continuo/client.hpp>
+
+#include <caf/actor.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// The messages between the actors of one node. They never leave the process, so they may carry handles and functions.
+namespace continuo::actors {
+
+// -- to instances, by way of their shard --------------------------------------------
+
+/// An operator's verb. `answer` is called once the transition is durable, or refused.
+struct operate {
+  instance_id to;
+  engine::verb what = engine::verb::cancel;
+  std::string who;
+  std::string note;
+  std::function<void(result<void>)> answer;
+};
+
+/// Asks for what an instance is and waits for. Answered from durable state.
+struct show {
+  instance_id to;
+  std::function<void(result<instance_view>)> answer;
+};
+
+/// Asks for the end of an instance, which may be long ago, now or later.
+struct await_end {
+  instance_id to;
+  std::function<void(result<saga_result>)> answer;
+  std::optional<std::chrono::milliseconds> timeout;
+};
+
+/// Deletes a terminal instance that ended before a time.
+struct expire {
+  instance_id to;
+  time_point before;
+};
+
+/// After a restart: these instances have something to send again, which comes before anything new. Every shard gets its
+/// list before the first instance is woken.
+struct recover_list {
+  std::vector<instance_id> instances;
+};
+
+/// Wakes the instances of the list.
+struct wake {};
+
+// -- between shard and instance -------------------------------------------------------
+
+/// The shard wants the memory back.
+struct please_leave {};
+
+/// The instance could leave: everything it wrote is durable. `handled` counts the messages that it got from its shard.
+struct may_leave {
+  instance_id from;
+  std::uint64_t handled = 0;
+};
+
+/// The instance ended and that is durable.
+struct ended {
+  instance_id from;
+  saga_result outcome;
+};
+
+/// Asks an instance to report its end if it is over.
+struct report_end {};
+
+/// The waiting time of an `await_end` is over.
+struct await_timeout {
+  instance_id of;
+  std::uint64_t number = 0;
+};
+
+// -- an instance to itself -------------------------------------------------------------
+
+struct try_again {};
+struct tick {}; ///< a second is over: what receipts changed is written now
+
+// -- timers ------------------------------------------------------------------------------
+
+struct timer_set {
+  message_id id;
+  std::uint64_t boot = 0;
+  std::int64_t due_boot_time_ns = 0;
+  time_point due;
+};
+
+/// Arms and disarms timers of one instance.
+struct set_timers {
+  instance_id of;
+  std::vector<timer_set> armed;
+  std::vector<message_id> disarmed;
+};
+
+struct timers_due {};
+
+// -- services -----------------------------------------------------------------------------
+
+/// A handler came to an end.
+struct handler_done {
+  message_id id;
+  std::uint32_t attempt = 0;
+  result<detail::handled> outcome;
+  detail::intents asked;
+};
+
+/// The time of the attempt that began first may be up.
+struct check_deadlines {};
+
+struct attempt_due {
+  message_id id;
+};
+
+/// After a restart: a record that the service's instance owns.
+struct adopt {
+  engine::record stored;
+};
+
+/// What an operator does to a parked command.
+struct operate_command {
+  message_id id;
+  bool discard = false;
+  std::function<void(result<void>)> answer;
+};
+
+// -- the client's side ----------------------------------------------------------------------
+
+struct publish {
+  std::string type;
+  std::string payload;
+  publish_options options;
+  std::function<void(result<accepted>)> answer;
+};
+
+struct send_command {
+  std::string type;
+  std::string payload;
+  std::function<void(result<accepted>)> taken;
+  std::function<void(result<command_result>)> answer;
+};
+
+/// The intake may take new work, or must not any more.
+struct open {};
+struct close {
+  error reason;
+};
+struct disk_space {
+  bool low = false;
+};
+struct room {}; ///< fewer instances are in flight than allowed again
+
+/// Calls a function on an actor: how an answer waits for the journal.
+struct call {
+  std::function<void()> what;
+};
+
+// -- dead letters -----------------------------------------------------------------------------
+
+struct redrive {
+  std::string id;
+  std::optional<std::string> corrected; ///< payload bytes
+  std::function<void(result<void>)> answer;
+};
+
+struct discard_letter {
+  std::string id;
+  std::function<void(result<void>)> answer;
+};
+
+} // namespace continuo::actors
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::messages::envelope)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::messages::receipt)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::messages::call_for)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::operate)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::show)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_end)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::expire)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::wake)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::recover_list)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::please_leave)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::may_leave)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::ended)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::report_end)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_timeout)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::try_again)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::set_timers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::timers_due)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::handler_done)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::check_deadlines)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::attempt_due)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::adopt)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::operate_command)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::publish)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::send_command)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::open)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::close)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::disk_space)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::room)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::redrive)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::discard_letter)

@@ -1,0 +1,302 @@
+#include "actors/service.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <caf/send.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+
+namespace continuo::actors {
+
+namespace {
+
+using service = caf::stateful_actor<service_state>;
+using engine::execution;
+
+void carry_out(service* self, core& shared, execution& of, engine::transition&& decided, std::uint64_t revision,
+               std::vector<journal::release> extra = {}) {
+  const auto id = of.id();
+  const auto gone = decided.write == engine::write_kind::erase;
+  if (std::string_view{decided.edge} == "park" || std::string_view{decided.edge} == "quarantine") {
+    shared.log(log_level::warn, fmt::format("{} {}: {}", to_string(of.current().self), decided.edge, of.current().reason));
+  }
+  const auto again = decided.try_again;
+  act(self, shared, decided, of.current().self, [&of] { return of.encoded(); }, revision, std::move(extra));
+  if (again) {
+    self->delayed_send(self, *again, attempt_due{id});
+  }
+  if (gone) {
+    if (const auto entry = self->state.events.find(of.origin()); entry != self->state.events.end()) {
+      entry->second.erase(id);
+      if (entry->second.empty()) {
+        self->state.events.erase(entry);
+      }
+    }
+    self->state.executions.erase(id);
+  }
+}
+
+void finish(service* self, core& shared, handler_done& done);
+
+/// Asks a mounted actor of the application; its answer comes back as a `handler_done`.
+void ask_mounted(service* self, const detail::command_handler& handler, const messages::envelope& message,
+                 std::uint32_t attempt, std::chrono::milliseconds timeout) {
+  const auto id = message.id;
+  handler.mounted(self, message.payload, timeout, [self, id, attempt](result<detail::handled> outcome) {
+    self->send(self, handler_done{id, attempt, std::move(outcome), {}});
+  });
+}
+
+bool is_running(const service_state& state, const deadline& entry) {
+  const auto found = state.executions.find(entry.id);
+  return found != state.executions.end() && found->second->now_in() == execution::phase::running
+         && found->second->attempt() == entry.attempt;
+}
+
+void arm_deadline(service* self, core& shared) {
+  auto& state = self->state;
+  while (!state.deadlines.empty() && !is_running(state, state.deadlines.front())) {
+    state.deadlines.pop_front();
+  }
+  if (!state.deadlines.empty() && !state.deadline_armed) {
+    state.deadline_armed = true;
+    const auto left = state.deadlines.front().at_ns - shared.time->now().boot_time_ns;
+    self->delayed_send(self, std::chrono::nanoseconds{std::max<std::int64_t>(left, 0)}, check_deadlines{});
+  }
+}
+
+/// One wake-up stands for all attempts that run.
+void watch(service* self, core& shared, const message_id& id, std::uint32_t attempt) {
+  const std::chrono::nanoseconds timeout = self->state.environment->type->retry.timeout;
+  self->state.deadlines.push_back({shared.time->now().boot_time_ns + timeout.count(), id, attempt});
+  arm_deadline(self, shared);
+}
+
+void start_waiting(service* self, const std::shared_ptr<core>& shared) {
+  auto& state = self->state;
+  const auto& type = *state.environment->type;
+  while (state.running < type.concurrency && !state.waiting.empty()) {
+    const auto id = state.waiting.front();
+    state.waiting.pop_front();
+    const auto found = state.executions.find(id);
+    if (found == state.executions.end() || found->second->now_in() != execution::phase::waiting) {
+      continue;
+    }
+    auto& next = *found->second;
+    next.begin();
+    ++state.running;
+    const auto& message = next.message();
+    const auto attempt = next.attempt();
+    const auto handler = type.commands.find(message.type);
+    if (handler != type.commands.end() && handler->second.mounted) {
+      ask_mounted(self, handler->second, message, attempt, type.retry.timeout);
+      continue;
+    }
+    if (type.pure) {
+      auto done = run_handler(*shared, *state.environment, next.current().self, message, attempt, next.idempotency_key());
+      finish(self, *shared, done);
+      continue;
+    }
+    watch(self, *shared, id, attempt);
+    // The job outlives the execution if the node stops: it has copies of all that it needs.
+    shared->pool->post([shared, environment = state.environment, me = next.current().self, message, attempt,
+                        key = next.idempotency_key(), home = caf::actor_cast<caf::actor>(self)] {
+      caf::anon_send(home, run_handler(*shared, *environment, me, message, attempt, key));
+    });
+  }
+}
+
+void finish(service* self, core& shared, handler_done& done) {
+  auto& state = self->state;
+  --state.running;
+  const auto found = state.executions.find(done.id);
+  if (found == state.executions.end()) {
+    return;
+  }
+  auto& execution = *found->second;
+  const auto phase = execution.now_in();
+  if (phase != execution::phase::running && phase != execution::phase::overdue) {
+    return; // answered meanwhile: its attempts were exhausted before this one returned
+  }
+  const auto revision = shared.next_revision();
+  carry_out(self, shared, execution,
+            execution.finished(std::move(done.outcome), done.asked, shared.time->now(), revision), revision);
+}
+
+void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::envelope& message) {
+  auto& state = self->state;
+  const auto withdraws = message.kind == messages::message_kind::withdrawal;
+  const auto id = withdraws ? message.in_reply_to : message.id;
+  const auto known = state.executions.find(id);
+  if (known != state.executions.end()) {
+    const auto revision = shared->next_revision();
+    carry_out(self, *shared, *known->second, known->second->receive(message, shared->time->now(), revision), revision);
+    return;
+  }
+  if (withdraws) {
+    return; // its command was answered, and the requester has closed it
+  }
+  if (message.kind == messages::message_kind::event) {
+    state.events[message.from].insert(id);
+  }
+  state.executions.emplace(id, std::make_unique<execution>(*state.environment, message));
+  state.waiting.push_back(id);
+  start_waiting(self, shared);
+}
+
+void on_receipt(service* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
+  auto& state = self->state;
+  const auto give = [&](message_id id) {
+    const auto known = state.executions.find(id);
+    if (known != state.executions.end()) {
+      const auto revision = shared->next_revision();
+      carry_out(self, *shared, *known->second, known->second->receive(receipt, shared->time->now(), revision), revision);
+    }
+  };
+  if (!receipt.to.key.empty()) { // of an event that an execution published
+    if (const auto id = parse_message_id(receipt.to.key)) {
+      give(*id);
+    }
+    return;
+  }
+  if (receipt.closes) {
+    give(receipt.closes);
+  }
+  const auto sender = receipt.forget ? state.events.find(receipt.from) : state.events.end();
+  if (sender == state.events.end()) {
+    return;
+  }
+  const std::vector<message_id> forgotten{sender->second.begin(), sender->second.upper_bound(receipt.forget)};
+  for (const auto& id : forgotten) {
+    give(id);
+  }
+}
+
+void on_call(service* self, const std::shared_ptr<core>& shared, const messages::call_for& call) {
+  // A saga that was paused asks for a reply: the execution that holds it is found by the reply's id.
+  for (auto& [id, execution] : self->state.executions) {
+    const auto& outbox = execution->current().outbox;
+    const auto holds = std::any_of(outbox.begin(), outbox.end(),
+                                   [&](const engine::outgoing& sent) { return sent.id == call.id; });
+    if (holds) {
+      carry_out(self, *shared, *execution, execution->recover(shared->time->now()), 0);
+      return;
+    }
+  }
+}
+
+void on_deadlines(service* self, const std::shared_ptr<core>& shared) {
+  auto& state = self->state;
+  state.deadline_armed = false;
+  const auto now = shared->time->now();
+  while (!state.deadlines.empty() && state.deadlines.front().at_ns <= now.boot_time_ns) {
+    const auto over = state.deadlines.front();
+    state.deadlines.pop_front();
+    if (is_running(state, over)) {
+      auto& execution = *state.executions.find(over.id)->second;
+      const auto revision = shared->next_revision();
+      carry_out(self, *shared, execution, execution.timed_out(now, revision), revision);
+    }
+  }
+  arm_deadline(self, *shared);
+}
+
+void on_due(service* self, const std::shared_ptr<core>& shared, const attempt_due& due) {
+  const auto found = self->state.executions.find(due.id);
+  if (found != self->state.executions.end() && found->second->now_in() == execution::phase::backoff) {
+    found->second->due();
+    self->state.waiting.push_back(due.id);
+    start_waiting(self, shared);
+  }
+}
+
+void on_adopt(service* self, const std::shared_ptr<core>& shared, adopt& record) {
+  auto adopted = std::make_unique<execution>(*self->state.environment, std::move(record.stored));
+  const auto id = adopted->id();
+  auto& execution = *self->state.executions.insert_or_assign(id, std::move(adopted)).first->second;
+  if (!execution.is_command()) {
+    self->state.events[execution.origin()].insert(id);
+  }
+  carry_out(self, *shared, execution, execution.recover(shared->time->now()), 0);
+}
+
+void on_operate(service* self, const std::shared_ptr<core>& shared, operate_command& request) {
+  const auto found = self->state.executions.find(request.id);
+  if (found == self->state.executions.end() || found->second->now_in() != execution::phase::parked) {
+    const auto code = found == self->state.executions.end() ? errc::not_found : errc::conflict;
+    request.answer(fail(code, fmt::format("no command {} is parked at {}", to_string(request.id),
+                                          self->state.environment->type->name)));
+    return;
+  }
+  const auto revision = shared->next_revision();
+  auto& execution = *found->second;
+  auto decided = request.discard ? execution.discard(shared->time->now(), revision)
+                                 : execution.retry(shared->time->now(), revision);
+  std::vector<journal::release> extra;
+  extra.push_back({shared->intake, caf::make_message(call{[answer = std::move(request.answer)] { answer({}); }})});
+  carry_out(self, *shared, execution, std::move(decided), revision, std::move(extra));
+  if (!request.discard) {
+    self->state.waiting.push_back(request.id);
+    start_waiting(self, shared);
+  }
+}
+
+} // namespace
+
+handler_done run_handler(core& shared, const engine::execution_environment& environment, const instance_id& self,
+                         const messages::envelope& message, std::uint32_t attempt, const std::string& key) {
+  handler_done done;
+  done.id = message.id;
+  done.attempt = attempt;
+  detail::invocation call;
+  call.self = &self;
+  call.cause = message.id;
+  call.now = shared.time->now().wall;
+  call.random_seed = shared.seed ^ std::hash<message_id>{}(message.id);
+  call.sink = shared.sink.get();
+  command_context context{call, message.from, attempt, key};
+  const marker::note running{shared.suspects.get(), self, message.id};
+  try {
+    if (message.kind == messages::message_kind::event) {
+      const auto handler = environment.type->events.find(message.type);
+      auto ran = handler == environment.type->events.end()
+                   ? result<void>{fail(errc::unknown_type, "the service does not handle " + message.type)}
+                   : handler->second.run(message.payload, context);
+      done.outcome = ran ? result<detail::handled>{detail::handled{}} : tl::unexpected(ran.error());
+    } else {
+      const auto handler = environment.type->commands.find(message.type);
+      done.outcome = handler == environment.type->commands.end() || !handler->second.run
+                       ? fail(errc::unknown_type, "the service does not handle " + message.type)
+                       : handler->second.run(message.payload, context);
+    }
+  } catch (const std::exception& thrown) {
+    done.outcome = fail(errc::handler_failed, thrown.what());
+  } catch (...) {
+    done.outcome = fail(errc::handler_failed, "it threw something that is no std::exception");
+  }
+  done.asked = std::move(context.asked());
+  return done;
+}
+
+caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::string name) {
+  fail_node_on_exception(self, shared);
+  self->state.environment = &shared->execution_environments.find(name)->second;
+  return {
+    [self, shared](messages::envelope& message) { on_envelope(self, shared, message); },
+    [self, shared](handler_done& done) {
+      finish(self, *shared, done);
+      start_waiting(self, shared);
+    },
+    [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
+    [self, shared](const messages::call_for& call) { on_call(self, shared, call); },
+    [self, shared](check_deadlines) { on_deadlines(self, shared); },
+    [self, shared](const attempt_due& due) { on_due(self, shared, due); },
+    [self, shared](adopt& record) { on_adopt(self, shared, record); },
+    [self, shared](operate_command& request) { on_operate(self, shared, request); },
+  };
+}
+
+} // namespace continuo::actors

@@ -1,0 +1,207 @@
+#include "actors/shard.hpp"
+
+#include "actors/instance.hpp"
+#include "actors/views.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace continuo::actors {
+
+namespace {
+
+using shard = caf::stateful_actor<shard_state>;
+
+caf::actor spawn_instance(shard* self, const std::shared_ptr<core>& shared, const instance_id& id) {
+  instance_start start{id, caf::actor_cast<caf::actor>(self), self->state.to_recover.erase(id) > 0};
+  if (const auto saga = shared->saga_environments.find(id.type); saga != shared->saga_environments.end()) {
+    return self->spawn<saga_actor, caf::lazy_init>(shared, &saga->second, std::move(start));
+  }
+  const auto keyed = shared->keyed_environments.find(id.type);
+  return self->spawn<keyed_actor, caf::lazy_init>(shared, &keyed->second, std::move(start));
+}
+
+slot& activate(shard* self, const std::shared_ptr<core>& shared, const instance_id& id) {
+  auto& state = self->state;
+  auto [entry, fresh] = state.slots.try_emplace(id);
+  if (fresh) {
+    entry->second.instance = spawn_instance(self, shared, id);
+    state.recent.push_back(id);
+    entry->second.place = std::prev(state.recent.end());
+  } else {
+    state.recent.splice(state.recent.end(), state.recent, entry->second.place);
+  }
+  return entry->second;
+}
+
+/// Asks the least recently used instances to leave until the rest is within the shard's share.
+void make_room(shard* self, const std::shared_ptr<core>& shared) {
+  auto& state = self->state;
+  const auto share = std::max<std::size_t>(1, shared->bounds.instances_in_memory / shared->bounds.shards);
+  if (state.slots.size() <= share) {
+    return;
+  }
+  auto excess = std::min<std::size_t>(state.slots.size() - share, 8); // a few with each message: no long pauses
+  for (auto id = state.recent.begin(); id != state.recent.end() && excess > 0;) {
+    auto& candidate = state.slots.at(*id);
+    const auto here = id++;
+    if (!candidate.asked_to_leave) {
+      candidate.asked_to_leave = true;
+      self->send(candidate.instance, please_leave{});
+    }
+    // To the back: who cannot leave now is not asked again before the others.
+    state.recent.splice(state.recent.end(), state.recent, here);
+    --excess;
+  }
+}
+
+template <class T>
+void forward(shard* self, const std::shared_ptr<core>& shared, const instance_id& id, T&& message) {
+  auto& target = activate(self, shared, id);
+  ++target.forwarded;
+  self->send(target.instance, std::forward<T>(message));
+  make_room(self, shared);
+}
+
+void on_may_leave(shard* self, const may_leave& asks) {
+  auto& state = self->state;
+  const auto found = state.slots.find(asks.from);
+  if (found == state.slots.end()) {
+    return;
+  }
+  found->second.asked_to_leave = false;
+  if (found->second.forwarded != asks.handled) {
+    return; // messages are on their way to it
+  }
+  self->send_exit(found->second.instance, caf::exit_reason::normal);
+  state.recent.erase(found->second.place);
+  state.slots.erase(found);
+}
+
+void on_ended(shard* self, ended& end) {
+  auto waiting = self->state.waiters.extract(end.from);
+  if (waiting.empty()) {
+    return;
+  }
+  for (auto& one : waiting.mapped()) {
+    one.answer(end.outcome);
+  }
+}
+
+void on_await(shard* self, const std::shared_ptr<core>& shared, await_end& asks) {
+  auto& state = self->state;
+  if (shared->saga_environments.find(asks.to.type) == shared->saga_environments.end()) {
+    asks.answer(fail(errc::unknown_type, fmt::format("there is no saga {}", asks.to.type)));
+    return;
+  }
+  const auto active = state.slots.find(asks.to);
+  if (active == state.slots.end()) {
+    // Not in memory, so everything it wrote is durable.
+    const auto bytes = shared->store->get(engine::record_key(asks.to));
+    if (bytes && *bytes) {
+      const auto stored = decode<engine::record>(**bytes);
+      if (stored && is_terminal(stored->status)) {
+        asks.answer(saga_result{asks.to, stored->status,
+                                stored->status == instance_status::compensated ? stored->reason : std::string{},
+                                stored->result_type, stored->result});
+        return;
+      }
+    }
+  } else {
+    ++active->second.forwarded;
+    self->send(active->second.instance, report_end{});
+  }
+  const auto number = ++state.next_number;
+  state.waiters[asks.to].push_back({number, std::move(asks.answer)});
+  if (asks.timeout) {
+    self->delayed_send(self, *asks.timeout, await_timeout{asks.to, number});
+  }
+}
+
+void on_await_timeout(shard* self, const await_timeout& over) {
+  const auto entry = self->state.waiters.find(over.of);
+  if (entry == self->state.waiters.end()) {
+    return;
+  }
+  auto& waiting = entry->second;
+  const auto one = std::find_if(waiting.begin(), waiting.end(), [&](const waiter& w) { return w.number == over.number; });
+  if (one == waiting.end()) {
+    return;
+  }
+  auto answer = std::move(one->answer);
+  waiting.erase(one);
+  if (waiting.empty()) {
+    self->state.waiters.erase(entry);
+  }
+  answer(fail(errc::timed_out, fmt::format("{} has not ended yet; it goes on", to_string(over.of))));
+}
+
+/// Everybody who waits is told that the node stops.
+void on_close(shard* self, const close& end) {
+  auto waiters = std::move(self->state.waiters);
+  self->state.waiters.clear();
+  for (auto& [id, waiting] : waiters) {
+    for (auto& one : waiting) {
+      one.answer(tl::unexpected(end.reason));
+    }
+  }
+}
+
+} // namespace
+
+caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
+  fail_node_on_exception(self, shared);
+  self->set_exit_handler([self](caf::exit_msg& end) {
+    for (auto& [id, entry] : self->state.slots) {
+      self->send_exit(entry.instance, end.reason);
+    }
+    self->state.slots.clear();
+    self->state.recent.clear();
+    self->quit(end.reason);
+  });
+  return {
+    [self, shared](messages::envelope& message) {
+      const auto id = message.to;
+      forward(self, shared, id, std::move(message));
+    },
+    [self, shared](messages::receipt& receipt) {
+      const auto id = receipt.to;
+      forward(self, shared, id, std::move(receipt));
+    },
+    [self, shared](messages::call_for& call) {
+      const auto id = call.to;
+      forward(self, shared, id, std::move(call));
+    },
+    [self, shared](operate& request) {
+      const auto id = request.to;
+      forward(self, shared, id, std::move(request));
+    },
+    [self, shared](show& request) {
+      const auto id = request.to;
+      forward(self, shared, id, std::move(request));
+    },
+    [self, shared](expire& request) {
+      const auto id = request.to;
+      forward(self, shared, id, std::move(request));
+    },
+    [self](recover_list& list) {
+      self->state.to_recover.insert(list.instances.begin(), list.instances.end());
+    },
+    [self, shared](wake) {
+      const std::vector<instance_id> all{self->state.to_recover.begin(), self->state.to_recover.end()};
+      for (const auto& id : all) {
+        forward(self, shared, id, wake{});
+      }
+    },
+    [self, shared](await_end& asks) { on_await(self, shared, asks); },
+    [self](const await_timeout& over) { on_await_timeout(self, over); },
+    [self](const may_leave& asks) { on_may_leave(self, asks); },
+    [self](ended& end) { on_ended(self, end); },
+    [self](const close& end) { on_close(self, end); },
+  };
+}
+
+} // namespace continuo::actors

@@ -1,0 +1,115 @@
+#include "actors/views.hpp"
+
+#include "engine/dead_letter.hpp"
+
+#include <fmt/format.h>
+
+namespace continuo::actors {
+
+namespace {
+
+/// Bytes as JSON, or a note why not: a view never fails for the sake of one field.
+std::string json_of(const core& shared, const message_type* type, std::string_view bytes) {
+  if (type == nullptr) {
+    return {};
+  }
+  static_cast<void>(shared);
+  auto text = type->to_json(bytes);
+  return text ? std::move(*text) : "null";
+}
+
+const message_type* state_type(const core& shared, const std::string& name) {
+  if (const auto saga = shared.sagas.find(name); saga != shared.sagas.end()) {
+    return saga->second.state;
+  }
+  const auto keyed = shared.keyed_services.find(name);
+  return keyed == shared.keyed_services.end() ? nullptr : keyed->second.state;
+}
+
+} // namespace
+
+tl::unexpected<error> not_found(const instance_id& id) {
+  return fail(errc::not_found, fmt::format("there is no instance {}", to_string(id)));
+}
+
+std::vector<cause> causes_of(const engine::record& stored) {
+  std::vector<cause> causes;
+  if (is_terminal(stored.status)) {
+    return causes;
+  }
+  if (stored.status == instance_status::paused || stored.status == instance_status::stuck) {
+    causes.push_back({"operator",
+                      stored.status == instance_status::paused ? "paused" : stored.reason,
+                      {},
+                      stored.updated_at,
+                      stored.attempts,
+                      stored.status == instance_status::stuck ? stored.reason : std::string{}});
+  }
+  for (const auto& sent : stored.requests) {
+    causes.push_back({"reply", sent.type, to_string(sent.to), sent.sent_at, 0, {}});
+  }
+  for (const auto& timer : stored.timers) {
+    causes.push_back({"timer", timer.name, {}, timer.due, 0, {}});
+  }
+  for (const auto& event : stored.expected) {
+    causes.push_back({"event", event, {}, stored.updated_at, 0, {}});
+  }
+  if (stored.failed && stored.status != instance_status::stuck) {
+    causes.push_back({"delivery", stored.failed->type, to_string(stored.failed->from), stored.updated_at,
+                      stored.attempts, stored.reason});
+  }
+  return causes;
+}
+
+instance_view view_of(const engine::record& stored, const core& shared) {
+  instance_view view;
+  view.instance = stored.self;
+  view.status = stored.status;
+  view.revision = stored.revision;
+  view.definition_version = stored.definition_version;
+  view.state = stored.state.empty() ? "null" : json_of(shared, state_type(shared, stored.self.type), stored.state);
+  view.waiting_for = causes_of(stored);
+  view.reason = stored.reason;
+  view.result = stored.result_type.empty() ? std::string{}
+                                           : json_of(shared, shared.types.find(stored.result_type), stored.result);
+  view.started_at = stored.started_at;
+  view.updated_at = stored.updated_at;
+  return view;
+}
+
+history_view view_of(const engine::history_entry& stored, const core& shared) {
+  history_view view;
+  view.at = stored.at;
+  view.revision = stored.revision;
+  view.what = stored.what;
+  view.status = stored.status;
+  if (stored.in) {
+    view.message = stored.in->type;
+    view.id = stored.in->id;
+    view.from = stored.in->peer;
+    view.payload = json_of(shared, shared.types.find(stored.in->type), stored.in->payload);
+  }
+  for (const auto& sent : stored.out) {
+    view.sent.push_back(sent.kind == engine::message_kind::withdrawal ? "withdrawal" : sent.type);
+  }
+  view.note = stored.note;
+  return view;
+}
+
+dead_letter_view letter_view_of(const engine::record& stored, const core& shared) {
+  dead_letter_view view;
+  view.id = stored.self.key;
+  view.reason = stored.reason;
+  view.attempts = stored.attempts;
+  view.since = stored.started_at;
+  view.may_redrive = !engine::requester_was_told(stored);
+  if (stored.failed) {
+    view.type = stored.failed->type;
+    view.from = stored.failed->from;
+    view.to = stored.failed->to;
+    view.payload = json_of(shared, shared.types.find(stored.failed->type), stored.failed->payload);
+  }
+  return view;
+}
+
+} // namespace continuo::actors

@@ -1,0 +1,176 @@
+#pragma once
+
+#include <continuo/client.hpp>
+#include <continuo/saga.hpp>
+#include <continuo/service.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+
+namespace caf {
+class actor_system;
+}
+
+namespace spdlog {
+class logger;
+}
+
+namespace continuo {
+
+/// How a node runs. Every value has a default that suits a service of middling size.
+struct node_config {
+  /// The node's name in logs.
+  std::string name = "node";
+
+  /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
+  std::filesystem::path data;
+
+  /// Instances accepted and not yet parked (waiting for a timer, an event or a person). Beyond it starts are refused with
+  /// `errc::overloaded`, or wait.
+  std::uint32_t in_flight = 10'000;
+
+  /// Instances whose actors are kept in memory; idle ones beyond it leave, and come back when a message comes.
+  std::uint32_t instances_in_memory = 10'000;
+
+  /// Actors that share the instances among them.
+  std::uint32_t shards = 4;
+
+  /// Bytes that should stay free on the disk; below it starts are refused.
+  std::uint64_t disk_reserve = 256u << 20;
+
+  /// Memory of the store's caches and buffers, in bytes.
+  std::uint64_t store_memory = 128u << 20;
+
+  /// How long terminal instances are kept with their history.
+  std::chrono::hours keep_ended{7 * 24};
+
+  /// How often ended instances are looked for.
+  std::chrono::milliseconds sweep_every{std::chrono::hours{1}};
+
+  /// Whether the history of instances is written.
+  bool history = true;
+
+  /// Attempts of a failing saga handler before its instance is `stuck`, and the delay before the second one.
+  std::uint32_t handler_attempts = 3;
+  std::chrono::milliseconds handler_delay{100};
+
+  /// Of the handlers' random numbers and the retry policies' jitter. 0: drawn at start.
+  std::uint64_t seed = 0;
+
+  /// Where log lines go. Null: a logger of the node's own, to standard error, of level `warn`.
+  std::shared_ptr<spdlog::logger> logger;
+
+  /// The application's own actor system. Null: the node makes one. It must outlive the node.
+  caf::actor_system* system = nullptr;
+
+  /// Threads of the node's own actor system. 0: as many as there are processors.
+  std::uint32_t threads = 0;
+
+  /// Called once, on a thread of the node, when it must stop (see `node::failed`).
+  std::function<void(const error&)> on_failure;
+
+  /// A node inside an application, with its journal in `data`.
+  static node_config embedded(std::filesystem::path data) {
+    node_config config;
+    config.data = std::move(data);
+    return config;
+  }
+
+  /// A node that forgets everything when it ends: for trying things out, and for tests.
+  static node_config in_memory() { return {}; }
+
+  /// The same on the application's actor system.
+  node_config& actor_system(caf::actor_system& application) {
+    system = &application;
+    return *this;
+  }
+};
+
+/// What a node did at start.
+struct recovery_figures {
+  std::uint64_t records = 0;        ///< read
+  std::uint64_t resumed = 0;        ///< instances with something to send again
+  std::uint64_t timers = 0;         ///< armed
+  std::uint64_t suspects = 0;       ///< handlers that ran when the process ended, run again alone
+  std::chrono::milliseconds took{0};
+};
+
+/// What a node has done and holds. A snapshot; the parts may be of slightly different moments.
+struct node_figures {
+  std::uint64_t transitions = 0;
+  std::uint64_t syncs = 0;
+  std::uint64_t operations = 0; ///< keys written
+  std::uint64_t bytes = 0;      ///< handed to the store
+  std::uint64_t sync_ns = 0;    ///< spent in the store
+  std::int64_t in_flight = 0;
+  std::uint64_t orphaned = 0; ///< instances found without a cause to wake; 0 unless a saga has a bug
+};
+
+/// A durable workflow runtime inside a program: a journal, shards and services on an actor system. Host everything, then
+/// `start`, then use `client()`. A node has no global state, takes no signals and never ends the process: what forces it to
+/// stop is reported by `failed()`. Several nodes may live in one process, each with its own data directory. All members may
+/// be called from any thread, but `host` only before `start`.
+class node {
+public:
+  explicit node(node_config config);
+
+  /// Stops it.
+  ~node();
+
+  node(const node&) = delete;
+  node& operator=(const node&) = delete;
+
+  // -- what runs here --------------------------------------------------------------
+  void host(const service& definition);
+
+  template <message State>
+  void host(const keyed_service<State>& definition) {
+    host(definition.describe());
+  }
+
+  template <class Saga>
+  void host() {
+    host(saga<Saga>::describe());
+  }
+
+  void host(detail::saga_type definition);
+  void host(detail::keyed_service_type definition);
+
+  // -- life ---------------------------------------------------------------------------
+  /// Checks the definitions, opens the journal, recovers, and takes messages when it returns. Errors: contradicting or
+  /// incomplete definitions (`invalid_definition`, each named), a data directory that is in use, of a newer format, foreign
+  /// or not writable, corrupt data (with the place). After an error the node may be destroyed, not started again.
+  result<void> start();
+
+  /// Takes no more messages, waits for handlers that run, writes what is decided, and ends. What waits goes on after the
+  /// next start. Idempotent.
+  void stop();
+
+  /// Gets the reason when the node must stop: its disk failed, or a broken invariant. From then on it releases nothing and
+  /// refuses every call. Never gets a value if the node stops in order.
+  std::shared_future<error> failed() const;
+
+  // -- use ---------------------------------------------------------------------------------
+  continuo::client client() const;
+  const recovery_figures& recovery() const;
+  node_figures figures() const;
+
+private:
+  std::shared_ptr<detail::node_runtime> runtime_;
+};
+
+/// What a node program offers to run.
+using node_builder = node;
+
+/// The `main` of a node program: reads `--data DIR`, `--name NAME` and `--help`, starts a node with what `offer` hosts,
+/// and runs until SIGTERM or SIGINT; then stops in order. The result is the exit code: 0 stopped in order, 2 wrong
+/// arguments or definitions, 3 corrupt data, 4 the disk failed or is full, 6 the data directory is in use. One line on standard error says why and
+/// what to do. It ends the process if the node cannot stop within 5 seconds (a handler that still runs runs again).
+int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer);
+
+} // namespace continuo

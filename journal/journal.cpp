@@ -1,0 +1,164 @@
+#include "journal/journal.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+
+namespace continuo::journal {
+
+namespace {
+
+constexpr char record_space = 'r'; // records are overwritten and deleted; all other keys are written once
+
+std::size_t size_of(const commit& one) {
+  std::size_t bytes = 0;
+  for (const auto& operation : one.operations) {
+    bytes += operation.key.size() + operation.value.size();
+  }
+  return bytes;
+}
+
+void check_space(caf::stateful_actor<journal_state>* self, const journal_options& options) {
+  auto& state = self->state;
+  const auto now = self->clock().now();
+  if (now - state.space_checked < std::chrono::seconds{1}) {
+    return;
+  }
+  state.space_checked = now;
+  const auto low = options.to->free_bytes() < options.disk_reserve;
+  if (low != state.is_low) {
+    state.is_low = low;
+    if (options.disk_low) {
+      options.disk_low(low);
+    }
+  }
+}
+
+void write_waiting(caf::stateful_actor<journal_state>* self, const journal_options& options) {
+  auto& state = self->state;
+  if (state.waiting.empty() || state.stopped) {
+    state.waiting.clear();
+    return;
+  }
+  for (const auto& one : state.waiting) {
+    state.revision = std::max(state.revision, one.revision);
+  }
+  auto changes = coalesce(state.waiting);
+  const auto is_barrier = std::all_of(state.waiting.begin(), state.waiting.end(),
+                                      [](const commit& one) { return one.operations.empty(); });
+  if (!is_barrier) {
+    changes.push_back({operation::kind::put, std::string{revision_key}, encode(state.revision)});
+    const auto begun = std::chrono::steady_clock::now();
+    const auto written = options.to->commit(changes);
+    options.done->sync_ns += static_cast<std::uint64_t>((std::chrono::steady_clock::now() - begun).count());
+    if (!written) {
+      state.stopped = true;
+      state.waiting.clear();
+      if (options.failed) {
+        options.failed(written.error());
+      }
+      return;
+    }
+    std::uint64_t bytes = 0;
+    for (const auto& change : changes) {
+      bytes += change.key.size() + change.value.size();
+    }
+    ++options.done->syncs;
+    options.done->operations += changes.size();
+    options.done->bytes += bytes;
+  }
+  // Durable from here: everything in this batch, so what waited for it may leave.
+  for (auto& one : state.waiting) {
+    options.done->commits += one.operations.empty() ? 0 : 1;
+    for (auto& waiting : one.releases) {
+      self->send(waiting.to, std::move(waiting.what));
+    }
+  }
+  state.waiting.clear();
+  state.waiting_bytes = 0;
+  check_space(self, options);
+}
+
+} // namespace
+
+batch coalesce(std::vector<commit>& commits) {
+  struct place {
+    std::size_t position;
+    bool fresh; // the store holds nothing under this key
+  };
+  batch changes;
+  std::vector<bool> dropped;
+  std::unordered_map<std::string_view, place> places;
+  places.reserve(commits.size());
+  std::size_t count = 0;
+  for (const auto& one : commits) {
+    count += one.operations.size();
+  }
+  changes.reserve(count + 1);
+  dropped.reserve(count);
+  for (auto& one : commits) {
+    bool creates = one.creates;
+    for (auto& next : one.operations) {
+      if (next.key.empty() || next.key.front() != record_space) {
+        changes.push_back(std::move(next));
+        dropped.push_back(false);
+        continue;
+      }
+      const auto position = changes.size();
+      changes.push_back(std::move(next));
+      dropped.push_back(false);
+      // The views stay valid: `changes` never grows beyond what was reserved, so its strings do not move.
+      const auto [known, first] = places.try_emplace(changes[position].key, place{position, creates});
+      if (!first) {
+        dropped[known->second.position] = true;
+        const auto fresh = known->second.fresh;
+        const auto vanishes = fresh && changes[position].what == operation::kind::erase;
+        places.erase(known); // its key views the dropped entry
+        if (vanishes) {
+          dropped[position] = true;
+        }
+        places.try_emplace(changes[position].key, place{position, fresh});
+      }
+      creates = false;
+    }
+  }
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    if (!dropped[i]) {
+      if (kept != i) {
+        changes[kept] = std::move(changes[i]);
+      }
+      ++kept;
+    }
+  }
+  changes.resize(kept);
+  return changes;
+}
+
+caf::behavior journal_actor(caf::stateful_actor<journal_state>* self, journal_options options) {
+  auto shared = std::make_shared<journal_options>(std::move(options));
+  return {
+    [self, shared](commit& one) {
+      auto& state = self->state;
+      if (state.stopped) {
+        return;
+      }
+      state.waiting_bytes += size_of(one);
+      state.waiting.push_back(std::move(one));
+      if (state.waiting_bytes >= shared->batch_bytes_max) {
+        write_waiting(self, *shared);
+      } else if (!state.flush_sent) {
+        state.flush_sent = true;
+        self->send(self, flush{});
+      }
+    },
+    [self, shared](flush) {
+      self->state.flush_sent = false;
+      write_waiting(self, *shared);
+    },
+  };
+}
+
+} // namespace continuo::journal

@@ -1,0 +1,262 @@
+#include <continuo/client.hpp>
+
+#include "actors/views.hpp"
+#include "engine/dead_letter.hpp"
+#include "nodes/runtime.hpp"
+
+#include <caf/send.hpp>
+
+#include <algorithm>
+
+namespace continuo {
+
+namespace {
+
+using detail::node_runtime;
+
+template <class T>
+using promise_of = std::shared_ptr<std::promise<result<T>>>;
+
+/// Calls `ask` with the open node and a function that fulfils the future; a closed node answers at once.
+template <class T, class Ask>
+std::future<result<T>> ask_node(const std::shared_ptr<node_runtime>& runtime, Ask ask) {
+  auto promise = std::make_shared<std::promise<result<T>>>();
+  auto future = promise->get_future();
+  if (const auto core = runtime->open_core()) {
+    ask(*core, [promise](result<T> answer) { promise->set_value(std::move(answer)); });
+  } else {
+    promise->set_value(tl::unexpected(runtime->why_closed()));
+  }
+  return future;
+}
+
+std::future<result<void>> operate_on(const std::shared_ptr<node_runtime>& runtime, instance_id instance,
+                                     engine::verb what, std::string who, std::string note) {
+  return ask_node<void>(runtime, [&](actors::core& core, std::function<void(result<void>)> answer) {
+    if (!core.saga_environments.contains(instance.type)) {
+      answer(fail(errc::unknown_type, "there is no saga " + instance.type));
+      return;
+    }
+    const auto& shard = core.shard_of(instance);
+    caf::anon_send(shard, actors::operate{std::move(instance), what, std::move(who), std::move(note), std::move(answer)});
+  });
+}
+
+} // namespace
+
+// -- messages -----------------------------------------------------------------------------
+
+void client::publish(std::string type, std::string payload, publish_options options,
+                     std::function<void(result<accepted>)> answer) const {
+  if (const auto core = runtime_->open_core()) {
+    caf::anon_send(core->intake, actors::publish{std::move(type), std::move(payload), options, std::move(answer)});
+  } else {
+    answer(tl::unexpected(runtime_->why_closed()));
+  }
+}
+
+void client::send(std::string type, std::string payload, std::function<void(result<accepted>)> taken,
+                  std::function<void(result<command_result>)> answer) const {
+  if (const auto core = runtime_->open_core()) {
+    caf::anon_send(core->intake,
+                   actors::send_command{std::move(type), std::move(payload), std::move(taken), std::move(answer)});
+    return;
+  }
+  if (taken) {
+    taken(tl::unexpected(runtime_->why_closed()));
+  }
+  if (answer) {
+    answer(tl::unexpected(runtime_->why_closed()));
+  }
+}
+
+// -- instances --------------------------------------------------------------------------------
+
+void client::result_of(instance_id instance, std::optional<std::chrono::milliseconds> timeout,
+                       std::function<void(result<saga_result>)> answer) const {
+  if (const auto core = runtime_->open_core()) {
+    const auto& shard = core->shard_of(instance);
+    caf::anon_send(shard, actors::await_end{std::move(instance), std::move(answer), timeout});
+  } else {
+    answer(tl::unexpected(runtime_->why_closed()));
+  }
+}
+
+std::future<result<saga_result>> client::result_of(instance_id instance,
+                                                   std::optional<std::chrono::milliseconds> timeout) const {
+  auto promise = std::make_shared<std::promise<result<saga_result>>>();
+  auto future = promise->get_future();
+  result_of(std::move(instance), timeout, [promise](result<saga_result> end) { promise->set_value(std::move(end)); });
+  return future;
+}
+
+std::future<result<saga_result>> publication::result_of(std::string_view saga,
+                                                        std::optional<std::chrono::milliseconds> timeout) const {
+  auto promise = std::make_shared<std::promise<result<saga_result>>>();
+  auto future = promise->get_future();
+  const auto& taken = taken_.get();
+  if (!taken) {
+    promise->set_value(tl::unexpected(taken.error()));
+    return future;
+  }
+  const auto started = std::find_if(taken->instances.begin(), taken->instances.end(),
+                                    [&](const instance_id& id) { return id.type == saga; });
+  if (started == taken->instances.end()) {
+    promise->set_value(fail(errc::not_found, "the event starts no instance of " + std::string{saga}));
+    return future;
+  }
+  return client{runtime_}.result_of(*started, timeout);
+}
+
+std::future<result<instance_view>> client::show(instance_id instance) const {
+  return ask_node<instance_view>(runtime_,
+                                 [&](actors::core& core, std::function<void(result<instance_view>)> answer) {
+                                   if (!core.saga_environments.contains(instance.type)
+                                       && !core.keyed_environments.contains(instance.type)) {
+                                     answer(fail(errc::unknown_type, "there is no saga or keyed service " + instance.type));
+                                     return;
+                                   }
+                                   const auto& shard = core.shard_of(instance);
+                                   caf::anon_send(shard, actors::show{std::move(instance), std::move(answer)});
+                                 });
+}
+
+result<std::vector<instance_view>> client::list(std::string_view type, std::optional<instance_status> status,
+                                                std::size_t limit, std::string_view after) const {
+  const auto core = runtime_->open_core();
+  if (!core) {
+    return tl::unexpected(runtime_->why_closed());
+  }
+  std::vector<instance_view> page;
+  std::optional<error> wrong;
+  const auto scanned = core->store->scan(engine::record_prefix(type), [&](std::string_view, std::string_view bytes) {
+    const auto stored = decode<engine::record>(bytes);
+    if (!stored) {
+      wrong = stored.error();
+      return false;
+    }
+    if (stored->self.key > after && (!status || stored->status == *status)) {
+      page.push_back(actors::view_of(*stored, *core));
+    }
+    return page.size() < limit;
+  });
+  if (!scanned || wrong) {
+    return tl::unexpected(wrong ? *wrong : scanned.error());
+  }
+  return page;
+}
+
+result<std::vector<history_view>> client::history(const instance_id& instance) const {
+  const auto core = runtime_->open_core();
+  if (!core) {
+    return tl::unexpected(runtime_->why_closed());
+  }
+  auto bytes = core->store->get(engine::record_key(instance));
+  if (!bytes) {
+    return tl::unexpected(bytes.error());
+  }
+  if (!*bytes) {
+    return actors::not_found(instance);
+  }
+  const auto stored = decode<engine::record>(**bytes);
+  if (!stored) {
+    return tl::unexpected(stored.error());
+  }
+  std::vector<history_view> entries;
+  for (auto revision = stored->history; revision != 0;) {
+    bytes = core->store->get(engine::history_key(revision));
+    if (!bytes) {
+      return tl::unexpected(bytes.error());
+    }
+    const auto entry = *bytes ? decode<engine::history_entry>(**bytes)
+                              : result<engine::history_entry>{fail(errc::corrupt, "a history entry is missing")};
+    if (!entry) {
+      return tl::unexpected(entry.error());
+    }
+    entries.push_back(actors::view_of(*entry, *core));
+    revision = entry->previous;
+  }
+  std::reverse(entries.begin(), entries.end());
+  return entries;
+}
+
+// -- an operator's verbs ---------------------------------------------------------------------------
+
+std::future<result<void>> client::cancel(instance_id instance, std::string who, std::string note) const {
+  return operate_on(runtime_, std::move(instance), engine::verb::cancel, std::move(who), std::move(note));
+}
+
+std::future<result<void>> client::pause(instance_id instance, std::string who, std::string note) const {
+  return operate_on(runtime_, std::move(instance), engine::verb::pause, std::move(who), std::move(note));
+}
+
+std::future<result<void>> client::resume(instance_id instance, std::string who, std::string note) const {
+  return operate_on(runtime_, std::move(instance), engine::verb::resume, std::move(who), std::move(note));
+}
+
+std::future<result<void>> client::retry(instance_id instance, std::string who, std::string note) const {
+  return operate_on(runtime_, std::move(instance), engine::verb::retry, std::move(who), std::move(note));
+}
+
+std::future<result<void>> client::skip(instance_id instance, std::string who, std::string note) const {
+  return operate_on(runtime_, std::move(instance), engine::verb::skip, std::move(who), std::move(note));
+}
+
+// -- dead letters ------------------------------------------------------------------------------------
+
+result<std::vector<dead_letter_view>> client::dead_letters() const {
+  const auto core = runtime_->open_core();
+  if (!core) {
+    return tl::unexpected(runtime_->why_closed());
+  }
+  std::vector<dead_letter_view> letters;
+  const auto scanned =
+    core->store->scan(engine::record_prefix(engine::dead_letter_type), [&](std::string_view, std::string_view bytes) {
+      if (const auto stored = decode<engine::record>(bytes); stored && stored->failed) {
+        letters.push_back(actors::letter_view_of(*stored, *core));
+      }
+      return true;
+    });
+  if (!scanned) {
+    return tl::unexpected(scanned.error());
+  }
+  return letters;
+}
+
+std::future<result<void>> client::redrive(std::string id, std::optional<std::string> corrected) const {
+  return ask_node<void>(runtime_, [&](actors::core& core, std::function<void(result<void>)> answer) {
+    caf::anon_send(core.letters, actors::redrive{std::move(id), std::move(corrected), std::move(answer)});
+  });
+}
+
+std::future<result<void>> client::discard(std::string id) const {
+  return ask_node<void>(runtime_, [&](actors::core& core, std::function<void(result<void>)> answer) {
+    caf::anon_send(core.letters, actors::discard_letter{std::move(id), std::move(answer)});
+  });
+}
+
+namespace {
+
+std::future<result<void>> operate_parked(const std::shared_ptr<node_runtime>& runtime, const std::string& service,
+                                         message_id id, bool discard) {
+  return ask_node<void>(runtime, [&](actors::core& core, std::function<void(result<void>)> answer) {
+    const auto found = core.service_actors.find(service);
+    if (found == core.service_actors.end()) {
+      answer(fail(errc::unknown_type, "there is no stateless service " + service));
+      return;
+    }
+    caf::anon_send(found->second, actors::operate_command{id, discard, std::move(answer)});
+  });
+}
+
+} // namespace
+
+std::future<result<void>> client::retry_command(std::string service, message_id id) const {
+  return operate_parked(runtime_, service, id, false);
+}
+
+std::future<result<void>> client::discard_command(std::string service, message_id id) const {
+  return operate_parked(runtime_, service, id, true);
+}
+
+} // namespace continuo

@@ -1,0 +1,49 @@
+#include <continuo/node.hpp>
+
+#include "nodes/runtime.hpp"
+
+namespace continuo {
+
+node::node(node_config config) : runtime_(std::make_shared<detail::node_runtime>(std::move(config))) {}
+
+node::~node() {
+  runtime_->stop();
+}
+
+void node::host(const service& definition) {
+  runtime_->host(definition.describe());
+}
+
+void node::host(detail::saga_type definition) {
+  runtime_->host(std::move(definition));
+}
+
+void node::host(detail::keyed_service_type definition) {
+  runtime_->host(std::move(definition));
+}
+
+result<void> node::start() {
+  return runtime_->start();
+}
+
+void node::stop() {
+  runtime_->stop();
+}
+
+std::shared_future<error> node::failed() const {
+  return runtime_->failed();
+}
+
+continuo::client node::client() const {
+  return continuo::client{runtime_};
+}
+
+const recovery_figures& node::recovery() const {
+  return runtime_->recovery();
+}
+
+node_figures node::figures() const {
+  return runtime_->figures();
+}
+
+} // namespace continuo

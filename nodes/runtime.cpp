@@ -1,0 +1,491 @@
+#include "nodes/runtime.hpp"
+
+#include "actors/intake.hpp"
+#include "actors/letters.hpp"
+#include "actors/service.hpp"
+#include "actors/shard.hpp"
+#include "actors/timers.hpp"
+#include "journal/directory.hpp"
+#include "journal/journal.hpp"
+#include "journal/memory_store.hpp"
+#include "journal/rocksdb_store.hpp"
+#include "nodes/log.hpp"
+#include "nodes/quarantine.hpp"
+#include "nodes/sweeper.hpp"
+#include "nodes/system_clock.hpp"
+#include "nodes/thread_pool.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <caf/scoped_actor.hpp>
+#include <caf/send.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+namespace continuo::detail {
+
+namespace {
+
+std::uint64_t draw() {
+  std::random_device source;
+  const auto number = (std::uint64_t{source()} << 32) ^ source();
+  return number == 0 ? 1 : number;
+}
+
+/// Whether an instance has something to do or to say after a restart, beyond waiting for its timers.
+bool must_wake(const engine::record& stored) {
+  const auto goes_on = stored.status == instance_status::running || stored.status == instance_status::compensating;
+  return !stored.requests.empty() || !stored.outbox.empty() || !stored.inbox.empty() || (stored.failed && goes_on);
+}
+
+} // namespace
+
+node_runtime::node_runtime(node_config config) : config_(std::move(config)), core_(std::make_shared<actors::core>()) {
+  core_->sink = nodes::make_log(config_.logger, config_.name);
+}
+
+node_runtime::~node_runtime() {
+  stop();
+}
+
+// -- before start ---------------------------------------------------------------------------
+
+void node_runtime::host(detail::saga_type definition) {
+  if (auto added = core_->routes.add(definition); !added) {
+    mistakes_.push_back(added.error());
+    return;
+  }
+  auto name = definition.name;
+  core_->sagas.emplace(std::move(name), std::move(definition));
+}
+
+void node_runtime::host(detail::service_type definition) {
+  if (auto added = core_->routes.add(definition); !added) {
+    mistakes_.push_back(added.error());
+    return;
+  }
+  auto name = definition.name;
+  core_->services.emplace(std::move(name), std::move(definition));
+}
+
+void node_runtime::host(detail::keyed_service_type definition) {
+  if (auto added = core_->routes.add(definition); !added) {
+    mistakes_.push_back(added.error());
+    return;
+  }
+  auto name = definition.name;
+  core_->keyed_services.emplace(std::move(name), std::move(definition));
+}
+
+// -- start -------------------------------------------------------------------------------------
+
+result<void> node_runtime::check_definitions() {
+  auto& mistakes = mistakes_;
+  const auto object = [&](const std::string& what) { mistakes.push_back({errc::invalid_definition, what}); };
+  const auto add_type = [&](const message_type* type) {
+    if (auto added = core_->types.add(*type); !added) {
+      mistakes.push_back(added.error());
+    }
+  };
+  for (const auto* basic : {&message_type_of<std::string>(), &message_type_of<bool>(), &message_type_of<std::int64_t>(),
+                            &message_type_of<double>()}) {
+    add_type(basic);
+  }
+  const auto check_policy = [&](const std::string& name, const retry_policy& policy) {
+    if (const auto objection = engine::objection_to(policy); !objection.empty()) {
+      object(fmt::format("service {}: {}", name, objection));
+    }
+  };
+  for (const auto& [name, service] : core_->services) {
+    for (const auto& [command, entry] : service.commands) {
+      add_type(entry.command);
+      add_type(entry.reply);
+      if (entry.mounted && entry.mounted_system != system_) {
+        object(fmt::format("service {}: the actor mounted for {} lives in another actor system than the node; give the node "
+                           "that system with node_config::actor_system",
+                           name, command));
+      }
+    }
+    for (const auto& [event, entry] : service.events) {
+      add_type(entry.event);
+    }
+    check_policy(name, service.retry);
+    for (const auto& mistake : service.mistakes) {
+      object("service " + mistake);
+    }
+  }
+  for (const auto& [name, service] : core_->keyed_services) {
+    add_type(service.state);
+    for (const auto& [command, entry] : service.commands) {
+      add_type(entry.command);
+      add_type(entry.reply);
+    }
+    check_policy(name, service.retry);
+    for (const auto& mistake : service.mistakes) {
+      object("service " + mistake);
+    }
+  }
+  for (const auto& [name, saga] : core_->sagas) {
+    add_type(saga.state);
+    for (const auto* type : saga.messages) {
+      add_type(type);
+    }
+    for (const auto& [command, call] : saga.calls) {
+      if (!core_->routes.knows_command(command)) {
+        object(fmt::format("saga {} calls {}, which no service handles", name, command));
+      }
+      if (call.undo_command != nullptr && !core_->routes.knows_command(call.undo_command->name)) {
+        object(fmt::format("saga {}: {} is undone by {}, which no service handles", name, command,
+                           call.undo_command->name));
+      }
+    }
+    for (const auto& mistake : saga.mistakes) {
+      object("saga " + mistake);
+    }
+  }
+  if (mistakes.empty()) {
+    return {};
+  }
+  std::string all;
+  for (const auto& mistake : mistakes) {
+    all += (all.empty() ? "" : "; ") + mistake.message;
+  }
+  return continuo::fail(mistakes.front().code, std::move(all));
+}
+
+result<void> node_runtime::open_store() {
+  auto& shared = *core_;
+  if (means_.store) {
+    shared.store = means_.store;
+    return {};
+  }
+  if (config_.data.empty()) {
+    shared.store = std::make_shared<journal::memory_store>(std::make_shared<journal::memory_disk>());
+    return {};
+  }
+  auto directory = journal::data_directory::open(config_.data);
+  if (!directory) {
+    return tl::unexpected(directory.error());
+  }
+  directory_ = std::shared_ptr<void>{std::move(*directory)};
+  journal::rocksdb_options options;
+  options.directory = config_.data / "journal";
+  options.memory_bytes = config_.store_memory;
+  auto opened = journal::rocksdb_store::open(options);
+  if (!opened) {
+    return tl::unexpected(opened.error());
+  }
+  shared.store = std::move(*opened);
+  auto suspects = actors::marker::open((config_.data / "running").string());
+  if (!suspects) {
+    return tl::unexpected(suspects.error());
+  }
+  shared.suspects = std::move(*suspects);
+  return {};
+}
+
+result<void> node_runtime::read_identity() {
+  auto& shared = *core_;
+  const auto read = [&](std::string_view key) -> result<std::uint64_t> {
+    auto bytes = shared.store->get(key);
+    if (!bytes) {
+      return tl::unexpected(bytes.error());
+    }
+    return *bytes ? decode<std::uint64_t>(**bytes) : result<std::uint64_t>{0};
+  };
+  const auto id = read(journal::store_id_key);
+  const auto revision = read(journal::revision_key);
+  if (!id || !revision) {
+    return tl::unexpected(id ? revision.error() : id.error());
+  }
+  shared.last_revision = *revision;
+  shared.store_id = *id;
+  if (shared.store_id == 0) {
+    shared.store_id = means_.store_id != 0 ? means_.store_id : draw();
+    return shared.store->commit({{journal::operation::kind::put, std::string{journal::store_id_key},
+                                  encode(shared.store_id)}});
+  }
+  return {};
+}
+
+result<void> node_runtime::start() {
+  {
+    const std::lock_guard lock{mutex_};
+    if (phase_ != phase::fresh) {
+      return continuo::fail(errc::conflict, "a node is started once: make a new one");
+    }
+  }
+  const auto begun = std::chrono::steady_clock::now();
+  auto& shared = *core_;
+  system_ = config_.system;
+  const auto checked = [&]() -> result<void> {
+    if (auto valid = check_definitions(); !valid) {
+      return valid;
+    }
+    shared.bounds.shards = std::max<std::uint32_t>(1, config_.shards);
+    shared.bounds.instances_in_memory = std::max<std::uint32_t>(1, config_.instances_in_memory);
+    shared.bounds.in_flight = config_.in_flight;
+    shared.seed = config_.seed != 0 ? config_.seed : draw();
+    shared.time = means_.time ? means_.time : nodes::system_clock();
+    if (auto opened = open_store(); !opened) {
+      return opened;
+    }
+    if (auto read = read_identity(); !read) {
+      return read;
+    }
+    for (const auto& [name, saga] : shared.sagas) {
+      shared.saga_environments[name] = {&saga,           &shared.routes, shared.sink.get(),        shared.store_id,
+                                        shared.seed,     config_.handler_attempts, config_.handler_delay, config_.history};
+    }
+    for (const auto& [name, service] : shared.keyed_services) {
+      shared.keyed_environments[name] = {&service,        &shared.routes, shared.sink.get(),
+                                         shared.store_id, shared.seed,    config_.history};
+    }
+    std::size_t threads = 0;
+    for (const auto& [name, service] : shared.services) {
+      shared.execution_environments[name] = {&service, &shared.routes, shared.store_id, shared.seed};
+      threads += service.pure ? 0 : service.concurrency;
+    }
+    shared.pool = means_.pool ? means_.pool : std::make_shared<nodes::thread_pool>(threads);
+    shared.failed = [weak = weak_from_this()](const error& reason) {
+      if (const auto self = weak.lock()) {
+        self->fail(reason);
+      }
+    };
+    if (shared.suspects) {
+      const auto ran = nodes::run_suspects(shared, shared.suspects->found());
+      if (!ran) {
+        return tl::unexpected(ran.error());
+      }
+      recovery_.suspects = *ran;
+    }
+    return {};
+  }();
+  if (!checked) {
+    const std::lock_guard lock{mutex_};
+    phase_ = phase::failed;
+    reason_ = checked.error();
+    shared.store.reset();
+    directory_.reset();
+    return checked;
+  }
+  spawn_actors();
+  if (auto recovered = recover(); !recovered) {
+    fail(recovered.error());
+    return recovered;
+  }
+  recovery_.took =
+    std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+  const std::lock_guard lock{mutex_};
+  if (phase_ == phase::fresh) {
+    phase_ = phase::started;
+  }
+  return {};
+}
+
+void node_runtime::spawn_actors() {
+  auto& shared = *core_;
+  if (system_ == nullptr) {
+    own_config_ = std::make_unique<caf::actor_system_config>();
+    const auto threads = config_.threads != 0 ? config_.threads : std::max(1u, std::thread::hardware_concurrency());
+    own_config_->set("scheduler.max-threads", std::size_t{threads});
+    own_system_ = std::make_unique<caf::actor_system>(*own_config_);
+    system_ = own_system_.get();
+  }
+  journal::journal_options options;
+  options.to = shared.store;
+  options.done = shared.written;
+  options.disk_reserve = config_.disk_reserve;
+  options.failed = shared.failed;
+  // The intake is made after the journal, so it is looked up when it is needed; a node without one has nothing to refuse.
+  options.disk_low = [weak = std::weak_ptr{core_}](bool low) {
+    if (const auto core = weak.lock(); core && core->intake) {
+      caf::anon_send(core->intake, actors::disk_space{low});
+    }
+  };
+  shared.intake = system_->spawn(actors::intake_actor, core_);
+  shared.letters = system_->spawn(actors::letters_actor, core_);
+  shared.timers = system_->spawn(actors::timers_actor, core_);
+  for (std::size_t i = 0; i < shared.bounds.shards; ++i) {
+    shared.shards.push_back(system_->spawn(actors::shard_actor, core_));
+  }
+  for (const auto& [name, service] : shared.services) {
+    shared.service_actors.emplace(name, system_->spawn(actors::service_actor, core_, name));
+  }
+  if (means_.own_journal_thread) {
+    shared.journal = system_->spawn<caf::detached>(journal::journal_actor, std::move(options));
+    sweeper_ = system_->spawn<caf::detached>(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
+  } else {
+    shared.journal = system_->spawn(journal::journal_actor, std::move(options));
+    sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
+  }
+}
+
+result<void> node_runtime::recover() {
+  auto& shared = *core_;
+  std::vector<std::vector<instance_id>> lists(shared.shards.size());
+  std::map<std::string, std::uint64_t, std::less<>> homeless;
+  result<void> outcome;
+  auto scanned = shared.store->scan("r", [&](std::string_view key, std::string_view bytes) {
+    auto read = decode<engine::record>(bytes);
+    if (!read) {
+      outcome = continuo::fail(errc::corrupt, fmt::format("record {}: {}", key.substr(1), read.error().message));
+      return false;
+    }
+    ++recovery_.records;
+    auto& stored = *read;
+    switch (stored.kind) {
+    case engine::record_kind::saga:
+    case engine::record_kind::keyed:
+      if (!shared.home_of(stored.self)) {
+        ++homeless[stored.self.type];
+      } else if (must_wake(stored)) {
+        ++recovery_.resumed;
+        lists[std::hash<instance_id>{}(stored.self) % lists.size()].push_back(stored.self);
+      } else if (!stored.timers.empty()) {
+        actors::set_timers change{stored.self, {}, {}};
+        for (const auto& timer : stored.timers) {
+          change.armed.push_back({timer.id, timer.boot, timer.due_boot_time_ns, timer.due});
+          ++recovery_.timers;
+        }
+        caf::anon_send(shared.timers, std::move(change));
+      }
+      break;
+    case engine::record_kind::command:
+      if (const auto& home = shared.home_of(stored.self)) {
+        caf::anon_send(home, actors::adopt{std::move(stored)});
+      } else {
+        ++homeless[stored.self.type];
+      }
+      break;
+    case engine::record_kind::publish:
+    case engine::record_kind::send:
+      caf::anon_send(shared.intake, actors::adopt{std::move(stored)});
+      break;
+    case engine::record_kind::dead_letter:
+      caf::anon_send(shared.letters, actors::adopt{std::move(stored)});
+      break;
+    }
+    return true;
+  });
+  if (!outcome || !scanned) {
+    return outcome ? scanned : outcome;
+  }
+  for (const auto& [type, count] : homeless) {
+    shared.log(log_level::warn, fmt::format("{} record(s) of {} wait: nothing here hosts it", count, type));
+  }
+  for (std::size_t i = 0; i < lists.size(); ++i) {
+    caf::anon_send(shared.shards[i], actors::recover_list{std::move(lists[i])});
+  }
+  for (const auto& shard : shared.shards) {
+    caf::anon_send(shard, actors::wake{});
+  }
+  caf::anon_send(shared.intake, actors::open{});
+  return {};
+}
+
+// -- the end --------------------------------------------------------------------------------------
+
+void node_runtime::fail(const error& reason) {
+  bool report = false;
+  {
+    const std::lock_guard lock{mutex_};
+    if (phase_ == phase::stopped) {
+      return;
+    }
+    phase_ = phase::failed;
+    reason_ = reason;
+    report = !failure_reported_;
+    failure_reported_ = true;
+  }
+  if (!report) {
+    return;
+  }
+  core_->log(log_level::error, fmt::format("the node must stop ({}): {}", to_string(reason.code), reason.message));
+  const actors::close end{{errc::unavailable, "the node has failed: " + reason.message}};
+  if (core_->intake) {
+    caf::anon_send(core_->intake, end);
+  }
+  for (const auto& shard : core_->shards) {
+    caf::anon_send(shard, end);
+  }
+  failure_.set_value(reason);
+  if (config_.on_failure) {
+    config_.on_failure(reason);
+  }
+}
+
+void node_runtime::stop() {
+  {
+    const std::lock_guard lock{mutex_};
+    if (phase_ == phase::stopped) {
+      return;
+    }
+    if (phase_ != phase::failed) {
+      reason_ = {errc::unavailable, "the node has stopped"};
+    }
+    phase_ = phase::stopped;
+  }
+  end_actors();
+}
+
+void node_runtime::end_actors() {
+  auto& shared = *core_;
+  if (!shared.journal) {
+    shared.store.reset();
+    directory_.reset();
+    return;
+  }
+  const actors::close end{reason_};
+  caf::anon_send(shared.intake, end);
+  for (const auto& shard : shared.shards) {
+    caf::anon_send(shard, end);
+  }
+  shared.pool->stop(); // waits for handlers that run: their outcomes still reach the journal if they are quick
+  std::vector<caf::actor> all{sweeper_, shared.intake, shared.letters, shared.timers};
+  all.insert(all.end(), shared.shards.begin(), shared.shards.end());
+  for (const auto& [name, service] : shared.service_actors) {
+    all.push_back(service);
+  }
+  all.push_back(shared.journal);
+  sweeper_ = nullptr;
+  {
+    caf::scoped_actor self{*system_};
+    for (const auto& actor : all) {
+      self->send_exit(actor, caf::exit_reason::user_shutdown);
+    }
+    self->wait_for(all);
+  }
+  all.clear();
+  shared.wait_for_instances();
+  shared.forget_actors();
+  own_system_.reset();
+  own_config_.reset();
+  shared.store.reset();
+  shared.suspects.reset();
+  directory_.reset();
+}
+
+// -- use --------------------------------------------------------------------------------------------
+
+std::shared_ptr<actors::core> node_runtime::open_core() const {
+  const std::lock_guard lock{mutex_};
+  return phase_ == phase::started ? core_ : nullptr;
+}
+
+error node_runtime::why_closed() const {
+  const std::lock_guard lock{mutex_};
+  return {errc::unavailable, reason_.message};
+}
+
+node_figures node_runtime::figures() const {
+  const auto& written = *core_->written;
+  return {written.commits, written.syncs,          written.operations,     written.bytes,
+          written.sync_ns, core_->in_flight.load(), core_->orphaned.load()};
+}
+
+} // namespace continuo::detail

@@ -1,0 +1,85 @@
+#pragma once
+
+#include "actors/core.hpp"
+
+#include <continuo/node.hpp>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace continuo::detail {
+
+/// What production and the tests do differently: where things are kept, what time it is, where handlers run.
+struct node_means {
+  std::shared_ptr<journal::store> store;            ///< null: by the configuration
+  std::shared_ptr<const actors::clock> time;        ///< null: the system's
+  std::shared_ptr<actors::handler_pool> pool;       ///< null: threads
+  bool own_journal_thread = true;
+  std::uint64_t store_id = 0;                       ///< 0: as stored, or drawn
+};
+
+/// The assembly of a node: definitions in, actors out. Behind `continuo::node` and its clients, which may outlive it.
+class node_runtime : public std::enable_shared_from_this<node_runtime> {
+public:
+  explicit node_runtime(node_config config);
+  ~node_runtime();
+
+  // -- before start -----------------------------------------------------------------
+  node_means& means() { return means_; }
+  void host(detail::saga_type definition);
+  void host(detail::service_type definition);
+  void host(detail::keyed_service_type definition);
+
+  // -- life --------------------------------------------------------------------------
+  result<void> start();
+  void stop();
+  void fail(const error& reason);
+  std::shared_future<error> failed() const { return failed_; }
+
+  // -- use ----------------------------------------------------------------------------
+  /// The shared part of a node that takes calls; null before `start` and after `stop`.
+  std::shared_ptr<actors::core> open_core() const;
+
+  /// Why there is no open core.
+  error why_closed() const;
+
+  const recovery_figures& recovery() const { return recovery_; }
+  node_figures figures() const;
+
+private:
+  // -- start ---------------------------------------------------------------------------
+  result<void> check_definitions();
+  result<void> open_store();
+  result<void> read_identity();
+  result<void> run_suspects();
+  void spawn_actors();
+  result<void> recover();
+  void end_actors();
+
+  node_config config_;
+  node_means means_;
+  std::vector<error> mistakes_;
+  std::shared_ptr<actors::core> core_;
+  std::unique_ptr<caf::actor_system_config> own_config_;
+  std::unique_ptr<caf::actor_system> own_system_;
+  caf::actor_system* system_ = nullptr;
+  std::shared_ptr<void> directory_; // keeps the data directory locked
+  caf::actor sweeper_;
+  recovery_figures recovery_;
+
+  mutable std::mutex mutex_; // guards what follows
+  enum class phase { fresh, started, failed, stopped } phase_ = phase::fresh;
+  error reason_{errc::unavailable, "the node has not started"};
+  std::promise<error> failure_;
+  std::shared_future<error> failed_{failure_.get_future().share()};
+  bool failure_reported_ = false;
+};
+
+} // namespace continuo::detail
