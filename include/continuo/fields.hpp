@@ -1,0 +1,108 @@
+#pragma once
+
+#include <continuo/detail/description.hpp>
+#include <continuo/detail/field_list.hpp>
+#include <continuo/detail/printing.hpp>
+
+#include <boost/core/nvp.hpp>
+#include <boost/serialization/access.hpp>
+#include <boost/serialization/base_object.hpp>
+
+#include <concepts>
+#include <iosfwd>
+#include <string>
+#include <string_view>
+
+/// Describes a message or a state once, inside its struct or class:
+///
+///     struct make_payment {
+///       using reply = payment_completed;
+///       std::string order_id;
+///       std::int64_t cents = 0;
+///       CONTINUO_FIELDS(make_payment, order_id, cents)
+///     };
+///
+/// From it come the bytes of the journal and the wire (`archive.hpp`), JSON (`json.hpp`), the type's
+/// description
+/// (`message_type.hpp`), `operator==`, `to_string` and `operator<<`, which print `make_payment{order_id:
+/// "o-1", cents: 4200}`. It is a Boost.Serialization `serialize` with name-value pairs, so the type works
+/// with Boost's own archives as well
+/// (`boost_archives.hpp` has what Boost 1.74 lacks).
+///
+/// - The first argument is the type; without its namespaces it is the registered name, unless `CONTINUO_NAME`
+/// gives another.
+/// - The list holds fields in the order in which they are written, `CONTINUO_SINCE(version, field)`,
+/// `CONTINUO_BASE(base)`;
+///   it may be empty; it takes 256. Fields may be private. The macro changes no access: where it stands in a
+///   private section nothing of it becomes public, and yet all of the above works.
+/// - A type stays an aggregate. It needs a default constructor and copies to be a message.
+/// - A field is a bool, an integer of up to 64 bits, a float or double, an enum, `std::string`,
+/// `std::optional`,
+///   `std::variant`, `std::vector`, `std::deque`, `std::list`, `std::array`, `std::pair`, `std::tuple`, a map
+///   or set of `std`, a duration, a time point of the system clock, another type with `CONTINUO_FIELDS`, or a
+///   type with a plain Boost `serialize`. Pointers are refused at compile time.
+/// - `operator==`, `to_string` and `operator<<` are templates, so that a type may bring its own instead.
+#define CONTINUO_FIELDS(Type, ...)                                                                           \
+  friend class ::boost::serialization::access;                                                               \
+  friend struct ::continuo::detail::field_access;                                                            \
+  using continuo_self = Type;                                                                                \
+  static constexpr const char* continuo_type_name() {                                                        \
+    return ::continuo::detail::last_name(#Type);                                                             \
+  }                                                                                                          \
+  template <class ContinuoVisitor>                                                                           \
+  static constexpr void continuo_visit([[maybe_unused]] ContinuoVisitor& continuo_visitor) {                 \
+    CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_VISIT __VA_OPT__(, ) __VA_ARGS__)                               \
+  }                                                                                                          \
+  template <::std::same_as<Type> ContinuoType>                                                               \
+  friend bool operator==(const ContinuoType& left, const ContinuoType& right) {                              \
+    return ::continuo::detail::equal_fields(left, right);                                                    \
+  }                                                                                                          \
+  template <::std::same_as<Type> ContinuoType>                                                               \
+  friend ::std::string to_string(const ContinuoType& value) {                                                \
+    return ::continuo::detail::print(value);                                                                 \
+  }                                                                                                          \
+  template <::std::same_as<Type> ContinuoType>                                                               \
+  friend ::std::ostream& operator<<(::std::ostream& out, const ContinuoType& value) {                        \
+    return ::continuo::detail::write_to(out, ::continuo::detail::print(value));                              \
+  }                                                                                                          \
+  template <class ContinuoArchive>                                                                           \
+  void serialize([[maybe_unused]] ContinuoArchive& continuo_archive,                                         \
+                 [[maybe_unused]] const unsigned continuo_version) {                                         \
+    CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_SERIALIZE __VA_OPT__(, ) __VA_ARGS__)                           \
+  }
+
+/// In the list of `CONTINUO_FIELDS`: the field was added in class version `version` (1 to 255). Bytes of an
+/// older version leave its default; JSON may leave it out. The type's class version is the highest of its
+/// list, or that of `BOOST_CLASS_VERSION` where it is higher. Bytes of a newer version are refused with
+/// `errc::newer_version`. Added fields go to the end of the list or anywhere else: their place must only stay
+/// the same afterwards.
+#define CONTINUO_SINCE(version, field) (continuo_since, version, field)
+
+/// In the list of `CONTINUO_FIELDS`: a public base class with fields of its own, by the name that it has
+/// here. In JSON its fields stand in an object under its name.
+#define CONTINUO_BASE(...) (continuo_base, __VA_ARGS__)
+
+/// Beside `CONTINUO_FIELDS`, inside the struct: the registered name, a string literal, e.g.
+/// `CONTINUO_NAME("bank.transfer")`.
+#define CONTINUO_NAME(name)                                                                                  \
+  static constexpr ::std::string_view continuo_name() {                                                      \
+    return name;                                                                                             \
+  }                                                                                                          \
+  void continuo_has_name() const {}
+
+/// After an enum, in its namespace (for one inside a class: after the class, as `CONTINUO_ENUM(order::state,
+/// open, paid)`): the names of its values in JSON and print. Bytes are the underlying integer. Other values
+/// are then refused, read or written, in both forms. Gives `to_string(value)` as well, which says `"unknown"`
+/// for a value that is not in the list.
+#define CONTINUO_ENUM(Enum, ...)                                                                             \
+  [[maybe_unused]] constexpr auto continuo_enumerators(::continuo::detail::tag<Enum>) {                      \
+    using continuo_enum = Enum;                                                                              \
+    return ::std::array{CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_ENUMERATOR, __VA_ARGS__)};                  \
+  }                                                                                                          \
+  [[maybe_unused]] constexpr const char* continuo_enum_name(::continuo::detail::tag<Enum>) {                 \
+    return ::continuo::detail::last_name(#Enum);                                                             \
+  }                                                                                                          \
+  template <::std::same_as<Enum> ContinuoEnum>                                                               \
+  constexpr ::std::string_view to_string(ContinuoEnum value) {                                               \
+    return ::continuo::detail::enumerator_name(value);                                                       \
+  }
