@@ -39,16 +39,17 @@ scratch::~scratch() {
 }
 
 error reading_error(const std::string& type) {
+  const auto about = type.empty() ? std::string{} : type + ": ";
   try {
     throw;
   } catch (const error& thrown) {
-    return {thrown.code, type + ": " + thrown.message};
+    return {thrown.code, about + thrown.message};
   } catch (const std::bad_alloc&) {
     throw; // says nothing about the bytes
   } catch (const std::exception& thrown) {
-    return {errc::malformed, type + ": " + thrown.what()};
+    return {errc::malformed, about + thrown.what()};
   } catch (...) {
-    return {errc::malformed, type + ": its serialize threw"};
+    return {errc::malformed, about + "its serialize threw"};
   }
 }
 

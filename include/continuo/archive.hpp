@@ -43,7 +43,7 @@ private:
   std::string bytes_;
 };
 
-/// What the exception that is being handled says about bytes (or text) of a type.
+/// What the exception that is being handled says about bytes of a type, or about text if `type` is empty.
 /// @pre called from a catch block
 error reading_error(const std::string& type);
 
