@@ -45,7 +45,7 @@ void finish(service* self, core& shared, handler_done& done);
 void ask_mounted(service* self, const detail::command_handler& handler, const messages::envelope& message,
                  std::uint32_t attempt, std::chrono::milliseconds timeout) {
   const auto id = message.id;
-  handler.mounted(self, message.payload, timeout, [self, id, attempt](result<detail::handled> outcome) {
+  handler.mounted(static_cast<caf::event_based_actor*>(self), message.payload, timeout, [self, id, attempt](result<detail::handled> outcome) {
     self->send(self, handler_done{id, attempt, std::move(outcome), {}});
   });
 }
