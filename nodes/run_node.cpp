@@ -20,7 +20,8 @@ namespace continuo {
 
 namespace {
 
-constexpr std::chrono::seconds time_to_stop{5};
+/// The node promises to be gone after 5 seconds; ending a process takes some of them on a busy machine.
+constexpr std::chrono::seconds time_to_stop{4};
 
 constexpr const char* usage = "usage: {} --data DIR [--name NAME]\n"
                               "\n"
@@ -142,18 +143,6 @@ private:
   bool done_ = false;
   std::thread thread_; // last: it uses the others
 };
-
-/// Starts the node, which may take long where there is much to recover or a suspect handler to run alone. A
-/// signal that comes meanwhile ends the waiting: nothing then.
-std::optional<result<void>> start_unless_ended(const sigset_t& ending, std::future<result<void>>& started) {
-  while (started.wait_for(std::chrono::milliseconds{20}) != std::future_status::ready) {
-    const timespec at_once{0, 0};
-    if (sigtimedwait(&ending, nullptr, &at_once) > 0) {
-      return std::nullopt;
-    }
-  }
-  return started.get();
-}
 
 /// Why the node must stop; nothing if nothing is wrong with it.
 std::optional<error> failure_of(const node& running) {
