@@ -1,0 +1,243 @@
+/// The order workflow as one program: an embedded node with the journal on disk, the three services and the
+/// saga. Kill it whenever you like; started again on the same data it goes on where it was.
+
+#include "fulfilment.hpp"
+#include "ordering.hpp"
+#include "orders.hpp"
+#include "payment.hpp"
+#include "report.hpp"
+#include "warehouse.hpp"
+
+#include <continuo/node.hpp>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+#include <chrono>
+#include <csignal>
+#include <ctime>
+#include <map>
+#include <string>
+#include <thread>
+
+#include <unistd.h>
+
+using namespace order_fulfilment;
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr int exit_wrong_arguments = 2;
+constexpr int exit_wrong_ledgers = 1;
+
+struct options {
+  std::string data;
+  std::string ledgers;
+  std::string orders;
+  std::size_t generate = 0;
+  double rate = 0;
+  milliseconds payment_timeout = 2s;
+  milliseconds provider_time = 0ms;
+  bool show_progress = false;
+  bool show_report = false;
+};
+
+// -- the command line --------------------------------------------------------------------
+
+CLI::Option* add_duration(CLI::App& program, const std::string& name, milliseconds& value,
+                          const std::string& help) {
+  static const std::map<std::string, std::int64_t> units{{"ms", 1}, {"s", 1'000}, {"min", 60'000}};
+  return program
+      .add_option_function<std::int64_t>(
+          name, [&value](std::int64_t count) { value = milliseconds{count}; }, help)
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "DURATION"));
+}
+
+void describe(CLI::App& program, options& chosen) {
+  program.add_option("--data", chosen.data, "Folder of the node's journal")->required()->type_name("DIR");
+  auto* file =
+      program.add_option("--orders", chosen.orders, "Place the orders of this file")->type_name("FILE.csv");
+  program.add_option("--generate", chosen.generate, "Place N made-up orders")->type_name("N")->excludes(file);
+  program
+      .add_option("--rate", chosen.rate,
+                  "Place so many orders a second (default: as fast as the node takes them)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  program
+      .add_option("--ledgers", chosen.ledgers, "Folder of the ledgers (default: ledgers, in the data folder)")
+      ->type_name("DIR");
+  add_duration(program, "--payment-timeout", chosen.payment_timeout,
+               "Give an order up that is not paid by then (default: 2s). A payment by the method \"slow\" "
+               "takes half as "
+               "long again");
+  add_duration(program, "--provider-time", chosen.provider_time,
+               "How long the bank and the label printer take for anything else (default: 0ms)");
+  program.add_flag("--progress", chosen.show_progress, "Show how far the orders are");
+  program.add_flag("--report", chosen.show_report,
+                   "At the end, print a table of the outcomes and compare them with the ledgers");
+  program.footer(
+      "Ends when all orders are at their end, those of earlier runs included.\n"
+      "Exit codes: 0 stopped in order, 1 the ledgers do not agree with the outcomes (--report), 2 wrong\n"
+      "arguments, 3 corrupt data, 4 the disk failed or is full, 6 the folder is in use.");
+}
+
+// -- running ---------------------------------------------------------------------------
+
+/// Prints the error and gives its exit code.
+int refuse(const continuo::error& why) {
+  fmt::print(stderr, "order-node: {}\n", why.message);
+  return continuo::exit_code(why.code);
+}
+
+/// One line, at most ten times a second on a terminal, where it replaces the one before; else once a second.
+class progress_line {
+public:
+  void show(const ordering::progress& far, std::size_t paid, bool last = false) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!last && now < next_) {
+      return;
+    }
+    next_ = now + (on_terminal_ ? 100ms : 1'000ms);
+    fmt::print("{}placed {:>6}   paid {:>6}   shipped {:>6}   compensated {:>6}   waiting {:>6}{}",
+               on_terminal_ ? "\r" : "", far.placed, paid, far.shipped, far.compensated, far.waiting(),
+               on_terminal_ && !last ? "" : "\n");
+    std::fflush(stdout);
+  }
+
+private:
+  bool on_terminal_ = ::isatty(STDOUT_FILENO) == 1;
+  std::chrono::steady_clock::time_point next_{};
+};
+
+/// Blocks the signals that end a program, so that every thread started later leaves them to `signal_within`.
+sigset_t block_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+/// Waits for such a signal; false if none comes in time.
+bool signal_within(const sigset_t& signals, std::chrono::nanoseconds time) {
+  const timespec wait{0, static_cast<long>(time.count())};
+  return ::sigtimedwait(&signals, nullptr, &wait) > 0;
+}
+
+/// What is to be placed. Nothing was asked for: the orders of earlier runs are seen to their end.
+continuo::result<std::vector<order_placed>> choose_orders(const options& chosen) {
+  auto orders = chosen.orders.empty() ? generate_orders(chosen.generate) : read_orders(chosen.orders);
+  if (orders) {
+    for (auto& order : *orders) {
+      order.pay_within = chosen.payment_timeout;
+    }
+  }
+  return orders;
+}
+
+void host_everything(continuo::node& node, const options& chosen, const std::shared_ptr<ledger>& bank_book,
+                     const std::shared_ptr<ledger>& label_book) {
+  payment_options paying;
+  paying.delay = [usual = chosen.provider_time,
+                  timeout = chosen.payment_timeout](const make_payment& command) {
+    std::this_thread::sleep_for(command.method == "slow" ? timeout * 3 / 2 : usual);
+  };
+  warehouse_options shipping;
+  shipping.delay = [usual = chosen.provider_time](const create_shipping_label&) {
+    std::this_thread::sleep_for(usual);
+  };
+  node.host(payment(std::make_shared<bank>(bank_book), paying));
+  node.host(warehouse(std::make_shared<label_printer>(label_book, opening_stock()), shipping));
+  node.host<fulfilment>();
+}
+
+/// Sees all orders to their end, or until a signal comes. Returns whether they are at their end.
+continuo::result<bool> fulfil(continuo::node& node, ordering& shop, const ledger& bank_book,
+                              const options& chosen, const sigset_t& signals) {
+  const auto failed = node.failed();
+  progress_line line;
+  if (auto known = shop.find_known(); !known) {
+    return tl::unexpected(known.error());
+  }
+  for (;;) {
+    if (failed.wait_for(0s) == std::future_status::ready) {
+      return tl::unexpected(failed.get());
+    }
+    if (auto placed = shop.step(std::chrono::steady_clock::now()); !placed) {
+      return tl::unexpected(placed.error());
+    }
+    const bool ended = shop.done() || signal_within(signals, 10ms);
+    if (chosen.show_progress) {
+      line.show(shop.so_far(), bank_book.count("charge"), ended);
+    }
+    if (ended) {
+      return shop.done();
+    }
+  }
+}
+
+int print_report(const std::vector<order_placed>& orders, const continuo::client& client,
+                 const std::string& ledgers) {
+  const auto made = compare(orders, client, ledgers);
+  if (!made) {
+    return refuse(made.error());
+  }
+  fmt::print("{}", made->table);
+  for (const auto& problem : made->problems) {
+    fmt::print("  WRONG: {}\n", problem);
+  }
+  if (made->problems.empty()) {
+    fmt::print("  no order lost, every payment shipped or refunded, nothing charged twice\n");
+  }
+  return made->problems.empty() ? 0 : exit_wrong_ledgers;
+}
+
+int run(options chosen) {
+  if (chosen.ledgers.empty()) {
+    chosen.ledgers = chosen.data + "/ledgers";
+  }
+  const auto orders = choose_orders(chosen); // before anything is created
+  if (!orders) {
+    return refuse(orders.error());
+  }
+  const auto signals = block_signals();
+  const auto bank_book = ledger::open(bank_file(chosen.ledgers));
+  if (!bank_book) {
+    return refuse(bank_book.error());
+  }
+  const auto label_book = ledger::open(label_file(chosen.ledgers));
+  if (!label_book) {
+    return refuse(label_book.error());
+  }
+
+  continuo::node node{continuo::node_config::embedded(chosen.data)};
+  host_everything(node, chosen, *bank_book, *label_book);
+  if (auto started = node.start(); !started) {
+    return refuse(started.error());
+  }
+  ordering shop{node.client(), *orders, chosen.rate};
+  const auto ended = fulfil(node, shop, **bank_book, chosen, signals);
+  if (!ended) {
+    return refuse(ended.error());
+  }
+  const int code = *ended && chosen.show_report ? print_report(*orders, node.client(), chosen.ledgers) : 0;
+  node.stop();
+  return code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  CLI::App program{
+      "Runs the order workflow on a durable node: payment, shipping label, and whatever goes wrong."};
+  options chosen;
+  describe(program, chosen);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& wrong) {
+    return program.exit(wrong) == 0 ? 0 : exit_wrong_arguments;
+  }
+  return run(std::move(chosen));
+}
