@@ -240,7 +240,7 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
                                             machine_->retried().type, again->count()));
   }
   // Counted before its receipt leaves, so that it never seems as if less were in flight than is.
-  count(machine_->is_parked());
+  count(is_parked());
   act(this, *core_, decided, start_.self, [this] { return machine_->encoded(); }, revision, std::move(extra));
   if (again) {
     delayed_send(this, *again, try_again{});
@@ -275,8 +275,17 @@ void instance_actor<Machine>::leave_if_asked() {
 }
 
 template <class Machine>
+bool instance_actor<Machine>::is_parked() const {
+  if constexpr (is_saga) {
+    return machine_->is_parked();
+  } else {
+    return true; // a keyed service's instance is never in flight: what it works for is
+  }
+}
+
+template <class Machine>
 void instance_actor<Machine>::count(bool parked) {
-  if (is_saga && counted_ == parked) {
+  if (counted_ == parked) {
     counted_ = !parked;
     core_->count_in_flight(this, counted_ ? 1 : -1);
   }

@@ -54,6 +54,7 @@ private:
   void carry_out(engine::transition&& decided, std::uint64_t revision, std::vector<journal::release> extra = {});
   void release_answer(std::function<void()> answer);
   void leave_if_asked();
+  bool is_parked() const;
   void count(bool parked);
   saga_result end_of() const;
 

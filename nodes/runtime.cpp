@@ -433,6 +433,37 @@ void node_runtime::stop() {
   end_actors();
 }
 
+std::vector<caf::actor> node_runtime::all_actors() const {
+  const auto& shared = *core_;
+  std::vector<caf::actor> all{sweeper_, shared.intake, shared.letters, shared.timers};
+  all.insert(all.end(), shared.shards.begin(), shared.shards.end());
+  for (const auto& [name, service] : shared.service_actors) {
+    all.push_back(service);
+  }
+  all.push_back(shared.journal);
+  return all;
+}
+
+void node_runtime::crash() {
+  {
+    const std::lock_guard lock{mutex_};
+    if (phase_ == phase::stopped) {
+      return;
+    }
+    phase_ = phase::stopped;
+    reason_ = {errc::unavailable, "the node has crashed"};
+  }
+  if (!core_->journal) {
+    return;
+  }
+  caf::anon_send_exit(core_->journal, caf::exit_reason::kill);
+  for (const auto& actor : all_actors()) {
+    caf::anon_send_exit(actor, caf::exit_reason::kill);
+  }
+  sweeper_ = nullptr;
+  core_->forget_actors();
+}
+
 void node_runtime::end_actors() {
   auto& shared = *core_;
   if (!shared.journal) {
@@ -446,12 +477,7 @@ void node_runtime::end_actors() {
     caf::anon_send(shard, end);
   }
   shared.pool->stop(); // waits for handlers that run: their outcomes still reach the journal if they are quick
-  std::vector<caf::actor> all{sweeper_, shared.intake, shared.letters, shared.timers};
-  all.insert(all.end(), shared.shards.begin(), shared.shards.end());
-  for (const auto& [name, service] : shared.service_actors) {
-    all.push_back(service);
-  }
-  all.push_back(shared.journal);
+  auto all = all_actors();
   sweeper_ = nullptr;
   {
     caf::scoped_actor self{*system_};
@@ -472,13 +498,13 @@ void node_runtime::end_actors() {
 
 // -- use --------------------------------------------------------------------------------------------
 
-std::shared_ptr<actors::core> node_runtime::open_core() const {
-  const std::lock_guard lock{mutex_};
-  return phase_ == phase::started ? core_ : nullptr;
+open_node node_runtime::open_core() const {
+  std::shared_lock lock{mutex_};
+  return phase_ == phase::started ? open_node{std::move(lock), *core_} : open_node{};
 }
 
 error node_runtime::why_closed() const {
-  const std::lock_guard lock{mutex_};
+  const std::shared_lock lock{mutex_};
   return {errc::unavailable, reason_.message};
 }
 

@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,21 @@ struct node_means {
   std::shared_ptr<actors::handler_pool> pool;       ///< null: threads
   bool own_journal_thread = true;
   std::uint64_t store_id = 0;                       ///< 0: as stored, or drawn
+};
+
+/// A node that takes calls, for as long as this lives: it cannot stop meanwhile. Empty where it takes none.
+class open_node {
+public:
+  open_node() = default;
+  open_node(std::shared_lock<std::shared_mutex> lock, actors::core& core) : lock_(std::move(lock)), core_(&core) {}
+
+  explicit operator bool() const { return core_ != nullptr; }
+  actors::core& operator*() const { return *core_; }
+  actors::core* operator->() const { return core_; }
+
+private:
+  std::shared_lock<std::shared_mutex> lock_;
+  actors::core* core_ = nullptr;
 };
 
 /// The assembly of a node: definitions in, actors out. Behind `continuo::node` and its clients, which may outlive it.
@@ -41,11 +57,16 @@ public:
   result<void> start();
   void stop();
   void fail(const error& reason);
+
+  /// For the simulation: ends as a crash would, at this very moment. The actors get their exit before anything else and
+  /// write nothing more; who drives their scheduler lets them go.
+  void crash();
+
   std::shared_future<error> failed() const { return failed_; }
 
   // -- use ----------------------------------------------------------------------------
-  /// The shared part of a node that takes calls; null before `start` and after `stop`.
-  std::shared_ptr<actors::core> open_core() const;
+  /// The actors of a node that takes calls; empty before `start` and after `stop`.
+  open_node open_core() const;
 
   /// Why there is no open core.
   error why_closed() const;
@@ -62,6 +83,7 @@ private:
   void spawn_actors();
   result<void> recover();
   void end_actors();
+  std::vector<caf::actor> all_actors() const;
 
   node_config config_;
   node_means means_;
@@ -74,7 +96,7 @@ private:
   caf::actor sweeper_;
   recovery_figures recovery_;
 
-  mutable std::mutex mutex_; // guards what follows
+  mutable std::shared_mutex mutex_; // guards what follows
   enum class phase { fresh, started, failed, stopped } phase_ = phase::fresh;
   error reason_{errc::unavailable, "the node has not started"};
   std::promise<error> failure_;

@@ -1,0 +1,231 @@
+#include "journal/directory.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <charconv>
+#include <fcntl.h>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace continuo::journal {
+
+namespace {
+
+constexpr std::string_view format_prefix = "continuo data directory, format ";
+
+/// Closes what it holds.
+class descriptor {
+public:
+  explicit descriptor(int number) : number_(number) {}
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  ~descriptor() {
+    if (number_ >= 0) {
+      ::close(number_);
+    }
+  }
+  [[nodiscard]] int get() const { return number_; }
+  int release() { return std::exchange(number_, -1); }
+
+private:
+  int number_;
+};
+
+result<void> write_all(int file, std::string_view text, const std::filesystem::path& path) {
+  while (!text.empty()) {
+    const auto written = ::write(file, text.data(), text.size());
+    if (written < 0 && errno == EINTR) {
+      continue;
+    }
+    if (written < 0) {
+      return tl::unexpected(system_failure("write", path, errno));
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+std::string format_line() { return fmt::format("{}{}\n", format_prefix, directory_format); }
+
+/// Whether the directory was made by this program: false for an empty one.
+result<bool> has_format(const std::filesystem::path& directory) {
+  const auto path = directory / "FORMAT";
+  std::error_code trouble;
+  if (!std::filesystem::exists(path, trouble)) {
+    return false;
+  }
+  std::ifstream file{path};
+  std::ostringstream read;
+  read << file.rdbuf();
+  const auto text = read.str();
+  std::string_view rest{text};
+  unsigned number = 0;
+  const auto readable = rest.starts_with(format_prefix) && rest.ends_with('\n');
+  if (readable) {
+    rest.remove_prefix(format_prefix.size());
+    rest.remove_suffix(1);
+  }
+  const auto [end, failed] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+  if (!readable || failed != std::errc{} || end != rest.data() + rest.size() || number == 0) {
+    return continuo::fail(errc::corrupt, fmt::format("{} does not read '{}<number>': the directory was damaged, or is not "
+                                                     "one of this program; nothing was changed",
+                                                     path.string(), format_prefix));
+  }
+  if (number > directory_format) {
+    return continuo::fail(errc::newer_version,
+                          fmt::format("the data directory {} has format {}, this program knows {}: use the newer program; "
+                                      "nothing was changed",
+                                      directory.string(), number, directory_format));
+  }
+  return true;
+}
+
+/// Refuses a directory that holds something else, so that a slip in a path does no harm.
+result<void> check_foreign(const std::filesystem::path& directory) {
+  std::error_code trouble;
+  for (std::filesystem::directory_iterator i{directory, trouble}, end; !trouble && i != end; i.increment(trouble)) {
+    const auto name = i->path().filename();
+    // What an earlier start leaves that died before FORMAT was there.
+    if (name != "LOCK" && name != "FORMAT.new" && name != "lost+found") {
+      return continuo::fail(errc::invalid_configuration,
+                            fmt::format("the directory {} is not empty and not a data directory (it holds {}): choose "
+                                        "another one; nothing was changed",
+                                        directory.string(), name.string()));
+    }
+  }
+  if (trouble) {
+    return tl::unexpected(system_failure("list", directory, trouble.value()));
+  }
+  return {};
+}
+
+result<void> make_directory(const std::filesystem::path& path) {
+  std::error_code trouble;
+  const auto status = std::filesystem::status(path, trouble);
+  if (std::filesystem::is_directory(status)) {
+    return {};
+  }
+  if (std::filesystem::exists(status)) {
+    return continuo::fail(errc::invalid_configuration, fmt::format("{} is not a directory", path.string()));
+  }
+  const auto parent = path.parent_path();
+  if (!parent.empty()) {
+    std::filesystem::create_directories(parent, trouble);
+    if (trouble) {
+      return tl::unexpected(system_failure("make the directory", parent, trouble.value()));
+    }
+  }
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return tl::unexpected(system_failure("make the directory", path, errno));
+  }
+  return sync_directory(parent.empty() ? "." : parent);
+}
+
+std::string holder(int lock) {
+  char text[32] = {};
+  const auto length = ::pread(lock, text, sizeof text - 1, 0);
+  if (length <= 0) {
+    return "another process";
+  }
+  std::string number{text, static_cast<std::size_t>(length)};
+  while (!number.empty() && number.back() == '\n') {
+    number.pop_back();
+  }
+  return number == std::to_string(::getpid()) ? "this process (" + number + ")" : "process " + number;
+}
+
+} // namespace
+
+error system_failure(std::string_view what, const std::filesystem::path& path, int number) {
+  const auto full = number == ENOSPC || number == EDQUOT;
+  return {full ? errc::storage_full : errc::storage_failed,
+          fmt::format("cannot {} {}: {}", what, path.string(), std::generic_category().message(number))};
+}
+
+result<void> sync_directory(const std::filesystem::path& path) {
+  const descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (directory.get() < 0 || ::fsync(directory.get()) != 0) {
+    return tl::unexpected(system_failure("sync the directory", path, errno));
+  }
+  return {};
+}
+
+result<void> write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+  auto beside = path;
+  beside += ".new";
+  {
+    const descriptor file{::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+    if (file.get() < 0) {
+      return tl::unexpected(system_failure("create", beside, errno));
+    }
+    if (auto written = write_all(file.get(), text, beside); !written) {
+      return written;
+    }
+    if (::fsync(file.get()) != 0) {
+      return tl::unexpected(system_failure("sync", beside, errno));
+    }
+  }
+  if (::rename(beside.c_str(), path.c_str()) != 0) {
+    return tl::unexpected(system_failure("rename to", path, errno));
+  }
+  return sync_directory(path.has_parent_path() ? path.parent_path() : ".");
+}
+
+data_directory::data_directory(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+
+data_directory::~data_directory() {
+  // The file stays: were it removed, a third process could lock a new one while a second still waits on this.
+  static_cast<void>(::ftruncate(lock_, 0));
+  ::close(lock_);
+}
+
+result<std::unique_ptr<data_directory>> data_directory::open(const std::filesystem::path& path) {
+  if (auto made = make_directory(path); !made) {
+    return tl::unexpected(made.error());
+  }
+  auto formatted = has_format(path);
+  if (!formatted) {
+    return tl::unexpected(formatted.error());
+  }
+  if (!*formatted) {
+    if (auto foreign = check_foreign(path); !foreign) {
+      return tl::unexpected(foreign.error());
+    }
+  }
+  const auto lock_path = path / "LOCK";
+  descriptor lock{::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+  if (lock.get() < 0) {
+    return tl::unexpected(system_failure("write to the data directory, opening", lock_path, errno));
+  }
+  // flock belongs to the open file, not to the process: it keeps out a second node of this process as well.
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK) {
+      return tl::unexpected(system_failure("lock", lock_path, errno));
+    }
+    return continuo::fail(errc::in_use, fmt::format("the data directory {} is in use by {}: stop it, or choose another "
+                                                    "directory",
+                                                    path.string(), holder(lock.get())));
+  }
+  const auto own = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(lock.get(), 0) != 0) {
+    return tl::unexpected(system_failure("write", lock_path, errno));
+  }
+  if (auto written = write_all(lock.get(), own, lock_path); !written) {
+    return tl::unexpected(written.error());
+  }
+  // Only now: of two first starts at the same time, the one without the lock writes nothing.
+  if (!*formatted) {
+    if (auto written = write_file_atomically(path / "FORMAT", format_line()); !written) {
+      return tl::unexpected(written.error());
+    }
+  }
+  return std::unique_ptr<data_directory>{new data_directory{path, lock.release()}};
+}
+
+} // namespace continuo::journal

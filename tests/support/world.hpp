@@ -1,0 +1,123 @@
+#pragma once
+
+#include "journal/memory_store.hpp"
+#include "nodes/runtime.hpp"
+
+#include <continuo/client.hpp>
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace continuo::tests {
+
+/// What a call through the client came to, once the world has run.
+template <class T>
+class pending {
+public:
+  explicit pending(std::future<result<T>> from) : future_(from.share()) {}
+
+  bool is_ready() const { return future_.wait_for(std::chrono::seconds{0}) == std::future_status::ready; }
+
+  /// @pre `is_ready()`
+  const result<T>& get() const {
+    if (!is_ready()) {
+      throw std::logic_error{"the answer has not come"};
+    }
+    return future_.get();
+  }
+
+private:
+  std::shared_future<result<T>> future_;
+};
+
+/// One node in virtual time: CAF's test coordinator runs everything, the disk is a `memory_disk` that outlives the node's
+/// lives. Nothing here takes real time, and the same calls give the same run.
+class world {
+public:
+  using definitions = std::function<void(detail::node_runtime&)>;
+
+  /// What every life of the node hosts.
+  explicit world(definitions hosts);
+  ~world();
+  world(const world&) = delete;
+  world& operator=(const world&) = delete;
+
+  // -- the node's life -------------------------------------------------------------
+  /// Starts a life of the node on the disk. @pre none is under way
+  result<void> start();
+
+  /// Ends it as a crash does: what was not synced is gone, no handler says goodbye.
+  void crash();
+
+  bool is_up() const { return runtime_ != nullptr; }
+  continuo::client client() const { return continuo::client{runtime_}; }
+  detail::node_runtime& node() const { return *runtime_; }
+  node_config& config() { return config_; }
+  journal::memory_disk& disk() { return *disk_; }
+
+  // -- time ------------------------------------------------------------------------
+  /// Runs until nothing can go on without time passing.
+  void run();
+
+  /// Runs one job; false where there is none.
+  bool step() { return coordinator().try_run_once(); }
+
+  /// Lets time pass, with all that happens meanwhile.
+  void run_for(std::chrono::nanoseconds time);
+
+  /// Moves the wall clock alone.
+  void jump_wall_clock(std::chrono::nanoseconds by);
+
+  /// A reboot of the machine: another boot, whose boot time begins anew. @pre the node is down
+  void reboot();
+
+  time_point now() const;
+
+  // -- shorthands -------------------------------------------------------------------
+  template <class Event>
+  publication publish(const Event& event, publish_options options = {}) {
+    auto sent = client().publish(event, options);
+    run();
+    return sent;
+  }
+
+  template <class Command>
+  pending<typename Command::reply> send(const Command& command) {
+    pending<typename Command::reply> sent{client().send(command)};
+    run();
+    return sent;
+  }
+
+  /// The instance as durable state shows it; nothing where there is none.
+  std::optional<instance_view> show(const std::string& type, const std::string& key);
+
+  /// Its status in one word, or `absent`.
+  std::string status_of(const std::string& type, const std::string& key);
+
+  /// Runs an operator's verb to its end.
+  result<void> operate(std::future<result<void>> verb);
+
+private:
+  class virtual_clock;
+  class coordinator_pool;
+
+  caf::scheduler::test_coordinator& coordinator() const;
+
+  definitions hosts_;
+  node_config config_;
+  std::shared_ptr<journal::memory_disk> disk_;
+  caf::actor_system_config system_config_;
+  std::unique_ptr<caf::actor_system> system_;
+  std::shared_ptr<virtual_clock> clock_;
+  std::shared_ptr<coordinator_pool> pool_;
+  std::shared_ptr<detail::node_runtime> runtime_;
+};
+
+} // namespace continuo::tests
