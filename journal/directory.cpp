@@ -51,7 +51,9 @@ result<void> write_all(int file, std::string_view text, const std::filesystem::p
   return {};
 }
 
-std::string format_line() { return fmt::format("{}{}\n", format_prefix, directory_format); }
+std::string format_line() {
+  return fmt::format("{}{}\n", format_prefix, directory_format);
+}
 
 /// Whether the directory was made by this program: false for an empty one.
 result<bool> has_format(const std::filesystem::path& directory) {
@@ -73,15 +75,17 @@ result<bool> has_format(const std::filesystem::path& directory) {
   }
   const auto [end, failed] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
   if (!readable || failed != std::errc{} || end != rest.data() + rest.size() || number == 0) {
-    return continuo::fail(errc::corrupt, fmt::format("{} does not read '{}<number>': the directory was damaged, or is not "
-                                                     "one of this program; nothing was changed",
-                                                     path.string(), format_prefix));
+    return continuo::fail(errc::corrupt,
+                          fmt::format("{} does not read '{}<number>': the directory was damaged, or is not "
+                                      "one of this program; nothing was changed",
+                                      path.string(), format_prefix));
   }
   if (number > directory_format) {
-    return continuo::fail(errc::newer_version,
-                          fmt::format("the data directory {} has format {}, this program knows {}: use the newer program; "
-                                      "nothing was changed",
-                                      directory.string(), number, directory_format));
+    return continuo::fail(
+        errc::newer_version,
+        fmt::format("the data directory {} has format {}, this program knows {}: use the newer program; "
+                    "nothing was changed",
+                    directory.string(), number, directory_format));
   }
   return true;
 }
@@ -89,14 +93,16 @@ result<bool> has_format(const std::filesystem::path& directory) {
 /// Refuses a directory that holds something else, so that a slip in a path does no harm.
 result<void> check_foreign(const std::filesystem::path& directory) {
   std::error_code trouble;
-  for (std::filesystem::directory_iterator i{directory, trouble}, end; !trouble && i != end; i.increment(trouble)) {
+  for (std::filesystem::directory_iterator i{directory, trouble}, end; !trouble && i != end;
+       i.increment(trouble)) {
     const auto name = i->path().filename();
     // What an earlier start leaves that died before FORMAT was there.
     if (name != "LOCK" && name != "FORMAT.new" && name != "lost+found") {
-      return continuo::fail(errc::invalid_configuration,
-                            fmt::format("the directory {} is not empty and not a data directory (it holds {}): choose "
-                                        "another one; nothing was changed",
-                                        directory.string(), name.string()));
+      return continuo::fail(
+          errc::invalid_configuration,
+          fmt::format("the directory {} is not empty and not a data directory (it holds {}): choose "
+                      "another one; nothing was changed",
+                      directory.string(), name.string()));
     }
   }
   if (trouble) {
@@ -208,9 +214,10 @@ result<std::unique_ptr<data_directory>> data_directory::open(const std::filesyst
     if (errno != EWOULDBLOCK) {
       return tl::unexpected(system_failure("lock", lock_path, errno));
     }
-    return continuo::fail(errc::in_use, fmt::format("the data directory {} is in use by {}: stop it, or choose another "
-                                                    "directory",
-                                                    path.string(), holder(lock.get())));
+    return continuo::fail(errc::in_use,
+                          fmt::format("the data directory {} is in use by {}: stop it, or choose another "
+                                      "directory",
+                                      path.string(), holder(lock.get())));
   }
   const auto own = std::to_string(::getpid()) + "\n";
   if (::ftruncate(lock.get(), 0) != 0) {

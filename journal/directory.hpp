@@ -11,17 +11,18 @@ namespace continuo::journal {
 /// The format of data directories that this program writes, and the only one that it reads.
 constexpr unsigned directory_format = 1;
 
-/// A node's data directory, held by this object and by nobody else, in this process or another, until it is destroyed.
-/// In it stand `FORMAT` (which format the rest has), `LOCK` (whose process id holds it), and what others put there.
+/// A node's data directory, held by this object and by nobody else, in this process or another, until it is
+/// destroyed. In it stand `FORMAT` (which format the rest has), `LOCK` (whose process id holds it), and what
+/// others put there.
 class data_directory {
 public:
-  /// Takes the directory `path`, which is made (for its owner alone, mode 0700) where it is missing; its parent must
-  /// exist or be makeable.
+  /// Takes the directory `path`, which is made (for its owner alone, mode 0700) where it is missing; its
+  /// parent must exist or be makeable.
   ///
-  /// `errc::in_use` if this or another process holds it (the message names the process), `errc::newer_version` if a newer
-  /// program wrote it (nothing is touched), `errc::corrupt` if `FORMAT` cannot be understood, `errc::invalid_configuration`
-  /// if it is not a directory or holds files of others (nothing is touched), `errc::storage_full` or
-  /// `errc::storage_failed` if it cannot be made or written.
+  /// `errc::in_use` if this or another process holds it (the message names the process),
+  /// `errc::newer_version` if a newer program wrote it (nothing is touched), `errc::corrupt` if `FORMAT`
+  /// cannot be understood, `errc::invalid_configuration` if it is not a directory or holds files of others
+  /// (nothing is touched), `errc::storage_full` or `errc::storage_failed` if it cannot be made or written.
   [[nodiscard]] static result<std::unique_ptr<data_directory>> open(const std::filesystem::path& path);
 
   data_directory(const data_directory&) = delete;
@@ -39,15 +40,15 @@ private:
   int lock_; // of the open LOCK file
 };
 
-/// Writes a small file so that after a crash it is there whole or not at all: beside it, synced, renamed, and the
-/// directory synced. `errc::storage_full` or `errc::storage_failed` with path and reason.
+/// Writes a small file so that after a crash it is there whole or not at all: beside it, synced, renamed, and
+/// the directory synced. `errc::storage_full` or `errc::storage_failed` with path and reason.
 [[nodiscard]] result<void> write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
 /// Syncs a directory, so that the names in it are durable.
 [[nodiscard]] result<void> sync_directory(const std::filesystem::path& path);
 
-/// The failure of a system call: `errc::storage_full` where `number` (an errno) says so, else `errc::storage_failed`;
-/// the message reads "cannot <what> <path>: <reason>".
+/// The failure of a system call: `errc::storage_full` where `number` (an errno) says so, else
+/// `errc::storage_failed`; the message reads "cannot <what> <path>: <reason>".
 [[nodiscard]] error system_failure(std::string_view what, const std::filesystem::path& path, int number);
 
 } // namespace continuo::journal

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-/// The bytes around each stored value: one byte of format version, eight bytes of checksum over version, key and value
-/// (XXH3, 64 bits, little-endian), then the value. The key is part of the checksum, so a value that turns up under another
-/// key is found out as well. Pure functions; any thread.
+/// The bytes around each stored value: one byte of format version, eight bytes of checksum over version, key
+/// and value (XXH3, 64 bits, little-endian), then the value. The key is part of the checksum, so a value that
+/// turns up under another key is found out as well. Pure functions; any thread.
 namespace continuo::journal {
 
 /// The version that `frame` writes and the only one that `unframe` reads.
@@ -31,8 +31,8 @@ struct frame_head {
 [[nodiscard]] std::string frame(std::string_view key, std::string_view value);
 
 /// The value inside `framed`, a view into it.
-/// `errc::corrupt` if the checksum does not fit or the frame is cut short, `errc::newer_version` if its version is higher
-/// than `frame_version` and the checksum fits. The message names the key.
+/// `errc::corrupt` if the checksum does not fit or the frame is cut short, `errc::newer_version` if its
+/// version is higher than `frame_version` and the checksum fits. The message names the key.
 [[nodiscard]] result<std::string_view> unframe(std::string_view key, std::string_view framed);
 
 /// A key as people can read it: printable characters as they are, others as `\xNN`.

@@ -124,7 +124,8 @@ bool memory_disk::has_failed() const {
 
 std::uint64_t memory_disk::open() {
   const std::lock_guard lock{mutex_};
-  // A process that ends without a power cut leaves what it wrote, synced or not; only a failed commit is decided now.
+  // A process that ends without a power cut leaves what it wrote, synced or not; only a failed commit is
+  // decided now.
   if (undecided_) {
     put_all(visible_, *undecided_);
     if (synced_) {
@@ -148,7 +149,8 @@ result<void> memory_disk::fail_with(errc code, const batch* applied) {
   if (applied != nullptr) {
     undecided_ = *applied;
   }
-  failure_ = error{code, code == errc::storage_full ? "the memory disk is full" : "the memory disk failed to sync"};
+  failure_ =
+      error{code, code == errc::storage_full ? "the memory disk is full" : "the memory disk failed to sync"};
   return tl::unexpected(*failure_);
 }
 
@@ -205,9 +207,12 @@ std::uint64_t memory_disk::free_bytes() const {
 
 // -- the store -------------------------------------------------------------------------------------------
 
-memory_store::memory_store(std::shared_ptr<memory_disk> disk) : disk_(std::move(disk)), opening_(disk_->open()) {}
+memory_store::memory_store(std::shared_ptr<memory_disk> disk)
+    : disk_(std::move(disk)), opening_(disk_->open()) {}
 
-result<void> memory_store::commit(const batch& changes) { return disk_->commit(opening_, changes); }
+result<void> memory_store::commit(const batch& changes) {
+  return disk_->commit(opening_, changes);
+}
 
 result<std::optional<std::string>> memory_store::get(std::string_view key) const {
   const std::lock_guard lock{disk_->mutex_};
@@ -230,7 +235,8 @@ result<void> memory_store::scan(std::string_view prefix, const visitor& visit) c
     if (auto usable = disk_->check(opening_); !usable) {
       return usable;
     }
-    for (auto i = disk_->visible_.lower_bound(prefix); i != disk_->visible_.end() && i->first.starts_with(prefix); ++i) {
+    for (auto i = disk_->visible_.lower_bound(prefix);
+         i != disk_->visible_.end() && i->first.starts_with(prefix); ++i) {
       if (disk_->damaged_.contains(i->first)) {
         damaged = i->first;
         break;
@@ -249,8 +255,12 @@ result<void> memory_store::scan(std::string_view prefix, const visitor& visit) c
   return {};
 }
 
-std::uint64_t memory_store::free_bytes() const { return disk_->free_bytes(); }
+std::uint64_t memory_store::free_bytes() const {
+  return disk_->free_bytes();
+}
 
-std::uint64_t memory_store::used_bytes() const { return disk_->used_bytes(); }
+std::uint64_t memory_store::used_bytes() const {
+  return disk_->used_bytes();
+}
 
 } // namespace continuo::journal

@@ -14,8 +14,8 @@
 
 namespace continuo::journal {
 
-/// A disk in memory, for tests: it outlives the stores opened on it, knows what is synced and what is not, and fails when
-/// it is told to. All members may be called from any thread at any time.
+/// A disk in memory, for tests: it outlives the stores opened on it, knows what is synced and what is not,
+/// and fails when it is told to. All members may be called from any thread at any time.
 class memory_disk {
 public:
   // -- member types ------------------------------------------------------------------------------
@@ -31,18 +31,21 @@ public:
   // -- faults --------------------------------------------------------------------------------------
 
   /// Takes the power away: what is not synced is gone, and the open store answers everything with
-  /// `errc::storage_failed`. Faults that were ordered and did not happen yet are forgotten; the disk can be opened again.
+  /// `errc::storage_failed`. Faults that were ordered and did not happen yet are forgotten; the disk can be
+  /// opened again.
   void crash();
 
-  /// Of the commits that follow, the first `count` are synced. Later ones are accepted and can be read, but the next
-  /// `crash` drops them.
+  /// Of the commits that follow, the first `count` are synced. Later ones are accepted and can be read, but
+  /// the next `crash` drops them.
   void crash_after_commits(std::uint64_t count);
 
-  /// The `nth` commit from now (1 is the next) fails with `code`. `applied` says whether the batch is there nevertheless
-  /// once the disk is opened again; the store that failed shows the state before it, and refuses every later commit.
+  /// The `nth` commit from now (1 is the next) fails with `code`. `applied` says whether the batch is there
+  /// nevertheless once the disk is opened again; the store that failed shows the state before it, and refuses
+  /// every later commit.
   void fail_commit(std::uint64_t nth, errc code, bool applied);
 
-  /// A commit that would make the contents larger than `bytes` (keys and values) fails with `errc::storage_full`.
+  /// A commit that would make the contents larger than `bytes` (keys and values) fails with
+  /// `errc::storage_full`.
   void set_bytes_max(std::uint64_t bytes);
 
   /// What `free_bytes()` of the store answers; without it what `set_bytes_max` leaves.
@@ -88,11 +91,11 @@ private:
   [[nodiscard]] std::uint64_t free_bytes() const;
 
   mutable std::mutex mutex_;
-  contents visible_;                 // what the open store shows
-  std::optional<contents> synced_;   // what a crash leaves, where it is not the same
-  std::optional<batch> undecided_;   // a failed commit that is there once the disk is opened again
+  contents visible_;               // what the open store shows
+  std::optional<contents> synced_; // what a crash leaves, where it is not the same
+  std::optional<batch> undecided_; // a failed commit that is there once the disk is opened again
   std::set<std::string, std::less<>> damaged_;
-  std::optional<error> failure_;     // refuses every commit
+  std::optional<error> failure_; // refuses every commit
   std::optional<ordered_failure> ordered_;
   std::optional<std::uint64_t> synced_until_; // commits beyond this number are not synced
   std::optional<std::uint64_t> free_bytes_;
@@ -104,8 +107,8 @@ private:
   std::vector<batch_size> last_;
 };
 
-/// The store on a `memory_disk`. Opening one makes any other on the same disk useless, as a crash does, but loses
-/// nothing.
+/// The store on a `memory_disk`. Opening one makes any other on the same disk useless, as a crash does, but
+/// loses nothing.
 class memory_store : public store {
 public:
   explicit memory_store(std::shared_ptr<memory_disk> disk);

@@ -37,9 +37,13 @@ error error_of(const rocksdb::Status& status, const std::filesystem::path& direc
   return {errc::storage_failed, "the journal in " + directory.string() + " failed: " + text};
 }
 
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+rocksdb::Slice slice(std::string_view bytes) {
+  return {bytes.data(), bytes.size()};
+}
 
-std::string_view view(const rocksdb::Slice& bytes) { return {bytes.data(), bytes.size()}; }
+std::string_view view(const rocksdb::Slice& bytes) {
+  return {bytes.data(), bytes.size()};
+}
 
 rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   const auto memory = std::max<std::uint64_t>(options.memory_bytes, 8u << 20);
@@ -73,7 +77,7 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
 class opened_store : public store {
 public:
   opened_store(std::unique_ptr<rocksdb::DB> db, std::filesystem::path directory)
-    : db_(std::move(db)), directory_(std::move(directory)) {}
+      : db_(std::move(db)), directory_(std::move(directory)) {}
 
   result<void> commit(const batch& changes) override {
     if (failure_) {
@@ -141,13 +145,14 @@ public:
   std::uint64_t free_bytes() const override {
     struct statvfs space {};
     return ::statvfs(directory_.c_str(), &space) == 0 ? std::uint64_t{space.f_bavail} * space.f_frsize
-                                                       : ~std::uint64_t{0};
+                                                      : ~std::uint64_t{0};
   }
 
   std::uint64_t used_bytes() const override {
     std::uint64_t bytes = 0;
     std::error_code trouble; // files come and go meanwhile
-    for (std::filesystem::directory_iterator i{directory_, trouble}, end; !trouble && i != end; i.increment(trouble)) {
+    for (std::filesystem::directory_iterator i{directory_, trouble}, end; !trouble && i != end;
+         i.increment(trouble)) {
       std::error_code gone;
       const auto size = i->file_size(gone);
       bytes += gone ? 0 : size;
@@ -156,12 +161,14 @@ public:
   }
 
 private:
-  error located(const error& reason) const { return {reason.code, directory_.string() + ": " + reason.message}; }
+  error located(const error& reason) const {
+    return {reason.code, directory_.string() + ": " + reason.message};
+  }
 
   std::unique_ptr<rocksdb::DB> db_;
   std::filesystem::path directory_;
-  rocksdb::WriteBatch changes_;   // kept for its memory
-  std::optional<error> failure_;  // of the first commit that failed: refuses every later one
+  rocksdb::WriteBatch changes_;  // kept for its memory
+  std::optional<error> failure_; // of the first commit that failed: refuses every later one
 };
 
 } // namespace
@@ -172,7 +179,8 @@ result<std::unique_ptr<store>> rocksdb_store::open(const rocksdb_options& option
   if (!opened.ok()) {
     return tl::unexpected(error_of(opened, options.directory));
   }
-  return std::unique_ptr<store>{std::make_unique<opened_store>(std::unique_ptr<rocksdb::DB>{db}, options.directory)};
+  return std::unique_ptr<store>{
+      std::make_unique<opened_store>(std::unique_ptr<rocksdb::DB>{db}, options.directory)};
 }
 
 } // namespace continuo::journal
