@@ -184,8 +184,9 @@ public:
 
   /// Says that the instance waits for this event, which keeps it from being `stuck` when nothing else can wake it.
   /// Ended by the event's arrival or by `stop_expecting`. Events are handled whether expected or not.
+  /// (In parentheses, because CAF's test headers have a macro of this name; calls need none.)
   template <message Event>
-  void expect() {
+  void(expect)() {
     asked_.expectations.push_back({std::string{message_name<Event>()}, false});
   }
 
