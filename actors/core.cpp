@@ -129,7 +129,9 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
 }
 
 void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<core>& shared) {
-  self->set_exception_handler([shared](std::exception_ptr& thrown) -> caf::error {
+  // Weak: a handler outlives its actor's end where a delayed message holds the actor, and the core holds the actors that are
+  // mounted, for which an application's system would then wait.
+  self->set_exception_handler([weak = std::weak_ptr{shared}](std::exception_ptr& thrown) -> caf::error {
     std::string what = "an unknown exception";
     try {
       std::rethrow_exception(thrown);
@@ -137,7 +139,9 @@ void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<co
       what = caught.what();
     } catch (...) {
     }
-    shared->failed(error{errc::unavailable, "an actor of the node failed: " + what});
+    if (const auto shared = weak.lock()) {
+      shared->failed(error{errc::unavailable, "an actor of the node failed: " + what});
+    }
     return caf::make_error(caf::sec::runtime_error, what);
   });
 }

@@ -76,7 +76,7 @@ void on_may_leave(shard* self, const may_leave& asks) {
   if (found->second.forwarded != asks.handled) {
     return; // messages are on their way to it
   }
-  self->send_exit(found->second.instance, caf::exit_reason::normal);
+  self->send_exit(found->second.instance, caf::exit_reason::user_shutdown); // `normal` would be ignored
   state.recent.erase(found->second.place);
   state.slots.erase(found);
 }
