@@ -457,8 +457,8 @@ void node_runtime::crash() {
     return;
   }
   caf::anon_send_exit(core_->journal, caf::exit_reason::kill);
-  for (const auto& actor : all_actors()) {
-    caf::anon_send_exit(actor, caf::exit_reason::kill);
+  for (const auto& actor : all_actors()) { // not `kill`, which would keep the shards from ending their instances
+    caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
   }
   sweeper_ = nullptr;
   core_->forget_actors();
