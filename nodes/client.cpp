@@ -14,18 +14,15 @@ namespace {
 
 using detail::node_runtime;
 
-template <class T>
-using promise_of = std::shared_ptr<std::promise<result<T>>>;
-
 /// Calls `ask` with the open node and a function that fulfils the future; a closed node answers at once.
 template <class T, class Ask>
 std::future<result<T>> ask_node(const std::shared_ptr<node_runtime>& runtime, Ask ask) {
-  auto promise = std::make_shared<std::promise<result<T>>>();
-  auto future = promise->get_future();
+  auto promise = std::make_shared<detail::kept_promise<T>>();
+  auto future = promise->future();
   if (const auto core = runtime->open_core()) {
-    ask(*core, [promise](result<T> answer) { promise->set_value(std::move(answer)); });
+    ask(*core, [promise](result<T> answer) { promise->keep(std::move(answer)); });
   } else {
-    promise->set_value(tl::unexpected(runtime->why_closed()));
+    promise->keep(tl::unexpected(runtime->why_closed()));
   }
   return future;
 }
@@ -84,25 +81,25 @@ void client::result_of(instance_id instance, std::optional<std::chrono::millisec
 
 std::future<result<saga_result>> client::result_of(instance_id instance,
                                                    std::optional<std::chrono::milliseconds> timeout) const {
-  auto promise = std::make_shared<std::promise<result<saga_result>>>();
-  auto future = promise->get_future();
-  result_of(std::move(instance), timeout, [promise](result<saga_result> end) { promise->set_value(std::move(end)); });
+  auto promise = std::make_shared<detail::kept_promise<saga_result>>();
+  auto future = promise->future();
+  result_of(std::move(instance), timeout, [promise](result<saga_result> end) { promise->keep(std::move(end)); });
   return future;
 }
 
 std::future<result<saga_result>> publication::result_of(std::string_view saga,
                                                         std::optional<std::chrono::milliseconds> timeout) const {
-  auto promise = std::make_shared<std::promise<result<saga_result>>>();
-  auto future = promise->get_future();
+  auto promise = std::make_shared<detail::kept_promise<saga_result>>();
+  auto future = promise->future();
   const auto& taken = taken_.get();
   if (!taken) {
-    promise->set_value(tl::unexpected(taken.error()));
+    promise->keep(tl::unexpected(taken.error()));
     return future;
   }
   const auto started = std::find_if(taken->instances.begin(), taken->instances.end(),
                                     [&](const instance_id& id) { return id.type == saga; });
   if (started == taken->instances.end()) {
-    promise->set_value(fail(errc::not_found, "the event starts no instance of " + std::string{saga}));
+    promise->keep(fail(errc::not_found, "the event starts no instance of " + std::string{saga}));
     return future;
   }
   return client{runtime_}.result_of(*started, timeout);

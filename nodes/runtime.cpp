@@ -461,7 +461,6 @@ void node_runtime::crash() {
     caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
   }
   sweeper_ = nullptr;
-  core_->forget_actors();
 }
 
 void node_runtime::end_actors() {

@@ -21,6 +21,34 @@ namespace continuo {
 
 namespace detail {
 class node_runtime;
+
+/// A promise that is always kept: if the node ends without an answer, its holder is told so.
+template <class T>
+class kept_promise {
+public:
+  kept_promise() = default;
+  kept_promise(const kept_promise&) = delete;
+  kept_promise& operator=(const kept_promise&) = delete;
+
+  ~kept_promise() {
+    if (!kept_) {
+      promise_.set_value(fail(errc::unavailable, "the node ended before it could answer: what was asked for may have "
+                                                 "happened or not; ask again after its next start"));
+    }
+  }
+
+  std::future<result<T>> future() { return promise_.get_future(); }
+
+  /// @pre called once
+  void keep(result<T> value) {
+    kept_ = true;
+    promise_.set_value(std::move(value));
+  }
+
+private:
+  std::promise<result<T>> promise_;
+  bool kept_ = false;
+};
 }
 
 /// What the node says once an event or a command is durable.
@@ -162,10 +190,10 @@ public:
   /// Publishes an event. Durable once the publication's `get()` has a value: from then on it is never lost.
   template <message Event>
   publication publish(const Event& event, publish_options options = {}) const {
-    auto promise = std::make_shared<std::promise<result<accepted>>>();
-    auto taken = promise->get_future().share();
+    auto promise = std::make_shared<detail::kept_promise<accepted>>();
+    auto taken = promise->future().share();
     publish(std::string{message_name<Event>()}, encode(event), options,
-            [promise](result<accepted> answer) { promise->set_value(std::move(answer)); });
+            [promise](result<accepted> answer) { promise->keep(std::move(answer)); });
     return {runtime_, std::move(taken)};
   }
 
@@ -177,10 +205,10 @@ public:
   /// declined or its outcome is unknown.
   template <message Command>
   std::future<result<typename Command::reply>> send(const Command& command) const {
-    auto promise = std::make_shared<std::promise<result<typename Command::reply>>>();
-    auto future = promise->get_future();
+    auto promise = std::make_shared<detail::kept_promise<typename Command::reply>>();
+    auto future = promise->future();
     send(std::string{message_name<Command>()}, encode(command), {}, [promise](result<command_result> answer) {
-      promise->set_value(answer.and_then([](const command_result& end) {
+      promise->keep(answer.and_then([](const command_result& end) {
         return end.as<typename Command::reply>();
       }));
     });

@@ -33,7 +33,11 @@ public:
         return {[](actors::call& job) { job.what(); }};
       })) {}
 
-  void post(std::function<void()> job) override { caf::anon_send(runner_, actors::call{std::move(job)}); }
+  void post(std::function<void()> job) override {
+    if (runner_) {
+      caf::anon_send(runner_, actors::call{std::move(job)});
+    }
+  }
 
   void stop() override {
     if (runner_) {
