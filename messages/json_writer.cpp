@@ -78,7 +78,11 @@ void append_number(std::string& out, Number value) {
   }
   char digits[64];
   const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-  out.append(digits, end);
+  const std::string_view text{digits, static_cast<std::size_t>(end - digits)};
+  out += text;
+  if (text.find_first_of(".e") == text.npos) {
+    out += ".0"; // an integer would lose the sign of -0.0
+  }
 }
 
 } // namespace

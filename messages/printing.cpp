@@ -9,6 +9,17 @@
 
 namespace continuo::detail {
 
+namespace {
+
+template <class Number>
+void append_number(std::string& out, Number value) {
+  char digits[64];
+  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
+  out.append(digits, end);
+}
+
+} // namespace
+
 std::string demangled(const std::type_info& type) {
   return boost::core::demangle(type.name());
 }
@@ -17,10 +28,13 @@ std::ostream& write_to(std::ostream& out, std::string_view text) {
   return out << text;
 }
 
-void printer::put_double(double value) {
-  char digits[64];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
-  out_.append(digits, end);
+// Each in the fewest digits that give it back, which are fewer for a float.
+void printer::put_number(float value) {
+  append_number(out_, value);
+}
+
+void printer::put_number(double value) {
+  append_number(out_, value);
 }
 
 void printer::put_string(std::string_view value) {

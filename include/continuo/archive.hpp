@@ -9,20 +9,20 @@
 #include <string_view>
 
 /// Values as bytes: the form of the journal and the wire. It is the same on every machine, and equal values
-/// give equal bytes.
+/// give equal bytes (0.0 and -0.0 aside).
 ///
-/// | value | bytes |
-/// |---|---|
-/// | integer, float, double, char | its size, little-endian; IEEE 754 |
-/// | bool | one byte, 0 or 1 |
-/// | enum | its underlying integer |
-/// | size, index, class version | LEB128: 7 bits a byte, lowest first, in as few bytes as it takes, at most
-/// 10 | | string | size, then the characters | | type with fields (CONTINUO_FIELDS or Boost's `serialize`) |
-/// class version, then the fields in order | | optional | 0, or 1 and the value | | variant | index, then the
-/// value; `std::monostate` is nothing | | vector, deque, list | size, then the elements | | map, set, and the
-/// unordered ones | size, then the elements in the order of their keys | | array, pair, tuple | the elements
-/// | | duration; time point | its count as a 64-bit integer (a double where it counts in floating point); for
-///   `system_clock::time_point` that is nanoseconds since 1970 |
+/// - An integer, char, float or double: its size, little-endian; floating point as IEEE 754.
+/// - A bool: one byte, 0 or 1. An enum: its underlying integer.
+/// - A size, index or class version: LEB128, which is 7 bits a byte, lowest first, in as few bytes as it
+///   takes.
+/// - A string: its size, then its characters.
+/// - A type with fields (CONTINUO_FIELDS or Boost's `serialize`): its class version, then the fields in
+///   order.
+/// - An optional: 0, or 1 and the value. A variant: the index, then the value; `std::monostate` is nothing.
+/// - A vector, deque or list: its size, then the elements. An array, pair or tuple: the elements.
+/// - A map or set, unordered or not: its size, then the elements in the order of their keys.
+/// - A duration or time point: its count as a 64-bit integer, a double where it counts in floating point.
+///   The count of a `system_clock::time_point` is nanoseconds since 1970.
 ///
 /// Everything here may be called from any thread; a value must not change meanwhile.
 namespace continuo {
@@ -66,9 +66,9 @@ std::string encode(const T& value) {
 }
 
 /// Reads a value out of exactly these bytes, which may be anything. `errc::malformed` with the place where
-/// they have not the shape of a `T` (bytes that are left over included), `errc::newer_version` where a newer
-/// class version wrote them. The value is then unspecified. Fields that the bytes do not have, because their
-/// class version is older, keep what they hold.
+/// they have not the shape of a `T` (bytes that are left over included), `errc::newer_version` where a
+/// newer class version wrote them. The value is then unspecified. Fields that the bytes do not have,
+/// because their class version is older, keep what they hold.
 template <class T>
 result<void> decode_into(T& value, std::string_view bytes) {
   try {

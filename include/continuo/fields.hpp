@@ -23,25 +23,24 @@
 ///     };
 ///
 /// From it come the bytes of the journal and the wire (`archive.hpp`), JSON (`json.hpp`), the type's
-/// description
-/// (`message_type.hpp`), `operator==`, `to_string` and `operator<<`, which print `make_payment{order_id:
-/// "o-1", cents: 4200}`. It is a Boost.Serialization `serialize` with name-value pairs, so the type works
-/// with Boost's own archives as well
-/// (`boost_archives.hpp` has what Boost 1.74 lacks).
+/// description (`message_type.hpp`), `operator==`, and `to_string` and `operator<<`, which print
+/// `make_payment{order_id: "o-1", cents: 4200}`. It is a Boost.Serialization `serialize` with name-value
+/// pairs, so the type goes through Boost's own archives as well (`boost_archives.hpp` has what Boost 1.74
+/// lacks for that).
 ///
-/// - The first argument is the type; without its namespaces it is the registered name, unless `CONTINUO_NAME`
-/// gives another.
-/// - The list holds fields in the order in which they are written, `CONTINUO_SINCE(version, field)`,
-/// `CONTINUO_BASE(base)`;
-///   it may be empty; it takes 256. Fields may be private. The macro changes no access: where it stands in a
-///   private section nothing of it becomes public, and yet all of the above works.
-/// - A type stays an aggregate. It needs a default constructor and copies to be a message.
+/// - The first argument is the type; without its namespaces it is the registered name, unless
+///   `CONTINUO_NAME` gives another.
+/// - The list has fields in the order in which they are written, `CONTINUO_SINCE(version, field)` and
+///   `CONTINUO_BASE(base)`. It may be empty; it takes 256.
+/// - The fields, and the macro itself, may be private: what it leaves has the access of the place where it
+///   stands, which does not change, and all of the above works nevertheless. An aggregate stays one.
+/// - To be a message the type needs a default constructor and copies.
 /// - A field is a bool, an integer of up to 64 bits, a float or double, an enum, `std::string`,
-/// `std::optional`,
-///   `std::variant`, `std::vector`, `std::deque`, `std::list`, `std::array`, `std::pair`, `std::tuple`, a map
-///   or set of `std`, a duration, a time point of the system clock, another type with `CONTINUO_FIELDS`, or a
-///   type with a plain Boost `serialize`. Pointers are refused at compile time.
-/// - `operator==`, `to_string` and `operator<<` are templates, so that a type may bring its own instead.
+///   `std::optional`, `std::variant`, `std::vector`, `std::deque`, `std::list`, `std::array`, `std::pair`,
+///   `std::tuple`, a map or set of `std`, a duration, a time point of the system clock, another type with
+///   `CONTINUO_FIELDS`, or one with a plain Boost `serialize`. Pointers, references and views are refused
+///   at compile time.
+/// - `operator==`, `to_string` and `operator<<` are templates, so a type may bring its own instead.
 #define CONTINUO_FIELDS(Type, ...)                                                                           \
   friend class ::boost::serialization::access;                                                               \
   friend struct ::continuo::detail::field_access;                                                            \
@@ -71,29 +70,28 @@
     CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_SERIALIZE __VA_OPT__(, ) __VA_ARGS__)                           \
   }
 
-/// In the list of `CONTINUO_FIELDS`: the field was added in class version `version` (1 to 255). Bytes of an
-/// older version leave its default; JSON may leave it out. The type's class version is the highest of its
-/// list, or that of `BOOST_CLASS_VERSION` where it is higher. Bytes of a newer version are refused with
-/// `errc::newer_version`. Added fields go to the end of the list or anywhere else: their place must only stay
-/// the same afterwards.
+/// In the list of `CONTINUO_FIELDS`: the field was added in class version `version`, 1 to 255. The type's
+/// class version is the highest of its list, or that of `BOOST_CLASS_VERSION` if it is higher. Bytes of an
+/// older version leave the field's default, and JSON may leave it out; bytes of a newer version are refused
+/// with `errc::newer_version`. An added field may stand anywhere in the list; afterwards neither the order
+/// nor a field's type may change.
 #define CONTINUO_SINCE(version, field) (continuo_since, version, field)
 
-/// In the list of `CONTINUO_FIELDS`: a public base class with fields of its own, by the name that it has
-/// here. In JSON its fields stand in an object under its name.
+/// In the list of `CONTINUO_FIELDS`: a public base class with fields of its own. In JSON they stand in an
+/// object under the name that the base has here.
 #define CONTINUO_BASE(...) (continuo_base, __VA_ARGS__)
 
-/// Beside `CONTINUO_FIELDS`, inside the struct: the registered name, a string literal, e.g.
-/// `CONTINUO_NAME("bank.transfer")`.
+/// Beside `CONTINUO_FIELDS`: the registered name, a string literal, as in `CONTINUO_NAME("bank.transfer")`.
 #define CONTINUO_NAME(name)                                                                                  \
   static constexpr ::std::string_view continuo_name() {                                                      \
     return name;                                                                                             \
   }                                                                                                          \
   void continuo_has_name() const {}
 
-/// After an enum, in its namespace (for one inside a class: after the class, as `CONTINUO_ENUM(order::state,
-/// open, paid)`): the names of its values in JSON and print. Bytes are the underlying integer. Other values
-/// are then refused, read or written, in both forms. Gives `to_string(value)` as well, which says `"unknown"`
-/// for a value that is not in the list.
+/// After an enum, in its namespace: the names of its values in JSON and print. For an enum inside a class
+/// it stands after the class: `CONTINUO_ENUM(order::state, open, paid)`. Bytes are the underlying integer.
+/// A value that is not in the list is refused, in bytes (read and written) and in JSON (read).
+/// `to_string(value)` gives the name, `"unknown"` for such a value.
 #define CONTINUO_ENUM(Enum, ...)                                                                             \
   [[maybe_unused]] constexpr auto continuo_enumerators(::continuo::detail::tag<Enum>) {                      \
     using continuo_enum = Enum;                                                                              \

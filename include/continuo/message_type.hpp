@@ -102,8 +102,8 @@ message_type describe() {
 
 } // namespace detail
 
-/// The description of a message, or of `std::string`, `bool`, `std::int64_t` or `double`. One for each type,
-/// for ever.
+/// The description of a message, or of `std::string`, `bool`, `std::int64_t` or `double`. One for each
+/// type, for ever.
 template <class T>
 const message_type& message_type_of() {
   static const auto type = detail::describe<T>();

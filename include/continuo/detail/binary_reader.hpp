@@ -15,8 +15,8 @@
 
 namespace continuo {
 
-/// The loading side of the binary form: a Boost archive over bytes that may be anything. Each read is checked
-/// against what is left; no container reserves more than the rest of the input; objects may nest
+/// The loading side of the binary form: a Boost archive over bytes that may be anything. Each read is
+/// checked against what is left; no container reserves more than the rest of the input; objects may nest
 /// `binary_writer::nesting_max` deep.
 ///
 /// What does not fit is thrown as an `error` (it must leave through a user's `serialize`), which `decode`

@@ -1,7 +1,7 @@
 #pragma once
 
-/// The preprocessor's side of `CONTINUO_FIELDS`: applies a macro to each element of the list. An element is a
-/// plain name, or a pair of parentheses that `CONTINUO_SINCE` or `CONTINUO_BASE` left.
+/// The preprocessor's side of `CONTINUO_FIELDS`: applies a macro to each element of the list. An element is
+/// a plain name, or a pair of parentheses that `CONTINUO_SINCE` or `CONTINUO_BASE` left.
 
 #define CONTINUO_DETAIL_JOIN(left, right) CONTINUO_DETAIL_JOIN_EXPANDED(left, right)
 #define CONTINUO_DETAIL_JOIN_EXPANDED(left, right) left##right

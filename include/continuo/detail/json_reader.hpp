@@ -11,8 +11,8 @@
 
 namespace continuo::detail {
 
-/// A place in a JSON document, and the way to it: `$.lines[2].cents`. To a plain Boost type's `serialize` it
-/// is a loading archive. What does not fit is thrown as an `error`, as by `binary_reader`.
+/// A place in a JSON document, and the way to it: `$.lines[2].cents`. To a plain Boost type's `serialize`
+/// it is a loading archive. What does not fit is thrown as an `error`, as by `binary_reader`.
 class json_reader {
 public:
   using is_saving = boost::mpl::false_;

@@ -12,8 +12,8 @@
 
 namespace continuo::detail {
 
-/// How a variant's alternative is named in JSON: by its type's name, or by its index where two have the same
-/// name.
+/// How a variant's alternative is named in JSON: by its type's name, or by its index where two have the
+/// same name.
 template <class Variant>
 struct alternative_names;
 template <class... Ts>
@@ -172,12 +172,11 @@ private:
   template <class T>
   void put_duration(const T& value) {
     constexpr auto counted = period_of<T>();
-    const auto number = value.count();
-    using count_type = std::conditional_t<std::is_integral_v<typename T::rep>, std::int64_t, double>;
+    const auto count = written_count(value.count());
     if (unit_of(counted).empty()) {
-      put(static_cast<count_type>(number));
+      put(count);
     } else {
-      put_string(duration_text(static_cast<count_type>(number), counted));
+      put_string(duration_text(count, counted));
     }
   }
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <string_view>
 
-/// Values as people read them in logs and failed tests: `make_payment{order_id: "o-1", cents: 4200}`. Nothing
-/// reads it back.
+/// Values as people read them in logs and failed tests: `make_payment{order_id: "o-1", cents: 4200}`.
+/// Nothing reads it back.
 namespace continuo::detail {
 
 std::ostream& write_to(std::ostream& out, std::string_view text);
@@ -56,7 +56,7 @@ public:
     } else if constexpr (std::is_enum_v<T>) {
       put(static_cast<std::underlying_type_t<T>>(value));
     } else if constexpr (std::is_floating_point_v<T>) {
-      put_double(static_cast<double>(value));
+      put_number(value);
     } else if constexpr (std::is_integral_v<T>) {
       out_ += std::to_string(+value);
     } else if constexpr (text_type<T>) {
@@ -73,7 +73,7 @@ public:
     } else if constexpr (std::is_same_v<T, std::monostate>) {
       put_name("nothing");
     } else if constexpr (duration_type<T>) {
-      out_ += duration_text(value.count(), period_of<T>());
+      out_ += duration_text(written_count(value.count()), period_of<T>());
     } else if constexpr (time_point_type<T>) {
       put_time(value);
     } else if constexpr (product_type<T>) {
@@ -143,7 +143,7 @@ private:
         return;
       }
     }
-    out_ += duration_text(value.time_since_epoch().count(), period_of<typename T::duration>());
+    out_ += duration_text(written_count(value.time_since_epoch().count()), period_of<typename T::duration>());
   }
 
   // A plain Boost type: as it prints itself, else by its fields.
@@ -186,7 +186,8 @@ private:
   }
 
   void put_name(std::string_view name) { out_ += name; }
-  void put_double(double value);
+  void put_number(float value);
+  void put_number(double value);
   void put_string(std::string_view value);
 
   std::string& out_;

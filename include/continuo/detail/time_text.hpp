@@ -5,6 +5,7 @@
 #include <ratio>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 /// Durations and times as text: `1500ms`, `2024-05-01T12:00:00.250000000Z`.
 namespace continuo::detail {
@@ -29,8 +30,14 @@ std::string_view unit_of(period counted);
 std::string duration_text(std::int64_t count, period counted);
 std::string duration_text(double count, period counted);
 
-/// Reads an integer with any unit; nothing where the text is no duration or not a whole, representable number
-/// of periods.
+/// An integer as the 64 bits in which it is written, any other count as a double.
+template <class Count>
+constexpr auto written_count(Count count) {
+  return static_cast<std::conditional_t<std::is_integral_v<Count>, std::int64_t, double>>(count);
+}
+
+/// Reads an integer with any unit; nothing where the text is no duration or not a whole, representable
+/// number of periods.
 std::optional<std::int64_t> read_duration(std::string_view text, period counted);
 
 /// The same for durations that count in floating point.

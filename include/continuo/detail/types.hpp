@@ -184,8 +184,8 @@ bool in_order(const T& container, const typename T::key_type& last, const typena
   }
 }
 
-/// The elements of an unordered container in the order of their keys: equal values give equal bytes and equal
-/// text.
+/// The elements of an unordered container in the order of their keys: equal values give equal bytes and
+/// equal text.
 template <unordered T>
 auto in_key_order(const T& container) {
   static_assert(
