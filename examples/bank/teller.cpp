@@ -28,7 +28,7 @@ transfer_requested random_transfer(std::mt19937_64& random, std::size_t count, s
   const auto to = (from + 1 + below(count - 1)) % count; // another one
   const bool lost = below(10) == 0;
   return {std::move(id), account_name(from + 1), lost ? "nobody" : account_name(to + 1),
-          static_cast<std::int64_t>(1 + below(15'000))};
+          static_cast<std::int64_t>(1 + below(5'000))};
 }
 
 /// A transfer that was asked for, and its end.

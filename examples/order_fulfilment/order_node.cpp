@@ -16,6 +16,7 @@
 #include <chrono>
 #include <csignal>
 #include <ctime>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <thread>
@@ -65,7 +66,8 @@ void describe(CLI::App& program, options& chosen) {
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   program
-      .add_option("--ledgers", chosen.ledgers, "Folder of the ledgers (default: ledgers, in the data folder)")
+      .add_option("--ledgers", chosen.ledgers,
+                  "Folder of the ledgers (default: the data folder's name with -ledgers behind it)")
       ->type_name("DIR");
   add_duration(program, "--payment-timeout", chosen.payment_timeout,
                "Give an order up that is not paid by then (default: 2s). A payment by the method \"slow\" "
@@ -196,7 +198,9 @@ int print_report(const std::vector<order_placed>& orders, const continuo::client
 
 int run(options chosen) {
   if (chosen.ledgers.empty()) {
-    chosen.ledgers = chosen.data + "/ledgers";
+    // Beside the journal, not in it: what happened outside is not the node's.
+    const std::filesystem::path data = chosen.data;
+    chosen.ledgers = (data.has_filename() ? data : data.parent_path()).string() + "-ledgers";
   }
   const auto orders = choose_orders(chosen); // before anything is created
   if (!orders) {
