@@ -247,7 +247,7 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
   }
   if (machine_->dirty() && !tick_armed_) {
     tick_armed_ = true;
-    delayed_send(this, std::chrono::seconds{1}, tick{});
+    send(start_.shard, wants_tick{start_.self});
   }
   leave_if_asked();
 }

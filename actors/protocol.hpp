@@ -88,6 +88,11 @@ struct await_timeout {
 struct try_again {};
 struct tick {}; ///< a second is over: what receipts changed is written now
 
+/// An instance to its shard: it wants a `tick` within a second. One wake-up of the clock serves all of a shard's instances.
+struct wants_tick {
+  instance_id from;
+};
+
 // -- timers ------------------------------------------------------------------------------
 
 struct timer_set {
@@ -197,6 +202,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::report_end)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_timeout)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::try_again)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::tick)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::wants_tick)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::set_timers)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::timers_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::handler_done)

@@ -196,6 +196,22 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         forward(self, shared, id, wake{});
       }
     },
+    [self](wants_tick& asks) {
+      auto& waiting = self->state.to_tick;
+      if (waiting.empty()) {
+        self->delayed_send(self, std::chrono::seconds{1}, tick{});
+      }
+      waiting.push_back(std::move(asks.from));
+    },
+    [self](tick) {
+      const auto waiting = std::move(self->state.to_tick);
+      self->state.to_tick.clear();
+      for (const auto& id : waiting) {
+        if (const auto here = self->state.slots.find(id); here != self->state.slots.end()) {
+          self->send(here->second.instance, tick{});
+        }
+      }
+    },
     [self, shared](await_end& asks) { on_await(self, shared, asks); },
     [self](const await_timeout& over) { on_await_timeout(self, over); },
     [self](const may_leave& asks) { on_may_leave(self, asks); },

@@ -33,6 +33,7 @@ struct shard_state {
   std::unordered_set<instance_id> to_recover;
   std::unordered_map<instance_id, std::vector<waiter>> waiters;
   std::uint64_t next_number = 0;
+  std::vector<instance_id> to_tick; ///< have something to write, if they are still here a second later
   static inline const char* name = "continuo.shard";
 };
 

@@ -1,0 +1,212 @@
+// ctest: timeout=300
+#define CAF_SUITE accounts
+
+#include "tests/support/world.hpp"
+
+#include <continuo/archive.hpp>
+#include <continuo/saga.hpp>
+#include <continuo/service.hpp>
+
+#include <caf/test/dsl.hpp>
+
+#include <numeric>
+
+using namespace continuo;
+using namespace continuo::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct account {
+  std::int64_t cents = 0;
+  CONTINUO_FIELDS(account, cents)
+};
+
+struct moved {
+  std::int64_t cents = 0;
+  CONTINUO_FIELDS(moved, cents)
+};
+
+struct withdraw {
+  using reply = moved;
+  std::string account_id;
+  std::int64_t cents = 0;
+  CONTINUO_FIELDS(withdraw, account_id, cents)
+};
+
+struct deposit {
+  using reply = moved;
+  std::string account_id;
+  std::int64_t cents = 0;
+  CONTINUO_FIELDS(deposit, account_id, cents)
+};
+
+struct transfer_asked {
+  std::string id;
+  std::string from;
+  std::string to;
+  std::int64_t cents = 0;
+  CONTINUO_FIELDS(transfer_asked, id, from, to, cents)
+};
+
+class transfer : public saga<transfer> {
+public:
+  static void define(saga_definition<transfer>& saga) {
+    saga.starts_on<transfer_asked>(&transfer_asked::id);
+    saga.calls<withdraw>().undone_by(
+      [](const withdraw& sent, const moved&) { return deposit{sent.account_id, sent.cents}; });
+    saga.calls<deposit>();
+  }
+  void on(const transfer_asked& event, saga_context& context) {
+    to = event.to;
+    cents = event.cents;
+    context.send(withdraw{event.from, event.cents});
+  }
+  void on(const moved&, saga_context& context) {
+    if (context.answered<withdraw>()) {
+      context.send(deposit{to, cents});
+    } else {
+      context.complete();
+    }
+  }
+  std::string to;
+  std::int64_t cents = 0;
+  CONTINUO_FIELDS(transfer, to, cents)
+};
+
+auto accounts() {
+  return keyed_service<account>{"accounts"}
+    .handle(&withdraw::account_id,
+            [](account& state, const withdraw& command, keyed_context&) -> outcome<moved> {
+              if (state.cents < command.cents) {
+                state.cents = -1; // whatever a declining handler does to the state does not count
+                return decline("not enough money");
+              }
+              state.cents -= command.cents;
+              return moved{state.cents};
+            })
+    .handle(&deposit::account_id, [](account& state, const deposit& command, keyed_context&) -> outcome<moved> {
+      if (command.account_id == "closed") {
+        return decline("the account is closed");
+      }
+      if (command.account_id == "broken") {
+        throw std::runtime_error{"a bug"};
+      }
+      state.cents += command.cents;
+      return moved{state.cents};
+    });
+}
+
+struct bank {
+  world here{[](detail::node_runtime& node) {
+    node.host(accounts().describe());
+    node.host(transfer::describe());
+  }};
+
+  std::int64_t balance(const std::string& id) {
+    const auto bytes = here.node().open_core()->store->get(engine::record_key({"accounts", id}));
+    if (!bytes || !*bytes) {
+      return 0;
+    }
+    const auto stored = decode<engine::record>(**bytes);
+    return stored->state.empty() ? 0 : decode<account>(stored->state)->cents;
+  }
+
+  std::int64_t total() {
+    std::int64_t sum = 0;
+    for (const auto* id : {"a", "b", "c", "closed", "broken"}) {
+      sum += balance(id);
+    }
+    return sum;
+  }
+};
+
+} // namespace
+
+CAF_TEST(transfers conserve money whatever is declined or fails) {
+  bank of;
+  CAF_REQUIRE(of.here.start().has_value());
+  CAF_CHECK_EQUAL(of.here.send(deposit{"a", 100}).get()->cents, 100);
+  of.here.publish(transfer_asked{"t-1", "a", "b", 60});
+  of.here.publish(transfer_asked{"t-2", "a", "b", 60});
+  of.here.publish(transfer_asked{"t-3", "b", "closed", 10});
+  of.here.publish(transfer_asked{"t-4", "b", "broken", 10});
+  of.here.run_for(60s);
+  CAF_CHECK_EQUAL(of.here.status_of("transfer", "t-1"), "completed");
+  CAF_CHECK_EQUAL(of.here.status_of("transfer", "t-2"), "compensated");
+  CAF_CHECK_EQUAL(of.here.status_of("transfer", "t-3"), "compensated");
+  CAF_CHECK_EQUAL(of.here.status_of("transfer", "t-4"), "compensated");
+  CAF_CHECK_EQUAL(of.balance("a"), 40);
+  CAF_CHECK_EQUAL(of.balance("b"), 60);
+  CAF_CHECK_EQUAL(of.total(), 100);
+}
+
+CAF_TEST(a crash at any commit conserves money) {
+  std::uint64_t commits = 1;
+  for (std::uint64_t k = 0; k <= commits; ++k) {
+    for (const auto applied : {false, true}) {
+      bank of;
+      of.here.config().instances_in_memory = 1 + k % 3;
+      CAF_REQUIRE(of.here.start().has_value());
+      CAF_REQUIRE(of.here.send(deposit{"a", 100}).get().has_value());
+      of.here.run_for(2s);
+      const auto before = of.here.disk().commits();
+      if (k != 0) {
+        of.here.disk().fail_commit(k, errc::storage_failed, applied);
+      }
+      const std::vector<transfer_asked> all{{"t-1", "a", "b", 30}, {"t-2", "a", "c", 30}, {"t-3", "b", "a", 5},
+                                            {"t-4", "a", "closed", 20}, {"t-5", "c", "b", 500}};
+      for (const auto& one : all) {
+        of.here.client().publish(one);
+        if (k % 2 == 0) {
+          of.here.run(); // one after the other, or all in a batch
+        }
+      }
+      of.here.run_for(5s);
+      if (k == 0) {
+        commits = of.here.disk().commits() - before;
+      } else {
+        of.here.crash();
+        CAF_REQUIRE(of.here.start().has_value());
+        for (const auto& one : all) { // a client that got no answer asks again; what is known is dropped
+          of.here.client().publish(one);
+        }
+      }
+      of.here.run_for(20s);
+      CAF_CHECK_EQUAL(of.total(), of.balance("a") + of.balance("b") + of.balance("c"));
+      if (of.total() != 100) {
+        CAF_ERROR("commit " << k << (applied ? ", applied: " : ": ") << of.total() << " cents instead of 100");
+      }
+      for (const auto& one : all) {
+        const auto status = of.here.status_of("transfer", one.id);
+        CAF_CHECK(status == "completed" || status == "compensated");
+      }
+    }
+  }
+}
+
+CAF_TEST(a hot account writes no more at the end than at the start) {
+  bank of;
+  of.here.config().in_flight = 1'000'000;
+  of.here.config().history = false;
+  CAF_REQUIRE(of.here.start().has_value());
+  const auto senders = 20'000;
+  std::size_t largest_at_start = 0;
+  std::size_t largest_at_end = 0;
+  for (int i = 0; i < senders; ++i) {
+    of.here.client().publish(transfer_asked{"t-" + std::to_string(i), "x" + std::to_string(i), "hot", 0});
+    if (i % 500 == 499) {
+      of.here.run();
+      const auto bytes = of.here.node().open_core()->store->get(engine::record_key({"accounts", "hot"}));
+      CAF_REQUIRE(bytes.has_value() && bytes->has_value());
+      auto& largest = i < senders / 10 ? largest_at_start : largest_at_end;
+      if (i < senders / 10 || i >= senders - senders / 10) {
+        largest = std::max(largest, (*bytes)->size());
+      }
+    }
+  }
+  of.here.run_for(5s);
+  CAF_CHECK(largest_at_start > 0u);
+  CAF_CHECK(largest_at_end <= 2 * largest_at_start);
+  CAF_CHECK_EQUAL(of.here.status_of("transfer", "t-19999"), "completed");
+}
