@@ -1,0 +1,58 @@
+#define CAF_SUITE logging
+
+#include "tests/nodes/shop.hpp"
+
+#include <caf/test/dsl.hpp>
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ostream_sink.h>
+
+#include <sstream>
+
+using namespace continuo;
+using namespace continuo::tests;
+
+namespace {
+
+struct fixture {
+  std::ostringstream text;
+  std::shared_ptr<spdlog::logger> own =
+    std::make_shared<spdlog::logger>("mine", std::make_shared<spdlog::sinks::ostream_sink_mt>(text));
+
+  fixture() { own->set_pattern("%n %l %v"); }
+
+  /// Lets one payment handler log a line of each level, and gives what the logger got.
+  std::string what_comes(spdlog::level::level_enum level) {
+    own->set_level(level);
+    auto config = node_config::in_memory();
+    config.logger = own;
+    node here{config};
+    here.host(service{"payment"}.handle(
+      [](const make_payment& command, command_context& context) -> outcome<payment_completed> {
+        context.log().debug("looking at {}", command.order_id);
+        context.log().info("charging {} cents", command.cents);
+        return payment_completed{command.order_id};
+      }));
+    CAF_REQUIRE(here.start().has_value());
+    CAF_REQUIRE(wait_for(here.client().send(make_payment{"o-1", 42})).has_value());
+    here.stop();
+    return text.str();
+  }
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(logging_tests, fixture)
+
+CAF_TEST(the logger of the application gets the lines of handlers with their instance) {
+  const auto said = what_comes(spdlog::level::info);
+  CAF_CHECK(said.find("mine info payment/") != std::string::npos);
+  CAF_CHECK(said.find(": charging 42 cents") != std::string::npos);
+  CAF_CHECK(said.find("looking at") == std::string::npos);
+}
+
+CAF_TEST(the level of the logger decides what comes) {
+  CAF_CHECK(what_comes(spdlog::level::debug).find(": looking at o-1") != std::string::npos);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
