@@ -71,6 +71,14 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
                                std::uint64_t revision) {
   transition out;
   next_index_ = 0;
+  std::vector<outgoing> events;
+  if (outcome && !outcome->declined) {
+    if (auto published = events_of(asked)) {
+      events = std::move(*published);
+    } else {
+      outcome = tl::unexpected(published.error());
+    }
+  }
   if (!outcome) {
     if (phase_ == phase::overdue) { // that attempt was counted when its time was up
       out.edge = "late_failure";
@@ -89,17 +97,29 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
     return out;
   }
   out.edge = "replied";
-  for (const auto& event : asked.messages) {
-    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
-    for (const auto& subscriber : subscribers ? *subscribers : std::vector<destination>{}) {
-      record_.outbox.push_back({{environment_->store, revision, next_index_++}, message_kind::event, subscriber.to, {},
-                                event.body.type, event.body.payload, subscriber.effects});
-      const auto& sent = record_.outbox.back();
-      (sent.effects ? out.released : out.sent).push_back(mail_.to_envelope(sent));
-    }
+  for (auto& event : events) {
+    event.id = {environment_->store, revision, next_index_++};
+    (event.effects ? out.released : out.sent).push_back(mail_.to_envelope(event));
+    record_.outbox.push_back(std::move(event));
   }
   answer(out, message_kind::reply, std::move(outcome->payload), now, revision);
   return out;
+}
+
+/// What the handler published, one entry a subscriber, without ids.
+result<std::vector<outgoing>> execution::events_of(const detail::intents& asked) const {
+  std::vector<outgoing> events;
+  for (const auto& event : asked.messages) {
+    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
+    if (!subscribers) {
+      return fail(errc::handler_failed, fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
+    }
+    for (const auto& subscriber : *subscribers) {
+      events.push_back(
+        {{}, message_kind::event, subscriber.to, {}, event.body.type, event.body.payload, subscriber.effects});
+    }
+  }
+  return events;
 }
 
 transition execution::timed_out(const moment& now, std::uint64_t revision) {
@@ -184,7 +204,8 @@ transition execution::receive(const envelope& again, const moment& now, std::uin
   transition out;
   next_index_ = 0;
   if (again.kind == message_kind::withdrawal) {
-    if (phase_ == phase::waiting && record_.attempts == 0) {
+    const auto never_ran = record_.attempts == 0 && record_.deaths == 0;
+    if (phase_ == phase::waiting && never_ran) {
       out.edge = "withdrawn";
       answer(out, message_kind::failure, failure_payload(failure_kind::withdrawn, "withdrawn"), now, revision);
     } else {

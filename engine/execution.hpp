@@ -93,6 +93,7 @@ public:
   std::string encoded() const { return encode(record_); }
 
 private:
+  result<std::vector<outgoing>> events_of(const detail::intents& asked) const;
   void attempt_failed(transition& out, const char* edge, const std::string& reason, const moment& now,
                       std::uint64_t revision);
   void answer(transition& out, message_kind kind, std::string payload, const moment& now, std::uint64_t revision);
