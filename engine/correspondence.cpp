@@ -23,6 +23,10 @@ bool correspondence::is_held_back(const envelope& message) const {
   if (earlier != held_.end() && earlier->second < message.id) {
     return true;
   }
+  return misses_predecessor(message);
+}
+
+bool correspondence::misses_predecessor(const envelope& message) const {
   if (!message.predecessor || message.in_reply_to) {
     return false; // of replies, the open request says whether they were handled
   }
@@ -49,6 +53,16 @@ void correspondence::hold(const envelope& message) {
   const auto [entry, fresh] = held_.try_emplace(message.from, message.id);
   if (!fresh && message.id < entry->second) {
     entry->second = message.id;
+  }
+}
+
+void correspondence::hold_back(const envelope& message, transition& into) {
+  hold(message);
+  // The predecessor may never come: it was dropped while there was no record to remember it, or its entry in the inbox
+  // was forgotten while this message was on its way. The sender knows, and names another one, or none.
+  const auto first = held_.find(message.from);
+  if (first != held_.end() && first->second == message.id && misses_predecessor(message)) {
+    into.calls.push_back({record_->self, message.from, message.id});
   }
 }
 
@@ -96,7 +110,7 @@ void correspondence::resend(transition& into, const instance_id* only) const {
   };
   std::vector<unacknowledged> found;
   for (const auto& sent : record_->requests) {
-    if (sent.refused || (only != nullptr && sent.to != *only)) {
+    if (sent.refused || is_answered(sent) || (only != nullptr && sent.to != *only)) {
       continue;
     }
     found.push_back({to_envelope(sent), sent.effects});
@@ -150,6 +164,7 @@ transition correspondence::receive(const messages::receipt& receipt) {
     }
   }
   if (receipt.forget) {
+    const auto was_full = record_->inbox.size() >= inbox_senders_max;
     const auto count = std::erase_if(record_->inbox, [&](const inbox_entry& entry) {
       return entry.last <= receipt.forget && entry.from == receipt.from;
     });
@@ -157,6 +172,9 @@ transition correspondence::receive(const messages::receipt& receipt) {
     const auto held = held_.find(receipt.from);
     if (held != held_.end() && held->second <= receipt.forget) {
       held_.erase(held);
+    }
+    if (was_full && record_->inbox.size() < inbox_senders_max) { // those put off for want of room
+      call_held(out);
     }
   }
   return out;
@@ -185,6 +203,12 @@ void correspondence::written(transition& into) {
     }
     entry = dropped_.erase(entry);
   }
+}
+
+/// Whether the message that stopped the instance is the answer to this request: the receiver was told that the answer is
+/// here, and may have deleted its record. Sent once more, the command would run again.
+bool correspondence::is_answered(const request& sent) const {
+  return record_->failed && record_->failed->in_reply_to == sent.id;
 }
 
 bool correspondence::owes(const instance_id& to, const message_id& up_to) const {

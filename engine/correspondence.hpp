@@ -32,6 +32,10 @@ public:
   /// Puts a message off; its sender keeps it.
   void hold(const envelope& message);
 
+  /// Puts off a message that came before its predecessor, though nothing else stands in its way, and asks its sender at
+  /// once: nothing that happens here later would do it.
+  void hold_back(const envelope& message, transition& into);
+
   /// A message is here: if it is the first one put off of its sender, later ones need not wait any more.
   void arrived(const envelope& message);
 
@@ -74,6 +78,8 @@ public:
   envelope withdrawal_of(const request& sent) const;
 
 private:
+  bool misses_predecessor(const envelope& message) const;
+  bool is_answered(const request& sent) const;
   bool owes(const instance_id& to, const message_id& up_to) const;
 
   record* record_;

@@ -87,7 +87,7 @@ transition keyed_machine::receive(const envelope& message, const moment& now, st
   }
   if (mail_.is_held_back(message) || !mail_.has_room_for(message.from)) {
     out.edge = "hold";
-    mail_.hold(message);
+    mail_.hold_back(message, out);
     return out;
   }
   mail_.arrived(message);
@@ -133,9 +133,22 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
   auto done = state_ ? run_handler(handler->second, state_.get(), message, context)
                      : result<detail::handled>{fail(errc::handler_failed, "the stored state cannot be read")};
   std::string state;
+  std::vector<outgoing> events;
   if (done && !done->declined) {
     state = environment_->type->state->encode(state_.get());
-    if (approximate_size(record_) + state.size() + done->payload.size() > record_bytes_max) {
+    auto published = events_of(context.asked());
+    if (published) {
+      events = std::move(*published);
+    } else {
+      done = tl::unexpected(published.error());
+    }
+  }
+  if (done && !done->declined) {
+    auto bytes = approximate_size(record_) - record_.state.size() + state.size() + done->payload.size();
+    for (const auto& event : events) {
+      bytes += 64 + event.type.size() + event.payload.size();
+    }
+    if (bytes > record_bytes_max) {
       done = fail(errc::handler_failed, fmt::format("the record would pass {} bytes", record_bytes_max));
     }
   }
@@ -145,7 +158,11 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     if (attempts_ < environment_->type->retry.attempts || message.compensation) {
       out.edge = "retry_later";
       retrying_ = message;
-      out.try_again = retry_delay(environment_->type->retry, attempts_, std::hash<message_id>{}(message.id) + attempts_);
+      auto policy = environment_->type->retry;
+      if (message.compensation) { // has no last attempt, and at most a minute between two
+        policy.cap = std::min(policy.cap, std::chrono::milliseconds{60'000});
+      }
+      out.try_again = retry_delay(policy, attempts_, std::hash<message_id>{}(message.id) + attempts_);
       return;
     }
     out.edge = "handler_fails";
@@ -166,19 +183,31 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     out.edge = "handled";
     record_.state = std::move(state);
     answer(out, message, message_kind::reply, std::move(done->payload), revision, noted);
-    for (const auto& event : context.asked().messages) {
-      const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
-      for (const auto& subscriber : subscribers ? *subscribers : std::vector<destination>{}) {
-        outgoing sent{{environment_->store, revision, next_index_++}, message_kind::event, subscriber.to, {},
-                      event.body.type, event.body.payload, subscriber.effects};
-        record_.outbox.push_back(sent);
-        noted.push_back({sent.kind, sent.id, sent.to, sent.type, sent.payload});
-        (sent.effects ? out.released : out.sent).push_back(mail_.to_envelope(sent));
-      }
+    for (auto& event : events) {
+      event.id = {environment_->store, revision, next_index_++};
+      noted.push_back({event.kind, event.id, event.to, event.type, event.payload});
+      (event.effects ? out.released : out.sent).push_back(mail_.to_envelope(event));
+      record_.outbox.push_back(std::move(event));
     }
   }
   record_.deaths = 0;
   write(out, now, revision, &message, std::move(noted), std::move(note));
+}
+
+/// What the handler published, one entry a subscriber, without ids.
+result<std::vector<outgoing>> keyed_machine::events_of(const detail::intents& asked) const {
+  std::vector<outgoing> events;
+  for (const auto& event : asked.messages) {
+    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
+    if (!subscribers) {
+      return fail(errc::handler_failed, fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
+    }
+    for (const auto& subscriber : *subscribers) {
+      events.push_back(
+        {{}, message_kind::event, subscriber.to, {}, event.body.type, event.body.payload, subscriber.effects});
+    }
+  }
+  return events;
 }
 
 void keyed_machine::answer(transition& out, const envelope& message, message_kind kind, std::string payload,
@@ -255,11 +284,14 @@ transition keyed_machine::flush(const moment& now, std::uint64_t revision) {
 transition keyed_machine::suspect(const envelope& message, const moment& now, std::uint64_t revision) {
   transition out;
   out.edge = "quarantine";
-  if (mail_.was_handled(message)) {
+  // No handler runs for a message that was handled, or that another one is before.
+  const auto other = retrying_ && retrying_->id != message.id;
+  if (message.kind != message_kind::command || mail_.was_handled(message) || other || mail_.is_held_back(message)) {
     return receive(message, now, revision);
   }
   record_.failed = message;
   if (record_.deaths >= 3) {
+    retrying_.reset();
     fail_for_good(out, message, failure_kind::declined, "its handler ended the process three times", now, revision);
     return out;
   }

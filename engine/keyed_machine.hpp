@@ -68,6 +68,7 @@ private:
   static constexpr std::size_t window = 32;
 
   void handle(transition& out, const envelope& message, const moment& now, std::uint64_t revision);
+  result<std::vector<outgoing>> events_of(const detail::intents& asked) const;
   void answer(transition& out, const envelope& message, message_kind kind, std::string payload, std::uint64_t revision,
               std::vector<noted_message>& noted);
   void fail_for_good(transition& out, const envelope& message, failure_kind kind, const std::string& reason,

@@ -51,16 +51,7 @@ bool saga_machine::may_passivate() const {
 
 transition saga_machine::receive(const envelope& received, const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};
-  std::optional<envelope> filled;
-  if (received.kind == message_kind::timer) { // only names the timer; what it carries stands in the record
-    const auto set = std::find_if(record_.timers.begin(), record_.timers.end(),
-                                  [&](const timer& entry) { return entry.id == received.id; });
-    if (set != record_.timers.end()) {
-      filled = received;
-      filled->type = set->type;
-      filled->payload = set->payload;
-    }
-  }
+  const auto filled = filled_timer(received);
   const auto& message = filled ? *filled : received;
   if (is_duplicate(next, message)) {
     mail_.arrived(message);
@@ -70,13 +61,31 @@ transition saga_machine::receive(const envelope& received, const moment& now, st
     absent(next, message);
     return std::move(next.out);
   }
-  if (must_hold(message) || mail_.is_held_back(message)) {
+  if (must_hold(message)) {
     hold(next, message);
+    return std::move(next.out);
+  }
+  if (mail_.is_held_back(message)) {
+    next.out.edge = "hold";
+    mail_.hold_back(message, next.out);
     return std::move(next.out);
   }
   mail_.arrived(message);
   dispatch(next, message);
   return std::move(next.out);
+}
+
+std::optional<envelope> saga_machine::filled_timer(const envelope& message) const {
+  const auto set = std::find_if(record_.timers.begin(), record_.timers.end(), [&](const timer& entry) {
+    return message.kind == message_kind::timer && entry.id == message.id;
+  });
+  if (set == record_.timers.end()) {
+    return std::nullopt;
+  }
+  auto filled = message;
+  filled.type = set->type;
+  filled.payload = set->payload;
+  return filled;
 }
 
 transition saga_machine::try_again(const moment& now, std::uint64_t revision) {
@@ -436,7 +445,8 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   if (asked.completion) {
     bytes += asked.completion->payload.size();
   }
-  if (approximate_size(record_) + bytes + environment_->type->state->encode(state_.get()).size() > record_bytes_max) {
+  const auto kept = approximate_size(record_) - record_.state.size();
+  if (kept + bytes + environment_->type->state->encode(state_.get()).size() > record_bytes_max) {
     return mistake(fmt::format("the instance's record would pass {} bytes", record_bytes_max));
   }
   checked.asked = std::move(asked);
@@ -508,7 +518,9 @@ void saga_machine::taken_over(const envelope& message) {
   record_.deaths = 0;
   if (record_.failed && record_.failed->id == message.id) {
     record_.failed.reset();
-    record_.reason.clear();
+    if (record_.status == instance_status::running) { // else it says why the instance was rolled back
+      record_.reason.clear();
+    }
   }
 }
 

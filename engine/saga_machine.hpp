@@ -132,6 +132,8 @@ private:
   struct draft; // a transition in the making
 
   // -- one message ---------------------------------------------------------------
+  /// A timer's message only names the timer: what it carries stands in the record. Nothing for other messages.
+  std::optional<envelope> filled_timer(const envelope& message) const;
   void dispatch(draft& next, const envelope& message);
   bool is_duplicate(draft& next, const envelope& message) const;
   bool must_hold(const envelope& message) const;

@@ -131,6 +131,7 @@ void saga_machine::handle_undo_answer(draft& next, const envelope& message, std:
   if (message.kind == message_kind::reply) {
     next.out.edge = "undone";
     close_request(next, position, message);
+    taken_over(message);
     record_.compensations.pop_back();
     advance_rollback(next);
     write(next);
@@ -141,6 +142,7 @@ void saga_machine::handle_undo_answer(draft& next, const envelope& message, std:
   auto& sent = record_.requests[position];
   sent.refused = true;
   next.done(message);
+  taken_over(message);
   become_stuck(next,
                fmt::format("{}, which undoes {}, was refused: {}", sent.type, record_.compensations.back().step,
                            body ? body->reason : "its reason is unreadable"),
@@ -191,7 +193,9 @@ std::string objection(verb what, const record& present, const std::string& note)
   case verb::skip:
     break;
   }
-  if (status != instance_status::stuck || from_running || present.compensations.empty()) {
+  const auto refused = std::all_of(present.requests.begin(), present.requests.end(),
+                                   [](const request& sent) { return sent.refused; });
+  if (status != instance_status::stuck || from_running || present.compensations.empty() || present.failed || !refused) {
     return "only an instance that is stuck on a compensation can skip it";
   }
   return note.empty() ? "skip needs a note that says what was done by hand" : "";
@@ -274,13 +278,20 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
       for (auto& sent : record_.requests) {
         if (sent.refused) {
           sent.refused = false;
+          if (!sent.to.key.empty()) { // a keyed service remembers the id as handled; it has no effects that need the id
+            mail_.closed(sent.to, sent.id);
+            sent.id = next.next_id();
+          }
           next.send(mail_.to_envelope(sent), sent.effects);
         }
       }
       advance_rollback(next);
     } else {
+      const auto is_coming = mail_.holds_back(); // a delivery under way can wake it
       release_held(next.out);
-      audit(next);
+      if (!is_coming) {
+        audit(next);
+      }
     }
     break;
   case verb::skip:
@@ -317,13 +328,28 @@ transition saga_machine::expire(time_point before) {
     out.write = write_kind::erase;
     exists_ = false;
     state_.reset();
+    record empty; // the key may live again
+    empty.self = std::move(record_.self);
+    record_ = std::move(empty);
   }
   return out;
 }
 
-transition saga_machine::suspect(const envelope& message, const moment& now, std::uint64_t revision) {
+transition saga_machine::suspect(const envelope& received, const moment& now, std::uint64_t revision) {
+  // No code of the saga runs where the instance is over or stopped, or where another message is before this one.
+  const auto known = record_.failed && record_.failed->id == received.id;
+  const auto stopped = exists_
+                       && (is_terminal(record_.status) || record_.status == instance_status::paused
+                           || record_.status == instance_status::stuck);
+  const auto subscription = environment_->type->subscriptions.find(received.type);
+  const auto starts = subscription != environment_->type->subscriptions.end() && subscription->second.starts;
+  if (stopped || (!exists_ && !starts) || (retrying_ && retrying_->id != received.id) || (!known && mail_.is_held_back(received))) {
+    return receive(received, now, revision);
+  }
   draft next{now, revision, environment_->store};
-  if (is_duplicate(next, message) && !(record_.failed && record_.failed->id == message.id)) {
+  const auto filled = filled_timer(received);
+  const auto& message = filled ? *filled : known ? *record_.failed : received;
+  if (!known && is_duplicate(next, message)) {
     return std::move(next.out);
   }
   next.out = {};
@@ -340,8 +366,11 @@ transition saga_machine::suspect(const envelope& message, const moment& now, std
     std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
     next.out.disarmed.push_back(message.id);
   }
-  record_.failed = message;
+  if (!known) {
+    record_.failed = message;
+  }
   if (record_.deaths >= 3) {
+    retrying_.reset();
     become_stuck(next,
                  fmt::format("its handler of {} ended the process three times",
                              message.type.empty() ? "a failure" : message.type),
