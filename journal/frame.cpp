@@ -1,11 +1,11 @@
 #include "journal/frame.hpp"
 
+#include "journal/sectors.hpp"
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <fmt/format.h>
-
-#include <cstring>
 
 namespace continuo::journal {
 
@@ -18,26 +18,12 @@ std::uint64_t checksum(std::uint8_t version, std::string_view key, std::string_v
   return XXH3_64bits_withSeed(value.data(), value.size(), seed);
 }
 
-void put_little_endian(char* to, std::uint64_t number) {
-  for (int i = 0; i < 8; ++i) {
-    to[i] = static_cast<char>(number >> (8 * i));
-  }
-}
-
-std::uint64_t get_little_endian(const char* from) {
-  std::uint64_t number = 0;
-  for (int i = 0; i < 8; ++i) {
-    number |= std::uint64_t{static_cast<unsigned char>(from[i])} << (8 * i);
-  }
-  return number;
-}
-
 } // namespace
 
 frame_head make_frame_head(std::string_view key, std::string_view value) {
   frame_head head;
   head.bytes[0] = static_cast<char>(frame_version);
-  put_little_endian(head.bytes + 1, checksum(frame_version, key, value));
+  put_u64(head.bytes + 1, checksum(frame_version, key, value));
   return head;
 }
 
@@ -58,7 +44,7 @@ result<std::string_view> unframe(std::string_view key, std::string_view framed) 
   }
   const auto version = static_cast<std::uint8_t>(framed.front());
   const auto value = framed.substr(frame_bytes);
-  if (checksum(version, key, value) != get_little_endian(framed.data() + 1)) {
+  if (checksum(version, key, value) != get_u64(framed.data() + 1)) {
     return fail(errc::corrupt, fmt::format("the checksum of key '{}' does not fit its {} bytes",
                                            printable(key), value.size()));
   }

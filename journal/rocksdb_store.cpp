@@ -1,13 +1,13 @@
 #include "journal/rocksdb_store.hpp"
 
+#include "journal/commit_log.hpp"
 #include "journal/directory.hpp"
 #include "journal/frame.hpp"
 
 #include <rocksdb/cache.h>
-#include <rocksdb/convenience.h>
 #include <rocksdb/db.h>
-#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
@@ -15,13 +15,23 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <deque>
 #include <optional>
 #include <sys/statvfs.h>
 #include <system_error>
+#include <vector>
 
 namespace continuo::journal {
 
 namespace {
+
+/// Under which the tables keep the number of the newest commit that is in them. Callers' keys begin with a
+/// printable character, so it is in nobody's way.
+constexpr std::string_view applied_key{"\0commit", 7};
+
+/// Log segments in use beyond which the write buffer is flushed, full or not.
+constexpr std::size_t segments_max = 12;
 
 error error_of(const rocksdb::Status& status, const std::filesystem::path& directory) {
   const auto text = status.ToString();
@@ -30,6 +40,9 @@ error error_of(const rocksdb::Status& status, const std::filesystem::path& direc
   }
   if (status.IsCorruption()) {
     return {errc::corrupt, "the journal in " + directory.string() + " is damaged: " + text};
+  }
+  if (status.IsPathNotFound() || status.subcode() == rocksdb::Status::kPathNotFound) {
+    return {errc::corrupt, "a file of the journal in " + directory.string() + " is missing: " + text};
   }
   if (status.IsIOError() && text.find("LOCK") != std::string::npos) {
     return {errc::in_use, "the journal in " + directory.string() + " is in use: " + text};
@@ -50,8 +63,9 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   rocksdb::Options to;
   to.create_if_missing = true;
   to.paranoid_checks = true;
+  // RocksDB's own log stays empty (see opened_store); should it ever not be, only a torn tail is forgiven.
   to.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  to.manual_wal_flush = false;
+  to.avoid_flush_during_shutdown = true; // a stop is like a crash: one way to recover, always taken
   to.allow_concurrent_memtable_write = false;
   to.avoid_unnecessary_blocking_io = true;
   to.max_background_jobs = 2;
@@ -59,6 +73,8 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   to.max_write_buffer_number = 4;
   to.write_buffer_size = memory / 2 / 4;
   to.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
+  to.stats_dump_period_sec = 0;
+  to.stats_persist_period_sec = 0;
   to.keep_log_file_num = 2;
   to.max_log_file_size = 4u << 20;
   to.compression = rocksdb::kNoCompression;
@@ -74,33 +90,113 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   return to;
 }
 
+/// Tells how far the tables on disk reach, in RocksDB's own numbers.
+class flush_listener : public rocksdb::EventListener {
+public:
+  explicit flush_listener(std::shared_ptr<std::atomic<std::uint64_t>> flushed)
+      : flushed_(std::move(flushed)) {}
+
+  void OnFlushCompleted(rocksdb::DB*, const rocksdb::FlushJobInfo& info) override {
+    auto known = flushed_->load();
+    while (known < info.largest_seqno && !flushed_->compare_exchange_weak(known, info.largest_seqno)) {
+    }
+  }
+
+private:
+  std::shared_ptr<std::atomic<std::uint64_t>> flushed_;
+};
+
+/// Reads the number of the newest commit that the tables hold; 0 in new ones.
+result<std::uint64_t> read_applied(rocksdb::DB& db, const std::filesystem::path& directory) {
+  std::string found;
+  const auto read = db.Get(rocksdb::ReadOptions{}, slice(applied_key), &found);
+  if (read.IsNotFound()) {
+    return 0;
+  }
+  if (!read.ok()) {
+    return tl::unexpected(error_of(read, directory));
+  }
+  const auto value = unframe(applied_key, found);
+  if (!value || value->size() != 8) {
+    return continuo::fail(errc::corrupt,
+                          directory.string() + ": the number of the newest commit cannot be read");
+  }
+  return get_u64(value->data());
+}
+
+void put_applied(rocksdb::WriteBatch& to, std::uint64_t commit) {
+  char number[8];
+  put_u64(number, commit);
+  to.Put(slice(applied_key), frame(applied_key, {number, sizeof number}));
+}
+
+/// The store, open. RocksDB's own log stays empty: `commit_log` makes commits durable, and the tables say by
+/// `applied_key` up to which commit they hold everything.
 class opened_store : public store {
 public:
-  opened_store(std::unique_ptr<rocksdb::DB> db, std::filesystem::path directory)
-      : db_(std::move(db)), directory_(std::move(directory)) {}
+  explicit opened_store(const rocksdb_options& options)
+      : directory_(options.directory), flushed_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
+
+  result<void> recover(const rocksdb_options& options) {
+    std::error_code trouble;
+    std::filesystem::create_directory(directory_, trouble);
+    if (trouble) {
+      return tl::unexpected(system_failure("make the directory", directory_, trouble.value()));
+    }
+    // Looked at first without a right to write: opening for writing removes tables that the manifest does not
+    // know, and a damaged manifest may have forgotten some. What the log cannot make whole is refused with
+    // everything in place.
+    auto settings = rocksdb_settings(options);
+    std::uint64_t applied = 0;
+    if (std::filesystem::exists(tables() / "CURRENT", trouble)) {
+      rocksdb::DB* looked_at = nullptr;
+      const auto opened = rocksdb::DB::OpenForReadOnly(settings, tables().string(), &looked_at);
+      const std::unique_ptr<rocksdb::DB> owned{looked_at};
+      if (!opened.ok()) {
+        return tl::unexpected(error_of(opened, directory_));
+      }
+      auto known = read_applied(*owned, directory_);
+      if (!known) {
+        return tl::unexpected(known.error());
+      }
+      applied = *known;
+    }
+    const auto log = directory_ / "log";
+    auto found = read_log(log, applied, [](std::uint64_t, const auto&) { return result<void>{}; });
+    if (!found) {
+      return tl::unexpected(found.error());
+    }
+    if (found->segments.empty() && applied != 0) {
+      return continuo::fail(errc::corrupt, log.string() + ": the log is missing; nothing was changed");
+    }
+    settings.listeners.push_back(std::make_shared<flush_listener>(flushed_));
+    rocksdb::DB* db = nullptr;
+    if (const auto opened = rocksdb::DB::Open(settings, tables().string(), &db); !opened.ok()) {
+      return tl::unexpected(error_of(opened, directory_));
+    }
+    db_.reset(db);
+    if (auto replayed = replay(log, applied); !replayed) {
+      return replayed;
+    }
+    last_commit_ = std::max(applied, found->last_commit);
+    auto begun = commit_log::begin(log, std::move(*found), last_commit_ + 1, options.segment_bytes);
+    if (!begun) {
+      return tl::unexpected(begun.error());
+    }
+    log_ = std::move(*begun);
+    log_->release(last_commit_); // the tables hold all of it: `replay` flushed
+    return {};
+  }
 
   result<void> commit(const batch& changes) override {
     if (failure_) {
       return tl::unexpected(*failure_);
     }
-    changes_.Clear();
-    for (const auto& change : changes) {
-      const auto key = slice(change.key);
-      if (change.what == operation::kind::erase) {
-        changes_.Delete(key);
-        continue;
-      }
-      const auto head = make_frame_head(change.key, change.value);
-      const std::array parts{slice(head.view()), slice(change.value)};
-      changes_.Put(rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(parts.data(), parts.size()));
+    if (auto done = write(changes); !done) {
+      failure_ = done.error();
+      return done;
     }
-    rocksdb::WriteOptions how;
-    how.sync = true;
-    if (const auto written = db_->Write(how, &changes_); !written.ok()) {
-      failure_ = error_of(written, directory_);
-      return tl::unexpected(*failure_);
-    }
-    // Durable from here.
+    release_log();
     return {};
   }
 
@@ -128,6 +224,9 @@ public:
     const std::unique_ptr<rocksdb::Iterator> i{db_->NewIterator(how)};
     for (i->Seek(slice(prefix)); i->Valid() && i->key().starts_with(slice(prefix)); i->Next()) {
       const auto key = view(i->key());
+      if (key == applied_key) {
+        continue;
+      }
       const auto value = unframe(key, view(i->value()));
       if (!value) {
         return tl::unexpected(located(value.error()));
@@ -151,36 +250,134 @@ public:
   std::uint64_t used_bytes() const override {
     std::uint64_t bytes = 0;
     std::error_code trouble; // files come and go meanwhile
-    for (std::filesystem::directory_iterator i{directory_, trouble}, end; !trouble && i != end;
-         i.increment(trouble)) {
-      std::error_code gone;
-      const auto size = i->file_size(gone);
-      bytes += gone ? 0 : size;
+    for (const auto& part : {tables(), directory_ / "log"}) {
+      for (std::filesystem::directory_iterator i{part, trouble}, end; !trouble && i != end;
+           i.increment(trouble)) {
+        std::error_code gone;
+        const auto size = i->file_size(gone);
+        bytes += gone ? 0 : size;
+      }
     }
     return bytes;
   }
 
 private:
-  error located(const error& reason) const {
+  [[nodiscard]] std::filesystem::path tables() const { return directory_ / "tables"; }
+
+  [[nodiscard]] error located(const error& reason) const {
     return {reason.code, directory_.string() + ": " + reason.message};
   }
 
-  std::unique_ptr<rocksdb::DB> db_;
+  /// Puts what only the log holds into the tables, and makes that durable: a node that crashes again and
+  /// again reads each log once.
+  result<void> replay(const std::filesystem::path& log, std::uint64_t applied) {
+    rocksdb::WriteOptions how;
+    how.disableWAL = true;
+    bool any = false;
+    auto read = read_log(log, applied, [&](std::uint64_t commit, const auto& operations) -> result<void> {
+      changes_.Clear();
+      for (const auto& one : operations) {
+        if (one.what == operation::kind::put) {
+          changes_.Put(slice(one.key), slice(one.value));
+        } else {
+          changes_.Delete(slice(one.key));
+        }
+      }
+      put_applied(changes_, commit);
+      any = true;
+      const auto written = db_->Write(how, &changes_);
+      return written.ok() ? result<void>{} : tl::unexpected(error_of(written, directory_));
+    });
+    if (!read) {
+      return tl::unexpected(read.error());
+    }
+    if (any) {
+      if (const auto flushed = db_->Flush(rocksdb::FlushOptions{}); !flushed.ok()) {
+        return tl::unexpected(error_of(flushed, directory_));
+      }
+    }
+    return {};
+  }
+
+  result<void> write(const batch& changes) {
+    heads_.resize(changes.size());
+    logged_.clear();
+    changes_.Clear();
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      const auto& change = changes[i];
+      const auto key = slice(change.key);
+      if (change.what == operation::kind::erase) {
+        logged_.push_back({change.what, change.key, {}, {}});
+        changes_.Delete(key);
+        continue;
+      }
+      heads_[i] = make_frame_head(change.key, change.value);
+      logged_.push_back({change.what, change.key, heads_[i].view(), change.value});
+      const std::array parts{slice(heads_[i].view()), slice(change.value)};
+      changes_.Put(rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(parts.data(), parts.size()));
+    }
+    const auto number = last_commit_ + 1;
+    put_applied(changes_, number);
+    const auto segment = log_->segment_number();
+    if (auto appended = log_->append(number, logged_); !appended) {
+      return appended;
+    }
+    // Durable from here. The tables follow, so that nobody reads what is not durable.
+    if (log_->segment_number() != segment) {
+      full_.push_back({last_commit_, db_->GetLatestSequenceNumber()});
+    }
+    last_commit_ = number;
+    rocksdb::WriteOptions how;
+    how.disableWAL = true;
+    if (const auto written = db_->Write(how, &changes_); !written.ok()) {
+      return tl::unexpected(error_of(written, directory_));
+    }
+    return {};
+  }
+
+  void release_log() {
+    while (!full_.empty() && full_.front().sequence <= flushed_->load()) {
+      log_->release(full_.front().commit);
+      full_.pop_front();
+      flush_asked_ = false;
+    }
+    // Tiny commits fill the log faster than the write buffer; without this it would grow until the buffer is
+    // full.
+    if (log_->segment_count() > segments_max && !flush_asked_) {
+      flush_asked_ = true;
+      rocksdb::FlushOptions how;
+      how.wait = false;
+      static_cast<void>(db_->Flush(how)); // a failure shows in the next write
+    }
+  }
+
+  struct full_segment {
+    std::uint64_t commit;   // the last one in it
+    std::uint64_t sequence; // RocksDB's number after it
+  };
+
   std::filesystem::path directory_;
-  rocksdb::WriteBatch changes_;  // kept for its memory
+  std::shared_ptr<std::atomic<std::uint64_t>> flushed_; // RocksDB's number up to which the tables are on disk
+  std::unique_ptr<rocksdb::DB> db_;
+  std::unique_ptr<commit_log> log_;
+  std::uint64_t last_commit_ = 0;
+  std::deque<full_segment> full_;
+  bool flush_asked_ = false;
   std::optional<error> failure_; // of the first commit that failed: refuses every later one
+  // Kept for their memory.
+  rocksdb::WriteBatch changes_;
+  std::vector<frame_head> heads_;
+  std::vector<logged_operation> logged_;
 };
 
 } // namespace
 
 result<std::unique_ptr<store>> rocksdb_store::open(const rocksdb_options& options) {
-  rocksdb::DB* db = nullptr;
-  const auto opened = rocksdb::DB::Open(rocksdb_settings(options), options.directory.string(), &db);
-  if (!opened.ok()) {
-    return tl::unexpected(error_of(opened, options.directory));
+  auto opened = std::make_unique<opened_store>(options);
+  if (auto recovered = opened->recover(options); !recovered) {
+    return tl::unexpected(recovered.error());
   }
-  return std::unique_ptr<store>{
-      std::make_unique<opened_store>(std::unique_ptr<rocksdb::DB>{db}, options.directory)};
+  return opened;
 }
 
 } // namespace continuo::journal

@@ -2,6 +2,7 @@
 
 #include "journal/store.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -16,9 +17,13 @@ struct rocksdb_options {
   /// What the store may take of memory, in bytes: half of it buffers what was written last, half caches what
   /// is read, with the tables' indexes and filters. At least 8 MiB are used.
   std::uint64_t memory_bytes = 128u << 20;
+
+  /// The size of the log's files, in bytes; between 2 and 13 of them are in use, a few more are kept for
+  /// reuse. A larger commit gets a larger file.
+  std::size_t segment_bytes = 16u << 20;
 };
 
-/// The embedded store.
+/// The embedded store: tables by RocksDB, in front of them a log of our own (docs/journal-format.md).
 class rocksdb_store : public store {
 public:
   /// Opens the store, or makes it. Blocks until it is recovered.
