@@ -5,21 +5,26 @@
 namespace continuo::nodes {
 
 void thread_pool::post(std::function<void()> job) {
-  bool wake = false;
-  {
-    const std::lock_guard lock{mutex_};
-    if (stopping_) {
-      return; // the record says that it has to run: it does after the next start
-    }
-    jobs_.push_back(std::move(job));
-    if (jobs_.size() > idle_ && threads_.size() < threads_max_) {
-      threads_.emplace_back([this] { work(); });
-    } else {
-      wake = idle_ > 0;
-    }
+  const std::lock_guard lock{mutex_};
+  if (stopping_) {
+    return; // the record says that it has to run: it does after the next start
   }
-  if (wake) {
+  jobs_.push_back(std::move(job));
+  call_somebody();
+}
+
+void thread_pool::call_somebody() {
+  // One at a time is woken, and who takes a job wakes the next before it runs it. So no job waits behind one that blocks,
+  // and many short ones do not cost a wake-up each.
+  if (waking_) {
+    return;
+  }
+  if (idle_ > 0) {
+    waking_ = true;
     changed_.notify_one();
+  } else if (threads_.size() < threads_max_) {
+    waking_ = true;
+    threads_.emplace_back([this] { work(); });
   }
 }
 
@@ -39,17 +44,22 @@ void thread_pool::stop() {
 
 void thread_pool::work() {
   std::unique_lock lock{mutex_};
+  waking_ = false;
   while (true) {
     while (!stopping_ && jobs_.empty()) {
       ++idle_;
       changed_.wait(lock);
       --idle_;
+      waking_ = false;
     }
     if (stopping_) {
       return;
     }
     auto job = std::move(jobs_.front());
     jobs_.pop_front();
+    if (!jobs_.empty()) {
+      call_somebody();
+    }
     lock.unlock();
     job();
     job = nullptr; // what it captured may be the last of the node: not under the lock

@@ -22,6 +22,7 @@ public:
 
 private:
   void work();
+  void call_somebody(); // with the lock held
 
   std::size_t threads_max_;
   std::mutex mutex_;
@@ -29,6 +30,7 @@ private:
   std::deque<std::function<void()>> jobs_;
   std::vector<std::thread> threads_;
   std::size_t idle_ = 0;
+  bool waking_ = false; // somebody was called and is not here yet
   bool stopping_ = false;
 };
 
