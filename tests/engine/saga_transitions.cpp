@@ -1,4 +1,5 @@
-// Every row of the table at the top of engine/saga_machine.hpp. The last test reports rows that none of them takes.
+// Every row of the table at the top of engine/saga_machine.hpp. The last test reports rows that none of them
+// takes.
 #define CAF_SUITE saga_transitions
 
 #include <caf/test/dsl.hpp>
@@ -96,7 +97,8 @@ CAF_TEST(an event that starts nothing becomes a dead letter where its policy say
 }
 
 CAF_TEST(a reply for an instance that is not there is stale and done with) {
-  const auto late = reply(request{next_id(), {"payment", ""}, "pay", {}, {}, {}, {}, {}, {}}, paid{"o-1", "p-1"});
+  const auto late =
+      reply(request{next_id(), {"payment", ""}, "pay", {}, {}, {}, {}, {}, {}}, paid{"o-1", "p-1"});
   const auto decided = saga.take(late);
   CAF_CHECK_EQUAL(edge_of(decided), "stale");
   CAF_CHECK(says_done(decided, late));
@@ -176,7 +178,8 @@ CAF_TEST(a failure goes to its handler) {
     CAF_CHECK(failed.kind == failure_kind::declined);
     context.complete();
   };
-  CAF_CHECK_EQUAL(edge_of(saga.take(failed(saga.open<reserve>(), failure_kind::declined, "none left"))), "failure");
+  CAF_CHECK_EQUAL(edge_of(saga.take(failed(saga.open<reserve>(), failure_kind::declined, "none left"))),
+                  "failure");
   CAF_CHECK_EQUAL(state().text, "none left");
   CAF_CHECK_EQUAL(state().count, 7);
   CAF_CHECK_EQUAL(saga.status(), "completed");
@@ -241,7 +244,9 @@ CAF_TEST(what comes for a paused instance is held and called for at resume) {
 }
 
 CAF_TEST(a timer that falls due while paused fires at resume) {
-  play().on_placed = [](order&, const placed&, saga_context& context) { context.set_timer("t", 1s, overdue{5}); };
+  play().on_placed = [](order&, const placed&, saga_context& context) {
+    context.set_timer("t", 1s, overdue{5});
+  };
   play().on_overdue = [](order& state, const overdue& due, saga_context& context) {
     state.count = due.round;
     context.complete();
@@ -402,7 +407,7 @@ CAF_TEST(an ended instance is deleted when it is old enough and nobody needs it)
   saga.take(receipt{started.from, saga.current().self, {}, started.id, {}});
   CAF_CHECK(saga.expire(now.wall + 1s).write == write_kind::none); // not durable yet
   saga.flush();
-  CAF_CHECK(saga.expire(now.wall).write == write_kind::none);      // not old enough
+  CAF_CHECK(saga.expire(now.wall).write == write_kind::none); // not old enough
   const auto decided = saga.expire(now.wall + 1s);
   CAF_CHECK_EQUAL(edge_of(decided), "expire");
   CAF_CHECK(decided.write == write_kind::erase);

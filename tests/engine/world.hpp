@@ -9,6 +9,7 @@
 #include <continuo/archive.hpp>
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>

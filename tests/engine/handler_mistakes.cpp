@@ -1,0 +1,201 @@
+// What a handler does wrong leaves its instance as it was; it is tried again, then stuck with the reason, and
+// goes on after the fix.
+#define CAF_SUITE handler_mistakes
+
+#include <caf/test/dsl.hpp>
+
+#include "tests/engine/world.hpp"
+
+using namespace continuo;
+using namespace continuo::engine;
+using namespace continuo::engine::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+using handler = std::function<void(order&, const changed&, saga_context&)>;
+
+struct fixture : world {
+  fixture() {
+    play().on_placed = [](order& state, const placed&, saga_context& context) {
+      state.text = "as it was";
+      context.send(pay{"o-1", 42});
+    };
+    saga.take(event(placed{"o-1", 42}));
+  }
+
+  /// Runs the mistake to its end and the fix after it. Returns the reason that the stuck instance gave.
+  std::string make(const handler& mistake) {
+    const auto before = saga.current();
+    play().on_changed = [&](order& state, const changed& event, saga_context& context) {
+      state.text = "changed";
+      context.publish(shipped_out{"o-1"});
+      mistake(state, event, context);
+    };
+    const auto event = this->event(changed{"o-1", 1});
+    auto decided = saga.take(event);
+    for (auto delay : {100ms, 200ms}) {
+      CAF_CHECK_EQUAL(edge_of(decided), "retry_later");
+      CAF_CHECK(decided.try_again == delay);
+      CAF_CHECK(decided.write == write_kind::none);
+      CAF_CHECK_EQUAL(sent_by(decided), "");
+      CAF_CHECK(decided.armed.empty());
+      CAF_CHECK(!says_done(decided, event));
+      CAF_CHECK(saga.current() == before);
+      decided = saga.again();
+    }
+    CAF_CHECK_EQUAL(edge_of(decided), "handler_fails");
+    CAF_CHECK_EQUAL(sent_by(decided), "");
+    CAF_CHECK_EQUAL(saga.status(), "stuck");
+    CAF_CHECK(saga.current().state == before.state);
+    CAF_CHECK(saga.current().requests == before.requests);
+    CAF_CHECK(saga.current().outbox == before.outbox);
+    auto reason = saga.reason();
+    fix_after_a_restart();
+    return reason;
+  }
+
+  void fix_after_a_restart() {
+    play().on_changed = [](order& state, const changed&, saga_context&) { state.text = "fixed"; };
+    CAF_CHECK(!saga.crash().try_again); // it waits for a person
+    CAF_CHECK(saga.operate(verb::retry).try_again == 0ms);
+    CAF_CHECK_EQUAL(edge_of(saga.again()), "event");
+    CAF_CHECK_EQUAL(saga.status(), "running");
+    CAF_CHECK_EQUAL(saga.reason(), "");
+    CAF_CHECK_EQUAL(decode<order>(saga.current().state)->text, "fixed");
+  }
+
+  saga_box saga{*this};
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(handler_mistakes_tests, fixture)
+
+CAF_TEST(a handler throws) {
+  CAF_CHECK(contains(make([](order&, const changed&, saga_context&) { throw std::runtime_error("oh no"); }),
+                     "oh no"));
+}
+
+CAF_TEST(a handler throws what is no exception) {
+  CAF_CHECK(contains(make([](order&, const changed&, saga_context&) { throw 7; }), "no std::exception"));
+}
+
+CAF_TEST(a command is not declared) {
+  const auto reason = make([](order&, const changed&, saga_context& context) { context.send(burn{}); });
+  CAF_CHECK(contains(reason, "send(burn)"));
+  CAF_CHECK(contains(reason, "saga.calls<burn>()"));
+}
+
+CAF_TEST(a timer is not declared) {
+  const auto reason =
+      make([](order&, const changed&, saga_context& context) { context.set_timer("t", 1s, unheard{}); });
+  CAF_CHECK(contains(reason, "saga.timer<unheard>()"));
+}
+
+CAF_TEST(a delay is negative) {
+  const auto reason =
+      make([](order&, const changed&, saga_context& context) { context.set_timer("t", -1s, overdue{}); });
+  CAF_CHECK(contains(reason, "\"t\""));
+  CAF_CHECK(contains(reason, "negative"));
+}
+
+CAF_TEST(there are too many requests) {
+  const auto reason = make([](order&, const changed&, saga_context& context) {
+    for (int i = 0; i < 1'000; ++i) { // with the one that is open already
+      context.send(greet{});
+    }
+  });
+  CAF_CHECK(contains(reason, "1001"));
+  CAF_CHECK(contains(reason, "1000"));
+}
+
+CAF_TEST(as many requests as are allowed are no mistake) {
+  play().on_changed = [](order&, const changed&, saga_context& context) {
+    for (int i = 0; i < 999; ++i) {
+      context.send(greet{});
+    }
+  };
+  CAF_CHECK_EQUAL(edge_of(saga.take(event(changed{"o-1", 1}))), "event");
+  CAF_CHECK_EQUAL(saga.current().requests.size(), 1'000u);
+}
+
+CAF_TEST(a record would pass its limit by its state) {
+  const auto reason =
+      make([](order& state, const changed&, saga_context&) { state.text.assign(1 << 20, 'x'); });
+  CAF_CHECK(contains(reason, "would pass 1048576 bytes"));
+}
+
+CAF_TEST(a record would pass its limit by its messages) {
+  CAF_CHECK(contains(make([](order&, const changed&, saga_context& context) {
+                       context.send(note{std::string(1 << 20, 'x')});
+                     }),
+                     "would pass"));
+}
+
+CAF_TEST(a record would pass its limit by its timers) {
+  CAF_CHECK(contains(make([](order&, const changed&, saga_context& context) {
+                       context.set_timer(std::string(1 << 20, 'x'), 1s, overdue{});
+                     }),
+                     "would pass"));
+}
+
+CAF_TEST(a state of most of the limit is counted once) {
+  play().on_changed = [](order& state, const changed& event, saga_context&) {
+    state.text.assign(600'000, static_cast<char>('a' + event.number));
+  };
+  CAF_CHECK_EQUAL(edge_of(saga.take(event(changed{"o-1", 1}))), "event");
+  CAF_CHECK_EQUAL(edge_of(saga.take(event(changed{"o-1", 2}))), "event");
+  CAF_CHECK_LESS(saga.bytes(), record_bytes_max);
+}
+
+CAF_TEST(it both completes and rolls back) {
+  CAF_CHECK(contains(make([](order&, const changed&, saga_context& context) {
+                       context.complete();
+                       context.roll_back("or not");
+                     }),
+                     "both completed and rolled back"));
+}
+
+CAF_TEST(a published event has a key that cannot be read) {
+  CAF_CHECK(contains(make([](order&, const changed&, saga_context& context) {
+                       context.publish(placed{"", 1});
+                     }),
+                     "publish(placed)"));
+}
+
+CAF_TEST(a message that waits behind a mistake is handled after the fix) {
+  play().on_changed = [](order&, const changed&, saga_context&) { throw std::runtime_error("a bug"); };
+  const auto bad = event(changed{"o-1", 1}, {"order", "o-2"});
+  auto later = event(changed{"o-1", 2}, {"order", "o-2"});
+  later.predecessor = bad.id;
+  saga.take(bad);
+  CAF_CHECK_EQUAL(edge_of(saga.take(later)), "hold");
+  saga.again();
+  saga.again();
+  CAF_CHECK_EQUAL(edge_of(saga.take(later)), "hold"); // stuck
+  play().on_changed = [](order& state, const changed& event, saga_context&) {
+    state.count = state.count * 10 + event.number;
+  };
+  saga.operate(verb::retry);
+  const auto decided = saga.again();
+  CAF_REQUIRE_EQUAL(decided.calls.size(), 1u);
+  CAF_CHECK(decided.calls.front().id == later.id);
+  saga.take(later);
+  CAF_CHECK_EQUAL(decode<order>(saga.current().state)->count, 12);
+}
+
+CAF_TEST(an instance that nothing could wake goes on with what came meanwhile) {
+  saga_box idle{*this, "o-5"};
+  play().on_placed = {};
+  idle.take(event(placed{"o-5", 1}, {"continuo.publish", "x"}, "o-5"));
+  CAF_REQUIRE_EQUAL(idle.status(), "stuck");
+  play().on_changed = [](order&, const changed&, saga_context& context) { context.complete(); };
+  const auto wakes = event(changed{"o-5", 1}, {"order", "o-2"}, "o-5");
+  CAF_CHECK_EQUAL(edge_of(idle.take(wakes)), "hold");
+  CAF_CHECK_EQUAL(idle.operate(verb::retry).calls.size(), 1u);
+  CAF_CHECK_EQUAL(edge_of(idle.take(wakes)), "event");
+  CAF_CHECK_EQUAL(idle.status(), "completed");
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
