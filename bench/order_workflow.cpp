@@ -42,8 +42,9 @@ void fulfilment::on(const shipping_label_created& reply, saga_context& context) 
   context.complete(reply.tracking);
 }
 
-void host_orders(node& target) {
+void host_orders(node& target, std::uint32_t concurrency) {
   auto payment = service{"payment"};
+  payment.concurrency(concurrency);
   payment.handle([](const make_payment& command, command_context& context) -> outcome<payment_completed> {
     name_handler_thread();
     return payment_completed{command.order_id, context.idempotency_key()};
@@ -53,6 +54,7 @@ void host_orders(node& target) {
     return payment_refunded{command.order_id};
   });
   auto warehouse = service{"warehouse"};
+  warehouse.concurrency(concurrency);
   warehouse.handle(
       [](const create_shipping_label& command, command_context&) -> outcome<shipping_label_created> {
         name_handler_thread();

@@ -73,8 +73,8 @@ private:
   CONTINUO_FIELDS(fulfilment, order_id, address, payment_id, cents)
 };
 
-/// Hosts the saga and its two services.
-void host_orders(node& target);
+/// Hosts the saga and its two services, of which each runs so many handlers at a time.
+void host_orders(node& target, std::uint32_t concurrency);
 
 /// The order of this number: its bytes take about 100, its id 16.
 order_placed make_order(std::uint64_t number, bool random_ids);

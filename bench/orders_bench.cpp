@@ -24,6 +24,8 @@ struct run_options {
   double seconds = 8;
   bool random_ids = false;
   bool no_history = false;
+  std::uint32_t concurrency = 16; ///< handlers of one service that run at a time
+  std::uint32_t threads = 0;      ///< CAF's workers; 0: as many as there are cores
   std::vector<std::uint32_t> in_flight{1, 64, 1024};
 };
 
@@ -65,8 +67,9 @@ measured_run measure(const run_options& chosen, std::uint32_t in_flight) {
   const scratch_directory scratch{chosen.common.directory};
   auto config = node_config::embedded(scratch.path() / "data");
   config.history = !chosen.no_history;
+  config.threads = chosen.threads;
   node target{config};
-  host_orders(target);
+  host_orders(target, chosen.concurrency);
   const auto started = target.start();
   require(started.has_value(),
           "the node does not start: " + (started ? std::string{} : started.error().message));
@@ -175,6 +178,7 @@ int run(const run_options& chosen) {
     auto measured = measure(chosen, in_flight);
     rows.push_back(to_json(in_flight, measured, disk));
     rows.back()["history"] = !chosen.no_history;
+    rows.back()["concurrency"] = chosen.concurrency;
     rows.back()["random_ids"] = chosen.random_ids;
     rows.back()["disk"] = to_json(disk);
     print_row(rows.back());
@@ -202,6 +206,10 @@ int main(int argc, char** argv) {
   auto* seconds =
       line.add_option("--seconds", chosen.seconds, "the measured time of a row")->capture_default_str();
   line.add_flag("--random-ids", chosen.random_ids, "order ids in no order, instead of ascending ones");
+  line.add_option("--concurrency", chosen.concurrency, "handlers of one service that run at a time")
+      ->capture_default_str();
+  line.add_option("--threads", chosen.threads, "CAF's workers; 0: as many as there are cores")
+      ->capture_default_str();
   line.add_flag("--no-history", chosen.no_history, "without the history of instances");
   CLI11_PARSE(line, argc, argv);
   if (chosen.common.quick) {
