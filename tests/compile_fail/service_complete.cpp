@@ -1,0 +1,28 @@
+// compiles
+#include <continuo/service.hpp>
+
+// The control for the service_ files beside it: each of them is this with one mistake.
+struct paid {
+  CONTINUO_FIELDS(paid)
+};
+struct pay {
+  using reply = paid;
+  std::string account;
+  CONTINUO_FIELDS(pay, account)
+};
+struct placed {
+  CONTINUO_FIELDS(placed)
+};
+struct account {
+  CONTINUO_FIELDS(account)
+};
+
+void describe() {
+  continuo::service stateless{"payment"};
+  stateless.handle([](const pay&, continuo::command_context&) -> continuo::outcome<paid> { return paid{}; });
+  stateless.on([](const placed&, continuo::command_context&) {});
+  continuo::keyed_service<account> keyed{"accounts"};
+  keyed.handle(&pay::account, [](account&, const pay&, continuo::keyed_context&) -> continuo::outcome<paid> {
+    return paid{};
+  });
+}
