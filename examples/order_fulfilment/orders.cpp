@@ -32,16 +32,15 @@ std::optional<std::int64_t> parse_positive(std::string_view text) {
 tl::expected<order_placed, std::string> parse_line(std::string_view line) {
   std::array<std::string_view, columns> fields;
   std::size_t count = 0;
-  while (count < columns) {
+  for (bool more = true; more; ++count) {
     const auto comma = line.find(',');
-    fields[count++] = line.substr(0, comma);
-    if (comma == std::string_view::npos) {
-      line = {};
-      break;
+    if (count < columns) {
+      fields[count] = line.substr(0, comma);
     }
-    line.remove_prefix(comma + 1);
+    more = comma != std::string_view::npos;
+    line.remove_prefix(more ? comma + 1 : line.size());
   }
-  if (count < columns || !line.empty()) {
+  if (count != columns) {
     return tl::unexpected(fmt::format("a line has {} fields: {}", columns, header));
   }
   const auto [id, cents_text, item, quantity_text, method] = fields;
