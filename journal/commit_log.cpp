@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::size_t operation_head_bytes = 9; // kind, length of key, length of value
 constexpr std::size_t spare_max = 8;
+constexpr std::size_t kept_spare_max = 3; // over a start: each is read once then
 
 result<void> write_at(int file, std::string_view bytes, std::size_t offset,
                       const std::filesystem::path& path) {
@@ -61,19 +62,21 @@ result<std::unique_ptr<commit_log>> commit_log::begin(const std::filesystem::pat
     return tl::unexpected(system_failure("make the directory", directory, errno));
   }
   std::unique_ptr<commit_log> log{new commit_log{directory, segment_bytes}};
+  if (!found.segments.empty()) {
+    log->number_ = found.segments.back().number;
+  }
   std::error_code trouble;
   for (std::filesystem::directory_iterator i{directory, trouble}, end; !trouble && i != end;
        i.increment(trouble)) {
     const auto extension = i->path().extension();
     std::error_code gone;
-    if (extension == ".new" || (extension == ".spare" && i->file_size(gone) != log->segment_bytes_)) {
-      std::filesystem::remove(i->path(), gone); // half made by an earlier life, or of another size
-    } else if (extension == ".spare") {
+    if (extension == ".spare" && log->spare_.size() < kept_spare_max &&
+        i->file_size(gone) == log->segment_bytes_ && is_reusable(i->path(), log->number_ + 1)) {
       log->spare_.push_back(i->path());
+    } else if (extension == ".spare" || extension == ".new") {
+      std::filesystem::remove(i->path(),
+                              gone); // too many, of another size, damaged, or half made by an earlier life
     }
-  }
-  if (!found.segments.empty()) {
-    log->number_ = found.segments.back().number;
   }
   log->segments_.assign(found.segments.begin(), found.segments.end());
   if (auto begun = log->begin_segment(next_commit, 1); !begun) {

@@ -47,6 +47,10 @@ using entry_visitor =
 [[nodiscard]] result<log_content> read_log(const std::filesystem::path& directory, std::uint64_t applied,
                                            const entry_visitor& visit);
 
+/// Whether a file may become the segment `number`: every sector of it is absent then. One damaged sector
+/// would make the next start refuse the segment.
+[[nodiscard]] bool is_reusable(const std::filesystem::path& path, std::uint32_t number);
+
 /// The log that makes commits durable before they are in the tables. Its files are written once with zeros
 /// and used again and again, so that a sync writes data only and no metadata. Each life of a log begins a
 /// segment of its own: what an earlier life left half written is never continued. One thread.

@@ -150,6 +150,17 @@ private:
 
 } // namespace
 
+bool is_reusable(const std::filesystem::path& path, std::uint32_t number) {
+  const auto bytes = read_file(path);
+  sector_head head;
+  for (std::size_t place = 0; bytes && place * sector_bytes < bytes->size(); ++place) {
+    if (look_at(*bytes, place, number, head) == sector_kind::damaged) {
+      return false;
+    }
+  }
+  return bytes.has_value();
+}
+
 result<log_content> read_log(const std::filesystem::path& directory, std::uint64_t applied,
                              const entry_visitor& visit) {
   auto segments = list_segments(directory);
