@@ -8,6 +8,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace continuo::actors {
 
 const caf::actor& core::home_of(const instance_id& id) const {
@@ -76,10 +79,25 @@ void deliver_small(caf::event_based_actor* self, core& shared, T&& message) {
   }
 }
 
+/// Lets the messages for watched receivers wait for the sync. All of an instance's messages to one receiver wait, or none, so
+/// their order stays.
+void hold_back(const core& shared, engine::transition& decided) {
+  if (shared.watched.empty()) {
+    return;
+  }
+  const auto waits =
+    std::stable_partition(decided.sent.begin(), decided.sent.end(),
+                          [&](const messages::envelope& message) { return !shared.watched.contains(message.to); });
+  decided.released.insert(decided.released.begin(), std::make_move_iterator(waits),
+                          std::make_move_iterator(decided.sent.end()));
+  decided.sent.erase(waits, decided.sent.end());
+}
+
 } // namespace
 
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision, std::vector<journal::release> extra) {
+  hold_back(shared, decided);
   const auto writes = decided.write != engine::write_kind::none || !decided.dead_letters.empty();
   if (writes || !decided.released.empty() || !extra.empty()) {
     journal::commit commit;

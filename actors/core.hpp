@@ -19,6 +19,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 namespace continuo::actors {
@@ -76,6 +77,9 @@ public:
   std::shared_ptr<handler_pool> pool;
   std::shared_ptr<detail::log_sink> sink;
   std::shared_ptr<marker> suspects; ///< null where the store does not outlive the process
+  /// Receivers that ran when the process ended, on messages of which the store knew nothing yet. In this life messages reach
+  /// them when they are durable, so that one which ends the process again is found, and counted.
+  std::unordered_set<instance_id> watched;
   std::function<void(const error&)> failed; ///< the node must stop; any thread, any number of times
 
   // -- handles ------------------------------------------------------------------------

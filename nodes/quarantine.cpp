@@ -176,11 +176,16 @@ result<std::uint64_t> run_suspects(core& shared, const std::vector<actors::suspe
   for (const auto& one : suspects) {
     const auto& self = one.what.instance;
     result<void> ran;
-    if (const auto service = shared.execution_environments.find(self.type);
-        service != shared.execution_environments.end()) {
+    const auto service = shared.execution_environments.find(self.type);
+    if (!one.message) {
+      // What it handled may be durable nowhere, and then it comes again only if its cause does. Messages for a service go to
+      // its name alone.
+      shared.watched.insert(service == shared.execution_environments.end() ? self : instance_id{self.type, {}});
+    }
+    if (service != shared.execution_environments.end()) {
       ran = run_execution(shared, service->second, self, one.message);
     } else if (!one.message) {
-      continue; // what it handled was durable nowhere: it will not come again
+      continue;
     } else if (const auto saga = shared.saga_environments.find(self.type); saga != shared.saga_environments.end()) {
       ran = run_instance<engine::saga_machine>(shared, saga->second, self, *one.message);
     } else if (const auto keyed = shared.keyed_environments.find(self.type); keyed != shared.keyed_environments.end()) {
