@@ -272,6 +272,11 @@ lives live_through(fixture& here, customers& orders, const std::set<std::string>
           break;
         }
       }
+      for (const auto& order : healthy) {
+        if (!orders.ended().contains(order)) {
+          node->say("show " + order);
+        }
+      }
       node->say(type == "letters" ? type : "stuck " + type);
       outcome.stuck.clear();
       while (const auto line = node->hear(process::clock::now() + 10s)) {
@@ -279,6 +284,9 @@ lives live_through(fixture& here, customers& orders, const std::set<std::string>
           node->kill(SIGTERM);
           CAF_CHECK_EQUAL(number_of(node->wait()), 0);
           return outcome;
+        }
+        if (line->starts_with("shown ")) {
+          CAF_MESSAGE(*line);
         }
         if (line->starts_with("stuck ")) {
           outcome.stuck.insert(line->substr(6));

@@ -18,7 +18,7 @@
 /// Real nodes for tests: threads, a store in a temporary directory, and the order workflow with services that may be held up.
 namespace continuo::tests {
 
-/// A directory that is gone with it.
+/// A directory that is gone with it, unless CONTINUO_KEEP is set, for a look at what a test left.
 class temporary_directory {
 public:
   temporary_directory() {
@@ -30,6 +30,9 @@ public:
   }
 
   ~temporary_directory() {
+    if (std::getenv("CONTINUO_KEEP") != nullptr) {
+      return;
+    }
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);
   }

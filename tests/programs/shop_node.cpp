@@ -5,6 +5,7 @@
 //   deposit ACCOUNT      answers `taken ACCOUNT`, then `deposited ACCOUNT`
 //   charge ORDER BYTES   sends a charge alone, of an order whose name is so much longer; answers `charged ORDER`
 //   watch ORDER          answers `ended ORDER STATUS`
+//   show ORDER           answers `shown ORDER STATUS` and what it waits for
 //   stuck TYPE           answers `stuck TYPE KEY REASON` for each, then `end`
 //   letters              answers `stuck letter MESSAGE REASON` for each dead letter, then `end`
 //   fill FILE            writes to the file until the disk is full; answers `full`
@@ -197,6 +198,17 @@ void list_stuck(const client& node, const std::string& type) {
   say("end");
 }
 
+void show(const client& node, const std::string& order) {
+  const auto seen = node.show({"selling", order}).get();
+  std::string line = "shown " + order + " " + std::string{seen ? to_string(seen->status) : to_string(seen.error().code)};
+  if (seen) {
+    for (const auto& cause : seen->waiting_for) {
+      line += ", " + cause.kind + " " + cause.what + " " + cause.where;
+    }
+  }
+  say(line);
+}
+
 void list_letters(const client& node) {
   if (const auto found = node.dead_letters()) {
     for (const auto& one : *found) {
@@ -237,6 +249,8 @@ void work(const client& node) {
            "charged " + what);
     } else if (verb == "watch") {
       watch(node, what);
+    } else if (verb == "show") {
+      show(node, what);
     } else if (verb == "stuck") {
       list_stuck(node, what);
     } else if (verb == "letters") {
