@@ -1,0 +1,127 @@
+#define CAF_SUITE journal_directory
+
+#include "journal/directory.hpp"
+
+#include "tests/journal/files.hpp"
+
+#include <caf/test/dsl.hpp>
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace continuo;
+using namespace continuo::journal;
+using namespace continuo::journal::test;
+
+namespace {
+
+struct fixture {
+  scratch place;
+};
+
+std::size_t entries(const std::filesystem::path& directory) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator{directory}) {
+    ++count;
+  }
+  return count;
+}
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(directory_tests, fixture)
+
+CAF_TEST(a missing directory is made for its owner alone) {
+  const auto path = place / "a" / "data";
+  {
+    const auto held = data_directory::open(path);
+    CAF_REQUIRE(held.has_value());
+    struct stat status {};
+    CAF_CHECK_EQUAL(::stat(path.c_str(), &status), 0);
+    CAF_CHECK_EQUAL(status.st_mode & 0777u, 0700u);
+    CAF_CHECK_EQUAL(read_file(path / "FORMAT"), "continuo data directory, format 1\n");
+  }
+  CAF_CHECK(data_directory::open(path).has_value());
+}
+
+CAF_TEST(a second node in the same process is refused) {
+  const auto path = place / "data";
+  auto held = data_directory::open(path);
+  CAF_REQUIRE(held.has_value());
+  const auto second = data_directory::open(path);
+  CAF_REQUIRE(!second);
+  CAF_CHECK(code_of(second) == errc::in_use);
+  CAF_CHECK(second.error().message.find("this process (" + std::to_string(::getpid())) != std::string::npos);
+  held->reset();
+  CAF_CHECK(data_directory::open(path).has_value());
+}
+
+CAF_TEST(a second process is refused and told who holds the directory) {
+  const auto path = place / "data";
+  const auto held = data_directory::open(path);
+  CAF_REQUIRE(held.has_value());
+  const auto holder = "process " + std::to_string(::getpid());
+  const auto child = ::fork();
+  if (child == 0) {
+    const auto second = data_directory::open(path);
+    const auto refused = !second && second.error().code == errc::in_use &&
+                         second.error().message.find(holder) != std::string::npos;
+    ::_exit(refused ? 0 : 1);
+  }
+  int status = -1;
+  CAF_CHECK_EQUAL(::waitpid(child, &status, 0), child);
+  CAF_CHECK_EQUAL(status, 0);
+}
+
+CAF_TEST(a newer format is refused with both numbers and not touched) {
+  write_file(place / "FORMAT", "continuo data directory, format 7\n");
+  const auto refused = data_directory::open(place.path());
+  CAF_REQUIRE(!refused);
+  CAF_CHECK(code_of(refused) == errc::newer_version);
+  CAF_CHECK(refused.error().message.find("format 7") != std::string::npos);
+  CAF_CHECK(refused.error().message.find("knows 1") != std::string::npos);
+  CAF_CHECK_EQUAL(entries(place.path()), 1u);
+}
+
+CAF_TEST(an unreadable format is refused as damage) {
+  for (const auto* text :
+       {"", "continuo data directory, format 1", "continuo data directory, format x\n",
+        "continuo data directory, format 0\n", "continuo data directory, format 1 \n", "what\n"}) {
+    write_file(place / "FORMAT", text);
+    const auto refused = data_directory::open(place.path());
+    CAF_REQUIRE(!refused);
+    CAF_CHECK(code_of(refused) == errc::corrupt);
+    CAF_CHECK_EQUAL(entries(place.path()), 1u);
+  }
+}
+
+CAF_TEST(a directory of somebody else is refused and nothing made in it) {
+  write_file(place / "holiday.jpg", "x");
+  const auto refused = data_directory::open(place.path());
+  CAF_REQUIRE(!refused);
+  CAF_CHECK(code_of(refused) == errc::invalid_configuration);
+  CAF_CHECK(refused.error().message.find("holiday.jpg") != std::string::npos);
+  CAF_CHECK_EQUAL(entries(place.path()), 1u);
+}
+
+CAF_TEST(a file in place of the directory or on the way to it is an error with its path) {
+  write_file(place / "file", "x");
+  const auto refused = data_directory::open(place / "file");
+  CAF_REQUIRE(!refused);
+  CAF_CHECK(code_of(refused) == errc::invalid_configuration);
+  const auto below = data_directory::open(place / "file" / "data");
+  CAF_REQUIRE(!below);
+  CAF_CHECK(code_of(below) == errc::storage_failed);
+  CAF_CHECK(below.error().message.find((place / "file").string()) != std::string::npos);
+}
+
+CAF_TEST(an unwritable directory is an error with path and reason) {
+  // Root may write everywhere, but not into /proc.
+  const auto refused = data_directory::open("/proc/continuo");
+  CAF_REQUIRE(!refused);
+  CAF_CHECK(code_of(refused) == errc::storage_failed);
+  CAF_CHECK(refused.error().message.find("/proc/continuo: ") != std::string::npos);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()

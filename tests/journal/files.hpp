@@ -1,0 +1,125 @@
+#pragma once
+
+#include "journal/rocksdb_store.hpp"
+#include "journal/store.hpp"
+
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <string>
+
+/// What the suites of the stores share.
+namespace continuo::journal::test {
+
+using contents = std::map<std::string, std::string, std::less<>>;
+
+/// A directory of its own that goes with this object; in memory where the machine allows, for suites that
+/// open a store thousands of times.
+class scratch {
+public:
+  scratch() {
+    const std::filesystem::path memory{"/dev/shm"};
+    const auto base = std::filesystem::is_directory(memory) ? memory : std::filesystem::temp_directory_path();
+    auto pattern = (base / "continuo-XXXXXX").string();
+    path_ = ::mkdtemp(pattern.data());
+  }
+  scratch(const scratch&) = delete;
+  scratch& operator=(const scratch&) = delete;
+  ~scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path operator/(const char* name) const { return path_ / name; }
+
+private:
+  std::filesystem::path path_;
+};
+
+inline operation put(std::string key, std::string value) {
+  return {operation::kind::put, std::move(key), std::move(value)};
+}
+
+inline operation erase(std::string key) {
+  return {operation::kind::erase, std::move(key), {}};
+}
+
+/// Why something failed; no code at all if it did not.
+template <class T>
+errc code_of(const result<T>& outcome) {
+  return outcome ? errc{} : outcome.error().code;
+}
+
+/// Everything in the store, or why it cannot be read.
+inline result<contents> read_all(const store& from) {
+  contents all;
+  auto scanned = from.scan("", [&](std::string_view key, std::string_view value) {
+    all.emplace(key, value);
+    return true;
+  });
+  if (!scanned) {
+    return tl::unexpected(scanned.error());
+  }
+  return all;
+}
+
+/// Small files, so that a test may try every byte of them.
+inline rocksdb_options small(const std::filesystem::path& directory) {
+  rocksdb_options options;
+  options.directory = directory;
+  options.memory_bytes = 8u << 20;
+  options.segment_bytes = 64u << 10;
+  return options;
+}
+
+/// The `number`th batch of a run that anybody can repeat: overwrites, erases and history.
+inline batch numbered_batch(std::uint64_t number) {
+  const auto text = std::to_string(number);
+  batch changes{put("rorder" + std::string(1, '\0') + std::to_string(number % 7),
+                    std::string(40 + number % 300, 'a') + text),
+                put("h" + std::string(8 - text.size(), '0') + text, "history " + text)};
+  if (number % 5 == 0) {
+    changes.push_back(erase("rorder" + std::string(1, '\0') + std::to_string(number / 5 % 7)));
+  }
+  changes.push_back(put("mlast", text));
+  return changes;
+}
+
+/// What a store holds after the first `count` batches.
+inline contents after(std::uint64_t count) {
+  contents all;
+  for (std::uint64_t number = 1; number <= count; ++number) {
+    for (auto& change : numbered_batch(number)) {
+      if (change.what == operation::kind::put) {
+        all[change.key] = change.value;
+      } else {
+        all.erase(change.key);
+      }
+    }
+  }
+  return all;
+}
+
+/// How many whole batches `all` is the result of.
+inline std::uint64_t count_of(const contents& all) {
+  const auto last = all.find("mlast");
+  return last == all.end() ? 0 : std::stoull(last->second);
+}
+
+inline std::string read_file(const std::filesystem::path& path) {
+  std::ifstream file{path, std::ios::binary};
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  return bytes.str();
+}
+
+inline void write_file(const std::filesystem::path& path, std::string_view bytes) {
+  std::ofstream{path, std::ios::binary | std::ios::trunc}.write(bytes.data(),
+                                                                static_cast<std::streamsize>(bytes.size()));
+}
+
+} // namespace continuo::journal::test

@@ -1,0 +1,166 @@
+// ctest: timeout=300
+#define CAF_SUITE journal_rocksdb_store
+
+#include "journal/rocksdb_store.hpp"
+
+#include "journal/commit_log.hpp"
+#include "tests/journal/files.hpp"
+
+#include <caf/test/dsl.hpp>
+
+#include <algorithm>
+#include <csignal>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace continuo;
+using namespace continuo::journal;
+using namespace continuo::journal::test;
+
+namespace {
+
+struct fixture {
+  scratch place;
+};
+
+/// Starts the writer, kills it once it has said `until` lines, and returns the last number that it said.
+std::uint64_t run_writer(const std::filesystem::path& directory, int until) {
+  int ends[2];
+  CAF_REQUIRE_EQUAL(::pipe(ends), 0);
+  const auto child = ::fork();
+  if (child == 0) {
+    ::dup2(ends[1], 1);
+    ::close(ends[0]);
+    ::close(ends[1]);
+    ::execl(CONTINUO_PROGRAMS_DIR "/store_writer", "store_writer", directory.c_str(), nullptr);
+    ::_exit(127);
+  }
+  ::close(ends[1]);
+  std::string said;
+  int lines = 0;
+  char buffer[4'096];
+  for (ssize_t length = 0; (length = ::read(ends[0], buffer, sizeof buffer)) > 0;) {
+    said.append(buffer, static_cast<std::size_t>(length));
+    lines += static_cast<int>(std::count(buffer, buffer + length, '\n'));
+    if (lines >= until) {
+      ::kill(child,
+             SIGKILL); // it goes on committing until this arrives; the rest of what it said is read below
+    }
+  }
+  ::close(ends[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CAF_CHECK(WIFSIGNALED(status));
+  const auto end = said.rfind('\n');
+  CAF_REQUIRE(end != std::string::npos);
+  const auto begin = end == 0 ? std::string::npos : said.rfind('\n', end - 1);
+  return std::stoull(said.substr(begin == std::string::npos ? 0 : begin + 1));
+}
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(rocksdb_store_tests, fixture)
+
+CAF_TEST(what was committed is there after opening again) {
+  for (std::uint64_t number = 1; number <= 60; ++number) {
+    auto opened = rocksdb_store::open(small(place / "journal"));
+    CAF_REQUIRE(opened.has_value());
+    CAF_CHECK(*read_all(**opened) == after(number - 1));
+    CAF_CHECK((*opened)->commit(numbered_batch(number)).has_value());
+    CAF_CHECK(*read_all(**opened) == after(number));
+    CAF_CHECK(**(*opened)->get("mlast") == std::to_string(number));
+    CAF_CHECK(!*(*opened)->get("nothing"));
+  }
+  const auto log = read_log(place / "journal" / "log", ~std::uint64_t{0} - 1,
+                            [](auto, const auto&) { return result<void>{}; });
+  CAF_CHECK_LESS_OR_EQUAL(log->segments.size(), 2u);
+}
+
+CAF_TEST(the log is used again and does not grow) {
+  auto opened = rocksdb_store::open(small(place / "journal"));
+  CAF_REQUIRE(opened.has_value());
+  for (std::uint64_t number = 1; number <= 6'000; ++number) {
+    CAF_REQUIRE((*opened)->commit(numbered_batch(number)).has_value());
+  }
+  std::uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::directory_iterator{place / "journal" / "log"}) {
+    bytes += entry.file_size();
+  }
+  CAF_CHECK_LESS(bytes, 40u * (64u << 10)); // 6,000 batches took more than 90 segments
+  CAF_CHECK(*read_all(**opened) == after(6'000));
+  opened->reset();
+  opened = rocksdb_store::open(small(place / "journal"));
+  CAF_REQUIRE(opened.has_value());
+  CAF_CHECK(*read_all(**opened) == after(6'000));
+}
+
+CAF_TEST(a commit larger than a log segment is kept) {
+  auto opened = rocksdb_store::open(small(place / "journal"));
+  CAF_REQUIRE(opened.has_value());
+  const std::string large(1u << 20, 'l');
+  CAF_CHECK((*opened)->commit({put("rlarge", large), put("rsmall", "s")}).has_value());
+  CAF_CHECK((*opened)->commit({put("rafter", "a")}).has_value());
+  opened->reset();
+  opened = rocksdb_store::open(small(place / "journal"));
+  CAF_REQUIRE(opened.has_value());
+  CAF_CHECK(*read_all(**opened) == contents({{"rlarge", large}, {"rsmall", "s"}, {"rafter", "a"}}));
+}
+
+CAF_TEST(two stores on one directory are refused) {
+  const auto first = rocksdb_store::open(small(place / "journal"));
+  CAF_REQUIRE(first.has_value());
+  const auto second = rocksdb_store::open(small(place / "journal"));
+  CAF_REQUIRE(!second);
+  CAF_CHECK(code_of(second) == errc::in_use);
+  CAF_CHECK((*first)->commit(numbered_batch(1)).has_value());
+}
+
+CAF_TEST(a killed process leaves every batch that it acknowledged) {
+  const auto rounds =
+      std::getenv("CONTINUO_LONG") && std::string{std::getenv("CONTINUO_LONG")} == "1" ? 300 : 8;
+  for (int round = 0; round < rounds; ++round) {
+    const auto acknowledged = run_writer(place / "journal", 1 + round * 37 % 400);
+    auto opened = rocksdb_store::open(small(place / "journal"));
+    CAF_REQUIRE(opened.has_value());
+    const auto all = read_all(**opened);
+    CAF_REQUIRE(all.has_value());
+    CAF_CHECK_LESS_OR_EQUAL(acknowledged, count_of(*all));
+    CAF_CHECK(*all == after(count_of(*all)));
+  }
+}
+
+CAF_TEST(a full disk is an error and loses nothing acknowledged) {
+  const auto disk = place / "disk";
+  std::filesystem::create_directory(disk);
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=3m") != 0) {
+    CAF_MESSAGE("skipped: mounting a small disk takes root");
+    return;
+  }
+  std::uint64_t acknowledged = 0;
+  {
+    auto opened = rocksdb_store::open(small(disk / "journal"));
+    CAF_REQUIRE(opened.has_value());
+    result<void> done;
+    while (acknowledged < 100'000 && (done = (*opened)->commit(numbered_batch(acknowledged + 1)))) {
+      ++acknowledged;
+    }
+    CAF_CHECK(!done);
+    if (!done) {
+      CAF_CHECK(code_of(done) == errc::storage_full);
+      CAF_CHECK((*opened)->commit({put("rlater", "x")}).error() == done.error());
+    }
+  }
+  CAF_CHECK_EQUAL(::mount("tmpfs", disk.c_str(), "tmpfs", MS_REMOUNT, "size=64m"), 0);
+  {
+    auto opened = rocksdb_store::open(small(disk / "journal"));
+    CAF_REQUIRE(opened.has_value());
+    const auto all = read_all(**opened);
+    CAF_CHECK(*all == after(count_of(*all)));
+    CAF_CHECK_LESS_OR_EQUAL(acknowledged, count_of(*all));
+    CAF_CHECK_LESS_OR_EQUAL(count_of(*all), acknowledged + 1);
+  }
+  CAF_CHECK_EQUAL(::umount(disk.c_str()), 0);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
