@@ -145,17 +145,21 @@ caf::behavior journal_actor(caf::stateful_actor<journal_state>* self, journal_op
       if (state.stopped) {
         return;
       }
+      const auto hurried = !one.releases.empty();
       state.waiting_bytes += size_of(one);
       state.waiting.push_back(std::move(one));
       if (state.waiting_bytes >= shared->batch_bytes_max) {
         write_waiting(self, *shared);
-      } else if (!state.flush_sent) {
+      } else if (hurried && !state.flush_sent) {
         state.flush_sent = true;
         self->send(self, flush{});
+      } else if (!hurried && !state.flush_sent && !state.later_sent) {
+        state.later_sent = true;
+        self->delayed_send(self, shared->patience, flush{false});
       }
     },
-    [self, shared](flush) {
-      self->state.flush_sent = false;
+    [self, shared](flush which) {
+      (which.hurried ? self->state.flush_sent : self->state.later_sent) = false;
       write_waiting(self, *shared);
     },
   };

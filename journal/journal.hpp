@@ -37,8 +37,11 @@ struct commit {
   std::vector<release> releases;
 };
 
-/// Sent by the journal to itself: it stands behind every commit that waits already, and writes them all at once.
-struct flush {};
+/// Sent by the journal to itself: it stands behind every commit that waits already, and writes them all at once. Sent at once
+/// for a commit that somebody waits for, after a moment for others: what nobody waits for needs no sync of its own.
+struct flush {
+  bool hurried = true;
+};
 
 /// What the journal has done since it started. Written by the journal, read by any thread.
 struct counters {
@@ -59,6 +62,7 @@ struct journal_options {
   std::shared_ptr<counters> done = std::make_shared<counters>();
   std::size_t batch_bytes_max = 16u << 20; ///< a batch that grows beyond is written before the flush comes
   std::uint64_t disk_reserve = 256u << 20; ///< bytes that should stay free
+  std::chrono::milliseconds patience{1};   ///< how long a commit that nobody waits for may wait for company
   /// Called on the journal's thread, once, with the first error of the store. Nothing is released after it.
   std::function<void(const error&)> failed;
   /// Called on the journal's thread when the free space falls below the reserve, or is above it again.
@@ -69,6 +73,7 @@ struct journal_state {
   std::vector<commit> waiting;
   std::size_t waiting_bytes = 0;
   bool flush_sent = false;
+  bool later_sent = false; // a flush that is not hurried
   bool stopped = false; // after an error: unknown what is written, so nothing is written or released any more
   bool is_low = false;
   std::uint64_t revision = 0;

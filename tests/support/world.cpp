@@ -136,7 +136,7 @@ std::string world::status_of(const std::string& type, const std::string& key) {
 }
 
 result<void> world::operate(std::future<result<void>> verb) {
-  run();
+  settle();
   return pending<void>{std::move(verb)}.get();
 }
 

@@ -66,6 +66,9 @@ public:
   /// Runs until nothing can go on without time passing.
   void run();
 
+  /// Runs until everything decided is durable as well: the journal lets what nobody waits for wait for a moment.
+  void settle() { run_for(std::chrono::milliseconds{5}); }
+
   /// Runs one job; false where there is none.
   bool step() { return coordinator().try_run_once(); }
 
@@ -84,14 +87,14 @@ public:
   template <class Event>
   publication publish(const Event& event, publish_options options = {}) {
     auto sent = client().publish(event, options);
-    run();
+    settle();
     return sent;
   }
 
   template <class Command>
   pending<typename Command::reply> send(const Command& command) {
     pending<typename Command::reply> sent{client().send(command)};
-    run();
+    settle();
     return sent;
   }
 
