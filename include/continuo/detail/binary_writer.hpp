@@ -154,6 +154,7 @@ private:
   template <class T>
   void save_container(const T& value) {
     using element_type = typename T::value_type;
+    detail::check_element_type<detail::stored_element<T>>();
     save_varint(value.size());
     if constexpr (detail::unordered<T>) {
       for (const auto* element : detail::in_key_order(value)) {

@@ -151,10 +151,10 @@ template <fixed_number Number>
 inline constexpr bool block_of_numbers<std::vector<Number>> =
     !std::is_same_v<Number, bool> && (sizeof(Number) == 1 || std::endian::native == std::endian::little);
 
-/// An element of a map or set as it can be read: its key is not const.
+/// A container's element as it can be read: the key of a map's is not const.
 template <class T>
 struct stored_element_of {
-  using type = typename T::key_type;
+  using type = typename T::value_type;
 };
 template <map_type T>
 struct stored_element_of<T> {
