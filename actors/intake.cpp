@@ -139,6 +139,9 @@ void on_room(intake* self, const std::shared_ptr<core>& shared) {
 void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& command) {
   auto& state = self->state;
   auto refused = objection(state);
+  if (!refused) {
+    refused = start_objection(state, *shared);
+  }
   auto where = refused ? result<engine::destination>{tl::unexpected(*refused)}
                        : shared->routes.command(command.type, command.payload);
   if (!where) {
@@ -165,6 +168,7 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
     releases = when_durable(*shared, [reply = std::move(command.taken), id] { reply(accepted{id, {}}); });
   }
   act(self, *shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision, std::move(releases));
+  shared->count_in_flight(self, 1); // until its outcome is here
   state.messages.emplace(id, std::move(taken));
 }
 
@@ -202,6 +206,7 @@ void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages
   }
   act(self, *shared, decided, sent.stored.self, [&] { return encode(sent.stored); }, revision, std::move(releases));
   state.messages.erase(found); // the record stays for those who ask later; it expires
+  shared->count_in_flight(self, -1);
 }
 
 void on_receipt(intake* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
@@ -248,9 +253,7 @@ void on_adopt(intake* self, const std::shared_ptr<core>& shared, adopt& record) 
   engine::transition decided;
   adopted->mail.resend(decided, nullptr);
   act(self, *shared, decided, adopted->stored.self, {}, 0);
-  if (adopted->stored.kind == engine::record_kind::publish) {
-    shared->count_in_flight(self, 1);
-  }
+  shared->count_in_flight(self, 1);
   self->state.messages.emplace(*id, std::move(adopted));
 }
 

@@ -293,6 +293,9 @@ void node_runtime::spawn_actors() {
     own_config_ = std::make_unique<caf::actor_system_config>();
     const auto threads = config_.threads != 0 ? config_.threads : std::max(1u, std::thread::hardware_concurrency());
     own_config_->set("scheduler.max-threads", std::size_t{threads});
+    // Work stealing polls, then sleeps up to 10 ms: one order alone took 1,039 us instead of 855 us, and more in flight went
+    // no faster.
+    own_config_->set("scheduler.policy", caf::atom("sharing"));
     own_system_ = std::make_unique<caf::actor_system>(*own_config_);
     system_ = own_system_.get();
   }

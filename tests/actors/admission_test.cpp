@@ -74,6 +74,20 @@ CAF_TEST(other events are taken when no start is) {
   CAF_CHECK_EQUAL(here.status_of("fulfilment", "o-0"), "compensated");
 }
 
+CAF_TEST(commands of clients count as well) {
+  std::vector<pending<payment_completed>> sent;
+  for (int i = 0; i < 4; ++i) {
+    sent.push_back(here.send(make_payment{"c-" + std::to_string(i), 1}));
+  }
+  CAF_REQUIRE(sent.back().is_ready());
+  CAF_CHECK(sent.back().get().error().code == errc::overloaded);
+  CAF_CHECK(!sent.front().is_ready());
+  down = false;
+  here.run_for(1s);
+  CAF_CHECK(sent.front().is_ready() && sent.front().get().has_value());
+  CAF_CHECK_EQUAL(here.node().figures().in_flight, 0);
+}
+
 CAF_TEST(with the disk nearly full starts are refused) {
   down = false;
   here.disk().set_free_bytes(1'000);
