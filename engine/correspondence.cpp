@@ -91,15 +91,19 @@ message_id correspondence::predecessor_of(const instance_id& to, const message_i
   if (to.key.empty()) {
     return found;
   }
-  const auto look = [&](const auto& entries) {
-    for (const auto& entry : entries) {
-      if (entry.id < before && entry.id > found && entry.to == to) {
-        found = entry.id;
-      }
+  const auto look = [&](const auto& entry) {
+    if (entry.id < before && entry.id > found && entry.to == to) {
+      found = entry.id;
     }
   };
-  look(record_->requests);
-  look(record_->outbox);
+  for (const auto& sent : record_->requests) {
+    look(sent);
+  }
+  for (const auto& sent : record_->outbox) {
+    if (!sent.in_reply_to) { // the receiver knows a reply by its closed request and has no entry to compare it with
+      look(sent);
+    }
+  }
   return found;
 }
 
