@@ -45,14 +45,14 @@ struct fixture : world {
 
 CAF_TEST_FIXTURE_SCOPE(delivery_cases_tests, fixture)
 
-CAF_TEST(case 11 : the write that causes messages comes in the same transition as they) {
+CAF_TEST(case 11 - the write that causes messages comes in the same transition as they) {
   play().on_placed = [](order&, const placed&, saga_context& context) { context.send(reserve{"nail", 1}); };
   const auto decided = saga.take(event(placed{"o-1", 42}));
   CAF_CHECK(decided.write == write_kind::put);
   CAF_CHECK_EQUAL(sent_by(decided), "reserve");
 }
 
-CAF_TEST(case 12 : after a restart everything unacknowledged is sent again in order and before anything new) {
+CAF_TEST(case 12 - after a restart everything unacknowledged is sent again in order and before anything new) {
   start_with_reserves(3);
   const auto again = saga.crash();
   CAF_REQUIRE_EQUAL(again.sent.size(), 3u);
@@ -71,7 +71,7 @@ CAF_TEST(case 12 : after a restart everything unacknowledged is sent again in or
   }
 }
 
-CAF_TEST(case 13 : an effect goes with the write of the transition that wants it) {
+CAF_TEST(case 13 - an effect goes with the write of the transition that wants it) {
   play().on_placed = [](order&, const placed&, saga_context& context) {
     context.send(pay{});
     context.send(note{});
@@ -82,7 +82,7 @@ CAF_TEST(case 13 : an effect goes with the write of the transition that wants it
   CAF_CHECK_EQUAL(sent_by(saga.crash()), "note (pay)");
 }
 
-CAF_TEST(case 14 : the key of an effect comes from its cause and not from a revision of its own) {
+CAF_TEST(case 14 - the key of an effect comes from its cause and not from a revision of its own) {
   const auto sent = command(pay{"o-1", 42}, sender, {"payment", ""});
   execution_box first{*this, payment, sent};
   CAF_CHECK_EQUAL(first.machine().idempotency_key(), to_string(sent.id));
@@ -94,7 +94,7 @@ CAF_TEST(case 14 : the key of an effect comes from its cause and not from a revi
   CAF_CHECK_NOT_EQUAL(other.machine().idempotency_key(), to_string(sent.id));
 }
 
-CAF_TEST(case 15: a message that waits keeps later ones of its sender back and is not taken for a duplicate) {
+CAF_TEST(case 15 - a message that waits keeps later ones of its sender back and is not taken for a duplicate) {
   bool works = false;
   play_shelf().on_reserve = [&](testing::shelf& state, const reserve& sent,
                                 keyed_context&) -> outcome<reserved> {
@@ -114,7 +114,7 @@ CAF_TEST(case 15: a message that waits keeps later ones of its sender back and i
   CAF_CHECK_EQUAL(pieces(), 89);
 }
 
-CAF_TEST(case 15: a message that comes before its predecessor is called for) {
+CAF_TEST(case 15 - a message that comes before its predecessor is called for) {
   const auto first = take_from_shelf(1);
   const auto second = take_from_shelf(10, first.id);
   const auto decided = shelf.take(second);
@@ -126,7 +126,7 @@ CAF_TEST(case 15: a message that comes before its predecessor is called for) {
   CAF_CHECK_EQUAL(pieces(), 89);
 }
 
-CAF_TEST(case 15: a predecessor dropped before there was a record does not keep its successor for ever) {
+CAF_TEST(case 15 - a predecessor dropped before there was a record does not keep its successor for ever) {
   // o-2 sends two events; the first finds no instance and is discarded, then somebody else starts the
   // instance.
   const instance_id other{"order", "o-2"};
@@ -143,7 +143,7 @@ CAF_TEST(case 15: a predecessor dropped before there was a record does not keep 
   CAF_CHECK_EQUAL(edge_of(saga.take(second)), "event");
 }
 
-CAF_TEST(case 15: a predecessor forgotten while its successor waited does not keep it for ever) {
+CAF_TEST(case 15 - a predecessor forgotten while its successor waited does not keep it for ever) {
   const auto first = take_from_shelf(1);
   auto second = take_from_shelf(10, first.id);
   const auto answer = shelf.take(first).sent.front();
@@ -156,7 +156,21 @@ CAF_TEST(case 15: a predecessor forgotten while its successor waited does not ke
   CAF_CHECK_EQUAL(edge_of(shelf.take(second)), "handled");
 }
 
-CAF_TEST(case 16 : a dead letter keeps the key of its command and says whether its requester was told) {
+CAF_TEST(case 15 - a reply is no predecessor because its receiver has no entry for it) {
+  play_shelf().on_reserve = [](testing::shelf&, const reserve&, keyed_context& context) -> outcome<reserved> {
+    context.publish(changed{"o-1", 1});
+    return reserved{0};
+  };
+  start_with_reserves(1);
+  const auto decided = shelf.take(saga.crash().sent.front());
+  CAF_REQUIRE_EQUAL(decided.sent.size(), 2u);
+  play().on_reserved = [](order&, const reserved&, saga_context& context) { context.expect<changed>(); };
+  for (const auto& message : decided.sent) {
+    CAF_CHECK_NOT_EQUAL(edge_of(saga.take(message)), "hold");
+  }
+}
+
+CAF_TEST(case 16 - a dead letter keeps the key of its command and says whether its requester was told) {
   auto broken = command(pay{"o-1", 42}, sender, {"payment", ""});
   CAF_CHECK(requester_was_told(dead_letter_of(broken, "why", now.wall, 3, true)));
   const auto letter = dead_letter_of(broken, "why", now.wall, 3);
@@ -175,7 +189,7 @@ CAF_TEST(case 16 : a dead letter keeps the key of its command and says whether i
   CAF_CHECK_EQUAL(execution_box(*this, payment, broken).machine().idempotency_key(), "the first one");
 }
 
-CAF_TEST(case 18 : giving up abandons a request and does not close it) {
+CAF_TEST(case 18 - giving up abandons a request and does not close it) {
   play().on_placed = [](order&, const placed&, saga_context& context) {
     context.send(pay{"o-1", 42});
     context.set_timer("overdue", 1s, overdue{});
@@ -194,7 +208,7 @@ CAF_TEST(case 18 : giving up abandons a request and does not close it) {
   CAF_CHECK_EQUAL(sent_by(late), "(refund)");
 }
 
-CAF_TEST(case 19 : a command whose failure was told says so in its dead letter) {
+CAF_TEST(case 19 - a command whose failure was told says so in its dead letter) {
   payment.retry({.attempts = 1});
   execution_box of_saga{*this, payment, command(pay{}, sender, {"payment", ""})};
   of_saga.begin();
@@ -204,7 +218,7 @@ CAF_TEST(case 19 : a command whose failure was told says so in its dead letter) 
   CAF_CHECK(!requester_was_told(of_client.fails("no").dead_letters.front()));
 }
 
-CAF_TEST(case 21: a key that lives twice is not taken for its first life) {
+CAF_TEST(case 21 - a key that lives twice is not taken for its first life) {
   play().on_placed = [](order&, const placed&, saga_context& context) {
     context.publish(changed{"o-9", 1});
     context.complete("first");
@@ -233,7 +247,7 @@ CAF_TEST(case 21: a key that lives twice is not taken for its first life) {
   CAF_CHECK_EQUAL(saga.current().result, "");
 }
 
-CAF_TEST(case 22 : nothing is deleted while the start event may come again) {
+CAF_TEST(case 22 - nothing is deleted while the start event may come again) {
   play().on_placed = [](order&, const placed&, saga_context& context) { context.complete(); };
   const auto start = event(placed{"o-1", 42});
   saga.take(start);
@@ -243,7 +257,7 @@ CAF_TEST(case 22 : nothing is deleted while the start event may come again) {
   CAF_CHECK_EQUAL(edge_of(saga.take(start)), "duplicate");
 }
 
-CAF_TEST(case 23 : an event at a stateless service keeps its record until its sender says forget) {
+CAF_TEST(case 23 - an event at a stateless service keeps its record until its sender says forget) {
   auto heard = event(shipped_out{"o-1"}, sender);
   heard.to = {"mail", ""};
   execution_box done{*this, mail, heard};
@@ -259,7 +273,7 @@ CAF_TEST(case 23 : an event at a stateless service keeps its record until its se
   CAF_CHECK(!done.stored());
 }
 
-CAF_TEST(case 27: a timer that was set again does not fire for the old one) {
+CAF_TEST(case 27 - a timer that was set again does not fire for the old one) {
   play().on_placed = [](order&, const placed&, saga_context& context) {
     context.set_timer("t", 1s, overdue{1});
   };
