@@ -5,7 +5,6 @@
 #include <exception>
 #include <new>
 #include <stdexcept>
-#include <utility>
 
 namespace continuo {
 
@@ -14,9 +13,20 @@ namespace {
 // What a thread keeps between two calls of `encode`; a larger string is given back to the system.
 constexpr std::size_t scratch_bytes_max = 64 * 1024;
 
-std::string& kept_scratch() {
-  thread_local std::string kept;
-  return kept;
+// Survives the string below, so that what encodes at the very end of a thread finds out that it is gone.
+thread_local bool scratch_is_gone = false;
+
+struct scratch_holder {
+  std::string kept;
+  ~scratch_holder() { scratch_is_gone = true; }
+};
+
+std::string* kept_scratch() {
+  if (scratch_is_gone) {
+    return nullptr;
+  }
+  thread_local scratch_holder holder;
+  return &holder.kept;
 }
 
 [[noreturn]] void refuse(std::size_t offset, const std::string& what) {
@@ -28,13 +38,16 @@ std::string& kept_scratch() {
 namespace detail {
 
 // Taken, not referred to: a `serialize` that encodes something itself gets a string of its own.
-scratch::scratch() : bytes_(std::exchange(kept_scratch(), {})) {
-  bytes_.clear();
+scratch::scratch() {
+  if (auto* kept = kept_scratch()) {
+    bytes_.swap(*kept);
+    bytes_.clear();
+  }
 }
 
 scratch::~scratch() {
-  if (bytes_.capacity() <= scratch_bytes_max) {
-    kept_scratch() = std::move(bytes_);
+  if (auto* kept = kept_scratch(); kept != nullptr && bytes_.capacity() <= scratch_bytes_max) {
+    kept->swap(bytes_);
   }
 }
 
