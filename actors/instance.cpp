@@ -78,6 +78,7 @@ void instance_actor<Machine>::on_envelope(messages::envelope& message) {
   if constexpr (!is_saga) {
     if (!waiting_.empty() || machine_->is_full()) {
       waiting_.push_back(std::move(message));
+      want_tick();
       return;
     }
   }
@@ -206,6 +207,12 @@ void instance_actor<Machine>::on_try_again() {
 template <class Machine>
 void instance_actor<Machine>::on_tick() {
   tick_armed_ = false;
+  if constexpr (!is_saga) {
+    if (!waiting_.empty()) {
+      machine_->widen();
+      handle_waiting();
+    }
+  }
   const auto revision = core_->next_revision();
   carry_out(machine_->flush(core_->time->now(), revision), revision);
 }
@@ -245,11 +252,18 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
   if (again) {
     delayed_send(this, *again, try_again{});
   }
-  if (machine_->dirty() && !tick_armed_) {
+  if (machine_->dirty() || !waiting_.empty()) {
+    want_tick();
+  }
+  leave_if_asked();
+}
+
+template <class Machine>
+void instance_actor<Machine>::want_tick() {
+  if (!tick_armed_) {
     tick_armed_ = true;
     send(start_.shard, wants_tick{start_.self});
   }
-  leave_if_asked();
 }
 
 template <class Machine>

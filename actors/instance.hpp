@@ -53,6 +53,7 @@ private:
   void handle_waiting();
   void carry_out(engine::transition&& decided, std::uint64_t revision, std::vector<journal::release> extra = {});
   void release_answer(std::function<void()> answer);
+  void want_tick();
   void leave_if_asked();
   bool is_parked() const;
   void count(bool parked);

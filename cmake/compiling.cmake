@@ -41,3 +41,13 @@ function(continuo_warnings target)
     target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
   endif()
 endfunction()
+
+# One thread makes a message, another one frees it: glibc's allocator takes a lock for that, jemalloc does not. The library
+# leaves the choice to the application; our own programs link it. Never below a sanitizer, which brings its own.
+find_library(JEMALLOC_LIBRARY jemalloc)
+function(continuo_link_allocator target)
+  if(JEMALLOC_LIBRARY AND NOT CONTINUO_SANITIZE)
+    target_link_options(${target} PRIVATE -Wl,--no-as-needed)
+    target_link_libraries(${target} PRIVATE "${JEMALLOC_LIBRARY}")
+  endif()
+endfunction()

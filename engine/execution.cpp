@@ -204,7 +204,8 @@ transition execution::receive(const envelope& again, const moment& now, std::uin
   transition out;
   next_index_ = 0;
   if (again.kind == message_kind::withdrawal) {
-    const auto never_ran = record_.attempts == 0 && record_.deaths == 0;
+    // A command from before this life may have begun in another one that left no trace.
+    const auto never_ran = record_.attempts == 0 && record_.deaths == 0 && id_.revision > environment_->begun_at;
     if (phase_ == phase::waiting && never_ran) {
       out.edge = "withdrawn";
       answer(out, message_kind::failure, failure_payload(failure_kind::withdrawn, "withdrawn"), now, revision);

@@ -37,6 +37,7 @@ struct execution_environment {
   const routing_table* routes = nullptr;
   std::uint64_t store = 0;
   std::uint64_t seed = 0;
+  std::uint64_t begun_at = 0; ///< the last revision before this life: a command that is older may have begun in another
 };
 
 /// One command or event in execution at a stateless service. Pure: it decides; the service actor runs the handlers.

@@ -95,6 +95,14 @@ transition keyed_machine::receive(const envelope& message, const moment& now, st
   return out;
 }
 
+transition keyed_machine::receive(const messages::receipt& receipt) {
+  auto out = mail_.receive(receipt);
+  if (record_.outbox.size() < window_min / 2 && record_.inbox.size() < window_min / 2) {
+    window_ = window_min;
+  }
+  return out;
+}
+
 transition keyed_machine::try_again(const moment& now, std::uint64_t revision) {
   transition out;
   const auto message = std::move(*retrying_);

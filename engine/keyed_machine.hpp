@@ -5,6 +5,7 @@
 #include "engine/routing.hpp"
 #include "engine/transition.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <span>
 
@@ -44,7 +45,7 @@ public:
 
   transition receive(const envelope& message, const moment& now, std::uint64_t revision);
   transition try_again(const moment& now, std::uint64_t revision); ///< @pre `retrying()`
-  transition receive(const messages::receipt& receipt) { return mail_.receive(receipt); }
+  transition receive(const messages::receipt& receipt);
   transition called(const messages::call_for& call) const { return mail_.called(call); }
   transition flush(const moment& now, std::uint64_t revision);
   transition suspect(const envelope& message, const moment& now, std::uint64_t revision);
@@ -59,13 +60,17 @@ public:
 
   /// Whether so many replies are unacknowledged that the next command should wait: this bounds what one write holds,
   /// whatever the number of senders.
-  bool is_full() const { return record_.outbox.size() >= window || record_.inbox.size() >= window; }
+  bool is_full() const { return record_.outbox.size() >= window_ || record_.inbox.size() >= window_; }
+
+  /// Lets more be unacknowledged, once a second has passed without room: senders that are paused or stuck must not block the
+  /// key for everybody. Ends at the bounds of a record; as few as usual are enough again when the receipts have come.
+  void widen() { window_ = std::min(window_ + window_min, inbox_senders_max); }
 
   const record& current() const { return record_; }
   std::string encoded() const { return encode(record_); }
 
 private:
-  static constexpr std::size_t window = 32;
+  static constexpr std::size_t window_min = 32;
 
   void handle(transition& out, const envelope& message, const moment& now, std::uint64_t revision);
   result<std::vector<outgoing>> events_of(const detail::intents& asked) const;
@@ -84,6 +89,7 @@ private:
   std::optional<envelope> retrying_;
   std::uint32_t attempts_ = 0;
   std::uint32_t next_index_ = 0;
+  std::size_t window_ = window_min;
 };
 
 } // namespace continuo::engine

@@ -19,7 +19,7 @@ properties properties_of(errc code) {
   case errc::unknown_type:
     return {"unknown_type", false, 404, 0};
   case errc::newer_version:
-    return {"newer_version", false, 400, 0};
+    return {"newer_version", false, 400, 3};
   case errc::invalid_definition:
     return {"invalid_definition", false, 400, 0};
   case errc::invalid_configuration:

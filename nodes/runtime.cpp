@@ -247,7 +247,8 @@ result<void> node_runtime::start() {
     }
     std::size_t threads = 0;
     for (const auto& [name, service] : shared.services) {
-      shared.execution_environments[name] = {&service, &shared.routes, shared.store_id, shared.seed};
+      shared.execution_environments[name] = {&service, &shared.routes, shared.store_id, shared.seed,
+                                              shared.last_revision.load()};
       threads += service.pure ? 0 : service.concurrency;
     }
     shared.pool = means_.pool ? means_.pool : std::make_shared<nodes::thread_pool>(threads);
@@ -331,6 +332,7 @@ void node_runtime::spawn_actors() {
 result<void> node_runtime::recover() {
   auto& shared = *core_;
   std::vector<std::vector<instance_id>> lists(shared.shards.size());
+  std::vector<std::pair<caf::actor, actors::adopt>> adopted;
   std::map<std::string, std::uint64_t, std::less<>> homeless;
   result<void> outcome;
   auto scanned = shared.store->scan("r", [&](std::string_view key, std::string_view bytes) {
@@ -360,17 +362,17 @@ result<void> node_runtime::recover() {
       break;
     case engine::record_kind::command:
       if (const auto& home = shared.home_of(stored.self)) {
-        caf::anon_send(home, actors::adopt{std::move(stored)});
+        adopted.emplace_back(home, actors::adopt{std::move(stored)});
       } else {
         ++homeless[stored.self.type];
       }
       break;
     case engine::record_kind::publish:
     case engine::record_kind::send:
-      caf::anon_send(shared.intake, actors::adopt{std::move(stored)});
+      adopted.emplace_back(shared.intake, actors::adopt{std::move(stored)});
       break;
     case engine::record_kind::dead_letter:
-      caf::anon_send(shared.letters, actors::adopt{std::move(stored)});
+      adopted.emplace_back(shared.letters, actors::adopt{std::move(stored)});
       break;
     }
     return true;
@@ -381,8 +383,13 @@ result<void> node_runtime::recover() {
   for (const auto& [type, count] : homeless) {
     shared.log(log_level::warn, fmt::format("{} record(s) of {} wait: nothing here hosts it", count, type));
   }
+  // The lists go first: an instance that anything else brings into memory before its shard knows that it has to send again
+  // would not do so in this life.
   for (std::size_t i = 0; i < lists.size(); ++i) {
     caf::anon_send(shared.shards[i], actors::recover_list{std::move(lists[i])});
+  }
+  for (auto& [home, record] : adopted) {
+    caf::anon_send(home, std::move(record));
   }
   for (const auto& shard : shared.shards) {
     caf::anon_send(shard, actors::wake{});

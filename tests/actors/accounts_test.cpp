@@ -126,7 +126,8 @@ struct bank {
 CAF_TEST(transfers conserve money whatever is declined or fails) {
   bank of;
   CAF_REQUIRE(of.here.start().has_value());
-  CAF_CHECK_EQUAL(of.here.send(deposit{"a", 100}).get()->cents, 100);
+  const auto first = of.here.send(deposit{"a", 100});
+  CAF_CHECK_EQUAL(first.get()->cents, 100);
   of.here.publish(transfer_asked{"t-1", "a", "b", 60});
   of.here.publish(transfer_asked{"t-2", "a", "b", 60});
   of.here.publish(transfer_asked{"t-3", "b", "closed", 10});
@@ -148,7 +149,8 @@ CAF_TEST(a crash at any commit conserves money) {
       bank of;
       of.here.config().instances_in_memory = 1 + k % 3;
       CAF_REQUIRE(of.here.start().has_value());
-      CAF_REQUIRE(of.here.send(deposit{"a", 100}).get().has_value());
+      const auto money = of.here.send(deposit{"a", 100});
+      CAF_REQUIRE(money.get().has_value());
       of.here.run_for(2s);
       const auto before = of.here.disk().commits();
       if (k != 0) {

@@ -169,6 +169,13 @@ CAF_TEST(a command whose handler ended the process has begun and cannot be withd
   CAF_CHECK_EQUAL(edge_of(killed.take(withdrawal_of(sent))), "too_late");
 }
 
+CAF_TEST(a command from an earlier life may have begun in it and cannot be withdrawn) {
+  const auto sent = charge();
+  const execution_environment later_life{&payment.describe(), &routes, store, 1, sent.id.revision};
+  execution resent{later_life, sent};
+  CAF_CHECK_EQUAL(edge_of(resent.receive(withdrawal_of(sent), now, next_revision())), "too_late");
+}
+
 CAF_TEST(a handler that ends the process three times is parked) {
   execution_box killer{*this, payment, charge()};
   for (int death = 0; death < 3; ++death) {

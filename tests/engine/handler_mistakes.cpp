@@ -62,7 +62,8 @@ struct fixture : world {
     CAF_CHECK_EQUAL(edge_of(saga.again()), "event");
     CAF_CHECK_EQUAL(saga.status(), "running");
     CAF_CHECK_EQUAL(saga.reason(), "");
-    CAF_CHECK_EQUAL(decode<order>(saga.current().state)->text, "fixed");
+    const auto kept = decode<order>(saga.current().state).value();
+    CAF_CHECK_EQUAL(kept.text, "fixed");
   }
 
   saga_box saga{*this};
@@ -182,7 +183,8 @@ CAF_TEST(a message that waits behind a mistake is handled after the fix) {
   CAF_REQUIRE_EQUAL(decided.calls.size(), 1u);
   CAF_CHECK(decided.calls.front().id == later.id);
   saga.take(later);
-  CAF_CHECK_EQUAL(decode<order>(saga.current().state)->count, 12);
+  const auto kept = decode<order>(saga.current().state).value();
+  CAF_CHECK_EQUAL(kept.count, 12);
 }
 
 CAF_TEST(an instance that nothing could wake goes on with what came meanwhile) {
