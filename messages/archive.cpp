@@ -11,7 +11,7 @@ namespace continuo {
 namespace {
 
 // What a thread keeps between two calls of `encode`; a larger string is given back to the system.
-constexpr std::size_t scratch_bytes_max = 64 * 1024;
+constexpr std::size_t scratch_bytes_max = 65'536;
 
 // Survives the string below, so that what encodes at the very end of a thread finds out that it is gone.
 thread_local bool scratch_is_gone = false;

@@ -14,7 +14,7 @@ using json = nlohmann::json;
 
 // Objects may nest `nesting_max` deep, and what holds one within another (variant, map, array of pairs) takes
 // a few levels.
-constexpr std::size_t levels_max = 4 * nesting_max;
+constexpr std::size_t levels_max = std::size_t{4} * nesting_max;
 
 // How much of a wrong value an error repeats.
 constexpr std::size_t found_bytes_max = 60;

@@ -108,7 +108,8 @@ struct time_parser {
     expect(":");
     const int minutes = digits(2);
     failed = failed || hours > 23 || minutes > 59;
-    return (west ? -1 : 1) * (hours * 3'600 + minutes * 60);
+    const std::int64_t seconds = std::int64_t{hours} * 3'600 + std::int64_t{minutes} * 60;
+    return west ? -seconds : seconds;
   }
 };
 
@@ -202,11 +203,11 @@ std::optional<std::int64_t> read_time(std::string_view text, period counted) {
     return y / m / day{static_cast<unsigned>(parser.digits(2))};
   }()};
   parser.expect("Tt");
-  const auto hour = parser.digits(2);
+  const std::int64_t hour = parser.digits(2);
   parser.expect(":");
-  const auto minute = parser.digits(2);
+  const std::int64_t minute = parser.digits(2);
   parser.expect(":");
-  const auto second = parser.digits(2);
+  const std::int64_t second = parser.digits(2);
   const auto fraction = parser.fraction();
   const auto offset = parser.offset();
   if (parser.failed || !parser.rest.empty() || !date.ok() || hour > 23 || minute > 59 || second > 59) {

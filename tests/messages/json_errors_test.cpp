@@ -149,6 +149,9 @@ CAF_TEST(text that is no JSON is refused with its place) {
 
 CAF_TEST(nesting without end is refused) {
   CAF_CHECK_EQUAL(refusal<int>(std::string(1'000'000, '[')), "$: nested more than 512 levels deep");
+  CAF_CHECK_EQUAL(refusal<int>(std::string(513, '[')), "$: nested more than 512 levels deep");
+  CAF_CHECK(
+      starts_with(refusal<int>(std::string(512, '[') + std::string(512, ']')), "$: expected an integer"));
   const auto trees = [](int levels) {
     std::string text;
     for (int level = 0; level < levels; ++level) {
