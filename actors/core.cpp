@@ -79,15 +79,16 @@ void deliver_small(caf::event_based_actor* self, core& shared, T&& message) {
   }
 }
 
-/// Lets the messages for watched receivers wait for the sync. All of an instance's messages to one receiver wait, or none, so
-/// their order stays.
+/// Lets the messages for watched receivers wait for the sync. All of an instance's messages to one receiver
+/// wait, or none, so their order stays.
 void hold_back(const core& shared, engine::transition& decided) {
   if (shared.watched.empty()) {
     return;
   }
   const auto waits =
-    std::stable_partition(decided.sent.begin(), decided.sent.end(),
-                          [&](const messages::envelope& message) { return !shared.watched.contains(message.to); });
+      std::stable_partition(decided.sent.begin(), decided.sent.end(), [&](const messages::envelope& message) {
+        return !shared.watched.contains(message.to);
+      });
   decided.released.insert(decided.released.begin(), std::make_move_iterator(waits),
                           std::make_move_iterator(decided.sent.end()));
   decided.sent.erase(waits, decided.sent.end());
@@ -96,7 +97,8 @@ void hold_back(const core& shared, engine::transition& decided) {
 } // namespace
 
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
-         const std::function<std::string()>& encoded, std::uint64_t revision, std::vector<journal::release> extra) {
+         const std::function<std::string()>& encoded, std::uint64_t revision,
+         std::vector<journal::release> extra) {
   hold_back(shared, decided);
   const auto writes = decided.write != engine::write_kind::none || !decided.dead_letters.empty();
   if (writes || !decided.released.empty() || !extra.empty()) {
@@ -110,13 +112,14 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
     }
     if (decided.history) {
       commit.operations.push_back(
-        {journal::operation::kind::put, engine::history_key(revision), encode(*decided.history)});
+          {journal::operation::kind::put, engine::history_key(revision), encode(*decided.history)});
     }
     for (const auto& letter : decided.dead_letters) {
-      shared.log(log_level::warn, fmt::format("dead letter {}: {} for {}: {}", letter.self.key, letter.failed->type,
-                                              to_string(letter.failed->to), letter.reason));
+      shared.log(log_level::warn,
+                 fmt::format("dead letter {}: {} for {}: {}", letter.self.key, letter.failed->type,
+                             to_string(letter.failed->to), letter.reason));
       commit.operations.push_back(
-        {journal::operation::kind::put, engine::record_key(letter.self), encode(letter)});
+          {journal::operation::kind::put, engine::record_key(letter.self), encode(letter)});
     }
     commit.revision = writes ? revision : 0;
     commit.releases = std::move(extra);
@@ -147,8 +150,8 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
 }
 
 void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<core>& shared) {
-  // Weak: a handler outlives its actor's end where a delayed message holds the actor, and the core holds the actors that are
-  // mounted, for which an application's system would then wait.
+  // Weak: a handler outlives its actor's end where a delayed message holds the actor, and the core holds the
+  // actors that are mounted, for which an application's system would then wait.
   self->set_exception_handler([weak = std::weak_ptr{shared}](std::exception_ptr& thrown) -> caf::error {
     std::string what = "an unknown exception";
     try {

@@ -31,8 +31,9 @@ public:
   virtual engine::moment now() const = 0;
 };
 
-/// Where the handlers of stateless services run: on threads of their own, so that they may block. The simulation runs them
-/// as jobs of its coordinator. `post` never blocks; a job runs once, and never on the caller's thread.
+/// Where the handlers of stateless services run: on threads of their own, so that they may block. The
+/// simulation runs them as jobs of its coordinator. `post` never blocks; a job runs once, and never on the
+/// caller's thread.
 class handler_pool {
 public:
   virtual ~handler_pool() = default;
@@ -54,8 +55,8 @@ struct limits {
 constexpr std::string_view publish_type = "continuo.publish";
 constexpr std::string_view send_type = "continuo.send";
 
-/// What all actors of a node share. Filled before the first of them runs, and only read from then on, except for the
-/// counters, which are atomic.
+/// What all actors of a node share. Filled before the first of them runs, and only read from then on, except
+/// for the counters, which are atomic.
 class core {
 public:
   // -- definitions -----------------------------------------------------------------
@@ -77,8 +78,9 @@ public:
   std::shared_ptr<handler_pool> pool;
   std::shared_ptr<detail::log_sink> sink;
   std::shared_ptr<marker> suspects; ///< null where the store does not outlive the process
-  /// Receivers that ran when the process ended, on messages of which the store knew nothing yet. In this life messages reach
-  /// them when they are durable, so that one which ends the process again is found, and counted.
+  /// Receivers that ran when the process ended, on messages of which the store knew nothing yet. In this life
+  /// messages reach them when they are durable, so that one which ends the process again is found, and
+  /// counted.
   std::unordered_set<instance_id> watched;
   std::function<void(const error&)> failed; ///< the node must stop; any thread, any number of times
 
@@ -105,7 +107,8 @@ public:
   /// A number that no transition had before.
   std::uint64_t next_revision() { return last_revision.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-  /// The actor behind an instance: its shard, its service, or one of the node's own. Null where nothing here hosts it.
+  /// The actor behind an instance: its shard, its service, or one of the node's own. Null where nothing here
+  /// hosts it.
   const caf::actor& home_of(const instance_id& id) const;
 
   /// The shard of a saga or keyed instance.
@@ -131,10 +134,12 @@ private:
   std::size_t instances_ = 0;
 };
 
-/// Carries out what the engine decided: hands the writes to the journal, then sends. The one place where a transition's
-/// effects leave an instance. `encoded` is the record after the transition; `extra` is released with it.
+/// Carries out what the engine decided: hands the writes to the journal, then sends. The one place where a
+/// transition's effects leave an instance. `encoded` is the record after the transition; `extra` is released
+/// with it.
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
-         const std::function<std::string()>& encoded, std::uint64_t revision, std::vector<journal::release> extra = {});
+         const std::function<std::string()>& encoded, std::uint64_t revision,
+         std::vector<journal::release> extra = {});
 
 /// Ends the node where one of its own actors throws: the process is the unit of repair.
 void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<core>& shared);

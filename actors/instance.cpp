@@ -11,7 +11,8 @@ namespace continuo::actors {
 template <class Machine>
 instance_actor<Machine>::instance_actor(caf::actor_config& config, std::shared_ptr<core> shared,
                                         const environment* definition, instance_start start)
-  : caf::event_based_actor(config), core_(std::move(shared)), definition_(definition), start_(std::move(start)) {
+    : caf::event_based_actor(config), core_(std::move(shared)), definition_(definition),
+      start_(std::move(start)) {
   fail_node_on_exception(this, core_);
   core_->instance_begins();
 }
@@ -22,17 +23,17 @@ caf::behavior instance_actor<Machine>::make_behavior() {
     return {};
   }
   return {
-    [this](messages::envelope& message) { on_envelope(message); },
-    [this](const messages::receipt& receipt) { on_receipt(receipt); },
-    [this](const messages::call_for& call) { on_call(call); },
-    [this](operate& request) { on_operate(request); },
-    [this](show& request) { on_show(request); },
-    [this](report_end) { on_report_end(); },
-    [this](const expire& request) { on_expire(request); },
-    [this](wake) { ++handled_; },
-    [this](try_again) { on_try_again(); },
-    [this](tick) { on_tick(); },
-    [this](please_leave) { on_please_leave(); },
+      [this](messages::envelope& message) { on_envelope(message); },
+      [this](const messages::receipt& receipt) { on_receipt(receipt); },
+      [this](const messages::call_for& call) { on_call(call); },
+      [this](operate& request) { on_operate(request); },
+      [this](show& request) { on_show(request); },
+      [this](report_end) { on_report_end(); },
+      [this](const expire& request) { on_expire(request); },
+      [this](wake) { ++handled_; },
+      [this](try_again) { on_try_again(); },
+      [this](tick) { on_tick(); },
+      [this](please_leave) { on_please_leave(); },
   };
 }
 
@@ -60,7 +61,8 @@ bool instance_actor<Machine>::load() {
     }
   }
   if (!bytes) {
-    core_->failed(error{bytes.error().code, fmt::format("{}: {}", to_string(start_.self), bytes.error().message)});
+    core_->failed(
+        error{bytes.error().code, fmt::format("{}: {}", to_string(start_.self), bytes.error().message)});
     return false;
   }
   machine_ = std::make_unique<Machine>(*definition_, start_.self, std::move(stored));
@@ -147,7 +149,8 @@ void instance_actor<Machine>::on_show(show& request) {
                                  : result<instance_view>{not_found(start_.self)};
   if (view && machine_->retrying()) {
     const auto& put_off = machine_->retried();
-    view->waiting_for.push_back({"delivery", put_off.type, to_string(put_off.from), core_->time->now().wall, 0, {}});
+    view->waiting_for.push_back(
+        {"delivery", put_off.type, to_string(put_off.from), core_->time->now().wall, 0, {}});
   }
   // Speaks of durable state: the answer waits until everything that it shows is written.
   release_answer([answer = std::move(request.answer), view = std::move(view)] { answer(view); });
@@ -173,8 +176,7 @@ void instance_actor<Machine>::on_expire(const expire& request) {
     if (decided.write == engine::write_kind::erase) {
       journal::commit commit;
       commit.revision = core_->next_revision();
-      commit.operations.push_back(
-        {journal::operation::kind::erase, engine::record_key(start_.self), {}});
+      commit.operations.push_back({journal::operation::kind::erase, engine::record_key(start_.self), {}});
       for (auto revision = newest; revision != 0;) {
         const auto key = engine::history_key(revision);
         commit.operations.push_back({journal::operation::kind::erase, key, {}});
@@ -236,19 +238,22 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
     extra.push_back({start_.shard, caf::make_message(ended{start_.self, end_of()})});
   }
   if (decided.write != engine::write_kind::none && machine_->current().status == instance_status::stuck) {
-    core_->log(log_level::warn, fmt::format("{} is stuck: {}", to_string(start_.self), machine_->current().reason));
+    core_->log(log_level::warn,
+               fmt::format("{} is stuck: {}", to_string(start_.self), machine_->current().reason));
     if (machine_->current().reason.starts_with("nothing can wake it")) {
       core_->orphaned.fetch_add(1);
     }
   }
   const auto again = decided.try_again;
   if (again && machine_->retrying()) {
-    core_->log(log_level::info, fmt::format("{}: the handler of {} is tried (again) in {} ms", to_string(start_.self),
-                                            machine_->retried().type, again->count()));
+    core_->log(log_level::info,
+               fmt::format("{}: the handler of {} is tried (again) in {} ms", to_string(start_.self),
+                           machine_->retried().type, again->count()));
   }
   // Counted before its receipt leaves, so that it never seems as if less were in flight than is.
   count(is_parked());
-  act(this, *core_, decided, start_.self, [this] { return machine_->encoded(); }, revision, std::move(extra));
+  act(
+      this, *core_, decided, start_.self, [this] { return machine_->encoded(); }, revision, std::move(extra));
   if (again) {
     delayed_send(this, *again, try_again{});
   }
@@ -308,8 +313,9 @@ void instance_actor<Machine>::count(bool parked) {
 template <class Machine>
 saga_result instance_actor<Machine>::end_of() const {
   const auto& record = machine_->current();
-  return {start_.self, record.status, record.status == instance_status::compensated ? record.reason : std::string{},
-          record.result_type, record.result};
+  return {start_.self, record.status,
+          record.status == instance_status::compensated ? record.reason : std::string{}, record.result_type,
+          record.result};
 }
 
 template class instance_actor<engine::saga_machine>;

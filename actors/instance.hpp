@@ -16,14 +16,14 @@ struct instance_start {
   bool recovers = false; ///< the first time since the node started: what is unacknowledged is sent again
 };
 
-/// The actor of one instance: a thin shell around its machine. It translates messages into calls of the machine and carries
-/// out what the machine decides. It is created by its shard when a message comes for it, reads its record, and leaves when
-/// the shard wants the memory back; the record stays.
+/// The actor of one instance: a thin shell around its machine. It translates messages into calls of the
+/// machine and carries out what the machine decides. It is created by its shard when a message comes for it,
+/// reads its record, and leaves when the shard wants the memory back; the record stays.
 template <class Machine>
 class instance_actor : public caf::event_based_actor {
 public:
-  using environment = std::conditional_t<std::is_same_v<Machine, engine::saga_machine>, engine::saga_environment,
-                                         engine::keyed_environment>;
+  using environment = std::conditional_t<std::is_same_v<Machine, engine::saga_machine>,
+                                         engine::saga_environment, engine::keyed_environment>;
 
   instance_actor(caf::actor_config& config, std::shared_ptr<core> shared, const environment* definition,
                  instance_start start);
@@ -51,7 +51,8 @@ private:
   bool load();
   void handle(const messages::envelope& message);
   void handle_waiting();
-  void carry_out(engine::transition&& decided, std::uint64_t revision, std::vector<journal::release> extra = {});
+  void carry_out(engine::transition&& decided, std::uint64_t revision,
+                 std::vector<journal::release> extra = {});
   void release_answer(std::function<void()> answer);
   void want_tick();
   void leave_if_asked();
@@ -63,9 +64,10 @@ private:
   const environment* definition_;
   instance_start start_;
   std::unique_ptr<Machine> machine_;
-  std::deque<messages::envelope> waiting_; // a keyed instance whose replies are not acknowledged puts off commands here
-  std::uint64_t handled_ = 0;              // messages from the shard
-  bool counted_ = false;                   // in the node's number in flight
+  std::deque<messages::envelope>
+      waiting_;               // a keyed instance whose replies are not acknowledged puts off commands here
+  std::uint64_t handled_ = 0; // messages from the shard
+  bool counted_ = false;      // in the node's number in flight
   bool tick_armed_ = false;
   bool leaving_ = false;
 };

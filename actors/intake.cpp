@@ -39,17 +39,20 @@ std::optional<error> objection(const intake_state& state) {
 /// Why an instance must not be started now.
 std::optional<error> start_objection(const intake_state& state, const core& shared) {
   if (state.disk_low) {
-    return error{errc::overloaded, "the disk is nearly full (see disk-reserve): accepted work goes on, starts are refused"};
+    return error{errc::overloaded,
+                 "the disk is nearly full (see disk-reserve): accepted work goes on, starts are refused"};
   }
   const auto now = shared.in_flight.load();
   if (now >= shared.bounds.in_flight) {
-    return error{errc::overloaded, fmt::format("{} instances are in flight, and {} are allowed: try again later", now,
-                                               shared.bounds.in_flight)};
+    return error{errc::overloaded,
+                 fmt::format("{} instances are in flight, and {} are allowed: try again later", now,
+                             shared.bounds.in_flight)};
   }
   return std::nullopt;
 }
 
-bool starts_something(const core& shared, const publish& event, const std::vector<engine::destination>& where) {
+bool starts_something(const core& shared, const publish& event,
+                      const std::vector<engine::destination>& where) {
   return std::any_of(where.begin(), where.end(), [&](const engine::destination& to) {
     const auto saga = shared.sagas.find(to.to.type);
     if (saga == shared.sagas.end()) {
@@ -71,8 +74,13 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
     if (shared.sagas.find(to.to.type) != shared.sagas.end()) {
       answer.instances.push_back(to.to);
     }
-    taken->stored.outbox.push_back({{shared.store_id, revision, index++}, engine::message_kind::event, std::move(to.to),
-                                    {}, event.type, event.payload, to.effects});
+    taken->stored.outbox.push_back({{shared.store_id, revision, index++},
+                                    engine::message_kind::event,
+                                    std::move(to.to),
+                                    {},
+                                    event.type,
+                                    event.payload,
+                                    to.effects});
   }
   engine::transition decided;
   if (!taken->stored.outbox.empty()) {
@@ -80,7 +88,8 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
     decided.created = true;
     taken->mail.resend(decided, nullptr);
   }
-  act(self, shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
+  act(
+      self, shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
       when_durable(shared, [reply = std::move(event.answer), answer] { reply(answer); }));
   if (!taken->stored.outbox.empty()) {
     shared.count_in_flight(self, 1); // until its receivers have it
@@ -95,7 +104,8 @@ void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& even
     return;
   }
   if (!shared->routes.knows_event(event.type) && shared->types.find(event.type) == nullptr) {
-    event.answer(fail(errc::unknown_type, fmt::format("no saga and no service here subscribes to {}", event.type)));
+    event.answer(
+        fail(errc::unknown_type, fmt::format("no saga and no service here subscribes to {}", event.type)));
     return;
   }
   auto where = shared->routes.event(event.type, event.payload);
@@ -167,7 +177,9 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
   if (command.taken) {
     releases = when_durable(*shared, [reply = std::move(command.taken), id] { reply(accepted{id, {}}); });
   }
-  act(self, *shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision, std::move(releases));
+  act(
+      self, *shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
+      std::move(releases));
   shared->count_in_flight(self, 1); // until its outcome is here
   state.messages.emplace(id, std::move(taken));
 }
@@ -204,7 +216,9 @@ void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages
   if (sent.answer) {
     releases = when_durable(*shared, [reply = std::move(sent.answer), outcome] { reply(outcome); });
   }
-  act(self, *shared, decided, sent.stored.self, [&] { return encode(sent.stored); }, revision, std::move(releases));
+  act(
+      self, *shared, decided, sent.stored.self, [&] { return encode(sent.stored); }, revision,
+      std::move(releases));
   state.messages.erase(found); // the record stays for those who ask later; it expires
   shared->count_in_flight(self, -1);
 }
@@ -278,22 +292,22 @@ void on_close(intake* self, const close& end) {
 caf::behavior intake_actor(intake* self, std::shared_ptr<core> shared) {
   fail_node_on_exception(self, shared);
   return {
-    [self, shared](publish& event) { on_publish(self, shared, event); },
-    [self, shared](send_command& command) { on_send(self, shared, command); },
-    [self, shared](const messages::envelope& message) { on_answer(self, shared, message); },
-    [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
-    [self, shared](const messages::call_for& asks) { on_call(self, shared, asks); },
-    [self, shared](room) { on_room(self, shared); },
-    [self, shared](adopt& record) { on_adopt(self, shared, record); },
-    [self, shared](const disk_space& space) {
-      self->state.disk_low = space.low;
-      shared->log(space.low ? log_level::warn : log_level::info,
-                  space.low ? "the disk is nearly full: starts are refused" : "the disk has room again");
-      on_room(self, shared);
-    },
-    [self](open) { self->state.is_open = true; },
-    [self](const close& end) { on_close(self, end); },
-    [](call& answer) { answer.what(); },
+      [self, shared](publish& event) { on_publish(self, shared, event); },
+      [self, shared](send_command& command) { on_send(self, shared, command); },
+      [self, shared](const messages::envelope& message) { on_answer(self, shared, message); },
+      [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
+      [self, shared](const messages::call_for& asks) { on_call(self, shared, asks); },
+      [self, shared](room) { on_room(self, shared); },
+      [self, shared](adopt& record) { on_adopt(self, shared, record); },
+      [self, shared](const disk_space& space) {
+        self->state.disk_low = space.low;
+        shared->log(space.low ? log_level::warn : log_level::info,
+                    space.low ? "the disk is nearly full: starts are refused" : "the disk has room again");
+        on_room(self, shared);
+      },
+      [self](open) { self->state.is_open = true; },
+      [self](const close& end) { on_close(self, end); },
+      [](call& answer) { answer.what(); },
   };
 }
 

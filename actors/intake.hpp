@@ -30,9 +30,9 @@ struct intake_state {
   static inline const char* name = "continuo.intake";
 };
 
-/// The actor that takes events and commands from clients. Each accepted one is a record of its own, durable before the
-/// client is answered, and kept until its receivers have it. It refuses starts beyond the node's bounds; accepted work goes
-/// on.
+/// The actor that takes events and commands from clients. Each accepted one is a record of its own, durable
+/// before the client is answered, and kept until its receivers have it. It refuses starts beyond the node's
+/// bounds; accepted work goes on.
 caf::behavior intake_actor(caf::stateful_actor<intake_state>* self, std::shared_ptr<core> shared);
 
 } // namespace continuo::actors

@@ -30,7 +30,8 @@ result<engine::record> read_letter(const core& shared, const std::string& id) {
   return decode<engine::record>(**bytes);
 }
 
-void erase(letters* self, core& shared, const instance_id& letter, std::vector<journal::release> releases = {}) {
+void erase(letters* self, core& shared, const instance_id& letter,
+           std::vector<journal::release> releases = {}) {
   engine::transition decided;
   decided.write = engine::write_kind::erase;
   act(self, shared, decided, letter, {}, shared.next_revision(), std::move(releases));
@@ -38,8 +39,8 @@ void erase(letters* self, core& shared, const instance_id& letter, std::vector<j
 
 void on_redrive(letters* self, const std::shared_ptr<core>& shared, redrive& request) {
   auto found = self->state.redriven.contains(request.id)
-                 ? result<engine::record>{fail(errc::conflict, "it is being redriven already")}
-                 : read_letter(*shared, request.id);
+                   ? result<engine::record>{fail(errc::conflict, "it is being redriven already")}
+                   : read_letter(*shared, request.id);
   if (!found) {
     request.answer(tl::unexpected(found.error()));
     return;
@@ -50,9 +51,10 @@ void on_redrive(letters* self, const std::shared_ptr<core>& shared, redrive& req
     return;
   }
   if (engine::requester_was_told(letter)) {
-    request.answer(fail(errc::conflict, fmt::format("{} was told of the failure and no longer reckons with this command: "
-                                                    "it can only be discarded",
-                                                    to_string(letter.failed->from))));
+    request.answer(fail(errc::conflict,
+                        fmt::format("{} was told of the failure and no longer reckons with this command: "
+                                    "it can only be discarded",
+                                    to_string(letter.failed->from))));
     return;
   }
   auto message = std::move(*letter.failed);
@@ -73,8 +75,8 @@ void on_redrive(letters* self, const std::shared_ptr<core>& shared, redrive& req
   const auto service = shared->services.find(message.to.type);
   const auto effects = service != shared->services.end() && !service->second.pure;
   if (command) {
-    letter.requests = {{message.id, message.to, message.type, message.payload, shared->time->now().wall, effects, false,
-                        false, false}};
+    letter.requests = {{message.id, message.to, message.type, message.payload, shared->time->now().wall,
+                        effects, false, false, false}};
   } else {
     letter.outbox = {{message.id, message.kind, message.to, {}, message.type, message.payload, effects}};
   }
@@ -83,7 +85,8 @@ void on_redrive(letters* self, const std::shared_ptr<core>& shared, redrive& req
   engine::transition decided;
   decided.write = engine::write_kind::put;
   (effects ? decided.released : decided.sent).push_back(std::move(message));
-  act(self, *shared, decided, letter.self, [&] { return encode(letter); }, revision,
+  act(
+      self, *shared, decided, letter.self, [&] { return encode(letter); }, revision,
       when_durable(*shared, std::move(request.answer)));
   self->state.redriven.emplace(request.id, std::move(letter));
 }
@@ -91,13 +94,15 @@ void on_redrive(letters* self, const std::shared_ptr<core>& shared, redrive& req
 void on_discard(letters* self, const std::shared_ptr<core>& shared, discard_letter& request) {
   const auto found = read_letter(*shared, request.id);
   if (!found || self->state.redriven.contains(request.id)) {
-    request.answer(found ? result<void>{fail(errc::conflict, "it is being redriven")} : tl::unexpected(found.error()));
+    request.answer(found ? result<void>{fail(errc::conflict, "it is being redriven")}
+                         : tl::unexpected(found.error()));
     return;
   }
   erase(self, *shared, found->self, when_durable(*shared, std::move(request.answer)));
 }
 
-/// The redriven message has its outcome, good or bad (a bad one has made a dead letter of its own): this one is over.
+/// The redriven message has its outcome, good or bad (a bad one has made a dead letter of its own): this one
+/// is over.
 void finish(letters* self, core& shared, const std::string& key) {
   const auto found = self->state.redriven.find(key);
   if (found != self->state.redriven.end()) {
@@ -129,26 +134,26 @@ void on_adopt(letters* self, const std::shared_ptr<core>& shared, adopt& record)
 caf::behavior letters_actor(letters* self, std::shared_ptr<core> shared) {
   fail_node_on_exception(self, shared);
   return {
-    [self, shared](redrive& request) { on_redrive(self, shared, request); },
-    [self, shared](discard_letter& request) { on_discard(self, shared, request); },
-    [self, shared](const messages::envelope& answer) {
-      finish(self, *shared, answer.to.key);
-      engine::transition decided;
-      decided.receipts.push_back({answer.to, answer.from, answer.id, {}, answer.in_reply_to});
-      if (!answer.from.key.empty()) {
-        decided.receipts.back().forget = answer.in_reply_to; // the letter's one and only command
-      }
-      act(self, *shared, decided, answer.to, {}, 0);
-    },
-    [self, shared](const messages::receipt& receipt) {
-      if (receipt.done) {
-        finish(self, *shared, receipt.to.key);
+      [self, shared](redrive& request) { on_redrive(self, shared, request); },
+      [self, shared](discard_letter& request) { on_discard(self, shared, request); },
+      [self, shared](const messages::envelope& answer) {
+        finish(self, *shared, answer.to.key);
         engine::transition decided;
-        decided.receipts.push_back({receipt.to, receipt.from, {}, receipt.done, {}});
-        act(self, *shared, decided, receipt.to, {}, 0);
-      }
-    },
-    [self, shared](adopt& record) { on_adopt(self, shared, record); },
+        decided.receipts.push_back({answer.to, answer.from, answer.id, {}, answer.in_reply_to});
+        if (!answer.from.key.empty()) {
+          decided.receipts.back().forget = answer.in_reply_to; // the letter's one and only command
+        }
+        act(self, *shared, decided, answer.to, {}, 0);
+      },
+      [self, shared](const messages::receipt& receipt) {
+        if (receipt.done) {
+          finish(self, *shared, receipt.to.key);
+          engine::transition decided;
+          decided.receipts.push_back({receipt.to, receipt.from, {}, receipt.done, {}});
+          act(self, *shared, decided, receipt.to, {}, 0);
+        }
+      },
+      [self, shared](adopt& record) { on_adopt(self, shared, record); },
   };
 }
 

@@ -17,8 +17,8 @@ struct letters_state {
   static inline const char* name = "continuo.letters";
 };
 
-/// The actor of the dead letters. A letter is a record that whoever gave up on the message wrote; this actor redrives or
-/// discards it. A redrive is a new message, sent once, by the letter's own record.
+/// The actor of the dead letters. A letter is a record that whoever gave up on the message wrote; this actor
+/// redrives or discards it. A redrive is a new message, sent once, by the letter's own record.
 caf::behavior letters_actor(caf::stateful_actor<letters_state>* self, std::shared_ptr<core> shared);
 
 } // namespace continuo::actors

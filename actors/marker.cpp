@@ -63,7 +63,7 @@ marker::~marker() {
 }
 
 marker::note::note(marker* in, const instance_id& instance, const message_id& message)
-  : in_(in), slot_(slots_max) {
+    : in_(in), slot_(slots_max) {
   if (in_ == nullptr || instance.type.size() + instance.key.size() > sizeof(slot::text)) {
     in_ = nullptr;
     return;

@@ -18,12 +18,13 @@ struct suspect {
   friend bool operator==(const suspect&, const suspect&) = default;
 };
 
-/// A small mapped file in which each thread notes what it is about to run, and clears the note afterwards. It is not
-/// synced: the page cache outlives the process, and a machine that loses power has not been brought down by a handler.
-/// Any thread; a note takes some tens of nanoseconds.
+/// A small mapped file in which each thread notes what it is about to run, and clears the note afterwards. It
+/// is not synced: the page cache outlives the process, and a machine that loses power has not been brought
+/// down by a handler. Any thread; a note takes some tens of nanoseconds.
 class marker {
 public:
-  /// Maps `path`, which is created if missing. `found()` then holds what an unclean end left, and the file is clear.
+  /// Maps `path`, which is created if missing. `found()` then holds what an unclean end left, and the file is
+  /// clear.
   static result<std::unique_ptr<marker>> open(const std::string& path);
 
   ~marker();

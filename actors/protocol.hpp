@@ -15,7 +15,8 @@
 #include <string>
 #include <vector>
 
-/// The messages between the actors of one node. They never leave the process, so they may carry handles and functions.
+/// The messages between the actors of one node. They never leave the process, so they may carry handles and
+/// functions.
 namespace continuo::actors {
 
 // -- to instances, by way of their shard --------------------------------------------
@@ -48,8 +49,8 @@ struct expire {
   time_point before;
 };
 
-/// After a restart: these instances have something to send again, which comes before anything new. Every shard gets its
-/// list before the first instance is woken.
+/// After a restart: these instances have something to send again, which comes before anything new. Every
+/// shard gets its list before the first instance is woken.
 struct recover_list {
   std::vector<instance_id> instances;
 };
@@ -62,7 +63,8 @@ struct wake {};
 /// The shard wants the memory back.
 struct please_leave {};
 
-/// The instance could leave: everything it wrote is durable. `handled` counts the messages that it got from its shard.
+/// The instance could leave: everything it wrote is durable. `handled` counts the messages that it got from
+/// its shard.
 struct may_leave {
   instance_id from;
   std::uint64_t handled = 0;
@@ -88,7 +90,8 @@ struct await_timeout {
 struct try_again {};
 struct tick {}; ///< a second is over: what receipts changed is written now
 
-/// An instance to its shard: it wants a `tick` within a second. One wake-up of the clock serves all of a shard's instances.
+/// An instance to its shard: it wants a `tick` within a second. One wake-up of the clock serves all of a
+/// shard's instances.
 struct wants_tick {
   instance_id from;
 };

@@ -16,15 +16,17 @@ namespace {
 using service = caf::stateful_actor<service_state>;
 using engine::execution;
 
-void carry_out(service* self, core& shared, execution& of, engine::transition&& decided, std::uint64_t revision,
-               std::vector<journal::release> extra = {}) {
+void carry_out(service* self, core& shared, execution& of, engine::transition&& decided,
+               std::uint64_t revision, std::vector<journal::release> extra = {}) {
   const auto id = of.id();
   const auto gone = decided.write == engine::write_kind::erase;
   if (std::string_view{decided.edge} == "park" || std::string_view{decided.edge} == "quarantine") {
-    shared.log(log_level::warn, fmt::format("{} {}: {}", to_string(of.current().self), decided.edge, of.current().reason));
+    shared.log(log_level::warn,
+               fmt::format("{} {}: {}", to_string(of.current().self), decided.edge, of.current().reason));
   }
   const auto again = decided.try_again;
-  act(self, shared, decided, of.current().self, [&of] { return of.encoded(); }, revision, std::move(extra));
+  act(
+      self, shared, decided, of.current().self, [&of] { return of.encoded(); }, revision, std::move(extra));
   if (again) {
     self->delayed_send(self, *again, attempt_due{id});
   }
@@ -45,15 +47,16 @@ void finish(service* self, core& shared, handler_done& done);
 void ask_mounted(service* self, const detail::command_handler& handler, const messages::envelope& message,
                  std::uint32_t attempt, std::chrono::milliseconds timeout) {
   const auto id = message.id;
-  handler.mounted(static_cast<caf::event_based_actor*>(self), message.payload, timeout, [self, id, attempt](result<detail::handled> outcome) {
-    self->send(self, handler_done{id, attempt, std::move(outcome), {}});
-  });
+  handler.mounted(static_cast<caf::event_based_actor*>(self), message.payload, timeout,
+                  [self, id, attempt](result<detail::handled> outcome) {
+                    self->send(self, handler_done{id, attempt, std::move(outcome), {}});
+                  });
 }
 
 bool is_running(const service_state& state, const deadline& entry) {
   const auto found = state.executions.find(entry.id);
-  return found != state.executions.end() && found->second->now_in() == execution::phase::running
-         && found->second->attempt() == entry.attempt;
+  return found != state.executions.end() && found->second->now_in() == execution::phase::running &&
+         found->second->attempt() == entry.attempt;
 }
 
 void arm_deadline(service* self, core& shared) {
@@ -96,7 +99,8 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
       continue;
     }
     if (type.pure) {
-      auto done = run_handler(*shared, *state.environment, next.current().self, message, attempt, next.idempotency_key());
+      auto done = run_handler(*shared, *state.environment, next.current().self, message, attempt,
+                              next.idempotency_key());
       finish(self, *shared, done);
       continue;
     }
@@ -133,7 +137,8 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   const auto known = state.executions.find(id);
   if (known != state.executions.end()) {
     const auto revision = shared->next_revision();
-    carry_out(self, *shared, *known->second, known->second->receive(message, shared->time->now(), revision), revision);
+    carry_out(self, *shared, *known->second, known->second->receive(message, shared->time->now(), revision),
+              revision);
     return;
   }
   if (withdraws) {
@@ -153,7 +158,8 @@ void on_receipt(service* self, const std::shared_ptr<core>& shared, const messag
     const auto known = state.executions.find(id);
     if (known != state.executions.end()) {
       const auto revision = shared->next_revision();
-      carry_out(self, *shared, *known->second, known->second->receive(receipt, shared->time->now(), revision), revision);
+      carry_out(self, *shared, *known->second, known->second->receive(receipt, shared->time->now(), revision),
+                revision);
     }
   };
   if (!receipt.to.key.empty()) { // of an event that an execution published
@@ -236,7 +242,8 @@ void on_operate(service* self, const std::shared_ptr<core>& shared, operate_comm
   auto decided = request.discard ? execution.discard(shared->time->now(), revision)
                                  : execution.retry(shared->time->now(), revision);
   std::vector<journal::release> extra;
-  extra.push_back({shared->intake, caf::make_message(call{[answer = std::move(request.answer)] { answer({}); }})});
+  extra.push_back(
+      {shared->intake, caf::make_message(call{[answer = std::move(request.answer)] { answer({}); }})});
   carry_out(self, *shared, execution, std::move(decided), revision, std::move(extra));
   if (!request.discard) {
     self->state.waiting.push_back(request.id);
@@ -246,8 +253,9 @@ void on_operate(service* self, const std::shared_ptr<core>& shared, operate_comm
 
 } // namespace
 
-handler_done run_handler(core& shared, const engine::execution_environment& environment, const instance_id& self,
-                         const messages::envelope& message, std::uint32_t attempt, const std::string& key) {
+handler_done run_handler(core& shared, const engine::execution_environment& environment,
+                         const instance_id& self, const messages::envelope& message, std::uint32_t attempt,
+                         const std::string& key) {
   handler_done done;
   done.id = message.id;
   done.attempt = attempt;
@@ -263,14 +271,14 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
     if (message.kind == messages::message_kind::event) {
       const auto handler = environment.type->events.find(message.type);
       auto ran = handler == environment.type->events.end()
-                   ? result<void>{fail(errc::unknown_type, "the service does not handle " + message.type)}
-                   : handler->second.run(message.payload, context);
+                     ? result<void>{fail(errc::unknown_type, "the service does not handle " + message.type)}
+                     : handler->second.run(message.payload, context);
       done.outcome = ran ? result<detail::handled>{detail::handled{}} : tl::unexpected(ran.error());
     } else {
       const auto handler = environment.type->commands.find(message.type);
       done.outcome = handler == environment.type->commands.end() || !handler->second.run
-                       ? fail(errc::unknown_type, "the service does not handle " + message.type)
-                       : handler->second.run(message.payload, context);
+                         ? fail(errc::unknown_type, "the service does not handle " + message.type)
+                         : handler->second.run(message.payload, context);
     }
   } catch (const std::exception& thrown) {
     done.outcome = fail(errc::handler_failed, thrown.what());
@@ -285,17 +293,17 @@ caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::st
   fail_node_on_exception(self, shared);
   self->state.environment = &shared->execution_environments.find(name)->second;
   return {
-    [self, shared](messages::envelope& message) { on_envelope(self, shared, message); },
-    [self, shared](handler_done& done) {
-      finish(self, *shared, done);
-      start_waiting(self, shared);
-    },
-    [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
-    [self, shared](const messages::call_for& call) { on_call(self, shared, call); },
-    [self, shared](check_deadlines) { on_deadlines(self, shared); },
-    [self, shared](const attempt_due& due) { on_due(self, shared, due); },
-    [self, shared](adopt& record) { on_adopt(self, shared, record); },
-    [self, shared](operate_command& request) { on_operate(self, shared, request); },
+      [self, shared](messages::envelope& message) { on_envelope(self, shared, message); },
+      [self, shared](handler_done& done) {
+        finish(self, *shared, done);
+        start_waiting(self, shared);
+      },
+      [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
+      [self, shared](const messages::call_for& call) { on_call(self, shared, call); },
+      [self, shared](check_deadlines) { on_deadlines(self, shared); },
+      [self, shared](const attempt_due& due) { on_due(self, shared, due); },
+      [self, shared](adopt& record) { on_adopt(self, shared, record); },
+      [self, shared](operate_command& request) { on_operate(self, shared, request); },
   };
 }
 

@@ -26,19 +26,22 @@ struct service_state {
   std::deque<message_id> waiting; ///< for a free slot; what is withdrawn or gone meanwhile is skipped
   std::deque<deadline> deadlines; ///< in order of time, since all attempts have the same timeout
   bool deadline_armed = false;
-  std::unordered_map<instance_id, std::set<message_id>> events; ///< event executions by sender, until it says `forget`
+  std::unordered_map<instance_id, std::set<message_id>>
+      events; ///< event executions by sender, until it says `forget`
   std::uint32_t running = 0;
   static inline const char* name = "continuo.service";
 };
 
-/// Calls the application's handler of a command or event, on whatever thread this is, with a note in the node's marker. What
-/// the handler throws becomes an error.
-handler_done run_handler(core& shared, const engine::execution_environment& environment, const instance_id& self,
-                         const messages::envelope& message, std::uint32_t attempt, const std::string& key);
+/// Calls the application's handler of a command or event, on whatever thread this is, with a note in the
+/// node's marker. What the handler throws becomes an error.
+handler_done run_handler(core& shared, const engine::execution_environment& environment,
+                         const instance_id& self, const messages::envelope& message, std::uint32_t attempt,
+                         const std::string& key);
 
 /// The actor of one stateless service on one node: it owns the commands in execution and lets at most
-/// `service::concurrency` of their handlers run at a time. A handler with outside effects is reached by the journal alone,
-/// when its cause is durable, and runs on the handler pool.
-caf::behavior service_actor(caf::stateful_actor<service_state>* self, std::shared_ptr<core> shared, std::string name);
+/// `service::concurrency` of their handlers run at a time. A handler with outside effects is reached by the
+/// journal alone, when its cause is durable, and runs on the handler pool.
+caf::behavior service_actor(caf::stateful_actor<service_state>* self, std::shared_ptr<core> shared,
+                            std::string name);
 
 } // namespace continuo::actors

@@ -44,7 +44,8 @@ void make_room(shard* self, const std::shared_ptr<core>& shared) {
   if (state.slots.size() <= share) {
     return;
   }
-  auto excess = std::min<std::size_t>(state.slots.size() - share, 8); // a few with each message: no long pauses
+  auto excess =
+      std::min<std::size_t>(state.slots.size() - share, 8); // a few with each message: no long pauses
   for (auto id = state.recent.begin(); id != state.recent.end() && excess > 0;) {
     auto& candidate = state.slots.at(*id);
     const auto here = id++;
@@ -104,9 +105,10 @@ void on_await(shard* self, const std::shared_ptr<core>& shared, await_end& asks)
     if (bytes && *bytes) {
       const auto stored = decode<engine::record>(**bytes);
       if (stored && is_terminal(stored->status)) {
-        asks.answer(saga_result{asks.to, stored->status,
-                                stored->status == instance_status::compensated ? stored->reason : std::string{},
-                                stored->result_type, stored->result});
+        asks.answer(
+            saga_result{asks.to, stored->status,
+                        stored->status == instance_status::compensated ? stored->reason : std::string{},
+                        stored->result_type, stored->result});
         return;
       }
     }
@@ -127,7 +129,8 @@ void on_await_timeout(shard* self, const await_timeout& over) {
     return;
   }
   auto& waiting = entry->second;
-  const auto one = std::find_if(waiting.begin(), waiting.end(), [&](const waiter& w) { return w.number == over.number; });
+  const auto one =
+      std::find_if(waiting.begin(), waiting.end(), [&](const waiter& w) { return w.number == over.number; });
   if (one == waiting.end()) {
     return;
   }
@@ -163,60 +166,60 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
     self->quit(end.reason);
   });
   return {
-    [self, shared](messages::envelope& message) {
-      const auto id = message.to;
-      forward(self, shared, id, std::move(message));
-    },
-    [self, shared](messages::receipt& receipt) {
-      const auto id = receipt.to;
-      forward(self, shared, id, std::move(receipt));
-    },
-    [self, shared](messages::call_for& call) {
-      const auto id = call.to;
-      forward(self, shared, id, std::move(call));
-    },
-    [self, shared](operate& request) {
-      const auto id = request.to;
-      forward(self, shared, id, std::move(request));
-    },
-    [self, shared](show& request) {
-      const auto id = request.to;
-      forward(self, shared, id, std::move(request));
-    },
-    [self, shared](expire& request) {
-      const auto id = request.to;
-      forward(self, shared, id, std::move(request));
-    },
-    [self](recover_list& list) {
-      self->state.to_recover.insert(list.instances.begin(), list.instances.end());
-    },
-    [self, shared](wake) {
-      const std::vector<instance_id> all{self->state.to_recover.begin(), self->state.to_recover.end()};
-      for (const auto& id : all) {
-        forward(self, shared, id, wake{});
-      }
-    },
-    [self](wants_tick& asks) {
-      auto& waiting = self->state.to_tick;
-      if (waiting.empty()) {
-        self->delayed_send(self, std::chrono::seconds{1}, tick{});
-      }
-      waiting.push_back(std::move(asks.from));
-    },
-    [self](tick) {
-      const auto waiting = std::move(self->state.to_tick);
-      self->state.to_tick.clear();
-      for (const auto& id : waiting) {
-        if (const auto here = self->state.slots.find(id); here != self->state.slots.end()) {
-          self->send(here->second.instance, tick{});
+      [self, shared](messages::envelope& message) {
+        const auto id = message.to;
+        forward(self, shared, id, std::move(message));
+      },
+      [self, shared](messages::receipt& receipt) {
+        const auto id = receipt.to;
+        forward(self, shared, id, std::move(receipt));
+      },
+      [self, shared](messages::call_for& call) {
+        const auto id = call.to;
+        forward(self, shared, id, std::move(call));
+      },
+      [self, shared](operate& request) {
+        const auto id = request.to;
+        forward(self, shared, id, std::move(request));
+      },
+      [self, shared](show& request) {
+        const auto id = request.to;
+        forward(self, shared, id, std::move(request));
+      },
+      [self, shared](expire& request) {
+        const auto id = request.to;
+        forward(self, shared, id, std::move(request));
+      },
+      [self](recover_list& list) {
+        self->state.to_recover.insert(list.instances.begin(), list.instances.end());
+      },
+      [self, shared](wake) {
+        const std::vector<instance_id> all{self->state.to_recover.begin(), self->state.to_recover.end()};
+        for (const auto& id : all) {
+          forward(self, shared, id, wake{});
         }
-      }
-    },
-    [self, shared](await_end& asks) { on_await(self, shared, asks); },
-    [self](const await_timeout& over) { on_await_timeout(self, over); },
-    [self](const may_leave& asks) { on_may_leave(self, asks); },
-    [self](ended& end) { on_ended(self, end); },
-    [self](const close& end) { on_close(self, end); },
+      },
+      [self](wants_tick& asks) {
+        auto& waiting = self->state.to_tick;
+        if (waiting.empty()) {
+          self->delayed_send(self, std::chrono::seconds{1}, tick{});
+        }
+        waiting.push_back(std::move(asks.from));
+      },
+      [self](tick) {
+        const auto waiting = std::move(self->state.to_tick);
+        self->state.to_tick.clear();
+        for (const auto& id : waiting) {
+          if (const auto here = self->state.slots.find(id); here != self->state.slots.end()) {
+            self->send(here->second.instance, tick{});
+          }
+        }
+      },
+      [self, shared](await_end& asks) { on_await(self, shared, asks); },
+      [self](const await_timeout& over) { on_await_timeout(self, over); },
+      [self](const may_leave& asks) { on_may_leave(self, asks); },
+      [self](ended& end) { on_ended(self, end); },
+      [self](const close& end) { on_close(self, end); },
   };
 }
 

@@ -37,9 +37,9 @@ struct shard_state {
   static inline const char* name = "continuo.shard";
 };
 
-/// The actor that owns a slice of a node's instances: it finds, spawns and passivates them. Every message for an instance
-/// passes here, in order. A message is never lost to passivation: an instance leaves only when it has handled as many
-/// messages as its shard gave it, and everything it wrote is durable.
+/// The actor that owns a slice of a node's instances: it finds, spawns and passivates them. Every message for
+/// an instance passes here, in order. A message is never lost to passivation: an instance leaves only when it
+/// has handled as many messages as its shard gave it, and everything it wrote is durable.
 caf::behavior shard_actor(caf::stateful_actor<shard_state>* self, std::shared_ptr<core> shared);
 
 } // namespace continuo::actors

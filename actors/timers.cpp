@@ -8,15 +8,16 @@ namespace {
 
 using timers = caf::stateful_actor<timers_state>;
 
-/// The boot clock goes on while the machine sleeps and the actor clock does not: so no nap is longer than this.
+/// The boot clock goes on while the machine sleeps and the actor clock does not: so no nap is longer than
+/// this.
 constexpr auto nap_max = std::chrono::seconds{60};
 
 bool later(const armed_timer& a, const armed_timer& b) {
   return a.due_ns != b.due_ns ? a.due_ns > b.due_ns : a.id > b.id;
 }
 
-/// In the boot that set the timer its boot time decides, so that a jump of the wall clock moves nothing; in another boot
-/// the wall clock is all there is.
+/// In the boot that set the timer its boot time decides, so that a jump of the wall clock moves nothing; in
+/// another boot the wall clock is all there is.
 std::int64_t due_here(const timer_set& timer, const engine::moment& now) {
   if (timer.boot == now.boot) {
     return timer.due_boot_time_ns;
@@ -108,8 +109,8 @@ void on_set(timers* self, const std::shared_ptr<core>& shared, set_timers& chang
     if (type == state.types.end()) {
       type = state.types.insert(state.types.end(), change.of.type);
     }
-    state.heap.push_back({due_here(timer, now), timer.id, static_cast<std::uint32_t>(type - state.types.begin()),
-                          change.of.key});
+    state.heap.push_back({due_here(timer, now), timer.id,
+                          static_cast<std::uint32_t>(type - state.types.begin()), change.of.key});
     std::push_heap(state.heap.begin(), state.heap.end(), later);
   }
   compact(state);
@@ -121,11 +122,11 @@ void on_set(timers* self, const std::shared_ptr<core>& shared, set_timers& chang
 caf::behavior timers_actor(timers* self, std::shared_ptr<core> shared) {
   fail_node_on_exception(self, shared);
   return {
-    [self, shared](set_timers& change) { on_set(self, shared, change); },
-    [self, shared](timers_due) {
-      self->state.wakes_at_ns = 0;
-      look(self, shared);
-    },
+      [self, shared](set_timers& change) { on_set(self, shared, change); },
+      [self, shared](timers_due) {
+        self->state.wakes_at_ns = 0;
+        look(self, shared);
+      },
   };
 }
 

@@ -67,11 +67,13 @@ instance_view view_of(const engine::record& stored, const core& shared) {
   view.status = stored.status;
   view.revision = stored.revision;
   view.definition_version = stored.definition_version;
-  view.state = stored.state.empty() ? "null" : json_of(shared, state_type(shared, stored.self.type), stored.state);
+  view.state =
+      stored.state.empty() ? "null" : json_of(shared, state_type(shared, stored.self.type), stored.state);
   view.waiting_for = causes_of(stored);
   view.reason = stored.reason;
-  view.result = stored.result_type.empty() ? std::string{}
-                                           : json_of(shared, shared.types.find(stored.result_type), stored.result);
+  view.result = stored.result_type.empty()
+                    ? std::string{}
+                    : json_of(shared, shared.types.find(stored.result_type), stored.result);
   view.started_at = stored.started_at;
   view.updated_at = stored.updated_at;
   return view;

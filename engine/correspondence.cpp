@@ -13,9 +13,9 @@ bool correspondence::was_handled(const envelope& message) const {
 }
 
 bool correspondence::has_room_for(const instance_id& sender) const {
-  return record_->inbox.size() < inbox_senders_max
-         || std::any_of(record_->inbox.begin(), record_->inbox.end(),
-                        [&](const inbox_entry& entry) { return entry.from == sender; });
+  return record_->inbox.size() < inbox_senders_max ||
+         std::any_of(record_->inbox.begin(), record_->inbox.end(),
+                     [&](const inbox_entry& entry) { return entry.from == sender; });
 }
 
 bool correspondence::is_held_back(const envelope& message) const {
@@ -58,8 +58,9 @@ void correspondence::hold(const envelope& message) {
 
 void correspondence::hold_back(const envelope& message, transition& into) {
   hold(message);
-  // The predecessor may never come: it was dropped while there was no record to remember it, or its entry in the inbox
-  // was forgotten while this message was on its way. The sender knows, and names another one, or none.
+  // The predecessor may never come: it was dropped while there was no record to remember it, or its entry in
+  // the inbox was forgotten while this message was on its way. The sender knows, and names another one, or
+  // none.
   const auto first = held_.find(message.from);
   if (first != held_.end() && first->second == message.id && misses_predecessor(message)) {
     into.calls.push_back({record_->self, message.from, message.id});
@@ -74,7 +75,8 @@ void correspondence::arrived(const envelope& message) {
 }
 
 void correspondence::call_held(transition& into) {
-  // The entries of ordered senders stay: until the first message put off is back, later ones of that sender wait.
+  // The entries of ordered senders stay: until the first message put off is back, later ones of that sender
+  // wait.
   for (const auto& [sender, first] : held_) {
     into.calls.push_back({record_->self, sender, first});
   }
@@ -100,7 +102,8 @@ message_id correspondence::predecessor_of(const instance_id& to, const message_i
     look(sent);
   }
   for (const auto& sent : record_->outbox) {
-    if (!sent.in_reply_to) { // the receiver knows a reply by its closed request and has no entry to compare it with
+    if (!sent.in_reply_to) { // the receiver knows a reply by its closed request and has no entry to compare
+                             // it with
       look(sent);
     }
   }
@@ -127,8 +130,9 @@ void correspondence::resend(transition& into, const instance_id* only) const {
       found.push_back({to_envelope(sent), sent.effects});
     }
   }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const unacknowledged& a, const unacknowledged& b) { return a.message.id < b.message.id; });
+  std::stable_sort(found.begin(), found.end(), [](const unacknowledged& a, const unacknowledged& b) {
+    return a.message.id < b.message.id;
+  });
   for (auto& entry : found) {
     (entry.effects ? into.released : into.sent).push_back(std::move(entry.message));
   }
@@ -158,7 +162,7 @@ transition correspondence::receive(const messages::receipt& receipt) {
   out.edge = "receipt";
   if (receipt.done) {
     const auto count =
-      std::erase_if(record_->outbox, [&](const outgoing& entry) { return entry.id == receipt.done; });
+        std::erase_if(record_->outbox, [&](const outgoing& entry) { return entry.id == receipt.done; });
     dirty_ = dirty_ || count > 0;
     if (count > 0 || dirty_) {
       auto& last = dropped_[receipt.from];
@@ -209,8 +213,8 @@ void correspondence::written(transition& into) {
   }
 }
 
-/// Whether the message that stopped the instance is the answer to this request: the receiver was told that the answer is
-/// here, and may have deleted its record. Sent once more, the command would run again.
+/// Whether the message that stopped the instance is the answer to this request: the receiver was told that
+/// the answer is here, and may have deleted its record. Sent once more, the command would run again.
 bool correspondence::is_answered(const request& sent) const {
   return record_->failed && record_->failed->in_reply_to == sent.id;
 }

@@ -8,10 +8,10 @@
 
 namespace continuo::engine {
 
-/// What one instance exchanges with others: which messages it handled, which of its own are not acknowledged, which
-/// senders it put off. The durable part stands in the record (inbox, requests, outbox); this adds what is true of memory
-/// only, between two writes. The rules are those of the design's "Order and duplicates" and "Dropping and forgetting".
-/// Not thread-safe: it belongs to one instance.
+/// What one instance exchanges with others: which messages it handled, which of its own are not acknowledged,
+/// which senders it put off. The durable part stands in the record (inbox, requests, outbox); this adds what
+/// is true of memory only, between two writes. The rules are those of the design's "Order and duplicates" and
+/// "Dropping and forgetting". Not thread-safe: it belongs to one instance.
 class correspondence {
 public:
   explicit correspondence(record& of) : record_(&of) {}
@@ -32,8 +32,8 @@ public:
   /// Puts a message off; its sender keeps it.
   void hold(const envelope& message);
 
-  /// Puts off a message that came before its predecessor, though nothing else stands in its way, and asks its sender at
-  /// once: nothing that happens here later would do it.
+  /// Puts off a message that came before its predecessor, though nothing else stands in its way, and asks its
+  /// sender at once: nothing that happens here later would do it.
   void hold_back(const envelope& message, transition& into);
 
   /// A message is here: if it is the first one put off of its sender, later ones need not wait any more.
@@ -56,11 +56,12 @@ public:
   void closed(const instance_id& to, const message_id& id);
 
   // -- receipts --------------------------------------------------------------------
-  /// Drops what was handled, forgets what is forgotten. In memory only, until the next write. A receiver that reports what
-  /// was dropped long ago is told to forget it.
+  /// Drops what was handled, forgets what is forgotten. In memory only, until the next write. A receiver that
+  /// reports what was dropped long ago is told to forget it.
   transition receive(const messages::receipt& receipt);
 
-  /// After a restart: tells each sender in the inbox what was handled last, so that a lost `forget` is made good.
+  /// After a restart: tells each sender in the inbox what was handled last, so that a lost `forget` is made
+  /// good.
   void ask_senders(transition& into) const;
 
   /// With a write: tells the receivers what they may forget, now that it is written.
@@ -84,7 +85,7 @@ private:
 
   record* record_;
   bool dirty_ = false;
-  std::map<instance_id, message_id> held_;                       // senders put off, with the first message put off
+  std::map<instance_id, message_id> held_; // senders put off, with the first message put off
   std::vector<std::pair<instance_id, message_id>> held_answers_; // of stateless services: they have no order
   std::map<instance_id, message_id> dropped_;                    // receivers to tell what they may forget
 };

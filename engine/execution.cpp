@@ -13,9 +13,9 @@ namespace continuo::engine {
 
 namespace {
 
-constexpr std::array edges{"begin",   "replied",  "declined",  "attempt_fails", "late_failure", "overdue",
-                           "exhausted", "park",   "withdrawn", "too_late",      "duplicate",    "retry",
-                           "discard", "quarantine", "dropped", "receipt"};
+constexpr std::array edges{"begin",     "replied",    "declined",  "attempt_fails", "late_failure", "overdue",
+                           "exhausted", "park",       "withdrawn", "too_late",      "duplicate",    "retry",
+                           "discard",   "quarantine", "dropped",   "receipt"};
 
 std::string failure_payload(failure_kind kind, std::string reason) {
   return encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)});
@@ -28,7 +28,7 @@ std::span<const char* const> execution_edges() {
 }
 
 execution::execution(const execution_environment& environment, const envelope& message)
-  : environment_(&environment), id_(message.id), command_(message.kind == message_kind::command) {
+    : environment_(&environment), id_(message.id), command_(message.kind == message_kind::command) {
   record_.kind = record_kind::command;
   record_.self = {environment.type->name, to_string(message.id)};
   record_.failed = message;
@@ -38,7 +38,7 @@ execution::execution(const execution_environment& environment, const envelope& m
 }
 
 execution::execution(const execution_environment& environment, record stored)
-  : environment_(&environment), record_(std::move(stored)), written_(true) {
+    : environment_(&environment), record_(std::move(stored)), written_(true) {
   if (const auto id = parse_message_id(record_.self.key)) {
     id_ = *id;
   }
@@ -67,8 +67,8 @@ transition execution::begin() {
   return out;
 }
 
-transition execution::finished(result<detail::handled> outcome, const detail::intents& asked, const moment& now,
-                               std::uint64_t revision) {
+transition execution::finished(result<detail::handled> outcome, const detail::intents& asked,
+                               const moment& now, std::uint64_t revision) {
   transition out;
   next_index_ = 0;
   std::vector<outgoing> events;
@@ -92,8 +92,8 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
   }
   if (outcome->declined) {
     out.edge = "declined";
-    answer(out, message_kind::failure, failure_payload(failure_kind::declined, std::move(outcome->payload)), now,
-           revision);
+    answer(out, message_kind::failure, failure_payload(failure_kind::declined, std::move(outcome->payload)),
+           now, revision);
     return out;
   }
   out.edge = "replied";
@@ -112,11 +112,17 @@ result<std::vector<outgoing>> execution::events_of(const detail::intents& asked)
   for (const auto& event : asked.messages) {
     const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
     if (!subscribers) {
-      return fail(errc::handler_failed, fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
+      return fail(errc::handler_failed,
+                  fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
     }
     for (const auto& subscriber : *subscribers) {
-      events.push_back(
-        {{}, message_kind::event, subscriber.to, {}, event.body.type, event.body.payload, subscriber.effects});
+      events.push_back({{},
+                        message_kind::event,
+                        subscriber.to,
+                        {},
+                        event.body.type,
+                        event.body.payload,
+                        subscriber.effects});
     }
   }
   return events;
@@ -127,12 +133,13 @@ transition execution::timed_out(const moment& now, std::uint64_t revision) {
   next_index_ = 0;
   phase_ = phase::overdue;
   attempt_failed(out, "overdue",
-                 fmt::format("no outcome within {} ms", environment_->type->retry.timeout.count()), now, revision);
+                 fmt::format("no outcome within {} ms", environment_->type->retry.timeout.count()), now,
+                 revision);
   return out;
 }
 
-void execution::attempt_failed(transition& out, const char* edge, const std::string& reason, const moment& now,
-                               std::uint64_t revision) {
+void execution::attempt_failed(transition& out, const char* edge, const std::string& reason,
+                               const moment& now, std::uint64_t revision) {
   out.edge = edge;
   ++record_.attempts;
   record_.reason = reason;
@@ -156,7 +163,8 @@ void execution::attempt_failed(transition& out, const char* edge, const std::str
   write(out, now, revision);
 }
 
-void execution::fail_for_good(transition& out, const std::string& reason, const moment& now, std::uint64_t revision) {
+void execution::fail_for_good(transition& out, const std::string& reason, const moment& now,
+                              std::uint64_t revision) {
   const auto& sent = message();
   if (command_ && environment_->type->when_exhausted == exhausted::park) {
     out.edge = "park";
@@ -186,10 +194,15 @@ void execution::answer(transition& out, message_kind kind, std::string payload, 
   if (command_) {
     const auto handler = environment_->type->commands.find(sent.type);
     const auto type = kind == message_kind::reply && handler != environment_->type->commands.end()
-                        ? handler->second.reply->name
-                        : std::string{};
-    record_.outbox.push_back({{environment_->store, revision, next_index_++}, kind, sent.from, sent.id, type,
-                              std::move(payload), false});
+                          ? handler->second.reply->name
+                          : std::string{};
+    record_.outbox.push_back({{environment_->store, revision, next_index_++},
+                              kind,
+                              sent.from,
+                              sent.id,
+                              type,
+                              std::move(payload),
+                              false});
     auto reply = mail_.to_envelope(record_.outbox.back());
     reply.from.key.clear(); // a stateless service has no key; the reply's id finds its record
     out.sent.push_back(std::move(reply));
@@ -205,10 +218,12 @@ transition execution::receive(const envelope& again, const moment& now, std::uin
   next_index_ = 0;
   if (again.kind == message_kind::withdrawal) {
     // A command from before this life may have begun in another one that left no trace.
-    const auto never_ran = record_.attempts == 0 && record_.deaths == 0 && id_.revision > environment_->begun_at;
+    const auto never_ran =
+        record_.attempts == 0 && record_.deaths == 0 && id_.revision > environment_->begun_at;
     if (phase_ == phase::waiting && never_ran) {
       out.edge = "withdrawn";
-      answer(out, message_kind::failure, failure_payload(failure_kind::withdrawn, "withdrawn"), now, revision);
+      answer(out, message_kind::failure, failure_payload(failure_kind::withdrawn, "withdrawn"), now,
+             revision);
     } else {
       out.edge = "too_late"; // its outcome is the answer
     }
@@ -283,8 +298,8 @@ transition execution::discard(const moment& now, std::uint64_t revision) {
   transition out;
   next_index_ = 0;
   out.edge = "discard";
-  answer(out, message_kind::failure, failure_payload(failure_kind::unknown, "discarded: " + record_.reason), now,
-         revision);
+  answer(out, message_kind::failure, failure_payload(failure_kind::unknown, "discarded: " + record_.reason),
+         now, revision);
   out.edge = "discard";
   return out;
 }
@@ -299,7 +314,8 @@ transition execution::recover(const moment& now) {
     }
   }
   if (!record_.inbox.empty()) { // a handled event: its sender may have missed it
-    out.receipts.push_back({{environment_->type->name, {}}, record_.inbox.front().from, record_.inbox.front().last, {}, {}});
+    out.receipts.push_back(
+        {{environment_->type->name, {}}, record_.inbox.front().from, record_.inbox.front().last, {}, {}});
   }
   if (phase_ == phase::backoff) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(record_.retry_at - now.wall);

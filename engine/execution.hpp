@@ -8,8 +8,8 @@
 #include <span>
 #include <string>
 
-// The state machine of one command, or event, at a stateless service. Its record is written when it is answered, or when
-// an attempt has failed: until then the sender's outbox holds it.
+// The state machine of one command, or event, at a stateless service. Its record is written when it is
+// answered, or when an attempt has failed: until then the sender's outbox holds it.
 //
 //   edge          from               message                         to
 //   begin         waiting, backoff   a free slot                     running
@@ -37,10 +37,12 @@ struct execution_environment {
   const routing_table* routes = nullptr;
   std::uint64_t store = 0;
   std::uint64_t seed = 0;
-  std::uint64_t begun_at = 0; ///< the last revision before this life: a command that is older may have begun in another
+  std::uint64_t begun_at =
+      0; ///< the last revision before this life: a command that is older may have begun in another
 };
 
-/// One command or event in execution at a stateless service. Pure: it decides; the service actor runs the handlers.
+/// One command or event in execution at a stateless service. Pure: it decides; the service actor runs the
+/// handlers.
 class execution {
 public:
   enum class phase : std::uint8_t {
@@ -97,7 +99,8 @@ private:
   result<std::vector<outgoing>> events_of(const detail::intents& asked) const;
   void attempt_failed(transition& out, const char* edge, const std::string& reason, const moment& now,
                       std::uint64_t revision);
-  void answer(transition& out, message_kind kind, std::string payload, const moment& now, std::uint64_t revision);
+  void answer(transition& out, message_kind kind, std::string payload, const moment& now,
+              std::uint64_t revision);
   void fail_for_good(transition& out, const std::string& reason, const moment& now, std::uint64_t revision);
   void drop_if_settled(transition& out);
   void write(transition& out, const moment& now, std::uint64_t revision);

@@ -17,8 +17,8 @@ namespace {
 constexpr std::array edges{"handled",   "declined", "withdrawn", "retry_later", "handler_fails",
                            "duplicate", "hold",     "stale",     "quarantine",  "flush"};
 
-result<detail::handled> run_handler(const detail::keyed_handler& handler, void* state, const envelope& message,
-                                    keyed_context& context) {
+result<detail::handled> run_handler(const detail::keyed_handler& handler, void* state,
+                                    const envelope& message, keyed_context& context) {
   try {
     return handler.run(state, message.payload, context);
   } catch (const std::exception& thrown) {
@@ -38,8 +38,9 @@ std::span<const char* const> keyed_edges() {
   return edges;
 }
 
-keyed_machine::keyed_machine(const keyed_environment& environment, instance_id self, std::optional<record> stored)
-  : environment_(&environment) {
+keyed_machine::keyed_machine(const keyed_environment& environment, instance_id self,
+                             std::optional<record> stored)
+    : environment_(&environment) {
   if (stored) {
     record_ = std::move(*stored);
     exists_ = true;
@@ -115,13 +116,15 @@ transition keyed_machine::try_again(const moment& now, std::uint64_t revision) {
   return out;
 }
 
-void keyed_machine::handle(transition& out, const envelope& message, const moment& now, std::uint64_t revision) {
+void keyed_machine::handle(transition& out, const envelope& message, const moment& now,
+                           std::uint64_t revision) {
   next_index_ = 0;
   const auto handler = environment_->type->commands.find(message.type);
   if (handler == environment_->type->commands.end()) {
     out.edge = "handler_fails";
     fail_for_good(out, message, failure_kind::declined,
-                  fmt::format("the service {} does not handle {}", record_.self.type, message.type), now, revision);
+                  fmt::format("the service {} does not handle {}", record_.self.type, message.type), now,
+                  revision);
     return;
   }
   if (!state_) {
@@ -175,7 +178,8 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     }
     out.edge = "handler_fails";
     // Its handler has no effects but its state, and that is as before: it is known that nothing happened.
-    fail_for_good(out, message, failure_kind::declined, "its handler failed: " + done.error().message, now, revision);
+    fail_for_good(out, message, failure_kind::declined, "its handler failed: " + done.error().message, now,
+                  revision);
     attempts_ = 0;
     return;
   }
@@ -185,8 +189,8 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     out.edge = "declined";
     state_.reset(); // whatever the handler did to it does not count
     note = done->payload;
-    answer(out, message, message_kind::failure, failure_payload(failure_kind::declined, std::move(done->payload)),
-           revision, noted);
+    answer(out, message, message_kind::failure,
+           failure_payload(failure_kind::declined, std::move(done->payload)), revision, noted);
   } else {
     out.edge = "handled";
     record_.state = std::move(state);
@@ -208,11 +212,17 @@ result<std::vector<outgoing>> keyed_machine::events_of(const detail::intents& as
   for (const auto& event : asked.messages) {
     const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
     if (!subscribers) {
-      return fail(errc::handler_failed, fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
+      return fail(errc::handler_failed,
+                  fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
     }
     for (const auto& subscriber : *subscribers) {
-      events.push_back(
-        {{}, message_kind::event, subscriber.to, {}, event.body.type, event.body.payload, subscriber.effects});
+      events.push_back({{},
+                        message_kind::event,
+                        subscriber.to,
+                        {},
+                        event.body.type,
+                        event.body.payload,
+                        subscriber.effects});
     }
   }
   return events;
@@ -235,13 +245,14 @@ void keyed_machine::answer(transition& out, const envelope& message, message_kin
   out.sent.push_back(mail_.to_envelope(record_.outbox.back()));
 }
 
-void keyed_machine::fail_for_good(transition& out, const envelope& message, failure_kind kind, const std::string& reason,
-                                  const moment& now, std::uint64_t revision) {
+void keyed_machine::fail_for_good(transition& out, const envelope& message, failure_kind kind,
+                                  const std::string& reason, const moment& now, std::uint64_t revision) {
   next_index_ = 0;
   std::vector<noted_message> noted;
   answer(out, message, message_kind::failure, failure_payload(kind, reason), revision, noted);
   if (kind != failure_kind::withdrawn) {
-    out.dead_letters.push_back(dead_letter_of(message, reason, now.wall, std::max(attempts_, 1u), !stands_alone(message.from)));
+    out.dead_letters.push_back(
+        dead_letter_of(message, reason, now.wall, std::max(attempts_, 1u), !stands_alone(message.from)));
   }
   if (record_.failed && record_.failed->id == message.id) {
     record_.failed.reset();
@@ -265,15 +276,16 @@ void keyed_machine::write(transition& out, const moment& now, std::uint64_t revi
     }
     record_.updated_at = now.wall;
     if (environment_->history) {
-      out.history = history_entry{record_.self,
-                                  revision,
-                                  record_.history,
-                                  now.wall,
-                                  out.edge,
-                                  record_.status,
-                                  noted_message{message->kind, message->id, message->from, message->type, message->payload},
-                                  std::move(noted),
-                                  std::move(note)};
+      out.history = history_entry{
+          record_.self,
+          revision,
+          record_.history,
+          now.wall,
+          out.edge,
+          record_.status,
+          noted_message{message->kind, message->id, message->from, message->type, message->payload},
+          std::move(noted),
+          std::move(note)};
       record_.history = revision;
     }
   }
@@ -294,13 +306,15 @@ transition keyed_machine::suspect(const envelope& message, const moment& now, st
   out.edge = "quarantine";
   // No handler runs for a message that was handled, or that another one is before.
   const auto other = retrying_ && retrying_->id != message.id;
-  if (message.kind != message_kind::command || mail_.was_handled(message) || other || mail_.is_held_back(message)) {
+  if (message.kind != message_kind::command || mail_.was_handled(message) || other ||
+      mail_.is_held_back(message)) {
     return receive(message, now, revision);
   }
   record_.failed = message;
   if (record_.deaths >= 3) {
     retrying_.reset();
-    fail_for_good(out, message, failure_kind::declined, "its handler ended the process three times", now, revision);
+    fail_for_good(out, message, failure_kind::declined, "its handler ended the process three times", now,
+                  revision);
     return out;
   }
   ++record_.deaths;

@@ -12,16 +12,16 @@
 // The state machine of one key of a keyed service. It has no end: the state is kept for ever.
 //
 //   edge           from      message                                  to
-//   handled        any       command; its handler replies             one more revision, with the reply in the outbox
-//   declined       any       command; its handler declines            the same state, with the failure in the outbox
-//   withdrawn      retrying  withdrawal of the command being retried  the same state, failure `withdrawn`
-//   retry_later    any       command; its handler fails               the same; tried again
-//   handler_fails  any       command; its handler fails for good      the same state, failure and a dead letter
-//   duplicate      any       command handled before                   the same; an unacknowledged reply is sent again
-//   hold           retrying  anything else                            the same; called for later
-//   stale          any       what a keyed service does not take       the same
-//   quarantine     any       its handler ended the process thrice     the same state, failure and a dead letter
-//   flush          any       receipts since the last write            the same
+//   handled        any       command; its handler replies             one more revision, with the reply in
+//   the outbox declined       any       command; its handler declines            the same state, with the
+//   failure in the outbox withdrawn      retrying  withdrawal of the command being retried  the same state,
+//   failure `withdrawn` retry_later    any       command; its handler fails               the same; tried
+//   again handler_fails  any       command; its handler fails for good      the same state, failure and a
+//   dead letter duplicate      any       command handled before                   the same; an unacknowledged
+//   reply is sent again hold           retrying  anything else                            the same; called
+//   for later stale          any       what a keyed service does not take       the same quarantine     any
+//   its handler ended the process thrice     the same state, failure and a dead letter flush          any
+//   receipts since the last write            the same
 namespace continuo::engine {
 
 std::span<const char* const> keyed_edges();
@@ -58,12 +58,13 @@ public:
   const envelope& retried() const { return *retrying_; }
   bool may_passivate() const { return !mail_.is_dirty() && !retrying_ && !mail_.holds_back(); }
 
-  /// Whether so many replies are unacknowledged that the next command should wait: this bounds what one write holds,
-  /// whatever the number of senders.
+  /// Whether so many replies are unacknowledged that the next command should wait: this bounds what one write
+  /// holds, whatever the number of senders.
   bool is_full() const { return record_.outbox.size() >= window_ || record_.inbox.size() >= window_; }
 
-  /// Lets more be unacknowledged, once a second has passed without room: senders that are paused or stuck must not block the
-  /// key for everybody. Ends at the bounds of a record; as few as usual are enough again when the receipts have come.
+  /// Lets more be unacknowledged, once a second has passed without room: senders that are paused or stuck
+  /// must not block the key for everybody. Ends at the bounds of a record; as few as usual are enough again
+  /// when the receipts have come.
   void widen() { window_ = std::min(window_ + window_min, inbox_senders_max); }
 
   const record& current() const { return record_; }
@@ -74,8 +75,8 @@ private:
 
   void handle(transition& out, const envelope& message, const moment& now, std::uint64_t revision);
   result<std::vector<outgoing>> events_of(const detail::intents& asked) const;
-  void answer(transition& out, const envelope& message, message_kind kind, std::string payload, std::uint64_t revision,
-              std::vector<noted_message>& noted);
+  void answer(transition& out, const envelope& message, message_kind kind, std::string payload,
+              std::uint64_t revision, std::vector<noted_message>& noted);
   void fail_for_good(transition& out, const envelope& message, failure_kind kind, const std::string& reason,
                      const moment& now, std::uint64_t revision);
   void write(transition& out, const moment& now, std::uint64_t revision, const envelope* message,

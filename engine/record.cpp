@@ -13,7 +13,8 @@ std::size_t size_of(const instance_id& id) {
 } // namespace
 
 std::size_t approximate_size(const record& value) {
-  std::size_t size = 160 + size_of(value.self) + value.reason.size() + value.state.size() + value.result.size();
+  std::size_t size =
+      160 + size_of(value.self) + value.reason.size() + value.state.size() + value.result.size();
   for (const auto& entry : value.requests) {
     size += 40 + size_of(entry.to) + entry.type.size() + entry.payload.size();
   }

@@ -41,8 +41,8 @@ struct request {
   std::string type;
   std::string payload;
   time_point sent_at;
-  bool effects = false;      ///< its handler has effects outside: it goes out only when this record is durable
-  bool abandoned = false;    ///< given up; its outcome only decides what must be undone
+  bool effects = false;   ///< its handler has effects outside: it goes out only when this record is durable
+  bool abandoned = false; ///< given up; its outcome only decides what must be undone
   bool compensation = false; ///< undoes the newest completed step
   bool refused = false;      ///< a compensation that was declined: waits for a person
 
@@ -118,9 +118,9 @@ struct record {
   time_point started_at;
   time_point updated_at;
 
-  CONTINUO_FIELDS(record, kind, self, definition_version, revision, history, status, resumes_to, reason, state, result_type,
-                  result, requests, outbox, inbox, timers, compensations, expected, failed, attempts, deaths, retry_at,
-                  started_at, updated_at)
+  CONTINUO_FIELDS(record, kind, self, definition_version, revision, history, status, resumes_to, reason,
+                  state, result_type, result, requests, outbox, inbox, timers, compensations, expected,
+                  failed, attempts, deaths, retry_at, started_at, updated_at)
 };
 
 /// A message in a history entry, for people and for replay.
@@ -134,13 +134,14 @@ struct noted_message {
   CONTINUO_FIELDS(noted_message, kind, id, peer, type, payload)
 };
 
-/// One transition as the history keeps it. The entries of an instance are chained from the newest to the oldest.
+/// One transition as the history keeps it. The entries of an instance are chained from the newest to the
+/// oldest.
 struct history_entry {
   instance_id self;
   std::uint64_t revision = 0;
   std::uint64_t previous = 0; ///< revision of the entry before it; 0: the first
   time_point at;
-  std::string what; ///< the transition's name in the table
+  std::string what;                                  ///< the transition's name in the table
   instance_status status = instance_status::running; ///< after it
   std::optional<noted_message> in;
   std::vector<noted_message> out;

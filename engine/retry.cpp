@@ -5,7 +5,8 @@
 
 namespace continuo::engine {
 
-std::chrono::milliseconds retry_delay(const retry_policy& policy, std::uint32_t failures, std::uint64_t random) {
+std::chrono::milliseconds retry_delay(const retry_policy& policy, std::uint32_t failures,
+                                      std::uint64_t random) {
   const auto cap = static_cast<double>(policy.cap.count());
   const auto steps = static_cast<double>(std::min<std::uint32_t>(failures - 1, 1'000));
   const auto full = std::min(cap, static_cast<double>(policy.first.count()) * std::pow(policy.factor, steps));

@@ -7,9 +7,10 @@
 
 namespace continuo::engine {
 
-/// The delay after `failures` failed attempts: `min(cap, first * factor^(failures-1))`, less up to `jitter` of it drawn
-/// from `random`. Never negative. @pre `failures > 0`
-std::chrono::milliseconds retry_delay(const retry_policy& policy, std::uint32_t failures, std::uint64_t random);
+/// The delay after `failures` failed attempts: `min(cap, first * factor^(failures-1))`, less up to `jitter`
+/// of it drawn from `random`. Never negative. @pre `failures > 0`
+std::chrono::milliseconds retry_delay(const retry_policy& policy, std::uint32_t failures,
+                                      std::uint64_t random);
 
 /// What is wrong with a policy; empty if nothing is.
 std::string objection_to(const retry_policy& policy);

@@ -7,10 +7,12 @@ result<void> routing_table::claim_name(const std::string& name) {
     return fail(errc::invalid_definition, "a service has an empty name");
   }
   if (name.starts_with("continuo.")) {
-    return fail(errc::invalid_definition, "the name \"" + name + "\" is reserved: choose one without \"continuo.\"");
+    return fail(errc::invalid_definition,
+                "the name \"" + name + "\" is reserved: choose one without \"continuo.\"");
   }
   if (!names_.emplace(name, true).second) {
-    return fail(errc::invalid_definition, "two sagas or services are named \"" + name + "\": each name is used once");
+    return fail(errc::invalid_definition,
+                "two sagas or services are named \"" + name + "\": each name is used once");
   }
   return {};
 }
@@ -32,8 +34,9 @@ result<void> routing_table::add(const detail::service_type& service) {
   for (const auto& [command, entry] : service.commands) {
     const auto effects = !service.pure;
     if (auto [other, fresh] = commands_.try_emplace(command, handler{service.name, effects, {}}); !fresh) {
-      return fail(errc::invalid_definition, "command " + command + " is handled by \"" + other->second.service
-                                              + "\" and by \"" + service.name + "\": it must have one handler");
+      return fail(errc::invalid_definition, "command " + command + " is handled by \"" +
+                                                other->second.service + "\" and by \"" + service.name +
+                                                "\": it must have one handler");
     }
   }
   for (const auto& [event, entry] : service.events) {
@@ -47,9 +50,11 @@ result<void> routing_table::add(const detail::keyed_service_type& service) {
     return claimed;
   }
   for (const auto& [command, entry] : service.commands) {
-    if (auto [other, fresh] = commands_.try_emplace(command, handler{service.name, false, entry.key}); !fresh) {
-      return fail(errc::invalid_definition, "command " + command + " is handled by \"" + other->second.service
-                                              + "\" and by \"" + service.name + "\": it must have one handler");
+    if (auto [other, fresh] = commands_.try_emplace(command, handler{service.name, false, entry.key});
+        !fresh) {
+      return fail(errc::invalid_definition, "command " + command + " is handled by \"" +
+                                                other->second.service + "\" and by \"" + service.name +
+                                                "\": it must have one handler");
     }
   }
   return {};

@@ -28,8 +28,8 @@ public:
   bool knows_command(std::string_view type) const { return commands_.find(type) != commands_.end(); }
   bool knows_event(std::string_view type) const { return subscribers_.find(type) != subscribers_.end(); }
 
-  /// The destination of a command; `errc::unknown_type` where no service handles it, `errc::malformed` where its key
-  /// cannot be read.
+  /// The destination of a command; `errc::unknown_type` where no service handles it, `errc::malformed` where
+  /// its key cannot be read.
   result<destination> command(std::string_view type, std::string_view payload) const;
 
   /// The subscribers of an event, in a fixed order; `errc::malformed` where a key cannot be read.

@@ -9,7 +9,8 @@ namespace continuo::engine {
 
 /// A transition in the making: what has been decided so far, and the numbers from which ids are made.
 struct saga_machine::draft {
-  draft(const moment& present, std::uint64_t number, std::uint64_t store) : now(present), revision(number), store_id(store) {}
+  draft(const moment& present, std::uint64_t number, std::uint64_t store)
+      : now(present), revision(number), store_id(store) {}
 
   const moment& now;
   std::uint64_t revision;

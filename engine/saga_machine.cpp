@@ -16,11 +16,36 @@ namespace continuo::engine {
 namespace {
 
 constexpr std::array edges{
-  "start",        "start_fails",  "unknown_discard", "unknown_dead_letter", "stale",         "event",
-  "event_dropped", "event_after_end", "reply",       "failure",             "failure_rolls_back", "timer",
-  "timer_stale",  "duplicate",    "hold",            "retry_later",         "handler_fails", "late_success",
-  "late_failure", "undone",       "undo_refused",    "cancel",              "pause",         "resume",
-  "retry",        "skip",         "verb_refused",    "quarantine",          "flush",         "expire",
+    "start",
+    "start_fails",
+    "unknown_discard",
+    "unknown_dead_letter",
+    "stale",
+    "event",
+    "event_dropped",
+    "event_after_end",
+    "reply",
+    "failure",
+    "failure_rolls_back",
+    "timer",
+    "timer_stale",
+    "duplicate",
+    "hold",
+    "retry_later",
+    "handler_fails",
+    "late_success",
+    "late_failure",
+    "undone",
+    "undo_refused",
+    "cancel",
+    "pause",
+    "resume",
+    "retry",
+    "skip",
+    "verb_refused",
+    "quarantine",
+    "flush",
+    "expire",
 };
 
 bool is_answer(const envelope& message) {
@@ -33,8 +58,9 @@ std::span<const char* const> saga_edges() {
   return edges;
 }
 
-saga_machine::saga_machine(const saga_environment& environment, instance_id self, std::optional<record> stored)
-  : environment_(&environment) {
+saga_machine::saga_machine(const saga_environment& environment, instance_id self,
+                           std::optional<record> stored)
+    : environment_(&environment) {
   if (stored) {
     record_ = std::move(*stored);
     exists_ = true;
@@ -203,8 +229,8 @@ void saga_machine::absent(draft& next, const envelope& message) {
     const auto keep = found->second.unknown == unknown_instance::dead_letter;
     next.out.edge = keep ? "unknown_dead_letter" : "unknown_discard";
     if (keep) {
-      next.out.dead_letters.push_back(
-        dead_letter_of(message, "no instance of " + record_.self.type + " lives under this key", next.now.wall));
+      next.out.dead_letters.push_back(dead_letter_of(
+          message, "no instance of " + record_.self.type + " lives under this key", next.now.wall));
     }
     next.done(message);
     return;
@@ -230,7 +256,8 @@ void saga_machine::handle_event(draft& next, const envelope& message) {
   const auto found = environment_->type->subscriptions.find(message.type);
   const auto handles = found != environment_->type->subscriptions.end() && found->second.handles;
   // A start that failed, or that is run alone, left a record without a state.
-  const auto begins = record_.state.empty() && found != environment_->type->subscriptions.end() && found->second.starts;
+  const auto begins =
+      record_.state.empty() && found != environment_->type->subscriptions.end() && found->second.starts;
   const auto dropped = !(handles || begins) || record_.status != instance_status::running;
   if (dropped) {
     remember(message);
@@ -315,7 +342,8 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
       record_.compensations.push_back(std::move(**undo));
     }
     taken_over(message);
-    begin_rollback(next, fmt::format("{} failed: {}", closed.type, body ? body->reason : "its reason is unreadable"));
+    begin_rollback(
+        next, fmt::format("{} failed: {}", closed.type, body ? body->reason : "its reason is unreadable"));
     write(next);
     return;
   }
@@ -339,10 +367,12 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
 
 // -- the saga's handlers ----------------------------------------------------------------
 
-result<detail::intents> saga_machine::invoke(const envelope& message, const request* answered, const moment& now) {
+result<detail::intents> saga_machine::invoke(const envelope& message, const request* answered,
+                                             const moment& now) {
   const auto failed = [&](std::string what) {
     state_.reset(); // the handler may have changed it half-way; the record has it whole
-    return fail(errc::handler_failed, fmt::format("on({}): {}", message.type.empty() ? "failure" : message.type, what));
+    return fail(errc::handler_failed,
+                fmt::format("on({}): {}", message.type.empty() ? "failure" : message.type, what));
   };
   if (!state_) {
     if (!exists_ || record_.state.empty()) {
@@ -374,7 +404,8 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
       if (!body) {
         return failed(body.error().message);
       }
-      const detail::failed_command parts{static_cast<failure_kind>(body->kind), body->reason, answered->payload};
+      const detail::failed_command parts{static_cast<failure_kind>(body->kind), body->reason,
+                                         answered->payload};
       ran = environment_->type->calls.find(answered->type)->second.on_failure(state_.get(), parts, context);
     } else {
       const auto handler = environment_->type->handlers.find(message.type);
@@ -395,7 +426,8 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
 }
 
 result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const request* closing) const {
-  // Only called after a handler has run: what is wrong here is the handler's mistake, and its changes are dropped.
+  // Only called after a handler has run: what is wrong here is the handler's mistake, and its changes are
+  // dropped.
   const auto mistake = [](std::string what) { return fail(errc::handler_failed, std::move(what)); };
   plan checked;
   std::size_t commands = 0;
@@ -425,8 +457,9 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   for (const auto& change : asked.timers) {
     bytes += change.name.size() + change.message.payload.size() + 64;
     if (!change.cancel && !environment_->type->timers.contains(change.message.type)) {
-      return mistake(fmt::format("set_timer(\"{0}\"): the saga does not declare {1}; add saga.timer<{1}>() to define",
-                                 change.name, change.message.type));
+      return mistake(
+          fmt::format("set_timer(\"{0}\"): the saga does not declare {1}; add saga.timer<{1}>() to define",
+                      change.name, change.message.type));
     }
     if (!change.cancel && change.delay < std::chrono::nanoseconds{0}) {
       return mistake(fmt::format("set_timer(\"{}\"): its delay is negative", change.name));
@@ -437,7 +470,8 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
     return mistake("it both completed and rolled back");
   }
   if (asked.completion && open > 0) {
-    return mistake(fmt::format("complete() with {} request(s) open: wait for their replies, or roll back", open));
+    return mistake(
+        fmt::format("complete() with {} request(s) open: wait for their replies, or roll back", open));
   }
   if (open > open_requests_max) {
     return mistake(fmt::format("{} requests would be open; the limit is {}", open, open_requests_max));
@@ -459,7 +493,8 @@ void saga_machine::apply(draft& next, plan&& planned) {
     auto& message = asked.messages[i];
     if (message.is_event) {
       publish(next, message.body, planned.destinations[i]);
-    } else if (!asked.roll_back) { // who gives up in the same breath sends nothing that would have to be taken back
+    } else if (!asked.roll_back) { // who gives up in the same breath sends nothing that would have to be
+                                   // taken back
       send(next, std::move(message.body), planned.destinations[i].front(), false);
     }
   }
@@ -499,16 +534,24 @@ void saga_machine::apply(draft& next, plan&& planned) {
 }
 
 void saga_machine::send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates) {
-  request sent{next.next_id(), where.to,      std::move(body.type), std::move(body.payload),
-               next.now.wall,  where.effects, false,                compensates,
+  request sent{next.next_id(),
+               where.to,
+               std::move(body.type),
+               std::move(body.payload),
+               next.now.wall,
+               where.effects,
+               false,
+               compensates,
                false};
   record_.requests.push_back(sent);
   next.send(mail_.to_envelope(sent), sent.effects);
 }
 
-void saga_machine::publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where) {
+void saga_machine::publish(draft& next, const detail::typed_bytes& body,
+                           const std::vector<destination>& where) {
   for (const auto& subscriber : where) {
-    outgoing sent{next.next_id(), message_kind::event, subscriber.to, {}, body.type, body.payload, subscriber.effects};
+    outgoing sent{next.next_id(), message_kind::event, subscriber.to,     {},
+                  body.type,      body.payload,        subscriber.effects};
     record_.outbox.push_back(sent);
     next.send(mail_.to_envelope(sent), sent.effects);
   }
@@ -561,7 +604,8 @@ void saga_machine::create(const draft& next) {
 }
 
 void saga_machine::remember(const envelope& message) {
-  if (message.kind == message_kind::event) { // an answer is known by its closed request, a timer by its absence
+  if (message.kind ==
+      message_kind::event) { // an answer is known by its closed request, a timer by its absence
     mail_.remember(message);
   }
 }
@@ -581,12 +625,13 @@ request saga_machine::close_request(draft& next, std::size_t position, const env
 }
 
 void saga_machine::audit(draft& next) {
-  if (record_.status == instance_status::running && record_.requests.empty() && record_.timers.empty()
-      && record_.expected.empty()) {
-    become_stuck(next,
-                 "nothing can wake it: no request is open, no timer is set and no event is expected (did the handler "
-                 "forget to send its next command?)",
-                 instance_status::running);
+  if (record_.status == instance_status::running && record_.requests.empty() && record_.timers.empty() &&
+      record_.expected.empty()) {
+    become_stuck(
+        next,
+        "nothing can wake it: no request is open, no timer is set and no event is expected (did the handler "
+        "forget to send its next command?)",
+        instance_status::running);
   }
 }
 
@@ -602,9 +647,9 @@ void saga_machine::write(draft& next) {
   if (next.keep_history) {
     record_.updated_at = next.now.wall;
     if (environment_->history) {
-      next.out.history = history_entry{record_.self,   next.revision,      record_.history,       next.now.wall,
-                                       next.out.edge,  record_.status,     std::move(next.in),    std::move(next.noted),
-                                       std::move(next.note)};
+      next.out.history = history_entry{record_.self,       next.revision,         record_.history,
+                                       next.now.wall,      next.out.edge,         record_.status,
+                                       std::move(next.in), std::move(next.noted), std::move(next.note)};
       record_.history = next.revision;
     }
   }

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-// The state machine of a saga instance. `transition::edge` names the row that a message took; the tests report rows
-// that none of them takes. "absent" is an instance without a record.
+// The state machine of a saga instance. `transition::edge` names the row that a message took; the tests
+// report rows that none of them takes. "absent" is an instance without a record.
 //
 //   edge                 from                   message                              to
-//   start                absent                 event that starts it                 running, or where its handler leads
-//   start_fails          absent                 its handler fails for good           stuck
+//   start                absent                 event that starts it                 running, or where its
+//   handler leads start_fails          absent                 its handler fails for good           stuck
 //   unknown_discard      absent                 event that starts nothing            absent
 //   unknown_dead_letter  absent                 the same, policy dead_letter         absent
 //   stale                absent                 reply, failure, timer                absent
@@ -27,27 +27,27 @@
 //   timer                running                timer that is set                    by its handler
 //   timer_stale          any                    timer that is not set any more       the same
 //   duplicate            any                    handled before                       the same
-//   hold                 paused, stuck, or      anything that a handler would take   the same; called for later
+//   hold                 paused, stuck, or      anything that a handler would take   the same; called for
+//   later
 //                        retrying a message
 //   retry_later          absent, running        a handler fails, attempts are left   the same
 //   handler_fails        running                a handler fails for good             stuck
-//   late_success         compensating, stuck    reply of an abandoned request        compensating, one more to undo
-//   late_failure         compensating, stuck    failure of an abandoned request      compensating
-//   undone               compensating           reply of a compensation              compensating or compensated
-//   undo_refused         compensating           failure of a compensation            stuck
-//   cancel               running, paused, stuck operator                             compensating
-//   pause                running, compensating  operator                             paused
-//   resume               paused                 operator                             the status before
-//   retry                stuck                  operator                             the status before
-//   skip                 stuck (compensating)   operator                             compensating or compensated
-//   verb_refused         any                    a verb that the status forbids       the same
+//   late_success         compensating, stuck    reply of an abandoned request        compensating, one more
+//   to undo late_failure         compensating, stuck    failure of an abandoned request      compensating
+//   undone               compensating           reply of a compensation              compensating or
+//   compensated undo_refused         compensating           failure of a compensation            stuck cancel
+//   running, paused, stuck operator                             compensating pause                running,
+//   compensating  operator                             paused resume               paused operator the status
+//   before retry                stuck                  operator                             the status before
+//   skip                 stuck (compensating)   operator                             compensating or
+//   compensated verb_refused         any                    a verb that the status forbids       the same
 //   quarantine           absent, running        its handler ended the process thrice stuck
 //   flush                any                    receipts since the last write        the same
 //   expire               terminal               kept long enough                     absent
 //
-// After a row leads to "running" the audit asks what can wake the instance: an open request, a timer, an expected event.
-// Nothing: it is stuck at once. "compensating" with no request open undoes the newest step; with no step left it is
-// compensated. A step of unknown outcome that nothing undoes makes it stuck.
+// After a row leads to "running" the audit asks what can wake the instance: an open request, a timer, an
+// expected event. Nothing: it is stuck at once. "compensating" with no request open undoes the newest step;
+// with no step left it is compensated. A step of unknown outcome that nothing undoes makes it stuck.
 namespace continuo::engine {
 
 /// All rows of the table, for the tests.
@@ -58,9 +58,9 @@ struct saga_environment {
   const detail::saga_type* type = nullptr;
   const routing_table* routes = nullptr;
   detail::log_sink* sink = nullptr;
-  std::uint64_t store = 0;           ///< the store's id, part of each message id
-  std::uint64_t seed = 0;            ///< of the handlers' random numbers
-  std::uint32_t handler_attempts = 3; ///< before a failing handler makes the instance stuck
+  std::uint64_t store = 0;                      ///< the store's id, part of each message id
+  std::uint64_t seed = 0;                       ///< of the handlers' random numbers
+  std::uint32_t handler_attempts = 3;           ///< before a failing handler makes the instance stuck
   std::chrono::milliseconds handler_delay{100}; ///< before the first further attempt; doubled for each
   bool history = true;
 };
@@ -68,9 +68,9 @@ struct saga_environment {
 /// What an operator may ask of an instance.
 enum class verb : std::uint8_t { cancel, pause, resume, retry, skip };
 
-/// One saga instance: its record, and what happens to it. Pure but for the saga's own handlers, which it calls. Not
-/// thread-safe: it belongs to one actor. Every member that returns a transition takes a revision that was never used
-/// before; the transition's writes carry it.
+/// One saga instance: its record, and what happens to it. Pure but for the saga's own handlers, which it
+/// calls. Not thread-safe: it belongs to one actor. Every member that returns a transition takes a revision
+/// that was never used before; the transition's writes carry it.
 class saga_machine {
 public:
   /// `stored` is what the store holds under `self`.
@@ -84,8 +84,8 @@ public:
   /// Handles again the message whose handler failed. @pre `retrying()`
   transition try_again(const moment& now, std::uint64_t revision);
 
-  /// Takes note that a receiver handled a message, or that a sender forgets one. Changes memory only; the next write, or
-  /// `flush`, makes it durable.
+  /// Takes note that a receiver handled a message, or that a sender forgets one. Changes memory only; the
+  /// next write, or `flush`, makes it durable.
   transition receive(const messages::receipt& receipt) { return mail_.receive(receipt); }
 
   /// What `to` asks for: the unacknowledged messages for it, in order, or a receipt that nothing is left.
@@ -103,13 +103,13 @@ public:
   /// Deletes the record if it is terminal, nobody waits for anything of it, and it ended before `before`.
   transition expire(time_point before);
 
-  /// Counts, before the handler runs alone, that the process died in it; at the third such death it makes the instance
-  /// stuck over `message` instead.
+  /// Counts, before the handler runs alone, that the process died in it; at the third such death it makes the
+  /// instance stuck over `message` instead.
   transition suspect(const envelope& message, const moment& now, std::uint64_t revision);
 
   // -- queries ------------------------------------------------------------------
-  /// After a restart: everything unacknowledged, in the order in which it was sent, and the timers to set. Delivered
-  /// before the instance handles anything new.
+  /// After a restart: everything unacknowledged, in the order in which it was sent, and the timers to set.
+  /// Delivered before the instance handles anything new.
   transition recover();
 
   bool exists() const { return exists_; }
@@ -132,7 +132,8 @@ private:
   struct draft; // a transition in the making
 
   // -- one message ---------------------------------------------------------------
-  /// A timer's message only names the timer: what it carries stands in the record. Nothing for other messages.
+  /// A timer's message only names the timer: what it carries stands in the record. Nothing for other
+  /// messages.
   std::optional<envelope> filled_timer(const envelope& message) const;
   void dispatch(draft& next, const envelope& message);
   bool is_duplicate(draft& next, const envelope& message) const;
@@ -176,9 +177,9 @@ private:
   record record_;
   bool exists_ = false;
   correspondence mail_{record_};
-  std::shared_ptr<void> state_;        // the user's object; null until it is needed, and after a failed handler
-  std::optional<envelope> retrying_;   // its handler failed; tried again later
-  std::uint32_t attempts_ = 0;         // of retrying_
+  std::shared_ptr<void> state_;      // the user's object; null until it is needed, and after a failed handler
+  std::optional<envelope> retrying_; // its handler failed; tried again later
+  std::uint32_t attempts_ = 0;       // of retrying_
 };
 
 } // namespace continuo::engine

@@ -41,10 +41,11 @@ void saga_machine::advance_rollback(draft& next) {
   }
   const auto& newest = record_.compensations.back();
   if (newest.type.empty()) {
-    become_stuck(next,
-                 fmt::format("outcome of {} unknown, and the saga declares nothing that undoes it in that case",
-                             newest.step),
-                 instance_status::compensating);
+    become_stuck(
+        next,
+        fmt::format("outcome of {} unknown, and the saga declares nothing that undoes it in that case",
+                    newest.step),
+        instance_status::compensating);
     return;
   }
   const auto where = environment_->routes->command(newest.type, newest.payload);
@@ -106,7 +107,8 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent, c
   } catch (const std::exception& thrown) {
     return fail(errc::handler_failed, fmt::format("undone_by of {}: {}", sent.type, thrown.what()));
   } catch (...) {
-    return fail(errc::handler_failed, fmt::format("undone_by of {} threw something that is no std::exception", sent.type));
+    return fail(errc::handler_failed,
+                fmt::format("undone_by of {} threw something that is no std::exception", sent.type));
   }
 }
 
@@ -144,7 +146,8 @@ void saga_machine::handle_undo_answer(draft& next, const envelope& message, std:
   next.done(message);
   taken_over(message);
   become_stuck(next,
-               fmt::format("{}, which undoes {}, was refused: {}", sent.type, record_.compensations.back().step,
+               fmt::format("{}, which undoes {}, was refused: {}", sent.type,
+                           record_.compensations.back().step,
                            body ? body->reason : "its reason is unreadable"),
                instance_status::compensating);
   write(next);
@@ -176,8 +179,8 @@ std::string objection(verb what, const record& present, const std::string& note)
   const auto from_running = present.resumes_to == instance_status::running;
   switch (what) {
   case verb::cancel:
-    if (status == instance_status::running
-        || ((status == instance_status::paused || status == instance_status::stuck) && from_running)) {
+    if (status == instance_status::running ||
+        ((status == instance_status::paused || status == instance_status::stuck) && from_running)) {
       return {};
     }
     return "only a running instance, or one paused or stuck while running, can be cancelled";
@@ -195,7 +198,8 @@ std::string objection(verb what, const record& present, const std::string& note)
   }
   const auto refused = std::all_of(present.requests.begin(), present.requests.end(),
                                    [](const request& sent) { return sent.refused; });
-  if (status != instance_status::stuck || from_running || present.compensations.empty() || present.failed || !refused) {
+  if (status != instance_status::stuck || from_running || present.compensations.empty() || present.failed ||
+      !refused) {
     return "only an instance that is stuck on a compensation can skip it";
   }
   return note.empty() ? "skip needs a note that says what was done by hand" : "";
@@ -203,8 +207,8 @@ std::string objection(verb what, const record& present, const std::string& note)
 
 } // namespace
 
-transition saga_machine::operate(verb what, const std::string& who, const std::string& note, const moment& now,
-                                 std::uint64_t revision) {
+transition saga_machine::operate(verb what, const std::string& who, const std::string& note,
+                                 const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};
   if (!exists_) {
     next.out.edge = "verb_refused";
@@ -217,7 +221,8 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
                                                         to_string(record_.status), reason));
     return std::move(next.out);
   }
-  next.note = fmt::format("{} by {}{}{}", name_of(what), who.empty() ? "somebody" : who, note.empty() ? "" : ": ", note);
+  next.note = fmt::format("{} by {}{}{}", name_of(what), who.empty() ? "somebody" : who,
+                          note.empty() ? "" : ": ", note);
   const auto operators_note = next.note;
   switch (what) {
   case verb::cancel: {
@@ -278,7 +283,8 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
       for (auto& sent : record_.requests) {
         if (sent.refused) {
           sent.refused = false;
-          if (!sent.to.key.empty()) { // a keyed service remembers the id as handled; it has no effects that need the id
+          if (!sent.to.key.empty()) { // a keyed service remembers the id as handled; it has no effects that
+                                      // need the id
             mail_.closed(sent.to, sent.id);
             sent.id = next.next_id();
           }
@@ -323,8 +329,8 @@ transition saga_machine::flush(const moment& now, std::uint64_t revision) {
 transition saga_machine::expire(time_point before) {
   transition out;
   out.edge = "expire";
-  if (exists_ && is_terminal(record_.status) && record_.updated_at < before && record_.requests.empty()
-      && record_.outbox.empty() && record_.inbox.empty() && !mail_.is_dirty()) {
+  if (exists_ && is_terminal(record_.status) && record_.updated_at < before && record_.requests.empty() &&
+      record_.outbox.empty() && record_.inbox.empty() && !mail_.is_dirty()) {
     out.write = write_kind::erase;
     exists_ = false;
     state_.reset();
@@ -336,14 +342,15 @@ transition saga_machine::expire(time_point before) {
 }
 
 transition saga_machine::suspect(const envelope& received, const moment& now, std::uint64_t revision) {
-  // No code of the saga runs where the instance is over or stopped, or where another message is before this one.
+  // No code of the saga runs where the instance is over or stopped, or where another message is before this
+  // one.
   const auto known = record_.failed && record_.failed->id == received.id;
-  const auto stopped = exists_
-                       && (is_terminal(record_.status) || record_.status == instance_status::paused
-                           || record_.status == instance_status::stuck);
+  const auto stopped = exists_ && (is_terminal(record_.status) || record_.status == instance_status::paused ||
+                                   record_.status == instance_status::stuck);
   const auto subscription = environment_->type->subscriptions.find(received.type);
   const auto starts = subscription != environment_->type->subscriptions.end() && subscription->second.starts;
-  if (stopped || (!exists_ && !starts) || (retrying_ && retrying_->id != received.id) || (!known && mail_.is_held_back(received))) {
+  if (stopped || (!exists_ && !starts) || (retrying_ && retrying_->id != received.id) ||
+      (!known && mail_.is_held_back(received))) {
     return receive(received, now, revision);
   }
   draft next{now, revision, environment_->store};
@@ -358,7 +365,8 @@ transition saga_machine::suspect(const envelope& received, const moment& now, st
   if (!exists_) {
     create(next);
   }
-  // The instance takes the message over: its own record holds it from here, so that the count has a place to stand.
+  // The instance takes the message over: its own record holds it from here, so that the count has a place to
+  // stand.
   remember(message);
   if (message.kind != message_kind::timer) {
     next.done(message);
@@ -395,7 +403,8 @@ transition saga_machine::recover() {
   mail_.resend(out, nullptr);
   mail_.ask_senders(out);
   out.armed = record_.timers;
-  if (record_.failed && (record_.status == instance_status::running || record_.status == instance_status::compensating)) {
+  if (record_.failed &&
+      (record_.status == instance_status::running || record_.status == instance_status::compensating)) {
     retrying_ = record_.failed;
     out.try_again = std::chrono::milliseconds{0};
   }
@@ -403,8 +412,8 @@ transition saga_machine::recover() {
 }
 
 bool saga_machine::is_parked() const {
-  if (!exists_ || record_.status == instance_status::paused || record_.status == instance_status::stuck
-      || is_terminal(record_.status)) {
+  if (!exists_ || record_.status == instance_status::paused || record_.status == instance_status::stuck ||
+      is_terminal(record_.status)) {
     return !retrying_;
   }
   return record_.requests.empty() && record_.outbox.empty() && !retrying_;

@@ -9,9 +9,9 @@
 
 /// What one message did to one instance: the engine's answer to the actor that holds it.
 ///
-/// decide -> apply -> act: the engine changes its record and says what follows; the actor hands the write to the journal
-/// first, then acts. What a transition sends to handlers with outside effects, and what it tells anybody outside the node,
-/// goes with the write and is released by the journal when it is durable.
+/// decide -> apply -> act: the engine changes its record and says what follows; the actor hands the write to
+/// the journal first, then acts. What a transition sends to handlers with outside effects, and what it tells
+/// anybody outside the node, goes with the write and is released by the journal when it is durable.
 namespace continuo::engine {
 
 enum class write_kind : std::uint8_t {
@@ -21,20 +21,21 @@ enum class write_kind : std::uint8_t {
 };
 
 struct transition {
-  const char* edge = "";              ///< the row of the table that was taken
+  const char* edge = ""; ///< the row of the table that was taken
   write_kind write = write_kind::none;
-  bool created = false;               ///< the first put of this record's life
+  bool created = false; ///< the first put of this record's life
   std::optional<history_entry> history;
-  std::vector<envelope> sent;         ///< inside the node, at once; in order
-  std::vector<envelope> released;     ///< only when this transition is durable; in order
+  std::vector<envelope> sent;     ///< inside the node, at once; in order
+  std::vector<envelope> released; ///< only when this transition is durable; in order
   std::vector<messages::receipt> receipts;
   std::vector<messages::call_for> calls;
   std::vector<timer> armed;
   std::vector<message_id> disarmed;
-  std::optional<std::chrono::milliseconds> try_again; ///< the message put off by a failed handler, after this delay
-  std::vector<record> dead_letters;   ///< further records of the same write
-  bool ended = false;                 ///< became terminal
-  result<void> verdict;               ///< of an operator's verb
+  std::optional<std::chrono::milliseconds>
+      try_again;                    ///< the message put off by a failed handler, after this delay
+  std::vector<record> dead_letters; ///< further records of the same write
+  bool ended = false;               ///< became terminal
+  result<void> verdict;             ///< of an operator's verb
 };
 
 } // namespace continuo::engine

@@ -140,28 +140,28 @@ batch coalesce(std::vector<commit>& commits) {
 caf::behavior journal_actor(caf::stateful_actor<journal_state>* self, journal_options options) {
   auto shared = std::make_shared<journal_options>(std::move(options));
   return {
-    [self, shared](commit& one) {
-      auto& state = self->state;
-      if (state.stopped) {
-        return;
-      }
-      const auto hurried = !one.releases.empty();
-      state.waiting_bytes += size_of(one);
-      state.waiting.push_back(std::move(one));
-      if (state.waiting_bytes >= shared->batch_bytes_max) {
+      [self, shared](commit& one) {
+        auto& state = self->state;
+        if (state.stopped) {
+          return;
+        }
+        const auto hurried = !one.releases.empty();
+        state.waiting_bytes += size_of(one);
+        state.waiting.push_back(std::move(one));
+        if (state.waiting_bytes >= shared->batch_bytes_max) {
+          write_waiting(self, *shared);
+        } else if (hurried && !state.flush_sent) {
+          state.flush_sent = true;
+          self->send(self, flush{});
+        } else if (!hurried && !state.flush_sent && !state.later_sent) {
+          state.later_sent = true;
+          self->delayed_send(self, shared->patience, flush{false});
+        }
+      },
+      [self, shared](flush which) {
+        (which.hurried ? self->state.flush_sent : self->state.later_sent) = false;
         write_waiting(self, *shared);
-      } else if (hurried && !state.flush_sent) {
-        state.flush_sent = true;
-        self->send(self, flush{});
-      } else if (!hurried && !state.flush_sent && !state.later_sent) {
-        state.later_sent = true;
-        self->delayed_send(self, shared->patience, flush{false});
-      }
-    },
-    [self, shared](flush which) {
-      (which.hurried ? self->state.flush_sent : self->state.later_sent) = false;
-      write_waiting(self, *shared);
-    },
+      },
   };
 }
 

@@ -28,8 +28,8 @@ struct release {
   caf::message what;
 };
 
-/// One transition's writes, and what waits for them. All operations of a commit become durable together. A commit
-/// without operations is a barrier: its releases wait for everything handed over before it.
+/// One transition's writes, and what waits for them. All operations of a commit become durable together. A
+/// commit without operations is a barrier: its releases wait for everything handed over before it.
 struct commit {
   std::vector<operation> operations;
   std::uint64_t revision = 0; ///< of the transition; 0 for a barrier
@@ -37,17 +37,19 @@ struct commit {
   std::vector<release> releases;
 };
 
-/// Sent by the journal to itself: it stands behind every commit that waits already, and writes them all at once. Sent at once
-/// for a commit that somebody waits for, after a moment for others: what nobody waits for needs no sync of its own.
+/// Sent by the journal to itself: it stands behind every commit that waits already, and writes them all at
+/// once. Sent at once for a commit that somebody waits for, after a moment for others: what nobody waits for
+/// needs no sync of its own.
 struct flush {
   bool hurried = true;
 };
 
 /// What the journal has done since it started. Written by the journal, read by any thread.
 struct counters {
-  std::atomic<std::uint64_t> commits{0};    ///< transitions
-  std::atomic<std::uint64_t> syncs{0};      ///< batches
-  std::atomic<std::uint64_t> operations{0}; ///< written, after what a batch writes and deletes again was left out
+  std::atomic<std::uint64_t> commits{0}; ///< transitions
+  std::atomic<std::uint64_t> syncs{0};   ///< batches
+  std::atomic<std::uint64_t> operations{
+      0}; ///< written, after what a batch writes and deletes again was left out
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> sync_ns{0}; ///< spent in the store
 };
@@ -81,8 +83,8 @@ struct journal_state {
   static inline const char* name = "continuo.journal";
 };
 
-/// The actor that makes transitions durable, many at a time. It is spawned on a thread of its own, or as an ordinary actor
-/// under the test coordinator: the code is the same.
+/// The actor that makes transitions durable, many at a time. It is spawned on a thread of its own, or as an
+/// ordinary actor under the test coordinator: the code is the same.
 caf::behavior journal_actor(caf::stateful_actor<journal_state>* self, journal_options options);
 
 /// Leaves out what a batch writes and overwrites or deletes again. Keeps the order of what remains.

@@ -25,16 +25,16 @@ using batch = std::vector<operation>;
 /// What a scan calls for every entry, in key order; returning false ends the scan without an error.
 using visitor = std::function<bool(std::string_view key, std::string_view value)>;
 
-/// What the journal writes to. One thread commits; any thread reads at any time. A store knows nothing of records: it
-/// keeps bytes under keys, in key order, each value with a checksum of its own over key and value, so that a flipped
-/// bit anywhere is `errc::corrupt` with the place, never other data.
+/// What the journal writes to. One thread commits; any thread reads at any time. A store knows nothing of
+/// records: it keeps bytes under keys, in key order, each value with a checksum of its own over key and
+/// value, so that a flipped bit anywhere is `errc::corrupt` with the place, never other data.
 class store {
 public:
   virtual ~store() = default;
 
-  /// Writes the batch and syncs it: returns after the sync. An error means unknown: the batch may be there, wholly or
-  /// not at all, after a restart. After the first error every later commit is refused with the same error; the way out
-  /// is to close the store and open it again.
+  /// Writes the batch and syncs it: returns after the sync. An error means unknown: the batch may be there,
+  /// wholly or not at all, after a restart. After the first error every later commit is refused with the same
+  /// error; the way out is to close the store and open it again.
   [[nodiscard]] virtual result<void> commit(const batch& changes) = 0;
 
   /// The value under `key`, nothing where there is none. Sees every commit that has returned.

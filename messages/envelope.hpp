@@ -7,22 +7,22 @@
 #include <cstdint>
 #include <string>
 
-/// What travels between instances. A user's message is bytes under its registered name; only the instance that handles it
-/// decodes it.
+/// What travels between instances. A user's message is bytes under its registered name; only the instance
+/// that handles it decodes it.
 namespace continuo {
 
 // Ids are fields of records and frames: plain Boost members would tie the public header to Boost.
 template <class Archive>
 void serialize(Archive& archive, instance_id& id, const unsigned) {
-  archive & boost::serialization::make_nvp("type", id.type);
-  archive & boost::serialization::make_nvp("key", id.key);
+  archive& boost::serialization::make_nvp("type", id.type);
+  archive& boost::serialization::make_nvp("key", id.key);
 }
 
 template <class Archive>
 void serialize(Archive& archive, message_id& id, const unsigned) {
-  archive & boost::serialization::make_nvp("store", id.store);
-  archive & boost::serialization::make_nvp("revision", id.revision);
-  archive & boost::serialization::make_nvp("index", id.index);
+  archive& boost::serialization::make_nvp("store", id.store);
+  archive& boost::serialization::make_nvp("revision", id.revision);
+  archive& boost::serialization::make_nvp("index", id.index);
 }
 
 namespace messages {
@@ -37,8 +37,8 @@ enum class message_kind : std::uint8_t {
 };
 CONTINUO_ENUM(message_kind, command, event, reply, failure, timer, withdrawal)
 
-/// One message on its way. `predecessor` is the last earlier message of this sender to this receiver that the sender still
-/// holds: the receiver handles it first.
+/// One message on its way. `predecessor` is the last earlier message of this sender to this receiver that the
+/// sender still holds: the receiver handles it first.
 struct envelope {
   message_id id;
   message_kind kind = message_kind::command;
@@ -51,7 +51,8 @@ struct envelope {
   std::string payload;
   std::string idempotency_key; ///< empty: the id is the key
 
-  CONTINUO_FIELDS(envelope, id, kind, compensation, from, to, predecessor, in_reply_to, type, payload, idempotency_key)
+  CONTINUO_FIELDS(envelope, id, kind, compensation, from, to, predecessor, in_reply_to, type, payload,
+                  idempotency_key)
 };
 
 /// The payload of a `failure`.
@@ -62,8 +63,8 @@ struct failure_body {
   CONTINUO_FIELDS(failure_body, kind, reason)
 };
 
-/// A receiver's word to a sender, or a sender's to a receiver, about messages of the pair. Names durable state, or state
-/// that the journal makes durable before anything that rests on it.
+/// A receiver's word to a sender, or a sender's to a receiver, about messages of the pair. Names durable
+/// state, or state that the journal makes durable before anything that rests on it.
 struct receipt {
   instance_id from;
   instance_id to;

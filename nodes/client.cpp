@@ -35,7 +35,8 @@ std::future<result<void>> operate_on(const std::shared_ptr<node_runtime>& runtim
       return;
     }
     const auto& shard = core.shard_of(instance);
-    caf::anon_send(shard, actors::operate{std::move(instance), what, std::move(who), std::move(note), std::move(answer)});
+    caf::anon_send(shard, actors::operate{std::move(instance), what, std::move(who), std::move(note),
+                                          std::move(answer)});
   });
 }
 
@@ -46,7 +47,8 @@ std::future<result<void>> operate_on(const std::shared_ptr<node_runtime>& runtim
 void client::publish(std::string type, std::string payload, publish_options options,
                      std::function<void(result<accepted>)> answer) const {
   if (const auto core = runtime_->open_core()) {
-    caf::anon_send(core->intake, actors::publish{std::move(type), std::move(payload), options, std::move(answer)});
+    caf::anon_send(core->intake,
+                   actors::publish{std::move(type), std::move(payload), options, std::move(answer)});
   } else {
     answer(tl::unexpected(runtime_->why_closed()));
   }
@@ -55,8 +57,8 @@ void client::publish(std::string type, std::string payload, publish_options opti
 void client::send(std::string type, std::string payload, std::function<void(result<accepted>)> taken,
                   std::function<void(result<command_result>)> answer) const {
   if (const auto core = runtime_->open_core()) {
-    caf::anon_send(core->intake,
-                   actors::send_command{std::move(type), std::move(payload), std::move(taken), std::move(answer)});
+    caf::anon_send(core->intake, actors::send_command{std::move(type), std::move(payload), std::move(taken),
+                                                      std::move(answer)});
     return;
   }
   if (taken) {
@@ -83,12 +85,13 @@ std::future<result<saga_result>> client::result_of(instance_id instance,
                                                    std::optional<std::chrono::milliseconds> timeout) const {
   auto promise = std::make_shared<detail::kept_promise<saga_result>>();
   auto future = promise->future();
-  result_of(std::move(instance), timeout, [promise](result<saga_result> end) { promise->keep(std::move(end)); });
+  result_of(std::move(instance), timeout,
+            [promise](result<saga_result> end) { promise->keep(std::move(end)); });
   return future;
 }
 
-std::future<result<saga_result>> publication::result_of(std::string_view saga,
-                                                        std::optional<std::chrono::milliseconds> timeout) const {
+std::future<result<saga_result>>
+publication::result_of(std::string_view saga, std::optional<std::chrono::milliseconds> timeout) const {
   auto promise = std::make_shared<detail::kept_promise<saga_result>>();
   auto future = promise->future();
   const auto& taken = taken_.get();
@@ -106,16 +109,15 @@ std::future<result<saga_result>> publication::result_of(std::string_view saga,
 }
 
 std::future<result<instance_view>> client::show(instance_id instance) const {
-  return ask_node<instance_view>(runtime_,
-                                 [&](actors::core& core, std::function<void(result<instance_view>)> answer) {
-                                   if (!core.saga_environments.contains(instance.type)
-                                       && !core.keyed_environments.contains(instance.type)) {
-                                     answer(fail(errc::unknown_type, "there is no saga or keyed service " + instance.type));
-                                     return;
-                                   }
-                                   const auto& shard = core.shard_of(instance);
-                                   caf::anon_send(shard, actors::show{std::move(instance), std::move(answer)});
-                                 });
+  return ask_node<instance_view>(runtime_, [&](actors::core& core,
+                                               std::function<void(result<instance_view>)> answer) {
+    if (!core.saga_environments.contains(instance.type) && !core.keyed_environments.contains(instance.type)) {
+      answer(fail(errc::unknown_type, "there is no saga or keyed service " + instance.type));
+      return;
+    }
+    const auto& shard = core.shard_of(instance);
+    caf::anon_send(shard, actors::show{std::move(instance), std::move(answer)});
+  });
 }
 
 result<std::vector<instance_view>> client::list(std::string_view type, std::optional<instance_status> status,
@@ -126,17 +128,18 @@ result<std::vector<instance_view>> client::list(std::string_view type, std::opti
   }
   std::vector<instance_view> page;
   std::optional<error> wrong;
-  const auto scanned = core->store->scan(engine::record_prefix(type), [&](std::string_view, std::string_view bytes) {
-    const auto stored = decode<engine::record>(bytes);
-    if (!stored) {
-      wrong = stored.error();
-      return false;
-    }
-    if (stored->self.key > after && (!status || stored->status == *status)) {
-      page.push_back(actors::view_of(*stored, *core));
-    }
-    return page.size() < limit;
-  });
+  const auto scanned =
+      core->store->scan(engine::record_prefix(type), [&](std::string_view, std::string_view bytes) {
+        const auto stored = decode<engine::record>(bytes);
+        if (!stored) {
+          wrong = stored.error();
+          return false;
+        }
+        if (stored->self.key > after && (!status || stored->status == *status)) {
+          page.push_back(actors::view_of(*stored, *core));
+        }
+        return page.size() < limit;
+      });
   if (!scanned || wrong) {
     return tl::unexpected(wrong ? *wrong : scanned.error());
   }
@@ -165,8 +168,9 @@ result<std::vector<history_view>> client::history(const instance_id& instance) c
     if (!bytes) {
       return tl::unexpected(bytes.error());
     }
-    const auto entry = *bytes ? decode<engine::history_entry>(**bytes)
-                              : result<engine::history_entry>{fail(errc::corrupt, "a history entry is missing")};
+    const auto entry = *bytes
+                           ? decode<engine::history_entry>(**bytes)
+                           : result<engine::history_entry>{fail(errc::corrupt, "a history entry is missing")};
     if (!entry) {
       return tl::unexpected(entry.error());
     }
@@ -207,13 +211,13 @@ result<std::vector<dead_letter_view>> client::dead_letters() const {
     return tl::unexpected(runtime_->why_closed());
   }
   std::vector<dead_letter_view> letters;
-  const auto scanned =
-    core->store->scan(engine::record_prefix(engine::dead_letter_type), [&](std::string_view, std::string_view bytes) {
-      if (const auto stored = decode<engine::record>(bytes); stored && stored->failed) {
-        letters.push_back(actors::letter_view_of(*stored, *core));
-      }
-      return true;
-    });
+  const auto scanned = core->store->scan(
+      engine::record_prefix(engine::dead_letter_type), [&](std::string_view, std::string_view bytes) {
+        if (const auto stored = decode<engine::record>(bytes); stored && stored->failed) {
+          letters.push_back(actors::letter_view_of(*stored, *core));
+        }
+        return true;
+      });
   if (!scanned) {
     return tl::unexpected(scanned.error());
   }
@@ -234,8 +238,8 @@ std::future<result<void>> client::discard(std::string id) const {
 
 namespace {
 
-std::future<result<void>> operate_parked(const std::shared_ptr<node_runtime>& runtime, const std::string& service,
-                                         message_id id, bool discard) {
+std::future<result<void>> operate_parked(const std::shared_ptr<node_runtime>& runtime,
+                                         const std::string& service, message_id id, bool discard) {
   return ask_node<void>(runtime, [&](actors::core& core, std::function<void(result<void>)> answer) {
     const auto found = core.service_actors.find(service);
     if (found == core.service_actors.end()) {

@@ -112,7 +112,8 @@ result<std::optional<record>> read(const core& shared, const instance_id& self) 
 }
 
 template <class Machine, class Environment>
-result<void> run_instance(core& shared, const Environment& environment, const instance_id& self, const envelope& message) {
+result<void> run_instance(core& shared, const Environment& environment, const instance_id& self,
+                          const envelope& message) {
   auto stored = read(shared, self);
   if (!stored) {
     return tl::unexpected(stored.error());
@@ -134,8 +135,8 @@ result<void> run_instance(core& shared, const Environment& environment, const in
   return write(shared, machine, handled, self);
 }
 
-result<void> run_execution(core& shared, const engine::execution_environment& environment, const instance_id& self,
-                           const std::optional<envelope>& message) {
+result<void> run_execution(core& shared, const engine::execution_environment& environment,
+                           const instance_id& self, const std::optional<envelope>& message) {
   auto stored = read(shared, self);
   if (!stored || (!*stored && !message)) {
     return stored ? result<void>{} : tl::unexpected(stored.error());
@@ -153,7 +154,7 @@ result<void> run_execution(core& shared, const engine::execution_environment& en
   auto done = actors::run_handler(shared, environment, self, execution->message(), execution->attempt(),
                                   execution->idempotency_key());
   const auto finished =
-    execution->finished(std::move(done.outcome), done.asked, shared.time->now(), shared.next_revision());
+      execution->finished(std::move(done.outcome), done.asked, shared.time->now(), shared.next_revision());
   return write(shared, *execution, finished, self);
 }
 
@@ -178,17 +179,20 @@ result<std::uint64_t> run_suspects(core& shared, const std::vector<actors::suspe
     result<void> ran;
     const auto service = shared.execution_environments.find(self.type);
     if (!one.message) {
-      // What it handled may be durable nowhere, and then it comes again only if its cause does. Messages for a service go to
-      // its name alone.
-      shared.watched.insert(service == shared.execution_environments.end() ? self : instance_id{self.type, {}});
+      // What it handled may be durable nowhere, and then it comes again only if its cause does. Messages for
+      // a service go to its name alone.
+      shared.watched.insert(service == shared.execution_environments.end() ? self
+                                                                           : instance_id{self.type, {}});
     }
     if (service != shared.execution_environments.end()) {
       ran = run_execution(shared, service->second, self, one.message);
     } else if (!one.message) {
       continue;
-    } else if (const auto saga = shared.saga_environments.find(self.type); saga != shared.saga_environments.end()) {
+    } else if (const auto saga = shared.saga_environments.find(self.type);
+               saga != shared.saga_environments.end()) {
       ran = run_instance<engine::saga_machine>(shared, saga->second, self, *one.message);
-    } else if (const auto keyed = shared.keyed_environments.find(self.type); keyed != shared.keyed_environments.end()) {
+    } else if (const auto keyed = shared.keyed_environments.find(self.type);
+               keyed != shared.keyed_environments.end()) {
       ran = run_instance<engine::keyed_machine>(shared, keyed->second, self, *one.message);
     }
     if (!ran) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
@@ -23,12 +24,14 @@ namespace {
 /// The node promises to be gone after 5 seconds; ending a process takes some of them on a busy machine.
 constexpr std::chrono::seconds time_to_stop{4};
 
-constexpr const char* usage = "usage: {} --data DIR [--name NAME]\n"
-                              "\n"
-                              "Runs a node until SIGTERM or SIGINT.\n"
-                              "  --data DIR   where the node keeps its journal; created if missing\n"
-                              "  --name NAME  the node's name in logs (default: node)\n"
-                              "  --help       prints this\n";
+constexpr const char* usage =
+    "usage: {} --data DIR [--name NAME] [--disk-reserve BYTES]\n"
+    "\n"
+    "Runs a node until SIGTERM or SIGINT.\n"
+    "  --data DIR   where the node keeps its journal; created if missing\n"
+    "  --name NAME  the node's name in logs (default: node)\n"
+    "  --disk-reserve BYTES  refuse new work when less is free (default: 268435456)\n"
+    "  --help       prints this\n";
 
 void say(const std::string& line) {
   std::fputs((line + "\n").c_str(), stderr);
@@ -78,13 +81,23 @@ result<arguments> read_arguments(int argc, char** argv) {
     const auto data = value_of("--data", argument, next);
     const auto name =
         data && !*data ? value_of("--name", argument, next) : result<std::optional<std::string>>{};
-    if (!data || !name) {
-      return tl::unexpected(data ? name.error() : data.error());
+    const auto reserve = data && !*data && name && !*name ? value_of("--disk-reserve", argument, next)
+                                                          : result<std::optional<std::string>>{};
+    if (!data || !name || !reserve) {
+      return tl::unexpected(!data ? data.error() : !name ? name.error() : reserve.error());
     }
     if (*data) {
       read.config.data = **data;
     } else if (*name) {
       read.config.name = **name;
+    } else if (*reserve) {
+      const auto& text = **reserve;
+      const auto [end, wrong] =
+          std::from_chars(text.data(), text.data() + text.size(), read.config.disk_reserve);
+      if (wrong != std::errc{} || end != text.data() + text.size()) {
+        return fail(errc::invalid_configuration,
+                    fmt::format("--disk-reserve needs a number of bytes, found \"{}\"", text));
+      }
     } else {
       return fail(errc::invalid_configuration, fmt::format("unknown argument {}; see --help", argument));
     }

@@ -38,13 +38,16 @@ std::uint64_t draw() {
 
 /// Whether an instance has something to do or to say after a restart, beyond waiting for its timers.
 bool must_wake(const engine::record& stored) {
-  const auto goes_on = stored.status == instance_status::running || stored.status == instance_status::compensating;
-  return !stored.requests.empty() || !stored.outbox.empty() || !stored.inbox.empty() || (stored.failed && goes_on);
+  const auto goes_on =
+      stored.status == instance_status::running || stored.status == instance_status::compensating;
+  return !stored.requests.empty() || !stored.outbox.empty() || !stored.inbox.empty() ||
+         (stored.failed && goes_on);
 }
 
 } // namespace
 
-node_runtime::node_runtime(node_config config) : config_(std::move(config)), core_(std::make_shared<actors::core>()) {
+node_runtime::node_runtime(node_config config)
+    : config_(std::move(config)), core_(std::make_shared<actors::core>()) {
   core_->sink = nodes::make_log(config_.logger, config_.name);
 }
 
@@ -91,8 +94,8 @@ result<void> node_runtime::check_definitions() {
       mistakes.push_back(added.error());
     }
   };
-  for (const auto* basic : {&message_type_of<std::string>(), &message_type_of<bool>(), &message_type_of<std::int64_t>(),
-                            &message_type_of<double>()}) {
+  for (const auto* basic : {&message_type_of<std::string>(), &message_type_of<bool>(),
+                            &message_type_of<std::int64_t>(), &message_type_of<double>()}) {
     add_type(basic);
   }
   const auto check_policy = [&](const std::string& name, const retry_policy& policy) {
@@ -105,9 +108,10 @@ result<void> node_runtime::check_definitions() {
       add_type(entry.command);
       add_type(entry.reply);
       if (entry.mounted && entry.mounted_system != system_) {
-        object(fmt::format("service {}: the actor mounted for {} lives in another actor system than the node; give the node "
-                           "that system with node_config::actor_system",
-                           name, command));
+        object(fmt::format(
+            "service {}: the actor mounted for {} lives in another actor system than the node; give the node "
+            "that system with node_config::actor_system",
+            name, command));
       }
     }
     for (const auto& [event, entry] : service.events) {
@@ -206,8 +210,8 @@ result<void> node_runtime::read_identity() {
   shared.store_id = *id;
   if (shared.store_id == 0) {
     shared.store_id = means_.store_id != 0 ? means_.store_id : draw();
-    return shared.store->commit({{journal::operation::kind::put, std::string{journal::store_id_key},
-                                  encode(shared.store_id)}});
+    return shared.store->commit(
+        {{journal::operation::kind::put, std::string{journal::store_id_key}, encode(shared.store_id)}});
   }
   return {};
 }
@@ -238,8 +242,9 @@ result<void> node_runtime::start() {
       return read;
     }
     for (const auto& [name, saga] : shared.sagas) {
-      shared.saga_environments[name] = {&saga,           &shared.routes, shared.sink.get(),        shared.store_id,
-                                        shared.seed,     config_.handler_attempts, config_.handler_delay, config_.history};
+      shared.saga_environments[name] = {
+          &saga,       &shared.routes,           shared.sink.get(),     shared.store_id,
+          shared.seed, config_.handler_attempts, config_.handler_delay, config_.history};
     }
     for (const auto& [name, service] : shared.keyed_services) {
       shared.keyed_environments[name] = {&service,        &shared.routes, shared.sink.get(),
@@ -248,7 +253,7 @@ result<void> node_runtime::start() {
     std::size_t threads = 0;
     for (const auto& [name, service] : shared.services) {
       shared.execution_environments[name] = {&service, &shared.routes, shared.store_id, shared.seed,
-                                              shared.last_revision.load()};
+                                             shared.last_revision.load()};
       threads += service.pure ? 0 : service.concurrency;
     }
     shared.pool = means_.pool ? means_.pool : std::make_shared<nodes::thread_pool>(threads);
@@ -280,7 +285,7 @@ result<void> node_runtime::start() {
     return recovered;
   }
   recovery_.took =
-    std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
   const std::lock_guard lock{mutex_};
   if (phase_ == phase::fresh) {
     phase_ = phase::started;
@@ -292,10 +297,11 @@ void node_runtime::spawn_actors() {
   auto& shared = *core_;
   if (system_ == nullptr) {
     own_config_ = std::make_unique<caf::actor_system_config>();
-    const auto threads = config_.threads != 0 ? config_.threads : std::max(1u, std::thread::hardware_concurrency());
+    const auto threads =
+        config_.threads != 0 ? config_.threads : std::max(1u, std::thread::hardware_concurrency());
     own_config_->set("scheduler.max-threads", std::size_t{threads});
-    // Work stealing polls, then sleeps up to 10 ms: one order alone took 1,039 us instead of 855 us, and more in flight went
-    // no faster.
+    // Work stealing polls, then sleeps up to 10 ms: one order alone took 1,039 us instead of 855 us, and more
+    // in flight went no faster.
     own_config_->set("scheduler.policy", caf::atom("sharing"));
     own_system_ = std::make_unique<caf::actor_system>(*own_config_);
     system_ = own_system_.get();
@@ -305,7 +311,8 @@ void node_runtime::spawn_actors() {
   options.done = shared.written;
   options.disk_reserve = config_.disk_reserve;
   options.failed = shared.failed;
-  // The intake is made after the journal, so it is looked up when it is needed; a node without one has nothing to refuse.
+  // The intake is made after the journal, so it is looked up when it is needed; a node without one has
+  // nothing to refuse.
   options.disk_low = [weak = std::weak_ptr{core_}](bool low) {
     if (const auto core = weak.lock(); core && core->intake) {
       caf::anon_send(core->intake, actors::disk_space{low});
@@ -322,7 +329,8 @@ void node_runtime::spawn_actors() {
   }
   if (means_.own_journal_thread) {
     shared.journal = system_->spawn<caf::detached>(journal::journal_actor, std::move(options));
-    sweeper_ = system_->spawn<caf::detached>(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
+    sweeper_ =
+        system_->spawn<caf::detached>(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
   } else {
     shared.journal = system_->spawn(journal::journal_actor, std::move(options));
     sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
@@ -338,7 +346,8 @@ result<void> node_runtime::recover() {
   auto scanned = shared.store->scan("r", [&](std::string_view key, std::string_view bytes) {
     auto read = decode<engine::record>(bytes);
     if (!read) {
-      outcome = continuo::fail(errc::corrupt, fmt::format("record {}: {}", key.substr(1), read.error().message));
+      outcome =
+          continuo::fail(errc::corrupt, fmt::format("record {}: {}", key.substr(1), read.error().message));
       return false;
     }
     ++recovery_.records;
@@ -383,8 +392,8 @@ result<void> node_runtime::recover() {
   for (const auto& [type, count] : homeless) {
     shared.log(log_level::warn, fmt::format("{} record(s) of {} wait: nothing here hosts it", count, type));
   }
-  // The lists go first: an instance that anything else brings into memory before its shard knows that it has to send again
-  // would not do so in this life.
+  // The lists go first: an instance that anything else brings into memory before its shard knows that it has
+  // to send again would not do so in this life.
   for (std::size_t i = 0; i < lists.size(); ++i) {
     caf::anon_send(shared.shards[i], actors::recover_list{std::move(lists[i])});
   }
@@ -415,7 +424,8 @@ void node_runtime::fail(const error& reason) {
   if (!report) {
     return;
   }
-  core_->log(log_level::error, fmt::format("the node must stop ({}): {}", to_string(reason.code), reason.message));
+  core_->log(log_level::error,
+             fmt::format("the node must stop ({}): {}", to_string(reason.code), reason.message));
   const actors::close end{{errc::unavailable, "the node has failed: " + reason.message}};
   if (core_->intake) {
     caf::anon_send(core_->intake, end);
@@ -423,7 +433,7 @@ void node_runtime::fail(const error& reason) {
   for (const auto& shard : core_->shards) {
     caf::anon_send(shard, end);
   }
-  failure_.set_value(reason);
+  failure_.set_value(reason); // first, so that who is called back finds it
   if (config_.on_failure) {
     config_.on_failure(reason);
   }
@@ -467,7 +477,8 @@ void node_runtime::crash() {
     return;
   }
   caf::anon_send_exit(core_->journal, caf::exit_reason::kill);
-  for (const auto& actor : all_actors()) { // not `kill`, which would keep the shards from ending their instances
+  for (const auto& actor :
+       all_actors()) { // not `kill`, which would keep the shards from ending their instances
     caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
   }
   sweeper_ = nullptr;
@@ -485,7 +496,8 @@ void node_runtime::end_actors() {
   for (const auto& shard : shared.shards) {
     caf::anon_send(shard, end);
   }
-  shared.pool->stop(); // waits for handlers that run: their outcomes still reach the journal if they are quick
+  shared.pool
+      ->stop(); // waits for handlers that run: their outcomes still reach the journal if they are quick
   auto all = all_actors();
   sweeper_ = nullptr;
   {
@@ -519,7 +531,7 @@ error node_runtime::why_closed() const {
 
 node_figures node_runtime::figures() const {
   const auto& written = *core_->written;
-  return {written.commits, written.syncs,          written.operations,     written.bytes,
+  return {written.commits, written.syncs,           written.operations,    written.bytes,
           written.sync_ns, core_->in_flight.load(), core_->orphaned.load()};
 }
 

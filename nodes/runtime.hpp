@@ -19,18 +19,19 @@ namespace continuo::detail {
 
 /// What production and the tests do differently: where things are kept, what time it is, where handlers run.
 struct node_means {
-  std::shared_ptr<journal::store> store;            ///< null: by the configuration
-  std::shared_ptr<const actors::clock> time;        ///< null: the system's
-  std::shared_ptr<actors::handler_pool> pool;       ///< null: threads
+  std::shared_ptr<journal::store> store;      ///< null: by the configuration
+  std::shared_ptr<const actors::clock> time;  ///< null: the system's
+  std::shared_ptr<actors::handler_pool> pool; ///< null: threads
   bool own_journal_thread = true;
-  std::uint64_t store_id = 0;                       ///< 0: as stored, or drawn
+  std::uint64_t store_id = 0; ///< 0: as stored, or drawn
 };
 
 /// A node that takes calls, for as long as this lives: it cannot stop meanwhile. Empty where it takes none.
 class open_node {
 public:
   open_node() = default;
-  open_node(std::shared_lock<std::shared_mutex> lock, actors::core& core) : lock_(std::move(lock)), core_(&core) {}
+  open_node(std::shared_lock<std::shared_mutex> lock, actors::core& core)
+      : lock_(std::move(lock)), core_(&core) {}
 
   explicit operator bool() const { return core_ != nullptr; }
   actors::core& operator*() const { return *core_; }
@@ -41,7 +42,8 @@ private:
   actors::core* core_ = nullptr;
 };
 
-/// The assembly of a node: definitions in, actors out. Behind `continuo::node` and its clients, which may outlive it.
+/// The assembly of a node: definitions in, actors out. Behind `continuo::node` and its clients, which may
+/// outlive it.
 class node_runtime : public std::enable_shared_from_this<node_runtime> {
 public:
   explicit node_runtime(node_config config);
@@ -58,8 +60,8 @@ public:
   void stop();
   void fail(const error& reason);
 
-  /// For the simulation: ends as a crash would, at this very moment. The actors get their exit before anything else and
-  /// write nothing more; who drives their scheduler lets them go.
+  /// For the simulation: ends as a crash would, at this very moment. The actors get their exit before
+  /// anything else and write nothing more; who drives their scheduler lets them go.
   void crash();
 
   std::shared_future<error> failed() const { return failed_; }

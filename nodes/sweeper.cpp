@@ -34,15 +34,15 @@ void sweep(caf::event_based_actor* self, actors::core& shared, std::chrono::hour
 
 } // namespace
 
-caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors::core> shared, std::chrono::hours keep,
-                            std::chrono::milliseconds every) {
+caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors::core> shared,
+                            std::chrono::hours keep, std::chrono::milliseconds every) {
   actors::fail_node_on_exception(self, shared);
   self->delayed_send(self, every, actors::tick{});
   return {
-    [self, shared, keep, every](actors::tick) {
-      sweep(self, *shared, keep);
-      self->delayed_send(self, every, actors::tick{});
-    },
+      [self, shared, keep, every](actors::tick) {
+        sweep(self, *shared, keep);
+        self->delayed_send(self, every, actors::tick{});
+      },
   };
 }
 

@@ -10,9 +10,9 @@
 
 namespace continuo::nodes {
 
-/// The actor that looks, now and then, for ended instances and clients' commands that were kept long enough, and has them
-/// deleted. It reads the store, so it has a thread of its own.
-caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors::core> shared, std::chrono::hours keep,
-                            std::chrono::milliseconds every);
+/// The actor that looks, now and then, for ended instances and clients' commands that were kept long enough,
+/// and has them deleted. It reads the store, so it has a thread of its own.
+caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors::core> shared,
+                            std::chrono::hours keep, std::chrono::milliseconds every);
 
 } // namespace continuo::nodes

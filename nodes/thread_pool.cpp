@@ -14,8 +14,8 @@ void thread_pool::post(std::function<void()> job) {
 }
 
 void thread_pool::call_somebody() {
-  // One at a time is woken, and who takes a job wakes the next before it runs it. So no job waits behind one that blocks,
-  // and many short ones do not cost a wake-up each.
+  // One at a time is woken, and who takes a job wakes the next before it runs it. So no job waits behind one
+  // that blocks, and many short ones do not cost a wake-up each.
   if (waking_) {
     return;
   }

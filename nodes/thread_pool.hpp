@@ -10,8 +10,8 @@
 
 namespace continuo::nodes {
 
-/// Threads for handlers that block. Made as they are needed, at most `threads_max`; each service's own limit bounds how many
-/// of its jobs come here at a time, so the queue is bounded by the sum of those limits.
+/// Threads for handlers that block. Made as they are needed, at most `threads_max`; each service's own limit
+/// bounds how many of its jobs come here at a time, so the queue is bounded by the sum of those limits.
 class thread_pool : public actors::handler_pool {
 public:
   explicit thread_pool(std::size_t threads_max) : threads_max_(threads_max) {}

@@ -32,8 +32,9 @@ public:
 
   ~kept_promise() {
     if (!kept_) {
-      promise_.set_value(fail(errc::unavailable, "the node ended before it could answer: what was asked for may have "
-                                                 "happened or not; ask again after its next start"));
+      promise_.set_value(fail(errc::unavailable,
+                              "the node ended before it could answer: what was asked for may have "
+                              "happened or not; ask again after its next start"));
     }
   }
 
@@ -49,7 +50,7 @@ private:
   std::promise<result<T>> promise_;
   bool kept_ = false;
 };
-}
+} // namespace detail
 
 /// What the node says once an event or a command is durable.
 struct accepted {
@@ -58,7 +59,8 @@ struct accepted {
 };
 
 struct publish_options {
-  /// Where the node has no room for another start: false answers `errc::overloaded` at once, true waits for room.
+  /// Where the node has no room for another start: false answers `errc::overloaded` at once, true waits for
+  /// room.
   bool wait_for_room = false;
 };
 
@@ -70,12 +72,13 @@ struct saga_result {
   std::string result_type;                             ///< empty where it completed without a result
   std::string payload;                                 ///< the result's bytes
 
-  /// The result as the type that was given to `complete`; `errc::malformed` where it is another or there is none.
+  /// The result as the type that was given to `complete`; `errc::malformed` where it is another or there is
+  /// none.
   template <class T>
   result<T> as() const {
     if (result_type != message_name<T>()) {
-      return fail(errc::malformed, "the result is a " + (result_type.empty() ? "nothing" : result_type) + ", not a "
-                                     + std::string{message_name<T>()});
+      return fail(errc::malformed, "the result is a " + (result_type.empty() ? "nothing" : result_type) +
+                                       ", not a " + std::string{message_name<T>()});
     }
     return decode<T>(payload);
   }
@@ -158,17 +161,18 @@ struct dead_letter_view {
 class publication {
 public:
   publication(std::shared_ptr<detail::node_runtime> runtime, std::shared_future<result<accepted>> taken)
-    : runtime_(std::move(runtime)), taken_(std::move(taken)) {}
+      : runtime_(std::move(runtime)), taken_(std::move(taken)) {}
 
   /// Blocks until the event is durable, or refused.
   const result<accepted>& get() const { return taken_.get(); }
 
   const std::shared_future<result<accepted>>& taken() const { return taken_; }
 
-  /// The end of the instance of `Saga` that the event starts. Blocks until the event is durable. With a timeout the
-  /// future gets `errc::timed_out` then; the instance goes on.
+  /// The end of the instance of `Saga` that the event starts. Blocks until the event is durable. With a
+  /// timeout the future gets `errc::timed_out` then; the instance goes on.
   template <class Saga>
-  std::future<result<saga_result>> result_of(std::optional<std::chrono::milliseconds> timeout = std::nullopt) const {
+  std::future<result<saga_result>>
+  result_of(std::optional<std::chrono::milliseconds> timeout = std::nullopt) const {
     return result_of(message_name<Saga>(), timeout);
   }
 
@@ -180,8 +184,9 @@ private:
   std::shared_future<result<accepted>> taken_;
 };
 
-/// The way from the application into a node. Cheap to copy; usable from any thread, also while the node stops (it then
-/// answers `errc::unavailable`). No member blocks; futures do. Do not wait for a future in a handler of the same node.
+/// The way from the application into a node. Cheap to copy; usable from any thread, also while the node stops
+/// (it then answers `errc::unavailable`). No member blocks; futures do. Do not wait for a future in a handler
+/// of the same node.
 class client {
 public:
   explicit client(std::shared_ptr<detail::node_runtime> runtime) : runtime_(std::move(runtime)) {}
@@ -201,16 +206,15 @@ public:
   void publish(std::string type, std::string payload, publish_options options,
                std::function<void(result<accepted>)> answer) const;
 
-  /// Sends a command to the service that handles it, and gives its reply: `errc::conflict` with the reason where it was
-  /// declined or its outcome is unknown.
+  /// Sends a command to the service that handles it, and gives its reply: `errc::conflict` with the reason
+  /// where it was declined or its outcome is unknown.
   template <message Command>
   std::future<result<typename Command::reply>> send(const Command& command) const {
     auto promise = std::make_shared<detail::kept_promise<typename Command::reply>>();
     auto future = promise->future();
     send(std::string{message_name<Command>()}, encode(command), {}, [promise](result<command_result> answer) {
-      promise->keep(answer.and_then([](const command_result& end) {
-        return end.as<typename Command::reply>();
-      }));
+      promise->keep(
+          answer.and_then([](const command_result& end) { return end.as<typename Command::reply>(); }));
     });
     return future;
   }
@@ -221,14 +225,14 @@ public:
 
   // -- instances ---------------------------------------------------------------------
   template <class Saga>
-  std::future<result<saga_result>> result_of(std::string key,
-                                             std::optional<std::chrono::milliseconds> timeout = std::nullopt) const {
+  std::future<result<saga_result>>
+  result_of(std::string key, std::optional<std::chrono::milliseconds> timeout = std::nullopt) const {
     return result_of({std::string{message_name<Saga>()}, std::move(key)}, timeout);
   }
 
   /// The end of an instance, which may be long ago or not have begun.
-  std::future<result<saga_result>> result_of(instance_id instance,
-                                             std::optional<std::chrono::milliseconds> timeout = std::nullopt) const;
+  std::future<result<saga_result>>
+  result_of(instance_id instance, std::optional<std::chrono::milliseconds> timeout = std::nullopt) const;
 
   /// The same with a callback, which runs on a thread of the node and must not block.
   void result_of(instance_id instance, std::optional<std::chrono::milliseconds> timeout,
@@ -237,9 +241,10 @@ public:
   /// What an instance is and waits for; `errc::not_found`.
   std::future<result<instance_view>> show(instance_id instance) const;
 
-  /// The instances of a saga or keyed service in key order, after `after`, at most `limit`. Reads the store: only what is
-  /// durable.
-  result<std::vector<instance_view>> list(std::string_view type, std::optional<instance_status> status = std::nullopt,
+  /// The instances of a saga or keyed service in key order, after `after`, at most `limit`. Reads the store:
+  /// only what is durable.
+  result<std::vector<instance_view>> list(std::string_view type,
+                                          std::optional<instance_status> status = std::nullopt,
                                           std::size_t limit = 100, std::string_view after = {}) const;
 
   /// The history of an instance, oldest first. Reads the store.
@@ -257,13 +262,14 @@ public:
   /// Reads the store.
   result<std::vector<dead_letter_view>> dead_letters() const;
 
-  /// Sends a dead letter again, once, with a corrected payload if given (bytes of the same type). A command whose
-  /// requester was told of the failure is refused with `errc::conflict`.
-  std::future<result<void>> redrive(std::string id, std::optional<std::string> corrected = std::nullopt) const;
+  /// Sends a dead letter again, once, with a corrected payload if given (bytes of the same type). A command
+  /// whose requester was told of the failure is refused with `errc::conflict`.
+  std::future<result<void>> redrive(std::string id,
+                                    std::optional<std::string> corrected = std::nullopt) const;
   std::future<result<void>> discard(std::string id) const;
 
-  /// Commands parked after their attempts were exhausted (`exhausted::park`): tried again, or given up, in which case the
-  /// requester gets `failure_kind::unknown`.
+  /// Commands parked after their attempts were exhausted (`exhausted::park`): tried again, or given up, in
+  /// which case the requester gets `failure_kind::unknown`.
   std::future<result<void>> retry_command(std::string service, message_id id) const;
   std::future<result<void>> discard_command(std::string service, message_id id) const;
 

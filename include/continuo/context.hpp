@@ -101,15 +101,16 @@ struct intents {
 /// What every handler may know. The pointers are valid during the call only.
 struct invocation {
   const instance_id* self = nullptr;
-  message_id cause;             ///< the message being handled
-  time_point now;               ///< the transition's time
+  message_id cause; ///< the message being handled
+  time_point now;   ///< the transition's time
   std::uint64_t random_seed = 0;
   log_sink* sink = nullptr;
-  std::string_view answered_type;    ///< the command that a reply or failure answers; empty otherwise
+  std::string_view answered_type; ///< the command that a reply or failure answers; empty otherwise
   std::string_view answered_payload;
 };
 
-/// The next value of a splitmix64 sequence (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014).
+/// The next value of a splitmix64 sequence (Steele, Lea, Flood: "Fast splittable pseudorandom number
+/// generators", 2014).
 constexpr std::uint64_t next_random(std::uint64_t& state) {
   state += 0x9e3779b97f4a7c15ULL;
   auto mixed = state;
@@ -134,7 +135,8 @@ public:
   /// The time of this transition. The handler sees no other clock, so a test decides what time it is.
   time_point now() const { return call_.now; }
 
-  /// A number that depends on the node's seed and the message alone: the same again when the message is handled again.
+  /// A number that depends on the node's seed and the message alone: the same again when the message is
+  /// handled again.
   std::uint64_t random() { return next_random(random_); }
 
   /// A logger that names the instance.
@@ -151,18 +153,20 @@ protected:
 
 } // namespace detail
 
-/// A saga handler's way to act. Nothing happens during the call: what is asked for here becomes durable together with the
-/// saga's new state, or not at all if the handler throws. Valid within the handler, on its thread.
+/// A saga handler's way to act. Nothing happens during the call: what is asked for here becomes durable
+/// together with the saga's new state, or not at all if the handler throws. Valid within the handler, on its
+/// thread.
 class saga_context : public detail::context_base {
 public:
   using context_base::context_base;
 
-  /// Sends a command to the service that handles it. The saga must have declared it with `calls`; an undeclared one is
-  /// a handler error. Its reply comes to `on(const Command::reply&, ...)`.
+  /// Sends a command to the service that handles it. The saga must have declared it with `calls`; an
+  /// undeclared one is a handler error. Its reply comes to `on(const Command::reply&, ...)`.
   template <message Command>
   void send(const Command& command) {
-    static_assert(requires { typename Command::reply; },
-                  "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
+    static_assert(
+        requires { typename Command::reply; },
+        "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
     asked_.messages.push_back({false, {std::string{message_name<Command>()}, encode(command)}});
   }
 
@@ -172,19 +176,21 @@ public:
     asked_.messages.push_back({true, {std::string{message_name<Event>()}, encode(event)}});
   }
 
-  /// Sends `message` to this instance after `delay`, once and never early. A timer that is set already under this name
-  /// is replaced. The saga must have declared the message with `timer`.
+  /// Sends `message` to this instance after `delay`, once and never early. A timer that is set already under
+  /// this name is replaced. The saga must have declared the message with `timer`.
   template <message Message>
   void set_timer(std::string name, std::chrono::nanoseconds delay, const Message& body) {
-    asked_.timers.push_back({std::move(name), false, delay, {std::string{message_name<Message>()}, encode(body)}});
+    asked_.timers.push_back(
+        {std::move(name), false, delay, {std::string{message_name<Message>()}, encode(body)}});
   }
 
-  /// Takes back a timer; nothing happens where none is set. Its message is not handled any more, even if it is due.
+  /// Takes back a timer; nothing happens where none is set. Its message is not handled any more, even if it
+  /// is due.
   void cancel_timer(std::string name) { asked_.timers.push_back({std::move(name), true, {}, {}}); }
 
-  /// Says that the instance waits for this event, which keeps it from being `stuck` when nothing else can wake it.
-  /// Ended by the event's arrival or by `stop_expecting`. Events are handled whether expected or not.
-  /// (In parentheses, because CAF's test headers have a macro of this name; calls need none.)
+  /// Says that the instance waits for this event, which keeps it from being `stuck` when nothing else can
+  /// wake it. Ended by the event's arrival or by `stop_expecting`. Events are handled whether expected or
+  /// not. (In parentheses, because CAF's test headers have a macro of this name; calls need none.)
   template <message Event>
   void(expect)() {
     asked_.expectations.push_back({std::string{message_name<Event>()}, false});
@@ -216,11 +222,12 @@ public:
     }
   }
 
-  /// Gives up: what was done is undone in reverse order, and the instance ends as `compensated` with this reason.
+  /// Gives up: what was done is undone in reverse order, and the instance ends as `compensated` with this
+  /// reason.
   void roll_back(std::string reason) { asked_.roll_back = std::move(reason); }
 
-  /// In the handler of a reply or a failure: the command that it answers, as it was sent; nothing in other handlers or if
-  /// the answered command is of another type.
+  /// In the handler of a reply or a failure: the command that it answers, as it was sent; nothing in other
+  /// handlers or if the answered command is of another type.
   template <message Command>
   std::optional<Command> answered() const {
     if (call_.answered_type != message_name<Command>()) {
@@ -234,8 +241,9 @@ public:
 /// What the handler of a stateless service knows about the command. Valid within the handler, on its thread.
 class command_context : public detail::context_base {
 public:
-  command_context(const detail::invocation& call, const instance_id& requester, std::uint32_t attempt, std::string key)
-    : context_base(call), requester_(&requester), attempt_(attempt), key_(std::move(key)) {}
+  command_context(const detail::invocation& call, const instance_id& requester, std::uint32_t attempt,
+                  std::string key)
+      : context_base(call), requester_(&requester), attempt_(attempt), key_(std::move(key)) {}
 
   /// Who sent the command or published the event.
   const instance_id& requester() const { return *requester_; }
@@ -243,8 +251,8 @@ public:
   /// 1 on the first attempt. Counted durably for failed attempts; a crash of the process repeats a number.
   std::uint32_t attempt() const { return attempt_; }
 
-  /// The key under which outside effects of this command are to be deduplicated: the same on every attempt, after every
-  /// crash and on every node. A handler with several effects uses another `index` for each.
+  /// The key under which outside effects of this command are to be deduplicated: the same on every attempt,
+  /// after every crash and on every node. A handler with several effects uses another `index` for each.
   std::string idempotency_key(unsigned index = 0) const {
     return index == 0 ? key_ : fmt::format("{}.{}", key_, index);
   }
@@ -261,12 +269,13 @@ private:
   std::string key_;
 };
 
-/// What the handler of a keyed service knows about the command. The handler must have no outside effects: it is run at
-/// memory speed, and again if the process dies before its state is durable. Valid within the handler.
+/// What the handler of a keyed service knows about the command. The handler must have no outside effects: it
+/// is run at memory speed, and again if the process dies before its state is durable. Valid within the
+/// handler.
 class keyed_context : public detail::context_base {
 public:
   keyed_context(const detail::invocation& call, const instance_id& requester)
-    : context_base(call), requester_(&requester) {}
+      : context_base(call), requester_(&requester) {}
 
   const instance_id& requester() const { return *requester_; }
 

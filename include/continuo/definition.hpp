@@ -16,15 +16,17 @@
 #include <string_view>
 #include <vector>
 
-/// What the runtime knows of sagas and services: the typed definitions of `saga.hpp` and `service.hpp` with their types
-/// erased. Applications do not use these; they are public because the templates that fill them are.
+/// What the runtime knows of sagas and services: the typed definitions of `saga.hpp` and `service.hpp` with
+/// their types erased. Applications do not use these; they are public because the templates that fill them
+/// are.
 namespace continuo {
 
 class saga_context;
 class command_context;
 class keyed_context;
 
-/// What becomes of an event whose saga instance neither lives nor is started by it. There is no default: say which.
+/// What becomes of an event whose saga instance neither lives nor is started by it. There is no default: say
+/// which.
 enum class unknown_instance : std::uint8_t {
   discard,     ///< noted in the log and dropped
   dead_letter, ///< kept as a dead letter for a person to look at
@@ -39,12 +41,13 @@ enum class exhausted : std::uint8_t {
 /// When and how often a failed attempt of a command is repeated. The delay before attempt n + 1 is
 /// `min(cap, first * factor^(n-1))`, less a random part of at most `jitter` of it.
 struct retry_policy {
-  std::uint32_t attempts = 5;                  ///< in all, the first included; at least 1
-  std::chrono::milliseconds first{100};        ///< delay after the first failure
-  double factor = 2;                           ///< at least 1
-  std::chrono::milliseconds cap{60'000};       ///< no delay is longer
-  double jitter = 0.1;                         ///< from 0 to 1
-  std::chrono::milliseconds timeout{30'000};   ///< an attempt that takes longer has failed; it is not interrupted
+  std::uint32_t attempts = 5;            ///< in all, the first included; at least 1
+  std::chrono::milliseconds first{100};  ///< delay after the first failure
+  double factor = 2;                     ///< at least 1
+  std::chrono::milliseconds cap{60'000}; ///< no delay is longer
+  double jitter = 0.1;                   ///< from 0 to 1
+  std::chrono::milliseconds timeout{
+      30'000}; ///< an attempt that takes longer has failed; it is not interrupted
 };
 
 namespace detail {
@@ -90,8 +93,8 @@ struct call {
 struct subscription {
   const message_type* event = nullptr;
   key_reader key;
-  bool starts = false;                      ///< starts an instance where there is none
-  bool handles = false;                     ///< handled by a live instance (`on`)
+  bool starts = false;  ///< starts an instance where there is none
+  bool handles = false; ///< handled by a live instance (`on`)
   unknown_instance unknown = unknown_instance::discard;
 };
 
@@ -105,17 +108,20 @@ struct saga_type {
   std::map<std::string, subscription, std::less<>> subscriptions; ///< by event
   std::set<std::string, std::less<>> timers;                      ///< messages that timers carry
   /// By message type: events, replies and timers. Decodes, then calls the saga's `on`.
-  std::map<std::string, std::function<result<void>(void* state, std::string_view payload, saga_context&)>, std::less<>>
-    handlers;
+  std::map<std::string, std::function<result<void>(void* state, std::string_view payload, saga_context&)>,
+           std::less<>>
+      handlers;
   std::vector<const message_type*> messages; ///< every type that the definition names
   std::vector<std::string> mistakes;         ///< reported at start
 };
 
 // -- services ------------------------------------------------------------------
 
-/// How a mounted actor is asked; `asker` is the service actor (a `caf::event_based_actor*`). See `continuo/caf.hpp`.
-using mounted_request = std::function<void(void* asker, const std::string& payload, std::chrono::milliseconds timeout,
-                                           std::function<void(result<handled>)> answer)>;
+/// How a mounted actor is asked; `asker` is the service actor (a `caf::event_based_actor*`). See
+/// `continuo/caf.hpp`.
+using mounted_request =
+    std::function<void(void* asker, const std::string& payload, std::chrono::milliseconds timeout,
+                       std::function<void(result<handled>)> answer)>;
 
 struct command_handler {
   const message_type* command = nullptr;

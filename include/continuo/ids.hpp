@@ -10,8 +10,8 @@
 
 namespace continuo {
 
-/// Names one durable actor: a saga instance, a keyed service instance, a command in execution, an accepted publish or
-/// a dead letter.
+/// Names one durable actor: a saga instance, a keyed service instance, a command in execution, an accepted
+/// publish or a dead letter.
 struct instance_id {
   std::string type; ///< the saga's or service's name
   std::string key;  ///< the correlation key; for commands and publishes the message's id
@@ -22,9 +22,9 @@ struct instance_id {
 /// `type/key`, for people.
 std::string to_string(const instance_id& id);
 
-/// Names one message for ever. Every transition of a store has a number of its own, its revision, which never repeats
-/// within the store's life; a message is the `index`th that this transition sent. Ids of one sender therefore grow in
-/// the order of sending, and a key that lives twice never repeats one.
+/// Names one message for ever. Every transition of a store has a number of its own, its revision, which never
+/// repeats within the store's life; a message is the `index`th that this transition sent. Ids of one sender
+/// therefore grow in the order of sending, and a key that lives twice never repeats one.
 struct message_id {
   std::uint64_t store = 0;    ///< random id of the store, never 0 in a real id
   std::uint64_t revision = 0; ///< number of the transition that sent it
@@ -36,7 +36,8 @@ struct message_id {
   friend auto operator<=>(const message_id&, const message_id&) = default;
 };
 
-/// `store-revision-index`, store in 16 hexadecimal digits, the others decimal: the form in logs, JSON and URLs.
+/// `store-revision-index`, store in 16 hexadecimal digits, the others decimal: the form in logs, JSON and
+/// URLs.
 std::string to_string(const message_id& id);
 
 /// Reads what `to_string` wrote; `errc::malformed` for anything else.

@@ -30,11 +30,12 @@ struct node_config {
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
   std::filesystem::path data;
 
-  /// Instances accepted and not yet parked (waiting for a timer, an event or a person). Beyond it starts are refused with
-  /// `errc::overloaded`, or wait.
+  /// Instances accepted and not yet parked (waiting for a timer, an event or a person). Beyond it starts are
+  /// refused with `errc::overloaded`, or wait.
   std::uint32_t in_flight = 10'000;
 
-  /// Instances whose actors are kept in memory; idle ones beyond it leave, and come back when a message comes.
+  /// Instances whose actors are kept in memory; idle ones beyond it leave, and come back when a message
+  /// comes.
   std::uint32_t instances_in_memory = 10'000;
 
   /// Actors that share the instances among them.
@@ -93,10 +94,10 @@ struct node_config {
 
 /// What a node did at start.
 struct recovery_figures {
-  std::uint64_t records = 0;        ///< read
-  std::uint64_t resumed = 0;        ///< instances with something to send again
-  std::uint64_t timers = 0;         ///< armed
-  std::uint64_t suspects = 0;       ///< handlers that ran when the process ended, run again alone
+  std::uint64_t records = 0;  ///< read
+  std::uint64_t resumed = 0;  ///< instances with something to send again
+  std::uint64_t timers = 0;   ///< armed
+  std::uint64_t suspects = 0; ///< handlers that ran when the process ended, run again alone
   std::chrono::milliseconds took{0};
 };
 
@@ -111,10 +112,10 @@ struct node_figures {
   std::uint64_t orphaned = 0; ///< instances found without a cause to wake; 0 unless a saga has a bug
 };
 
-/// A durable workflow runtime inside a program: a journal, shards and services on an actor system. Host everything, then
-/// `start`, then use `client()`. A node has no global state, takes no signals and never ends the process: what forces it to
-/// stop is reported by `failed()`. Several nodes may live in one process, each with its own data directory. All members may
-/// be called from any thread, but `host` only before `start`.
+/// A durable workflow runtime inside a program: a journal, shards and services on an actor system. Host
+/// everything, then `start`, then use `client()`. A node has no global state, takes no signals and never ends
+/// the process: what forces it to stop is reported by `failed()`. Several nodes may live in one process, each
+/// with its own data directory. All members may be called from any thread, but `host` only before `start`.
 class node {
 public:
   explicit node(node_config config);
@@ -142,17 +143,18 @@ public:
   void host(detail::keyed_service_type definition);
 
   // -- life ---------------------------------------------------------------------------
-  /// Checks the definitions, opens the journal, recovers, and takes messages when it returns. Errors: contradicting or
-  /// incomplete definitions (`invalid_definition`, each named), a data directory that is in use, of a newer format, foreign
-  /// or not writable, corrupt data (with the place). After an error the node may be destroyed, not started again.
+  /// Checks the definitions, opens the journal, recovers, and takes messages when it returns. Errors:
+  /// contradicting or incomplete definitions (`invalid_definition`, each named), a data directory that is in
+  /// use, of a newer format, foreign or not writable, corrupt data (with the place). After an error the node
+  /// may be destroyed, not started again.
   result<void> start();
 
-  /// Takes no more messages, waits for handlers that run, writes what is decided, and ends. What waits goes on after the
-  /// next start. Idempotent.
+  /// Takes no more messages, waits for handlers that run, writes what is decided, and ends. What waits goes
+  /// on after the next start. Idempotent.
   void stop();
 
-  /// Gets the reason when the node must stop: its disk failed, or a broken invariant. From then on it releases nothing and
-  /// refuses every call. Never gets a value if the node stops in order.
+  /// Gets the reason when the node must stop: its disk failed, or a broken invariant. From then on it
+  /// releases nothing and refuses every call. Never gets a value if the node stops in order.
   std::shared_future<error> failed() const;
 
   // -- use ---------------------------------------------------------------------------------
@@ -167,10 +169,11 @@ private:
 /// What a node program offers to run.
 using node_builder = node;
 
-/// The `main` of a node program: reads `--data DIR`, `--name NAME` and `--help`, starts a node with what `offer` hosts,
-/// and runs until SIGTERM or SIGINT; then stops in order. The result is the exit code: 0 stopped in order, 2 wrong
-/// arguments or definitions, 3 corrupt data, 4 the disk failed or is full, 6 the data directory is in use. One line on standard error says why and
-/// what to do. It ends the process if the node cannot stop within 5 seconds (a handler that still runs runs again).
+/// The `main` of a node program: reads `--data DIR`, `--name NAME`, `--disk-reserve BYTES` and `--help`,
+/// starts a node with what `offer` hosts, and runs until SIGTERM or SIGINT; then stops in order. The result
+/// is the exit code: 0 stopped in order, 2 wrong arguments or definitions, 3 corrupt data, 4 the disk failed
+/// or is full, 6 the data directory is in use. One line on standard error says why and what to do. It ends
+/// the process if the node cannot stop within 5 seconds (a handler that still runs runs again).
 int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer);
 
 } // namespace continuo

@@ -17,8 +17,8 @@ struct declined {
   return declined{std::move(reason)};
 }
 
-/// What a command's handler returns: its reply, or a business failure. Technical trouble is thrown instead and retried
-/// by the service's retry policy.
+/// What a command's handler returns: its reply, or a business failure. Technical trouble is thrown instead
+/// and retried by the service's retry policy.
 template <class Reply>
 class outcome {
 public:
@@ -60,8 +60,8 @@ constexpr const char* to_string(failure_kind kind) {
   return "unknown";
 }
 
-/// The failure of a command, as a saga's handler `void on(const continuo::failure<make_payment>&, saga_context&)` gets
-/// it. A saga without that handler rolls back with the reason.
+/// The failure of a command, as a saga's handler `void on(const continuo::failure<make_payment>&,
+/// saga_context&)` gets it. A saga without that handler rolls back with the reason.
 template <class Command>
 struct failure {
   failure_kind kind = failure_kind::unknown;

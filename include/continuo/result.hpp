@@ -9,9 +9,9 @@
 
 namespace continuo {
 
-/// What can go wrong in ways that a caller is expected to handle. Each code says whether the same call may succeed
-/// later (`is_retryable`), the HTTP status it becomes (`http_status`) and, where it ends a node program, the exit
-/// code (`exit_code`).
+/// What can go wrong in ways that a caller is expected to handle. Each code says whether the same call may
+/// succeed later (`is_retryable`), the HTTP status it becomes (`http_status`) and, where it ends a node
+/// program, the exit code (`exit_code`).
 enum class errc : std::uint8_t {
   /// Bytes or text that do not have the shape their type demands; the message names the place.
   malformed = 1,
@@ -55,12 +55,12 @@ std::string_view to_string(errc code);
 /// Whether the same call may succeed later without a change by the caller.
 bool is_retryable(errc code);
 
-/// The HTTP status that the code becomes at the edge: one of 400, 404, 409, 429, 503 or, for trouble of the node
-/// itself, 503.
+/// The HTTP status that the code becomes at the edge: one of 400, 404, 409, 429, 503 or, for trouble of the
+/// node itself, 503.
 int http_status(errc code);
 
-/// The exit code of a node program that ends for this reason (0 where none is assigned): 2 configuration, 3 corrupt
-/// data, 4 disk, 5 identity, 6 directory in use, 7 address in use.
+/// The exit code of a node program that ends for this reason (0 where none is assigned): 2 configuration, 3
+/// corrupt data, 4 disk, 5 identity, 6 directory in use, 7 address in use.
 int exit_code(errc code);
 
 /// An expected failure: a code to decide by and one sentence for people that says where and what to do.

@@ -57,9 +57,10 @@ struct is_outcome<outcome<Reply>> : std::true_type {};
 
 } // namespace detail
 
-/// A stateless service: handlers of commands (and events) with effects in the outside world. A handler runs on a thread
-/// of its own, so it may block; it starts only when its message's cause is durable, at least once, and always with the
-/// same idempotency key. An exception is a technical failure and retried by the policy; `decline` is a business failure.
+/// A stateless service: handlers of commands (and events) with effects in the outside world. A handler runs
+/// on a thread of its own, so it may block; it starts only when its message's cause is durable, at least
+/// once, and always with the same idempotency key. An exception is a technical failure and retried by the
+/// policy; `decline` is a business failure.
 class service {
 public:
   explicit service(std::string name) { type_.name = std::move(name); }
@@ -71,13 +72,14 @@ public:
     using signature = detail::signature_of<Function>;
     using Command = typename signature::message_type;
     static_assert(message<Command>, "continuo: a command needs CONTINUO_FIELDS");
-    static_assert(requires { typename Command::reply; },
-                  "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
+    static_assert(
+        requires { typename Command::reply; },
+        "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
     static_assert(std::is_same_v<typename signature::result_type, outcome<typename Command::reply>>,
                   "continuo: the handler of a command returns continuo::outcome<Command::reply>");
     auto& entry = add<Command>();
-    entry.run = [function = std::move(function)](std::string_view payload,
-                                                 command_context& context) mutable -> result<detail::handled> {
+    entry.run = [function = std::move(function)](
+                    std::string_view payload, command_context& context) mutable -> result<detail::handled> {
       auto body = decode<Command>(payload);
       if (!body) {
         return tl::unexpected(body.error());
@@ -87,7 +89,8 @@ public:
     return *this;
   }
 
-  /// Handles an event: `void (const Event&, command_context&)`. At least once, with the same idempotency key each time.
+  /// Handles an event: `void (const Event&, command_context&)`. At least once, with the same idempotency key
+  /// each time.
   template <class Function>
   service& on(Function function) {
     using signature = detail::signature_of<Function>;
@@ -110,7 +113,8 @@ public:
     return *this;
   }
 
-  /// An actor of the application handles `Command` and answers with `Command::reply`. Needs `<continuo/caf.hpp>`.
+  /// An actor of the application handles `Command` and answers with `Command::reply`. Needs
+  /// `<continuo/caf.hpp>`.
   template <class Command, class Handle>
   service& mount(Handle actor);
 
@@ -134,8 +138,8 @@ public:
     return *this;
   }
 
-  /// The handlers have no effects outside their reply: they run at memory speed, on the service's actor, before their cause
-  /// is durable, and must not block.
+  /// The handlers have no effects outside their reply: they run at memory speed, on the service's actor,
+  /// before their cause is durable, and must not block.
   service& pure() {
     type_.pure = true;
     return *this;
@@ -165,9 +169,9 @@ private:
   detail::service_type type_;
 };
 
-/// A service with a durable state for each key, such as the balance of an account. The commands of one key are handled one
-/// at a time, in the order in which each sender sent them. A handler is a function (state, command) -> (state, outcome):
-/// it has no effects but these, and runs at memory speed.
+/// A service with a durable state for each key, such as the balance of an account. The commands of one key
+/// are handled one at a time, in the order in which each sender sent them. A handler is a function (state,
+/// command) -> (state, outcome): it has no effects but these, and runs at memory speed.
 template <message State>
 class keyed_service {
 public:
@@ -178,8 +182,8 @@ public:
   }
 
   /// Handles a command under the key that `key` (a member or a function) reads from it:
-  /// `outcome<Command::reply> (State&, const Command&, keyed_context&)`. A declined or failed command leaves the state as
-  /// it was.
+  /// `outcome<Command::reply> (State&, const Command&, keyed_context&)`. A declined or failed command leaves
+  /// the state as it was.
   template <class Key, class Function>
   keyed_service& handle(Key key, Function function) {
     return add(key, std::move(function), &Function::operator());
@@ -198,8 +202,9 @@ private:
   template <class Key, class Function, class Reply, class Command>
   keyed_service& add(Key key, Function function,
                      outcome<Reply> (Function::*)(State&, const Command&, keyed_context&) const) {
-    static_assert(detail::command<Command>,
-                  "continuo: a command needs CONTINUO_FIELDS and a member type `reply` (using reply = withdrawn;)");
+    static_assert(
+        detail::command<Command>,
+        "continuo: a command needs CONTINUO_FIELDS and a member type `reply` (using reply = withdrawn;)");
     static_assert(std::is_same_v<Reply, typename Command::reply>,
                   "continuo: the handler of a command returns continuo::outcome<Command::reply>");
     auto& entry = type_.commands[std::string{message_name<Command>()}];
@@ -209,7 +214,8 @@ private:
     entry.command = &message_type_of<Command>();
     entry.reply = &message_type_of<Reply>();
     entry.key = detail::make_key_reader<Command>(key);
-    entry.run = [function](void* state, std::string_view payload, keyed_context& context) -> result<detail::handled> {
+    entry.run = [function](void* state, std::string_view payload,
+                           keyed_context& context) -> result<detail::handled> {
       auto body = decode<Command>(payload);
       if (!body) {
         return tl::unexpected(body.error());

@@ -53,8 +53,9 @@ class transfer : public saga<transfer> {
 public:
   static void define(saga_definition<transfer>& saga) {
     saga.starts_on<transfer_asked>(&transfer_asked::id);
-    saga.calls<withdraw>().undone_by(
-      [](const withdraw& sent, const moved&) { return deposit{sent.account_id, sent.cents}; });
+    saga.calls<withdraw>().undone_by([](const withdraw& sent, const moved&) {
+      return deposit{sent.account_id, sent.cents};
+    });
     saga.calls<deposit>();
   }
   void on(const transfer_asked& event, saga_context& context) {
@@ -76,25 +77,26 @@ public:
 
 auto accounts() {
   return keyed_service<account>{"accounts"}
-    .handle(&withdraw::account_id,
-            [](account& state, const withdraw& command, keyed_context&) -> outcome<moved> {
-              if (state.cents < command.cents) {
-                state.cents = -1; // whatever a declining handler does to the state does not count
-                return decline("not enough money");
-              }
-              state.cents -= command.cents;
-              return moved{state.cents};
-            })
-    .handle(&deposit::account_id, [](account& state, const deposit& command, keyed_context&) -> outcome<moved> {
-      if (command.account_id == "closed") {
-        return decline("the account is closed");
-      }
-      if (command.account_id == "broken") {
-        throw std::runtime_error{"a bug"};
-      }
-      state.cents += command.cents;
-      return moved{state.cents};
-    });
+      .handle(&withdraw::account_id,
+              [](account& state, const withdraw& command, keyed_context&) -> outcome<moved> {
+                if (state.cents < command.cents) {
+                  state.cents = -1; // whatever a declining handler does to the state does not count
+                  return decline("not enough money");
+                }
+                state.cents -= command.cents;
+                return moved{state.cents};
+              })
+      .handle(&deposit::account_id,
+              [](account& state, const deposit& command, keyed_context&) -> outcome<moved> {
+                if (command.account_id == "closed") {
+                  return decline("the account is closed");
+                }
+                if (command.account_id == "broken") {
+                  throw std::runtime_error{"a bug"};
+                }
+                state.cents += command.cents;
+                return moved{state.cents};
+              });
 }
 
 struct bank {
@@ -156,8 +158,11 @@ CAF_TEST(a crash at any commit conserves money) {
       if (k != 0) {
         of.here.disk().fail_commit(k, errc::storage_failed, applied);
       }
-      const std::vector<transfer_asked> all{{"t-1", "a", "b", 30}, {"t-2", "a", "c", 30}, {"t-3", "b", "a", 5},
-                                            {"t-4", "a", "closed", 20}, {"t-5", "c", "b", 500}};
+      const std::vector<transfer_asked> all{{"t-1", "a", "b", 30},
+                                            {"t-2", "a", "c", 30},
+                                            {"t-3", "b", "a", 5},
+                                            {"t-4", "a", "closed", 20},
+                                            {"t-5", "c", "b", 500}};
       for (const auto& one : all) {
         of.here.client().publish(one);
         if (k % 2 == 0) {
@@ -177,7 +182,8 @@ CAF_TEST(a crash at any commit conserves money) {
       of.here.run_for(20s);
       CAF_CHECK_EQUAL(of.total(), of.balance("a") + of.balance("b") + of.balance("c"));
       if (of.total() != 100) {
-        CAF_ERROR("commit " << k << (applied ? ", applied: " : ": ") << of.total() << " cents instead of 100");
+        CAF_ERROR("commit " << k << (applied ? ", applied: " : ": ") << of.total()
+                            << " cents instead of 100");
       }
       for (const auto& one : all) {
         const auto status = of.here.status_of("transfer", one.id);

@@ -14,7 +14,8 @@ using namespace continuo::tests;
 
 namespace {
 
-const std::vector<order_placed> orders{{"o-1", 100}, {"o-2", 100'001}, {"none-1", 100}, {"o-3", 7}, {"slow-1", 5}};
+const std::vector<order_placed> orders{
+    {"o-1", 100}, {"o-2", 100'001}, {"none-1", 100}, {"o-3", 7}, {"slow-1", 5}};
 
 /// What is left to see of a run: how each order ended, and what happened to the world.
 struct outcome_of_run {
@@ -46,7 +47,8 @@ void place(world& here, std::set<std::string>& accepted) {
   }
   here.run_for(std::chrono::seconds{2});
   for (auto& [id, publication] : sent) {
-    if (publication.taken().wait_for(std::chrono::seconds{0}) == std::future_status::ready && publication.get()) {
+    if (publication.taken().wait_for(std::chrono::seconds{0}) == std::future_status::ready &&
+        publication.get()) {
       accepted.insert(id);
     }
   }
@@ -58,8 +60,8 @@ struct disturbance {
   bool passivates = false;  ///< with room for one instance only
 };
 
-/// The orders run to their ends; at the given commit the disk fails, and the node is started again. `commits` gets the number
-/// of commits of the first life.
+/// The orders run to their ends; at the given commit the disk fails, and the node is started again. `commits`
+/// gets the number of commits of the first life.
 outcome_of_run run_orders(const disturbance& what, std::uint64_t* commits = nullptr) {
   outside_world outside;
   world here{order_workflow(outside)};

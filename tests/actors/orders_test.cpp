@@ -104,10 +104,15 @@ CAF_TEST(an ended order leaves nothing behind but its record) {
   CAF_CHECK_EQUAL(end_of("o-6"), "completed: track-o-6");
   here.run_for(std::chrono::seconds{5});
   std::string keys;
-  CAF_REQUIRE(here.node().open_core()->store->scan("r", [&](std::string_view key, std::string_view) {
-    keys += std::string{key.substr(1)} + ";";
-    return true;
-  }).has_value());
+  CAF_REQUIRE(here.node()
+                  .open_core()
+                  ->store
+                  ->scan("r",
+                         [&](std::string_view key, std::string_view) {
+                           keys += std::string{key.substr(1)} + ";";
+                           return true;
+                         })
+                  .has_value());
   CAF_CHECK_EQUAL(keys, (std::string{"fulfilment\0o-6;", 15}));
   CAF_CHECK_EQUAL(here.node().figures().in_flight, 0);
   CAF_CHECK_EQUAL(here.node().figures().orphaned, 0u);

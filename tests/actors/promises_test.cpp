@@ -52,8 +52,8 @@ CAF_TEST(no client is answered before its event is durable) {
     CAF_REQUIRE(answer.has_value());
     answered = true;
     // Either the accepted event itself is in the store, or all that it caused.
-    const auto kept = here.node().open_core()->store->get(
-      engine::record_key({"continuo.publish", to_string(answer->id)}));
+    const auto kept =
+        here.node().open_core()->store->get(engine::record_key({"continuo.publish", to_string(answer->id)}));
     CAF_CHECK((kept.has_value() && kept->has_value()) || durable("o-1").has_value());
   });
   while (!answered) {
@@ -86,7 +86,7 @@ CAF_TEST(an accepted order survives a crash at any moment) {
       here.step();
     }
     const auto is_accepted =
-      sent.taken().wait_for(std::chrono::seconds{0}) == std::future_status::ready && sent.get().has_value();
+        sent.taken().wait_for(std::chrono::seconds{0}) == std::future_status::ready && sent.get().has_value();
     here.crash();
     CAF_REQUIRE(here.start().has_value());
     here.run_for(std::chrono::seconds{5});
@@ -100,7 +100,8 @@ CAF_TEST(an accepted order survives a crash at any moment) {
 }
 
 CAF_TEST(a timed out attempt is tried again and its late outcome taken) {
-  // The handler runs while its time passes: a job of the coordinator cannot hang, so it moves the clock itself.
+  // The handler runs while its time passes: a job of the coordinator cannot hang, so it moves the clock
+  // itself.
   CAF_REQUIRE(here.start().has_value());
   outside.before = [](const outside_world::effect&, std::uint32_t attempt) {
     if (attempt < 2) {

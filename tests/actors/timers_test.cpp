@@ -133,7 +133,8 @@ CAF_TEST(case 27 a timer set again under its name does not fire early) {
   here.run();
   CAF_REQUIRE(here.operate(here.client().resume({"alarm_clock", "a"}, "me")).has_value());
   here.run_for(5s);
-  // Whichever came first at resume, the timer that was due or the event that replaces it: the new one has its full time.
+  // Whichever came first at resume, the timer that was due or the event that replaces it: the new one has its
+  // full time.
   const auto at_resume = rings("a");
   here.run_for(590s);
   CAF_CHECK_EQUAL(rings("a"), at_resume);

@@ -219,7 +219,8 @@ CAF_TEST(a compensation at a keyed service is retried for ever with at most a mi
                 throw std::runtime_error("no");
               })
       .retry({.attempts = 2, .first = 1s, .factor = 10, .cap = 1h, .jitter = 0});
-  keyed_machine machine{{&slow.describe(), &routes, nullptr, store, 42}, {"slow", "nail"}, std::nullopt};
+  const keyed_environment environment{&slow.describe(), &routes, nullptr, store, 42};
+  keyed_machine machine{environment, {"slow", "nail"}, std::nullopt};
   auto undo = command(release{"nail", 1}, buyer, {"slow", "nail"});
   undo.compensation = true;
   auto decided = machine.receive(undo, now, next_revision());

@@ -40,7 +40,9 @@ public:
   void on(const order_placed& event, continuo::saga_context& context) {
     context.send(make_payment{event.order_id, event.cents});
   }
-  void on(const payment_completed& reply, continuo::saga_context& context) { context.complete(reply.receipt); }
+  void on(const payment_completed& reply, continuo::saga_context& context) {
+    context.complete(reply.receipt);
+  }
 
   CONTINUO_FIELDS(ordering)
 };
@@ -50,16 +52,16 @@ std::string run_order() {
   continuo::node here{continuo::node_config::in_memory()};
   here.host<ordering>();
   here.host(continuo::service{"payment"}.handle(
-    [](const make_payment& command, continuo::command_context&) -> continuo::outcome<payment_completed> {
-      return payment_completed{"paid " + command.order_id};
-    }));
+      [](const make_payment& command, continuo::command_context&) -> continuo::outcome<payment_completed> {
+        return payment_completed{"paid " + command.order_id};
+      }));
   if (const auto started = here.start(); !started) {
     return started.error().message;
   }
   const auto end = here.client()
-                     .publish(order_placed{"o-1", 4200})
-                     .result_of<ordering>(std::chrono::milliseconds{20'000})
-                     .get();
+                       .publish(order_placed{"o-1", 4200})
+                       .result_of<ordering>(std::chrono::milliseconds{20'000})
+                       .get();
   return end ? end->text() : end.error().message;
 }
 

@@ -32,17 +32,17 @@ struct bank {
 
 caf::behavior bank_actor(caf::event_based_actor*, std::shared_ptr<bank> books) {
   return {
-    [books](const make_payment& command) -> caf::result<payment_completed> {
-      ++books->charges;
-      if (books->failures.fetch_sub(1) > 0) {
-        return to_caf_error({errc::unavailable, "the bank is closed"});
-      }
-      if (command.cents > 100'000) {
-        return decline_error("amount over the limit");
-      }
-      return payment_completed{command.order_id};
-    },
-    [](const refund_payment& command) { return payment_refunded{command.order_id}; },
+      [books](const make_payment& command) -> caf::result<payment_completed> {
+        ++books->charges;
+        if (books->failures.fetch_sub(1) > 0) {
+          return to_caf_error({errc::unavailable, "the bank is closed"});
+        }
+        if (command.cents > 100'000) {
+          return decline_error("amount over the limit");
+        }
+        return payment_completed{command.order_id};
+      },
+      [](const refund_payment& command) { return payment_refunded{command.order_id}; },
   };
 }
 
@@ -51,8 +51,8 @@ using typed_bank = caf::typed_actor<caf::replies_to<make_payment>::with<payment_
 
 typed_bank::behavior_type typed_bank_actor(typed_bank::pointer) {
   return {
-    [](const make_payment& command) { return payment_completed{command.order_id}; },
-    [](const refund_payment& command) { return payment_refunded{command.order_id}; },
+      [](const make_payment& command) { return payment_completed{command.order_id}; },
+      [](const refund_payment& command) { return payment_refunded{command.order_id}; },
   };
 }
 
@@ -68,8 +68,8 @@ result<Answer> ask(application& app, const caf::actor& whom, const Request& requ
   caf::scoped_actor self{app.system};
   result<Answer> got = fail(errc::not_found, "nothing came");
   self->request(whom, timeout, request)
-    .receive([&](const Answer& answer) { got = answer; },
-             [&](const caf::error& reason) { got = tl::unexpected(from_caf_error(reason, app.system)); });
+      .receive([&](const Answer& answer) { got = answer; },
+               [&](const caf::error& reason) { got = tl::unexpected(from_caf_error(reason, app.system)); });
   return got;
 }
 
@@ -232,13 +232,13 @@ CAF_TEST(an event based actor goes on with the answer) {
   auto future = promise.get_future();
   app.system.spawn([&, client = caf_client(app.system, here.client())](caf::event_based_actor* self) {
     self->request(client, patience, publish_request::of(order_placed{"o-1", 100}))
-      .then([&, self, client](const accepted& taken) {
-        self->request(client, patience, result_request{taken.instances.at(0), std::nullopt})
-          .then([&](const saga_result& end) { promise.set_value(end); },
-                [&](const caf::error& reason) {
-                  promise.set_value(tl::unexpected(from_caf_error(reason, app.system)));
-                });
-      });
+        .then([&, self, client](const accepted& taken) {
+          self->request(client, patience, result_request{taken.instances.at(0), std::nullopt})
+              .then([&](const saga_result& end) { promise.set_value(end); },
+                    [&](const caf::error& reason) {
+                      promise.set_value(tl::unexpected(from_caf_error(reason, app.system)));
+                    });
+        });
   });
   CAF_CHECK_EQUAL(line_of(wait_for(std::move(future))), "completed: track-o-1");
 }
@@ -250,8 +250,10 @@ CAF_TEST(what goes wrong comes to the actor as an error) {
   host_shop(here, &held);
   CAF_REQUIRE(here.start().has_value());
   const auto client = caf_client(app.system, here.client());
-  CAF_CHECK_EQUAL(code_of(ask<accepted>(app, client, publish_request{"nobody.knows", "", {}})), "unknown_type");
-  CAF_CHECK_EQUAL(code_of(ask<command_result>(app, client, send_request{"nobody.knows", ""})), "unknown_type");
+  CAF_CHECK_EQUAL(code_of(ask<accepted>(app, client, publish_request{"nobody.knows", "", {}})),
+                  "unknown_type");
+  CAF_CHECK_EQUAL(code_of(ask<command_result>(app, client, send_request{"nobody.knows", ""})),
+                  "unknown_type");
   CAF_REQUIRE(ask<accepted>(app, client, publish_request::of(order_placed{"o-1", 100})).has_value());
   const auto soon = result_request::of<fulfilment>("o-1", std::chrono::milliseconds{20});
   CAF_CHECK_EQUAL(line_of(ask<saga_result>(app, client, soon)),
@@ -264,7 +266,8 @@ CAF_TEST(what goes wrong comes to the actor as an error) {
   CAF_CHECK_EQUAL(line_of(ask<saga_result>(app, client, result_request::of<fulfilment>("o-1"))),
                   "completed: track-o-1");
   here.stop();
-  CAF_CHECK_EQUAL(code_of(ask<accepted>(app, client, publish_request::of(order_placed{"o-2", 100}))), "unavailable");
+  CAF_CHECK_EQUAL(code_of(ask<accepted>(app, client, publish_request::of(order_placed{"o-2", 100}))),
+                  "unavailable");
 }
 
 CAF_TEST(an error survives the way through an actor) {

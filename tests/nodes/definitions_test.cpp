@@ -28,7 +28,7 @@ bool has(const std::string& text, const std::string& part) {
 
 service empty_warehouse(const std::string& name = "warehouse") {
   return service{name}.handle(
-    [](const create_label&, command_context&) -> outcome<label_created> { return label_created{}; });
+      [](const create_label&, command_context&) -> outcome<label_created> { return label_created{}; });
 }
 
 namespace other {
@@ -69,8 +69,10 @@ CAF_TEST(a command that no service handles is named with its saga) {
 CAF_TEST(an undo that no service handles is named) {
   const auto said = objection([](node& here) {
     here.host(shop_warehouse());
-    here.host(service{"payment"}.handle(
-      [](const make_payment&, command_context&) -> outcome<payment_completed> { return payment_completed{}; }));
+    here.host(
+        service{"payment"}.handle([](const make_payment&, command_context&) -> outcome<payment_completed> {
+          return payment_completed{};
+        }));
     here.host<fulfilment>();
   });
   CAF_CHECK(has(said, "make_payment is undone by refund_payment, which no service handles"));
@@ -97,10 +99,10 @@ CAF_TEST(one service hosted twice is an error) {
 CAF_TEST(two types of one name are an error that names it) {
   const auto said = objection([](node& here) {
     host_shop(here);
-    here.host(service{"confirmation"}.handle([](const other::confirm&, command_context&)
-                                               -> outcome<other::payment_completed> {
-      return other::payment_completed{};
-    }));
+    here.host(service{"confirmation"}.handle(
+        [](const other::confirm&, command_context&) -> outcome<other::payment_completed> {
+          return other::payment_completed{};
+        }));
   });
   CAF_CHECK(has(said, "payment_completed"));
 }
@@ -117,11 +119,13 @@ CAF_TEST(a retry policy that cannot be followed is an error) {
 }
 
 CAF_TEST(a service that could run nothing is an error) {
-  CAF_CHECK(has(objection([](node& here) { here.host(empty_warehouse().concurrency(0)); }), "concurrency of 0"));
+  CAF_CHECK(
+      has(objection([](node& here) { here.host(empty_warehouse().concurrency(0)); }), "concurrency of 0"));
 }
 
 CAF_TEST(a saga that nothing starts is an error) {
-  CAF_CHECK(has(objection([](node& here) { here.host<sleeper>(); }), "sleeper declares no event with starts_on"));
+  CAF_CHECK(
+      has(objection([](node& here) { here.host<sleeper>(); }), "sleeper declares no event with starts_on"));
 }
 
 CAF_TEST(start names every mistake at once and can be given nothing afterwards) {
@@ -133,9 +137,9 @@ CAF_TEST(start names every mistake at once and can be given nothing afterwards) 
   const auto started = here.start();
   CAF_REQUIRE_EQUAL(code_of(started), "invalid_definition");
   const auto& said = started.error().message;
-  CAF_CHECK(has(said, "create_label"));                  // two services
-  CAF_CHECK(has(said, "allows no attempt"));             // the policy
-  CAF_CHECK(has(said, "sleeper declares no event"));     // never started
+  CAF_CHECK(has(said, "create_label"));              // two services
+  CAF_CHECK(has(said, "allows no attempt"));         // the policy
+  CAF_CHECK(has(said, "sleeper declares no event")); // never started
   CAF_CHECK(has(said, "calls make_payment, which no service handles"));
   CAF_CHECK_EQUAL(code_of(here.client().publish(order_placed{"o-1", 1}).get()), "unavailable");
 }

@@ -99,7 +99,8 @@ CAF_TEST(a node that stops lets its handlers end and goes on after the next star
   CAF_REQUIRE(again.start().has_value());
   for (int i = 0; i < 50; ++i) {
     const auto order = "o-" + std::to_string(i);
-    CAF_CHECK_EQUAL(line_of(wait_for(again.client().result_of<fulfilment>(order))), "completed: track-" + order);
+    CAF_CHECK_EQUAL(line_of(wait_for(again.client().result_of<fulfilment>(order))),
+                    "completed: track-" + order);
   }
 }
 
@@ -124,14 +125,16 @@ CAF_TEST(calls before start and after stop are refused as unavailable) {
   host_shop(here);
   const auto client = here.client();
   const auto refuses = [&] {
-    return code_of(client.publish(order_placed{"o-1", 100}).get()) == "unavailable"
-           && code_of(wait_for(client.publish(order_placed{"o-1", 100}).result_of<fulfilment>())) == "unavailable"
-           && code_of(wait_for(client.send(make_payment{"o-1", 100}))) == "unavailable"
-           && code_of(wait_for(client.result_of<fulfilment>("o-1"))) == "unavailable"
-           && code_of(wait_for(client.show({"fulfilment", "o-1"}))) == "unavailable"
-           && code_of(wait_for(client.cancel({"fulfilment", "o-1"}))) == "unavailable"
-           && code_of(client.list("fulfilment")) == "unavailable" && code_of(client.dead_letters()) == "unavailable"
-           && code_of(wait_for(client.discard("x"))) == "unavailable";
+    return code_of(client.publish(order_placed{"o-1", 100}).get()) == "unavailable" &&
+           code_of(wait_for(client.publish(order_placed{"o-1", 100}).result_of<fulfilment>())) ==
+               "unavailable" &&
+           code_of(wait_for(client.send(make_payment{"o-1", 100}))) == "unavailable" &&
+           code_of(wait_for(client.result_of<fulfilment>("o-1"))) == "unavailable" &&
+           code_of(wait_for(client.show({"fulfilment", "o-1"}))) == "unavailable" &&
+           code_of(wait_for(client.cancel({"fulfilment", "o-1"}))) == "unavailable" &&
+           code_of(client.list("fulfilment")) == "unavailable" &&
+           code_of(client.dead_letters()) == "unavailable" &&
+           code_of(wait_for(client.discard("x"))) == "unavailable";
   };
   CAF_CHECK(refuses());
   CAF_REQUIRE(here.start().has_value());
@@ -206,11 +209,11 @@ CAF_TEST(handlers that block hold up nothing but their own service) {
   node here{config};
   host_shop(here);
   here.host(service{"archive"}
-              .handle([&held](const archive_order&, command_context&) -> outcome<archived> {
-                held.pass();
-                return archived{};
-              })
-              .concurrency(2));
+                .handle([&held](const archive_order&, command_context&) -> outcome<archived> {
+                  held.pass();
+                  return archived{};
+                })
+                .concurrency(2));
   CAF_REQUIRE(here.start().has_value());
   std::vector<std::future<result<archived>>> blocked;
   for (int i = 0; i < 10; ++i) {

@@ -62,8 +62,7 @@ CAF_TEST(a node whose disk fails reports it once and refuses every call) {
   CAF_CHECK_EQUAL(code_of(wait_for(client().result_of<fulfilment>("o-1"))), "unavailable");
   CAF_CHECK_EQUAL(code_of(wait_for(client().show({"fulfilment", "o-1"}))), "unavailable");
   CAF_CHECK_EQUAL(code_of(client().list("fulfilment")), "unavailable");
-  CAF_CHECK_EQUAL(reports.load(), 1);
-  here->stop();
+  here->stop(); // the callback comes after the future; when the node has stopped it is over
   CAF_CHECK_EQUAL(reports.load(), 1);
 }
 
@@ -112,7 +111,7 @@ CAF_TEST(nothing is released once the disk has failed) {
   CAF_CHECK(disk->snapshot() == before);
 }
 
-CAF_TEST(what was accepted goes on after the next start whether the failed batch is there or not) {
+CAF_TEST(what was accepted goes on after the next start whether the failed batch is there or not ) {
   for (const bool applied : {false, true}) {
     fixture lives;
     CAF_REQUIRE(lives.client().publish(order_placed{"o-1", 100}).get().has_value());
@@ -123,7 +122,8 @@ CAF_TEST(what was accepted goes on after the next start whether the failed batch
     lives.here->stop();
     lives.disk->crash();
     const auto again = lives.start(nullptr);
-    CAF_CHECK_EQUAL(line_of(wait_for(continuo::client{again}.result_of<fulfilment>("o-1"))), "completed: track-o-1");
+    CAF_CHECK_EQUAL(line_of(wait_for(continuo::client{again}.result_of<fulfilment>("o-1"))),
+                    "completed: track-o-1");
     again->stop();
   }
 }

@@ -17,7 +17,7 @@ namespace {
 struct fixture {
   std::ostringstream text;
   std::shared_ptr<spdlog::logger> own =
-    std::make_shared<spdlog::logger>("mine", std::make_shared<spdlog::sinks::ostream_sink_mt>(text));
+      std::make_shared<spdlog::logger>("mine", std::make_shared<spdlog::sinks::ostream_sink_mt>(text));
 
   fixture() { own->set_pattern("%n %l %v"); }
 
@@ -28,11 +28,11 @@ struct fixture {
     config.logger = own;
     node here{config};
     here.host(service{"payment"}.handle(
-      [](const make_payment& command, command_context& context) -> outcome<payment_completed> {
-        context.log().debug("looking at {}", command.order_id);
-        context.log().info("charging {} cents", command.cents);
-        return payment_completed{command.order_id};
-      }));
+        [](const make_payment& command, command_context& context) -> outcome<payment_completed> {
+          context.log().debug("looking at {}", command.order_id);
+          context.log().info("charging {} cents", command.cents);
+          return payment_completed{command.order_id};
+        }));
     CAF_REQUIRE(here.start().has_value());
     CAF_REQUIRE(wait_for(here.client().send(make_payment{"o-1", 42})).has_value());
     here.stop();

@@ -29,7 +29,8 @@ public:
 
   /// @param before what the child does before it becomes the program; false: it exits with 99
   process(const std::string& program, std::vector<std::string> arguments,
-          const std::map<std::string, std::string>& environment = {}, const std::function<bool()>& before = {}) {
+          const std::map<std::string, std::string>& environment = {},
+          const std::function<bool()>& before = {}) {
     int in[2];
     int out[2];
     if (::pipe2(in, O_CLOEXEC) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
@@ -91,7 +92,8 @@ public:
         heard_.erase(0, end + 1);
         return line;
       }
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock::now()).count();
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - clock::now()).count();
       if (closed_ || left <= 0) {
         return std::nullopt;
       }
@@ -102,7 +104,8 @@ public:
   }
 
   /// Waits for a line that begins so, and drops what comes before it.
-  bool wait_for_line(const std::string& begin, std::chrono::milliseconds patience = std::chrono::seconds{30}) {
+  bool wait_for_line(const std::string& begin,
+                     std::chrono::milliseconds patience = std::chrono::seconds{30}) {
     const auto deadline = clock::now() + patience;
     while (auto line = hear(deadline)) {
       if (line->starts_with(begin)) {

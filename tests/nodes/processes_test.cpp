@@ -33,7 +33,8 @@ struct fixture {
   std::filesystem::path ledger = directory.path() / "ledger";
   std::filesystem::path errors = directory.path() / "stderr";
 
-  std::unique_ptr<process> start(std::vector<std::string> arguments, std::map<std::string, std::string> environment = {},
+  std::unique_ptr<process> start(std::vector<std::string> arguments,
+                                 std::map<std::string, std::string> environment = {},
                                  std::function<bool()> before = {}) {
     environment["SHOP_LEDGER"] = ledger.string();
     return std::make_unique<process>(program, std::move(arguments), environment, [this, before] {
@@ -151,8 +152,13 @@ CAF_TEST(a signal to end is heard while a node starts) {
 }
 
 CAF_TEST(arguments that are not understood end with 2 and a line that says why) {
-  const std::vector<std::vector<std::string>> wrong{
-    {}, {"--data"}, {"--data="}, {"--data", ""}, {"--bogus"}, {"--data", data.string(), "more"}, {"--name", "x"}};
+  const std::vector<std::vector<std::string>> wrong{{},
+                                                    {"--data"},
+                                                    {"--data="},
+                                                    {"--data", ""},
+                                                    {"--bogus"},
+                                                    {"--data", data.string(), "more"},
+                                                    {"--name", "x"}};
   for (const auto& arguments : wrong) {
     CAF_CHECK_EQUAL(number_of(start(arguments)->wait()), 2);
     const auto text = said();
@@ -202,7 +208,8 @@ CAF_TEST(a flipped byte ends with 3 and the name of the file) {
   std::uintmax_t size = 0;
   for (const auto& file : std::filesystem::recursive_directory_iterator{data / "journal"}) {
     const auto name = file.path().filename().string();
-    if (file.is_regular_file() && !name.starts_with("LOG") && !name.starts_with("OPTIONS") && file.file_size() > size) {
+    if (file.is_regular_file() && !name.starts_with("LOG") && !name.starts_with("OPTIONS") &&
+        file.file_size() > size) {
       largest = file.path();
       size = file.file_size();
     }
@@ -221,11 +228,12 @@ CAF_TEST(a flipped byte ends with 3 and the name of the file) {
 
 CAF_TEST(a full disk ends with 4) {
   const auto mounted = [this] {
-    return ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0
-           && ::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=96m") == 0;
+    return ::unshare(CLONE_NEWNS) == 0 && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           ::mount("tmpfs", directory.path().c_str(), "tmpfs", 0, "size=96m") == 0;
   };
-  // The mount is gone with the process.
-  const auto node = start({"--data", data.string()}, {}, mounted);
+  // The mount is gone with the process. With a reserve, the node would refuse new work before the disk is
+  // full.
+  const auto node = start({"--data", data.string(), "--disk-reserve", "0"}, {}, mounted);
   if (!node->wait_for_line("ready")) {
     CAF_REQUIRE_EQUAL(number_of(node->wait()), mount_refused);
     CAF_MESSAGE("skipped: a small file system can only be mounted by root");
@@ -264,8 +272,8 @@ lives live_through(fixture& here, customers& orders, const std::set<std::string>
       }
       while (const auto line = node->hear(deadline)) {
         orders.listen(*node, *line);
-        poisoned = poisoned || line->starts_with("taken ") || line->starts_with("accepted saga-abort")
-                   || line->starts_with("accepted service-abort");
+        poisoned = poisoned || line->starts_with("taken ") || line->starts_with("accepted saga-abort") ||
+                   line->starts_with("accepted service-abort");
         const auto all_ended = std::all_of(healthy.begin(), healthy.end(),
                                            [&](const auto& order) { return orders.ended().contains(order); });
         if (poisoned && all_ended) {
@@ -300,8 +308,8 @@ lives live_through(fixture& here, customers& orders, const std::set<std::string>
   CAF_FAIL("the node does not come to rest");
 }
 
-/// One death among others, three alone. A saga's or keyed service's handler may run before its message is durable: that
-/// death leaves nothing to be found, and comes again.
+/// One death among others, three alone. A saga's or keyed service's handler may run before its message is
+/// durable: that death leaves nothing to be found, and comes again.
 void check_deaths(int aborts) {
   CAF_MESSAGE(aborts << " deaths");
   CAF_CHECK(aborts == 4 || aborts == 5);
@@ -348,7 +356,8 @@ CAF_TEST(a saga handler that aborts is stuck after its third death alone while a
   check_healthy(*this, orders, healthy);
 }
 
-CAF_TEST(a service handler that aborts is parked after its third death alone while a thousand orders complete) {
+CAF_TEST(
+    a service handler that aborts is parked after its third death alone while a thousand orders complete) {
   const auto healthy = thousand_orders();
   customers orders{healthy};
   const auto outcome = live_through(*this, orders, healthy, "place service-abort 100", "payment");
@@ -358,7 +367,8 @@ CAF_TEST(a service handler that aborts is parked after its third death alone whi
   check_healthy(*this, orders, healthy);
 }
 
-CAF_TEST(a keyed handler that aborts gives up its command after the third death alone while a thousand orders complete) {
+CAF_TEST(a keyed handler that aborts gives up its command after the third death alone while a thousand orders
+             complete) {
   const auto healthy = thousand_orders();
   customers orders{healthy};
   const auto outcome = live_through(*this, orders, healthy, "deposit keyed-abort", "letters");
@@ -388,8 +398,8 @@ CAF_TEST(kills from outside lose nothing and park nothing) {
     }
     orders.speak(*node); // it reads as soon as it has started
     // Sometimes while it starts, mostly while it works.
-    const auto until =
-      process::clock::now() + (last ? std::chrono::milliseconds{60'000} : std::chrono::milliseconds{random() % 300});
+    const auto until = process::clock::now() +
+                       (last ? std::chrono::milliseconds{60'000} : std::chrono::milliseconds{random() % 300});
     if (last) {
       CAF_REQUIRE(node->wait_for_line("ready"));
     }

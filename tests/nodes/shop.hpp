@@ -15,7 +15,8 @@
 #include <string>
 #include <vector>
 
-/// Real nodes for tests: threads, a store in a temporary directory, and the order workflow with services that may be held up.
+/// Real nodes for tests: threads, a store in a temporary directory, and the order workflow with services that
+/// may be held up.
 namespace continuo::tests {
 
 /// A directory that is gone with it, unless CONTINUO_KEEP is set, for a look at what a test left.
@@ -100,27 +101,28 @@ std::string code_of(const result<T>& outcome) {
 /// A payment service. `held` holds up each charge.
 inline service shop_payment(gate* held = nullptr) {
   return service{"payment"}
-    .handle([held](const make_payment& command, command_context&) -> outcome<payment_completed> {
-      if (held != nullptr) {
-        held->pass();
-      }
-      if (command.cents > 100'000) {
-        return decline("amount over the limit");
-      }
-      return payment_completed{command.order_id};
-    })
-    .handle([](const refund_payment& command, command_context&) -> outcome<payment_refunded> {
-      return payment_refunded{command.order_id};
-    });
+      .handle([held](const make_payment& command, command_context&) -> outcome<payment_completed> {
+        if (held != nullptr) {
+          held->pass();
+        }
+        if (command.cents > 100'000) {
+          return decline("amount over the limit");
+        }
+        return payment_completed{command.order_id};
+      })
+      .handle([](const refund_payment& command, command_context&) -> outcome<payment_refunded> {
+        return payment_refunded{command.order_id};
+      });
 }
 
 inline service shop_warehouse() {
-  return service{"warehouse"}.handle([](const create_label& command, command_context&) -> outcome<label_created> {
-    if (command.order_id.starts_with("none")) {
-      return decline("out of stock");
-    }
-    return label_created{"track-" + command.order_id};
-  });
+  return service{"warehouse"}.handle(
+      [](const create_label& command, command_context&) -> outcome<label_created> {
+        if (command.order_id.starts_with("none")) {
+          return decline("out of stock");
+        }
+        return label_created{"track-" + command.order_id};
+      });
 }
 
 /// Hosts the order workflow.

@@ -1,17 +1,16 @@
-// A node program for tests that kill it. It hosts the order workflow with handlers that end the process, or hang, for orders
-// whose names say so, and takes its work as lines on standard input:
+// A node program for tests that kill it. It hosts the order workflow with handlers that end the process, or
+// hang, for orders whose names say so, and takes its work as lines on standard input:
 //
 //   place ORDER CENTS    answers `accepted ORDER` or `refused ORDER CODE`
 //   deposit ACCOUNT      answers `taken ACCOUNT`, then `deposited ACCOUNT`
-//   charge ORDER BYTES   sends a charge alone, of an order whose name is so much longer; answers `charged ORDER`
-//   watch ORDER          answers `ended ORDER STATUS`
-//   show ORDER           answers `shown ORDER STATUS` and what it waits for
-//   stuck TYPE           answers `stuck TYPE KEY REASON` for each, then `end`
+//   charge ORDER BYTES   sends a charge alone, of an order whose name is so much longer; answers `charged
+//   ORDER` watch ORDER          answers `ended ORDER STATUS` show ORDER           answers `shown ORDER
+//   STATUS` and what it waits for stuck TYPE           answers `stuck TYPE KEY REASON` for each, then `end`
 //   letters              answers `stuck letter MESSAGE REASON` for each dead letter, then `end`
 //   fill FILE            writes to the file until the disk is full; answers `full`
 //
-// It says `ready` when it takes calls. SHOP_LEDGER names the file in which each effect on the outside world is noted;
-// SHOP_DEFINITIONS=incomplete leaves out a service.
+// It says `ready` when it takes calls. SHOP_LEDGER names the file in which each effect on the outside world
+// is noted; SHOP_DEFINITIONS=incomplete leaves out a service.
 #include "tests/support/orders.hpp"
 
 #include <continuo/node.hpp>
@@ -49,7 +48,8 @@ void say(const std::string& line) {
   write_all(STDOUT_FILENO, line + "\n");
 }
 
-/// The next line of standard input; false at its end. Unbuffered streams, since the process may end at any moment.
+/// The next line of standard input; false at its end. Unbuffered streams, since the process may end at any
+/// moment.
 bool read_line(std::string& line) {
   static std::string ahead;
   while (true) {
@@ -86,7 +86,7 @@ public:
   static void define(saga_definition<selling>& saga) {
     saga.starts_on<order_placed>(&order_placed::order_id);
     saga.calls<make_payment>().undone_by(
-      [](const make_payment& sent, const payment_completed*) { return refund_payment{sent.order_id}; });
+        [](const make_payment& sent, const payment_completed*) { return refund_payment{sent.order_id}; });
     saga.calls<create_label>().nothing_to_undo();
   }
 
@@ -121,29 +121,29 @@ struct account {
 
 service payment() {
   return service{"payment"}
-    .handle([](const make_payment& command, command_context& context) -> outcome<payment_completed> {
-      if (command.order_id.starts_with("service-abort")) {
-        std::abort();
-      }
-      if (command.order_id.starts_with("hang")) {
-        say("hanging");
-        std::this_thread::sleep_for(std::chrono::minutes{10});
-      }
-      note("charge", command.order_id, context);
-      return payment_completed{command.order_id};
-    })
-    .handle([](const refund_payment& command, command_context& context) -> outcome<payment_refunded> {
-      note("refund", command.order_id, context);
-      return payment_refunded{command.order_id};
-    });
+      .handle([](const make_payment& command, command_context& context) -> outcome<payment_completed> {
+        if (command.order_id.starts_with("service-abort")) {
+          std::abort();
+        }
+        if (command.order_id.starts_with("hang")) {
+          say("hanging");
+          std::this_thread::sleep_for(std::chrono::minutes{10});
+        }
+        note("charge", command.order_id, context);
+        return payment_completed{command.order_id};
+      })
+      .handle([](const refund_payment& command, command_context& context) -> outcome<payment_refunded> {
+        note("refund", command.order_id, context);
+        return payment_refunded{command.order_id};
+      });
 }
 
 service warehouse() {
   return service{"warehouse"}.handle(
-    [](const create_label& command, command_context& context) -> outcome<label_created> {
-      note("label", command.order_id, context);
-      return label_created{"track-" + command.order_id};
-    });
+      [](const create_label& command, command_context& context) -> outcome<label_created> {
+        note("label", command.order_id, context);
+        return label_created{"track-" + command.order_id};
+      });
 }
 
 keyed_service<account> accounts() {
@@ -162,9 +162,11 @@ keyed_service<account> accounts() {
 // -- work ------------------------------------------------------------------------------------
 
 void place(const client& node, const std::string& order, std::int64_t cents) {
-  node.publish("order_placed", encode(order_placed{order, cents}), {true}, [order](const result<accepted>& taken) {
-    say(taken ? "accepted " + order : "refused " + order + " " + std::string{to_string(taken.error().code)});
-  });
+  node.publish("order_placed", encode(order_placed{order, cents}), {true},
+               [order](const result<accepted>& taken) {
+                 say(taken ? "accepted " + order
+                           : "refused " + order + " " + std::string{to_string(taken.error().code)});
+               });
 }
 
 void watch(const client& node, const std::string& order) {
@@ -176,17 +178,17 @@ void watch(const client& node, const std::string& order) {
 template <class Command>
 void send(const client& node, const Command& command, const std::string& taken, const std::string& done) {
   node.send(
-    std::string{message_name<Command>()}, encode(command),
-    [taken](const result<accepted>& accepted) {
-      if (accepted) {
-        say(taken);
-      }
-    },
-    [done](const result<command_result>& end) {
-      if (end && !end->failed) {
-        say(done);
-      }
-    });
+      std::string{message_name<Command>()}, encode(command),
+      [taken](const result<accepted>& accepted) {
+        if (accepted) {
+          say(taken);
+        }
+      },
+      [done](const result<command_result>& end) {
+        if (end && !end->failed) {
+          say(done);
+        }
+      });
 }
 
 void list_stuck(const client& node, const std::string& type) {
@@ -200,7 +202,8 @@ void list_stuck(const client& node, const std::string& type) {
 
 void show(const client& node, const std::string& order) {
   const auto seen = node.show({"selling", order}).get();
-  std::string line = "shown " + order + " " + std::string{seen ? to_string(seen->status) : to_string(seen.error().code)};
+  std::string line =
+      "shown " + order + " " + std::string{seen ? to_string(seen->status) : to_string(seen.error().code)};
   if (seen) {
     for (const auto& cause : seen->waiting_for) {
       line += ", " + cause.kind + " " + cause.what + " " + cause.where;
@@ -245,8 +248,8 @@ void work(const client& node) {
     } else if (verb == "deposit") {
       send(node, deposit{what}, "taken " + what, "deposited " + what);
     } else if (verb == "charge") {
-      send(node, make_payment{what + std::string(static_cast<std::size_t>(number), '.'), 100}, "taken " + what,
-           "charged " + what);
+      send(node, make_payment{what + std::string(static_cast<std::size_t>(number), '.'), 100},
+           "taken " + what, "charged " + what);
     } else if (verb == "watch") {
       watch(node, what);
     } else if (verb == "show") {

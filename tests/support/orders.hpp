@@ -10,7 +10,8 @@
 #include <string>
 #include <vector>
 
-/// The order workflow in small, for tests: every effect on the outside world is noted in a book that outlives crashes.
+/// The order workflow in small, for tests: every effect on the outside world is noted in a book that outlives
+/// crashes.
 namespace continuo::tests {
 
 struct order_placed {
@@ -67,7 +68,7 @@ public:
   static void define(saga_definition<fulfilment>& saga) {
     saga.starts_on<order_placed>(&order_placed::order_id);
     saga.calls<make_payment>().undone_by(
-      [](const make_payment& sent, const payment_completed*) { return refund_payment{sent.order_id}; });
+        [](const make_payment& sent, const payment_completed*) { return refund_payment{sent.order_id}; });
     saga.calls<create_label>().nothing_to_undo();
     saga.timer<payment_overdue>();
     saga.on<order_cancelled>(&order_cancelled::order_id, unknown_instance::discard);
@@ -90,7 +91,8 @@ public:
   CONTINUO_FIELDS(fulfilment, order_id)
 };
 
-/// The outside world: what the handlers did to it, under which key. A repeated key does nothing a second time.
+/// The outside world: what the handlers did to it, under which key. A repeated key does nothing a second
+/// time.
 struct outside_world {
   struct effect {
     std::string kind; ///< charge, refund, label

@@ -11,9 +11,11 @@ public:
   explicit virtual_clock(const caf::scheduler::test_coordinator& from) : from_(&from) {}
 
   engine::moment now() const override {
-    const auto passed = const_cast<caf::scheduler::test_coordinator*>(from_)->clock().now().time_since_epoch();
-    return {time_point{std::chrono::hours{24 * 365 * 56}} + std::chrono::duration_cast<time_point::duration>(passed)
-              + std::chrono::duration_cast<time_point::duration>(wall_offset),
+    const auto passed =
+        const_cast<caf::scheduler::test_coordinator*>(from_)->clock().now().time_since_epoch();
+    return {time_point{std::chrono::hours{24 * 365 * 56}} +
+                std::chrono::duration_cast<time_point::duration>(passed) +
+                std::chrono::duration_cast<time_point::duration>(wall_offset),
             (passed - boot_offset).count(), boot};
   }
 
@@ -29,9 +31,9 @@ private:
 class world::coordinator_pool : public actors::handler_pool {
 public:
   explicit coordinator_pool(caf::actor_system& system)
-    : runner_(system.spawn([](caf::event_based_actor*) -> caf::behavior {
-        return {[](actors::call& job) { job.what(); }};
-      })) {}
+      : runner_(system.spawn([](caf::event_based_actor*) -> caf::behavior {
+          return {[](actors::call& job) { job.what(); }};
+        })) {}
 
   void post(std::function<void()> job) override {
     if (runner_) {

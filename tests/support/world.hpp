@@ -37,8 +37,8 @@ private:
   std::shared_future<result<T>> future_;
 };
 
-/// One node in virtual time: CAF's test coordinator runs everything, the disk is a `memory_disk` that outlives the node's
-/// lives. Nothing here takes real time, and the same calls give the same run.
+/// One node in virtual time: CAF's test coordinator runs everything, the disk is a `memory_disk` that
+/// outlives the node's lives. Nothing here takes real time, and the same calls give the same run.
 class world {
 public:
   using definitions = std::function<void(detail::node_runtime&)>;
@@ -66,7 +66,8 @@ public:
   /// Runs until nothing can go on without time passing.
   void run();
 
-  /// Runs until everything decided is durable as well: the journal lets what nobody waits for wait for a moment.
+  /// Runs until everything decided is durable as well: the journal lets what nobody waits for wait for a
+  /// moment.
   void settle() { run_for(std::chrono::milliseconds{5}); }
 
   /// Runs one job; false where there is none.
