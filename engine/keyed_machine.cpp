@@ -146,12 +146,13 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
   std::string state;
   std::vector<outgoing> events;
   if (done && !done->declined) {
-    state = environment_->type->state->encode(state_.get());
+    auto encoded = encode_state(*environment_->type->state, state_.get());
     auto published = events_of(context.asked());
-    if (published) {
+    if (encoded && published) {
+      state = std::move(*encoded);
       events = std::move(*published);
     } else {
-      done = tl::unexpected(published.error());
+      done = tl::unexpected(encoded ? published.error() : encoded.error());
     }
   }
   if (done && !done->declined) {

@@ -2,6 +2,8 @@
 
 #include <continuo/archive.hpp>
 
+#include <exception>
+
 namespace continuo::engine {
 
 namespace {
@@ -37,6 +39,14 @@ std::size_t approximate_size(const record& value) {
     size += 96 + size_of(value.failed->from) + value.failed->payload.size();
   }
   return size;
+}
+
+result<std::string> encode_state(const message_type& type, const void* state) {
+  try {
+    return type.encode(state);
+  } catch (const std::exception& thrown) {
+    return fail(errc::handler_failed, "the new state cannot be written: " + std::string{thrown.what()});
+  }
 }
 
 std::string record_prefix(std::string_view type) {

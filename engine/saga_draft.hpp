@@ -20,7 +20,6 @@ struct saga_machine::draft {
   std::optional<noted_message> in;
   std::vector<noted_message> noted;
   std::string note;
-  bool state_changed = false;
   bool keep_history = true;
 
   message_id next_id() { return {store_id, revision, index++}; }
@@ -43,6 +42,7 @@ struct saga_machine::draft {
 struct saga_machine::plan {
   detail::intents asked;
   std::vector<std::vector<destination>> destinations; // one list for each of asked.messages
+  std::string state;                                   // the saga's new state, in bytes
 };
 
 } // namespace continuo::engine

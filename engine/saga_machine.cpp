@@ -244,7 +244,6 @@ void saga_machine::absent(draft& next, const envelope& message) {
   }
   next.out.edge = "start";
   create(next);
-  next.state_changed = true;
   remember(message);
   next.done(message);
   apply(next, std::move(*checked));
@@ -284,7 +283,6 @@ void saga_machine::handle_event(draft& next, const envelope& message) {
     return;
   }
   next.out.edge = begins ? "start" : "event";
-  next.state_changed = true;
   remember(message);
   next.done(message);
   record_.expected.erase(message.type);
@@ -302,7 +300,6 @@ void saga_machine::handle_timer(draft& next, const envelope& message) {
     return;
   }
   next.out.edge = "timer";
-  next.state_changed = true;
   std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
   next.out.disarmed.push_back(message.id);
   taken_over(message);
@@ -354,7 +351,6 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
     return;
   }
   next.out.edge = failed ? "failure" : "reply";
-  next.state_changed = true;
   close_request(next, position, message);
   if (*undo) {
     record_.compensations.push_back(std::move(**undo));
@@ -479,16 +475,23 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   if (asked.completion) {
     bytes += asked.completion->payload.size();
   }
+  auto state = encode_state(*environment_->type->state, state_.get());
+  if (!state) {
+    return mistake(state.error().message);
+  }
   const auto kept = approximate_size(record_) - record_.state.size();
-  if (kept + bytes + environment_->type->state->encode(state_.get()).size() > record_bytes_max) {
+  if (kept + bytes + state->size() > record_bytes_max) {
     return mistake(fmt::format("the instance's record would pass {} bytes", record_bytes_max));
   }
   checked.asked = std::move(asked);
+  checked.state = std::move(*state);
   return checked;
 }
 
 void saga_machine::apply(draft& next, plan&& planned) {
   auto& asked = planned.asked;
+  record_.state = std::move(planned.state);
+  record_.definition_version = environment_->type->version;
   for (std::size_t i = 0; i < asked.messages.size(); ++i) {
     auto& message = asked.messages[i];
     if (message.is_event) {
@@ -568,6 +571,7 @@ void saga_machine::taken_over(const envelope& message) {
 }
 
 void saga_machine::handler_failed(draft& next, const envelope& message, const std::string& reason) {
+  state_.reset(); // what the handler changed does not count; the record has the state as it was
   next.out.receipts.clear();
   ++attempts_;
   if (attempts_ < environment_->handler_attempts) {
@@ -639,10 +643,6 @@ void saga_machine::write(draft& next) {
   next.out.write = write_kind::put;
   next.out.created = !exists_;
   exists_ = true;
-  if (next.state_changed && state_) {
-    record_.state = environment_->type->state->encode(state_.get());
-    record_.definition_version = environment_->type->version;
-  }
   record_.revision = next.revision;
   if (next.keep_history) {
     record_.updated_at = next.now.wall;

@@ -48,12 +48,33 @@ public:
   CONTINUO_FIELDS(fragile, seen)
 };
 
+/// Sends a command that it did not declare as long as it is told to, after it has changed its state.
+class careless : public saga<careless> {
+public:
+  static void define(saga_definition<careless>& saga) {
+    saga.starts_on<order_placed>(&order_placed::order_id);
+    saga.on<order_cancelled>(&order_cancelled::order_id, unknown_instance::discard);
+  }
+  void on(const order_placed&, saga_context& context) { context.expect<order_cancelled>(); }
+  void on(const order_cancelled& event, saga_context& context) {
+    ++seen;
+    if (broken) {
+      context.send(refund_payment{event.order_id});
+    } else {
+      context.complete(seen);
+    }
+  }
+  std::int64_t seen = 0;
+  CONTINUO_FIELDS(careless, seen)
+};
+
 struct fixture {
   outside_world outside;
   world here{[this](detail::node_runtime& node) {
     node.host(payment_service(outside).describe());
     node.host(forgetful::describe());
     node.host(fragile::describe());
+    node.host(careless::describe());
   }};
 
   fixture() {
@@ -104,6 +125,22 @@ CAF_TEST(a failing handler makes its instance stuck and a retry goes on after th
   const pending<saga_result> end{here.client().result_of<fragile>("o-3")};
   here.run();
   // Three failed attempts and the crash left no trace in the state: the handler saw it once.
+  CAF_CHECK_EQUAL(end.get()->as<std::int64_t>().value_or(-1), 1);
+}
+
+CAF_TEST(a handler that asks for what it must not leaves no trace in the state) {
+  broken = true;
+  here.publish(order_placed{"o-7", 1});
+  here.publish(order_cancelled{"o-7"});
+  here.run_for(std::chrono::seconds{1});
+  CAF_CHECK_EQUAL(here.status_of("careless", "o-7"), "stuck");
+  CAF_CHECK_EQUAL(reason_of("careless", "o-7"),
+                  "send(refund_payment): the saga does not declare it; add saga.calls<refund_payment>() to define");
+  broken = false;
+  CAF_CHECK(here.operate(here.client().retry({"careless", "o-7"}, "me")).has_value());
+  here.run_for(std::chrono::seconds{1});
+  const pending<saga_result> end{here.client().result_of<careless>("o-7")};
+  here.run();
   CAF_CHECK_EQUAL(end.get()->as<std::int64_t>().value_or(-1), 1);
 }
 
