@@ -39,7 +39,7 @@ struct fixture {
 
 CAF_TEST_FIXTURE_SCOPE(admission_tests, fixture)
 
-CAF_TEST(beyond the limit a start is refused and accepted work goes on) {
+CAF_TEST(promise 7 - beyond the limit a start is refused and accepted work goes on) {
   fill();
   CAF_CHECK_EQUAL(here.node().figures().in_flight, 3);
   const auto refused = here.publish(order_placed{"o-9", 1});

@@ -125,7 +125,7 @@ void crash_at_every_commit(bool passivates) {
 
 } // namespace
 
-CAF_TEST(a crash at any commit changes no outcome) {
+CAF_TEST(promise 2 - a crash at any commit changes no outcome and doubles no effect) {
   crash_at_every_commit(false);
 }
 

@@ -48,7 +48,7 @@ CAF_TEST(a declined payment rejects the order) {
   CAF_CHECK_EQUAL(outside.effects.size(), 0u);
 }
 
-CAF_TEST(no stock refunds the payment) {
+CAF_TEST(promise 5 - no stock refunds the payment) {
   here.publish(order_placed{"none-1", 100});
   CAF_CHECK_EQUAL(end_of("none-1"), "compensated: create_label failed: out of stock");
   CAF_CHECK_EQUAL(outside.count("charge", "none-1"), 1u);

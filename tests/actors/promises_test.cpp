@@ -29,7 +29,7 @@ struct fixture {
 
 CAF_TEST_FIXTURE_SCOPE(promises_tests, fixture)
 
-CAF_TEST(no handler with outside effects runs before its cause is durable) {
+CAF_TEST(case 13 - no handler with outside effects runs before its cause is durable) {
   CAF_REQUIRE(here.start().has_value());
   std::size_t looked = 0;
   outside.before = [&](const outside_world::effect& what, std::uint32_t) {
@@ -77,7 +77,7 @@ CAF_TEST(after a failed sync nothing is released) {
   CAF_CHECK(sent.get().error().code == errc::unavailable); // unknown: it was never told that it is accepted
 }
 
-CAF_TEST(an accepted order survives a crash at any moment) {
+CAF_TEST(promise 1 - an accepted order survives a crash at any moment) {
   for (int steps = 0; steps < 200; ++steps) {
     const auto order = "o-" + std::to_string(steps);
     CAF_REQUIRE(here.start().has_value());
@@ -115,7 +115,7 @@ CAF_TEST(a timed out attempt is tried again and its late outcome taken) {
   CAF_CHECK_EQUAL(here.status_of("fulfilment", "o-1"), "completed");
 }
 
-CAF_TEST(failed attempts are counted over crashes) {
+CAF_TEST(case 19 - failed attempts are counted over crashes and a told failure is not redriven) {
   std::vector<std::uint32_t> attempts;
   outside.before = [&](const outside_world::effect& what, std::uint32_t attempt) {
     if (what.kind == "charge") {
@@ -140,7 +140,7 @@ CAF_TEST(failed attempts are counted over crashes) {
   CAF_CHECK_EQUAL(here.client().dead_letters()->size(), 0u);
 }
 
-CAF_TEST(a redriven command of a client is sent once with the same key) {
+CAF_TEST(case 16 - a redriven command of a client is sent once with the same key) {
   bool down = true;
   std::vector<std::string> keys;
   outside.before = [&](const outside_world::effect& what, std::uint32_t) {
@@ -170,7 +170,7 @@ CAF_TEST(a redriven command of a client is sent once with the same key) {
   CAF_CHECK_EQUAL(here.client().dead_letters()->size(), 0u);
 }
 
-CAF_TEST(a query shows durable state only) {
+CAF_TEST(case 28 - a query shows durable state only) {
   CAF_REQUIRE(here.start().has_value());
   here.publish(order_placed{"o-0", 1});
   const auto sent = here.client().publish(order_placed{"o-1", 1});

@@ -134,8 +134,9 @@ CAF_TEST(a handler that asks for what it must not leaves no trace in the state) 
   here.publish(order_cancelled{"o-7"});
   here.run_for(std::chrono::seconds{1});
   CAF_CHECK_EQUAL(here.status_of("careless", "o-7"), "stuck");
-  CAF_CHECK_EQUAL(reason_of("careless", "o-7"),
-                  "send(refund_payment): the saga does not declare it; add saga.calls<refund_payment>() to define");
+  CAF_CHECK_EQUAL(
+      reason_of("careless", "o-7"),
+      "send(refund_payment): the saga does not declare it; add saga.calls<refund_payment>() to define");
   broken = false;
   CAF_CHECK(here.operate(here.client().retry({"careless", "o-7"}, "me")).has_value());
   here.run_for(std::chrono::seconds{1});

@@ -68,7 +68,7 @@ struct fixture {
 
 CAF_TEST_FIXTURE_SCOPE(timers_tests, fixture)
 
-CAF_TEST(a timer fires once and never early) {
+CAF_TEST(promise 4 - a timer fires once and never early) {
   const auto set_at = here.now();
   here.publish(alarm_set{"a", 3'600});
   here.run_for(3'599s);
