@@ -89,7 +89,8 @@ void describe(CLI::App& program, options& chosen) {
 /// Prints the error and gives its exit code.
 int refuse(const continuo::error& why) {
   fmt::print(stderr, "order-node: {}\n", why.message);
-  return continuo::exit_code(why.code);
+  const auto code = continuo::exit_code(why.code);
+  return code != 0 ? code : 1;
 }
 
 /// One line, at most ten times a second on a terminal, where it replaces the one before; else once a second.
@@ -155,11 +156,23 @@ void host_everything(continuo::node& node, const options& chosen, const std::sha
   node.host<fulfilment>();
 }
 
+/// An order that waits for a person would be waited for for ever: the program says so instead.
+continuo::result<void> look_for_stuck(const continuo::node& node) {
+  const auto stuck = node.client().list("fulfilment", continuo::instance_status::stuck, 1);
+  if (!stuck || stuck->empty()) {
+    return {};
+  }
+  const auto& first = stuck->front();
+  return continuo::fail(continuo::errc::handler_failed,
+                        fmt::format("order {} is stuck: {}", first.instance.key, first.reason));
+}
+
 /// Sees all orders to their end, or until a signal comes. Returns whether they are at their end.
 continuo::result<bool> fulfil(continuo::node& node, ordering& shop, const ledger& bank_book,
                               const options& chosen, const sigset_t& signals) {
   const auto failed = node.failed();
   progress_line line;
+  auto look_again = std::chrono::steady_clock::now();
   if (auto known = shop.find_known(); !known) {
     return tl::unexpected(known.error());
   }
@@ -176,6 +189,12 @@ continuo::result<bool> fulfil(continuo::node& node, ordering& shop, const ledger
     }
     if (ended) {
       return shop.done();
+    }
+    if (const auto now = std::chrono::steady_clock::now(); now >= look_again) {
+      look_again = now + 2s;
+      if (auto healthy = look_for_stuck(node); !healthy) {
+        return tl::unexpected(healthy.error());
+      }
     }
   }
 }
