@@ -91,6 +91,7 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
     auto& next = *found->second;
     next.begin();
     ++state.running;
+    state.in_handler.insert(id);
     const auto& message = next.message();
     const auto attempt = next.attempt();
     const auto handler = type.commands.find(message.type);
@@ -116,13 +117,17 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
 void finish(service* self, core& shared, handler_done& done) {
   auto& state = self->state;
   --state.running;
+  state.in_handler.erase(done.id);
   const auto found = state.executions.find(done.id);
   if (found == state.executions.end()) {
     return;
   }
   auto& execution = *found->second;
   const auto phase = execution.now_in();
-  if (phase != execution::phase::running && phase != execution::phase::overdue) {
+  // One that was parked when its time was up is open still: an outcome that comes late is taken, a failure
+  // changes nothing.
+  const auto late = phase == execution::phase::parked && done.outcome.has_value();
+  if (phase != execution::phase::running && phase != execution::phase::overdue && !late) {
     return; // answered meanwhile: its attempts were exhausted before this one returned
   }
   const auto revision = shared.next_revision();
@@ -235,6 +240,13 @@ void on_operate(service* self, const std::shared_ptr<core>& shared, operate_comm
     const auto code = found == self->state.executions.end() ? errc::not_found : errc::conflict;
     request.answer(fail(code, fmt::format("no command {} is parked at {}", to_string(request.id),
                                           self->state.environment->type->name)));
+    return;
+  }
+  if (!request.discard && self->state.in_handler.contains(request.id)) {
+    request.answer(
+        fail(errc::conflict, fmt::format("the last attempt of {} has not returned yet: its outcome is taken "
+                                         "when it comes; retry it after that, or discard it",
+                                         to_string(request.id))));
     return;
   }
   const auto revision = shared->next_revision();

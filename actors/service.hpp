@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace continuo::actors {
 
@@ -29,6 +30,7 @@ struct service_state {
   std::unordered_map<instance_id, std::set<message_id>>
       events; ///< event executions by sender, until it says `forget`
   std::uint32_t running = 0;
+  std::unordered_set<message_id> in_handler; ///< those whose handler has not returned, overdue ones included
   static inline const char* name = "continuo.service";
 };
 

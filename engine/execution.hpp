@@ -13,8 +13,10 @@
 //
 //   edge          from               message                         to
 //   begin         waiting, backoff   a free slot                     running
-//   replied       running, overdue   its handler replies             answered
-//   declined      running, overdue   its handler declines            answered
+//   replied       running, overdue,  its handler replies             answered
+//                 parked
+//   declined      running, overdue,  its handler declines            answered
+//                 parked
 //   attempt_fails running            its handler fails               backoff
 //   late_failure  overdue            its handler fails after all     backoff
 //   overdue       running            the attempt's time is up        overdue, or exhausted
@@ -64,7 +66,8 @@ public:
   /// @pre `now_in() == phase::waiting || now_in() == phase::backoff`
   transition begin();
 
-  /// What the handler came to. `events` is what it published. @pre it runs
+  /// What the handler came to, and what it asked for. @pre it runs, or it was parked while it ran and came to
+  /// an end
   transition finished(result<detail::handled> outcome, const detail::intents& asked, const moment& now,
                       std::uint64_t revision);
 

@@ -141,6 +141,15 @@ CAF_TEST(with the policy park an exhausted command waits for a person) {
   CAF_CHECK_EQUAL(kind_in(decided.sent.front()), "unknown");
 }
 
+CAF_TEST(a parked command takes an outcome that comes late) {
+  payment.when_exhausted(exhausted::park).retry({.attempts = 1});
+  auto slow = running(charge());
+  CAF_CHECK_EQUAL(edge_of(slow.times_out()), "park");
+  CAF_CHECK(slow.phase() == phase::parked);
+  CAF_CHECK_EQUAL(edge_of(slow.replies(paid{"o-1", "p-1"})), "replied");
+  CAF_CHECK(slow.phase() == phase::answered);
+}
+
 CAF_TEST(a command that has not begun can be withdrawn) {
   const auto sent = charge();
   execution_box waits{*this, payment, sent};
