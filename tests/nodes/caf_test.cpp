@@ -217,7 +217,8 @@ CAF_TEST(an actor sends a command by a request) {
   const auto client = caf_client(app.system, here.client());
   const auto paid = ask<command_result>(app, client, send_request::of(make_payment{"o-1", 100}));
   CAF_REQUIRE(paid.has_value());
-  CAF_CHECK_EQUAL(paid->as<payment_completed>()->order_id, "o-1");
+  const auto reply = paid->as<payment_completed>();
+  CAF_CHECK_EQUAL(reply->order_id, "o-1");
   const auto refused = ask<command_result>(app, client, send_request::of(make_payment{"o-1", 100'001}));
   CAF_REQUIRE(refused.has_value());
   CAF_CHECK_EQUAL(refused->reason, "amount over the limit");
