@@ -158,8 +158,8 @@ constexpr std::size_t inbox_senders_max = 1'000;
 /// Roughly the bytes that `value` takes when written: never less than half of them, never more than twice.
 std::size_t approximate_size(const record& value);
 
-/// The bytes of an application's state; `errc::handler_failed` where a handler left a value in it that nobody could read
-/// back, such as an enum outside its list.
+/// The bytes of an application's state; `errc::handler_failed` where a handler left a value in it that nobody
+/// could read back, such as an enum outside its list.
 result<std::string> encode_state(const message_type& type, const void* state);
 
 /// The key of a record in the store.

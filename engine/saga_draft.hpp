@@ -42,7 +42,7 @@ struct saga_machine::draft {
 struct saga_machine::plan {
   detail::intents asked;
   std::vector<std::vector<destination>> destinations; // one list for each of asked.messages
-  std::string state;                                   // the saga's new state, in bytes
+  std::string state;                                  // the saga's new state, in bytes
 };
 
 } // namespace continuo::engine
