@@ -1,0 +1,59 @@
+#pragma once
+
+#include <continuo/result.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace continuo {
+
+/// One node of a cluster, as every other node has to know it.
+struct cluster_node {
+  std::string name;               ///< unique in the cluster; letters, digits, `-` and `_`
+  std::string host = "127.0.0.1"; ///< where it listens for its peers: an IP address or a host name
+  std::uint16_t port = 0;
+  std::vector<std::string> hosts; ///< names of the sagas and services that run there
+
+  friend bool operator==(const cluster_node&, const cluster_node&) = default;
+};
+
+/// The certificates of one node, as PEM files. Every node of the cluster presents one that `authority` has
+/// signed; a peer without is refused.
+struct tls_files {
+  std::filesystem::path certificate;
+  std::filesystem::path key;
+  std::filesystem::path authority;
+
+  friend bool operator==(const tls_files&, const tls_files&) = default;
+};
+
+/// The cluster that a node belongs to. Every node of a cluster is given the same name, nodes and hosts: nodes
+/// that differ in it refuse each other.
+struct cluster_config {
+  std::string name;
+  std::vector<cluster_node> nodes; ///< in a fixed order; this node among them
+
+  /// Empty: connections are neither encrypted nor authenticated, which is allowed between loopback addresses
+  /// only.
+  std::optional<tls_files> tls;
+
+  /// How often the connections of idle peers are probed, and how long a peer may be silent before it is
+  /// treated as gone. At least 1 s each; the same on all nodes.
+  std::chrono::milliseconds heartbeat{1'000};
+  std::chrono::milliseconds silence{4'000};
+
+  /// The longest wait between two attempts to reach a peer.
+  std::chrono::milliseconds redial_cap{1'000};
+
+  /// After this time a command of an idempotent stateless service leaves a node that is down for another one.
+  std::chrono::milliseconds move_after{30'000};
+
+  friend bool operator==(const cluster_config&, const cluster_config&) = default;
+};
+
+} // namespace continuo
