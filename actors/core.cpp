@@ -18,6 +18,10 @@ const caf::actor& core::home_of(const instance_id& id) const {
   if (const auto service = service_actors.find(id.type); service != service_actors.end()) {
     return service->second;
   }
+  if (const auto peer = peer_of(id); !peer.empty()) {
+    const auto link = links.find(peer);
+    return link == links.end() ? nobody : link->second;
+  }
   if (sagas.find(id.type) != sagas.end() || keyed_services.find(id.type) != keyed_services.end()) {
     return shard_of(id);
   }
@@ -25,6 +29,19 @@ const caf::actor& core::home_of(const instance_id& id) const {
     return intake;
   }
   return id.type == engine::dead_letter_type ? letters : nobody;
+}
+
+std::string_view core::peer_of(const instance_id& id) const {
+  const auto& where = routes.where();
+  if (where.is_alone()) {
+    return {};
+  }
+  if (id.type == publish_type || id.type == send_type) { // they live where they were accepted
+    const auto name = parse_message_id(id.key);
+    return name && name->store != store_id ? peers.peer_of_store(name->store) : std::string_view{};
+  }
+  const auto node = where.node_of(id);
+  return node == where.here() ? std::string_view{} : node;
 }
 
 void core::count_in_flight(caf::event_based_actor* self, std::int64_t change) {
@@ -58,6 +75,8 @@ void core::forget_actors() {
   letters = nullptr;
   shards.clear();
   service_actors.clear();
+  links.clear();
+  gate = nullptr;
 }
 
 namespace {
@@ -79,29 +98,59 @@ void deliver_small(caf::event_based_actor* self, core& shared, T&& message) {
   }
 }
 
-/// Lets the messages for watched receivers wait for the sync. All of an instance's messages to one receiver
-/// wait, or none, so their order stays.
+/// Lets the messages for other nodes, and those for watched receivers, wait for the sync. All of an instance's
+/// messages to one receiver wait, or none, so their order stays.
 void hold_back(const core& shared, engine::transition& decided) {
-  if (shared.watched.empty()) {
+  if (shared.watched.empty() && shared.links.empty()) {
     return;
   }
   const auto waits =
       std::stable_partition(decided.sent.begin(), decided.sent.end(), [&](const messages::envelope& message) {
-        return !shared.watched.contains(message.to);
+        return !shared.watched.contains(message.to) && shared.peer_of(message.to).empty();
       });
   decided.released.insert(decided.released.begin(), std::make_move_iterator(waits),
                           std::make_move_iterator(decided.sent.end()));
   decided.sent.erase(waits, decided.sent.end());
 }
 
+/// Takes out what is said to instances on other nodes: it speaks of durable state only, and so waits for the sync.
+template <class T>
+void send_away(const core& shared, std::vector<T>& all, std::vector<journal::release>& releases) {
+  if (shared.links.empty()) {
+    return;
+  }
+  std::erase_if(all, [&](T& one) {
+    if (shared.peer_of(one.to).empty()) {
+      return false;
+    }
+    if (const auto& home = shared.home_of(one.to)) {
+      releases.push_back({home, caf::make_message(std::move(one))});
+    }
+    return true;
+  });
+}
+
 } // namespace
+
+void give_credit_back(const core& shared, const messages::envelope& message,
+                      std::vector<journal::release>& releases) {
+  if (message.link == 0) {
+    return;
+  }
+  auto link = shared.links.begin();
+  std::advance(link, message.link - 1);
+  releases.push_back({link->second, caf::make_message(message_taken{message.link_token, engine::units_of(message)})});
+}
 
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra) {
   hold_back(shared, decided);
+  std::vector<journal::release> away;
+  send_away(shared, decided.receipts, away);
+  send_away(shared, decided.calls, away);
   const auto writes = decided.write != engine::write_kind::none || !decided.dead_letters.empty();
-  if (writes || !decided.released.empty() || !extra.empty()) {
+  if (writes || !decided.released.empty() || !extra.empty() || !away.empty()) {
     journal::commit commit;
     if (decided.write != engine::write_kind::none) {
       const auto erased = decided.write == engine::write_kind::erase;
@@ -128,6 +177,7 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
         commit.releases.push_back({home, caf::make_message(std::move(message))});
       }
     }
+    std::move(away.begin(), away.end(), std::back_inserter(commit.releases));
     // The write is handed over before anything that it causes moves: the journal keeps this order.
     self->send(shared.journal, std::move(commit));
   }

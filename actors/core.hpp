@@ -1,11 +1,15 @@
 #pragma once
 
+#include "actors/link_board.hpp"
 #include "actors/marker.hpp"
 #include "actors/protocol.hpp"
 #include "engine/execution.hpp"
 #include "engine/keyed_machine.hpp"
+#include "engine/link.hpp"
 #include "engine/saga_machine.hpp"
 #include "journal/journal.hpp"
+
+#include <continuo/cluster.hpp>
 
 #include <caf/actor.hpp>
 #include <caf/event_based_actor.hpp>
@@ -42,12 +46,35 @@ public:
   virtual void stop() = 0;
 };
 
+/// How a node finds its peers: by CAF's middleman, or inside a simulation. Any thread.
+class connector {
+public:
+  virtual ~connector() = default;
+
+  /// Looks for the node `peer` and answers `link` with `reached`, or with `unreachable` after a bounded time. Never
+  /// blocks.
+  virtual void dial(const std::string& peer, const caf::actor& link) = 0;
+
+  /// Looks whether the node `peer` is there, without connecting to it; answers `link` with `unreachable` where it is not,
+  /// else with nothing. Never blocks.
+  virtual void look(const std::string& peer, const caf::actor& link) = 0;
+
+  /// Takes in what peers that dial have to say, and hands it to `gate`; an address that is taken is
+  /// `errc::address_in_use`. Blocks until it listens.
+  virtual result<void> listen(const caf::actor& gate) = 0;
+
+  /// Takes in nothing more.
+  virtual void stop() = 0;
+};
+
 /// Bounds of a node. See `node_config`, which documents each.
 struct limits {
   std::size_t shards = 4;
   std::size_t instances_in_memory = 10'000;
   std::int64_t in_flight = 10'000;
   std::size_t waiting_publishers = 10'000;
+  std::size_t commands_waiting = 1'000; ///< of a stateless service; more stay with their senders on other nodes
+  std::size_t commands_held = 500'000;  ///< names of such commands that a service remembers
   std::size_t timers_at_once = 1'000;
 };
 
@@ -71,6 +98,7 @@ public:
 
   // -- means -------------------------------------------------------------------------
   std::uint64_t store_id = 0;
+  std::uint64_t incarnation = 0; ///< of this start; 0 where the node stands alone
   std::uint64_t seed = 0;
   limits bounds;
   std::shared_ptr<journal::store> store;
@@ -83,6 +111,8 @@ public:
   /// counted.
   std::unordered_set<instance_id> watched;
   std::function<void(const error&)> failed; ///< the node must stop; any thread, any number of times
+  std::shared_ptr<connector> reach;         ///< null where the node stands alone
+  cluster_config cluster;
 
   // -- handles ------------------------------------------------------------------------
   caf::actor journal;
@@ -90,7 +120,13 @@ public:
   caf::actor intake;
   caf::actor letters;
   std::vector<caf::actor> shards;
-  std::map<std::string, caf::actor, std::less<>> service_actors;
+  std::map<std::string, caf::actor, std::less<>> service_actors; ///< by address
+  std::map<std::string, caf::actor, std::less<>> links;          ///< by peer
+  caf::actor gate;
+
+  // -- peers ------------------------------------------------------------------------------
+  std::map<std::string, engine::link_settings, std::less<>> link_settings; ///< by peer
+  link_board peers;
 
   // -- counters -------------------------------------------------------------------------
   std::atomic<std::uint64_t> last_revision{0};
@@ -107,9 +143,15 @@ public:
   /// A number that no transition had before.
   std::uint64_t next_revision() { return last_revision.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-  /// The actor behind an instance: its shard, its service, or one of the node's own. Null where nothing here
-  /// hosts it.
+  /// The actor behind an instance: its shard, its service, one of the node's own, or the link to the node where it
+  /// lives. Null where nothing is known of it.
   const caf::actor& home_of(const instance_id& id) const;
+
+  /// The peer where an instance lives; empty for one that lives here, or nowhere.
+  std::string_view peer_of(const instance_id& id) const;
+
+  /// How far the journal is durable, as peers are told.
+  messages::position position() const { return {incarnation, written->durable.load()}; }
 
   /// The shard of a saga or keyed instance.
   const caf::actor& shard_of(const instance_id& id) const {
@@ -140,6 +182,11 @@ private:
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra = {});
+
+/// Adds what tells the link of a message that the message needs its credit no more, once all that was handed to the
+/// journal before is durable. Nothing for a message that was sent here.
+void give_credit_back(const core& shared, const messages::envelope& message,
+                      std::vector<journal::release>& releases);
 
 /// Ends the node where one of its own actors throws: the process is the unit of repair.
 void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<core>& shared);

@@ -79,6 +79,12 @@ void instance_actor<Machine>::on_envelope(messages::envelope& message) {
   ++handled_;
   if constexpr (!is_saga) {
     if (!waiting_.empty() || machine_->is_full()) {
+      if (message.link != 0 && waiting_.size() >= waiting_from_peers_max) {
+        std::vector<journal::release> extra;
+        give_credit_back(*core_, message, extra);
+        carry_out(machine_->put_off(message), 0, std::move(extra));
+        return;
+      }
       waiting_.push_back(std::move(message));
       want_tick();
       return;
@@ -95,7 +101,9 @@ void instance_actor<Machine>::handle(const messages::envelope& message) {
     const marker::note running{core_->suspects.get(), start_.self, message.id};
     decided = machine_->receive(message, core_->time->now(), revision);
   }
-  carry_out(std::move(decided), revision);
+  std::vector<journal::release> extra;
+  give_credit_back(*core_, message, extra);
+  carry_out(std::move(decided), revision, std::move(extra));
 }
 
 template <class Machine>
@@ -105,6 +113,9 @@ void instance_actor<Machine>::handle_waiting() {
       const auto message = std::move(waiting_.front());
       waiting_.pop_front();
       handle(message);
+    }
+    if (waiting_.empty() && !machine_->is_full()) {
+      carry_out(machine_->call_put_off(false), 0);
     }
   }
 }
@@ -214,6 +225,9 @@ void instance_actor<Machine>::on_tick() {
       machine_->widen();
       handle_waiting();
     }
+    if (waiting_.empty() && machine_->puts_off()) {
+      carry_out(machine_->call_put_off(true), 0);
+    }
   }
   const auto revision = core_->next_revision();
   carry_out(machine_->flush(core_->time->now(), revision), revision);
@@ -257,7 +271,11 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
   if (again) {
     delayed_send(this, *again, try_again{});
   }
-  if (machine_->dirty() || !waiting_.empty()) {
+  auto has_more = machine_->dirty() || !waiting_.empty();
+  if constexpr (!is_saga) {
+    has_more = has_more || machine_->puts_off();
+  }
+  if (has_more) {
     want_tick();
   }
   leave_if_asked();

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 namespace continuo::actors {
 
@@ -51,6 +52,28 @@ std::optional<error> start_objection(const intake_state& state, const core& shar
   return std::nullopt;
 }
 
+/// Whether nothing of an accepted event is for this node.
+bool is_elsewhere(const core& shared, const engine::record& stored) {
+  return stored.requests.empty() && std::all_of(stored.outbox.begin(), stored.outbox.end(), [&](const auto& sent) {
+           return !shared.peer_of(sent.to).empty();
+         });
+}
+
+/// Brings back an accepted event that is not in memory; null where there is no such record.
+accepted_message* bring_back(intake_state& state, const core& shared, const message_id& id) {
+  const auto bytes = shared.store->get(engine::record_key({std::string{publish_type}, to_string(id)}));
+  if (!bytes || !*bytes) {
+    return nullptr;
+  }
+  auto stored = decode<engine::record>(**bytes);
+  if (!stored) {
+    return nullptr;
+  }
+  auto back = std::make_unique<accepted_message>(std::move(*stored));
+  back->parked = true;
+  return state.messages.insert_or_assign(id, std::move(back)).first->second.get();
+}
+
 bool starts_something(const core& shared, const publish& event,
                       const std::vector<engine::destination>& where) {
   return std::any_of(where.begin(), where.end(), [&](const engine::destination& to) {
@@ -91,7 +114,8 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
   act(
       self, shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
       when_durable(shared, [reply = std::move(event.answer), answer] { reply(answer); }));
-  if (!taken->stored.outbox.empty()) {
+  // What goes to other nodes only is parked: its record has it, and memory need not.
+  if (!is_elsewhere(shared, taken->stored)) {
     shared.count_in_flight(self, 1); // until its receivers have it
     state.messages.emplace(id, std::move(taken));
   }
@@ -108,7 +132,7 @@ void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& even
         fail(errc::unknown_type, fmt::format("no saga and no service here subscribes to {}", event.type)));
     return;
   }
-  auto where = shared->routes.event(event.type, event.payload);
+  auto where = shared->routes.event(event.type, event.payload, {std::string{publish_type}, event.payload});
   if (!where) {
     event.answer(tl::unexpected(where.error()));
     return;
@@ -135,7 +159,7 @@ void on_room(intake* self, const std::shared_ptr<core>& shared) {
   while (!state.waiting.empty() && !start_objection(state, *shared)) {
     auto event = std::move(state.waiting.front());
     state.waiting.pop_front();
-    auto where = shared->routes.event(event.type, event.payload);
+    auto where = shared->routes.event(event.type, event.payload, {std::string{publish_type}, event.payload});
     take(self, *shared, event, std::move(*where));
   }
   if (!state.waiting.empty()) {
@@ -153,7 +177,8 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
     refused = start_objection(state, *shared);
   }
   auto where = refused ? result<engine::destination>{tl::unexpected(*refused)}
-                       : shared->routes.command(command.type, command.payload);
+                       : shared->routes.command(command.type, command.payload,
+                                                {std::string{send_type}, command.payload});
   if (!where) {
     if (command.taken) {
       command.taken(tl::unexpected(where.error()));
@@ -190,8 +215,10 @@ void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages
   engine::transition decided;
   decided.receipts.push_back({message.to, message.from, message.id, {}, message.in_reply_to});
   const auto found = state.messages.find(message.in_reply_to);
+  std::vector<journal::release> releases;
+  give_credit_back(*shared, message, releases);
   if (found == state.messages.end()) { // handled before
-    act(self, *shared, decided, message.to, {}, 0);
+    act(self, *shared, decided, message.to, {}, 0, std::move(releases));
     return;
   }
   auto& sent = *found->second;
@@ -212,9 +239,9 @@ void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages
   sent.stored.updated_at = shared->time->now().wall;
   decided.write = engine::write_kind::put;
   sent.mail.written(decided);
-  std::vector<journal::release> releases;
   if (sent.answer) {
-    releases = when_durable(*shared, [reply = std::move(sent.answer), outcome] { reply(outcome); });
+    auto answers = when_durable(*shared, [reply = std::move(sent.answer), outcome] { reply(outcome); });
+    std::move(answers.begin(), answers.end(), std::back_inserter(releases));
   }
   act(
       self, *shared, decided, sent.stored.self, [&] { return encode(sent.stored); }, revision,
@@ -226,7 +253,10 @@ void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages
 void on_receipt(intake* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
   auto& state = self->state;
   const auto id = parse_message_id(receipt.to.key);
-  const auto found = id ? state.messages.find(*id) : state.messages.end();
+  auto found = id ? state.messages.find(*id) : state.messages.end();
+  if (found == state.messages.end() && id && !shared->links.empty() && bring_back(state, *shared, *id) != nullptr) {
+    found = state.messages.find(*id);
+  }
   engine::transition decided;
   if (found == state.messages.end()) { // dropped durably before: the receiver need not remember it
     decided.receipts.push_back({receipt.to, receipt.from, {}, receipt.done, {}});
@@ -238,9 +268,10 @@ void on_receipt(intake* self, const std::shared_ptr<core>& shared, const message
   if (sent.stored.outbox.empty() && sent.stored.requests.empty()) {
     decided.write = engine::write_kind::erase;
     sent.mail.written(decided);
+    const auto counted = !sent.parked;
     act(self, *shared, decided, sent.stored.self, {}, shared->next_revision());
     state.messages.erase(found);
-    shared->count_in_flight(self, -1);
+    shared->count_in_flight(self, counted ? -1 : 0);
     return;
   }
   act(self, *shared, decided, sent.stored.self, {}, 0);
@@ -262,6 +293,9 @@ void on_adopt(intake* self, const std::shared_ptr<core>& shared, adopt& record) 
   const auto id = parse_message_id(record.stored.self.key);
   if (!id || (record.stored.requests.empty() && record.stored.outbox.empty())) {
     return; // an ended command, kept for those who ask
+  }
+  if (is_elsewhere(*shared, record.stored)) {
+    return; // the links offer it
   }
   auto adopted = std::make_unique<accepted_message>(std::move(record.stored));
   engine::transition decided;

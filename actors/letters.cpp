@@ -72,7 +72,7 @@ void on_redrive(letters* self, const std::shared_ptr<core>& shared, redrive& req
   message.from = letter.self;
   message.predecessor = {};
   message.in_reply_to = {};
-  const auto service = shared->services.find(message.to.type);
+  const auto service = shared->services.find(engine::placement::service_of(message.to.type));
   const auto effects = service != shared->services.end() && !service->second.pure;
   if (command) {
     letter.requests = {{message.id, message.to, message.type, message.payload, shared->time->now().wall,
@@ -143,7 +143,9 @@ caf::behavior letters_actor(letters* self, std::shared_ptr<core> shared) {
         if (!answer.from.key.empty()) {
           decided.receipts.back().forget = answer.in_reply_to; // the letter's one and only command
         }
-        act(self, *shared, decided, answer.to, {}, 0);
+        std::vector<journal::release> extra;
+        give_credit_back(*shared, answer, extra);
+        act(self, *shared, decided, answer.to, {}, 0, std::move(extra));
       },
       [self, shared](const messages::receipt& receipt) {
         if (receipt.done) {

@@ -174,6 +174,31 @@ struct call {
   std::function<void()> what;
 };
 
+// -- links ---------------------------------------------------------------------------------------
+
+/// A message that came in by a link is handled, put off or dropped, and all that rests on that is durable.
+struct message_taken {
+  std::uint32_t token = 0; ///< the epoch of its link
+  std::uint64_t units = 0;
+};
+
+/// The connector has found the peer: what is said to `gate` reaches its link.
+struct reached {
+  caf::actor gate;
+};
+
+struct unreachable {
+  std::string why;
+};
+
+struct link_flush {};
+struct link_scan {};
+struct link_beat {};
+struct link_dial {};
+
+/// To a link: begin a new epoch, so that the peer offers all again. From a link to the services: one has begun.
+struct link_renew {};
+
 // -- dead letters -----------------------------------------------------------------------------
 
 struct redrive {
@@ -220,5 +245,13 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::close)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::disk_space)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::room)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::message_taken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::reached)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::unreachable)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_flush)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_scan)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_beat)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_dial)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_renew)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::redrive)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::discard_letter)

@@ -43,6 +43,54 @@ void carry_out(service* self, core& shared, execution& of, engine::transition&& 
 
 void finish(service* self, core& shared, handler_done& done);
 
+// -- room ---------------------------------------------------------------------------------
+
+/// Asks the senders on other nodes for as many of the commands put off as there is room for.
+void call_held(service* self, core& shared) {
+  auto& state = self->state;
+  const auto room = shared.bounds.commands_waiting;
+  if (state.held.empty() && state.overflowed && state.called.empty()) {
+    state.overflowed = false;
+    for (const auto& [peer, link] : shared.links) {
+      self->send(link, link_renew{});
+    }
+  }
+  if (state.held.empty() || state.waiting.size() + state.called.size() > room / 2) {
+    return;
+  }
+  engine::transition asks;
+  const instance_id me{state.environment->address(), {}};
+  while (!state.held_order.empty() && state.waiting.size() + state.called.size() < room) {
+    const auto id = state.held_order.front();
+    state.held_order.pop_front();
+    if (const auto found = state.held.extract(id)) {
+      asks.calls.push_back({me, std::move(found.mapped()), id});
+      state.called.insert(id);
+    }
+  }
+  act(self, shared, asks, me, {}, 0);
+}
+
+/// Whether a message of another node stays there for now, because too many wait here already. One that was called for
+/// is taken.
+bool put_off(service* self, core& shared, const messages::envelope& message) {
+  auto& state = self->state;
+  if (state.called.erase(message.id) > 0 || message.link == 0 ||
+      state.waiting.size() < shared.bounds.commands_waiting) {
+    return false;
+  }
+  if (state.held.contains(message.id)) {
+    return true;
+  }
+  if (state.held.size() < shared.bounds.commands_held) {
+    state.held.emplace(message.id, message.from);
+    state.held_order.push_back(message.id);
+  } else {
+    state.overflowed = true;
+  }
+  return true;
+}
+
 /// Asks a mounted actor of the application; its answer comes back as a `handler_done`.
 void ask_mounted(service* self, const detail::command_handler& handler, const messages::envelope& message,
                  std::uint32_t attempt, std::chrono::milliseconds timeout) {
@@ -139,16 +187,36 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   auto& state = self->state;
   const auto withdraws = message.kind == messages::message_kind::withdrawal;
   const auto id = withdraws ? message.in_reply_to : message.id;
+  std::vector<journal::release> extra;
+  if (!withdraws) {
+    give_credit_back(*shared, message, extra);
+  }
   const auto known = state.executions.find(id);
   if (known != state.executions.end()) {
     const auto revision = shared->next_revision();
     carry_out(self, *shared, *known->second, known->second->receive(message, shared->time->now(), revision),
-              revision);
+              revision, std::move(extra));
     return;
   }
   if (withdraws) {
-    return; // its command was answered, and the requester has closed it
+    // Its command was answered, and the requester has closed it; or it was put off, and comes with its withdrawal
+    // behind it when it is called for.
+    if (const auto held = state.held.extract(id)) {
+      engine::transition asks;
+      asks.calls.push_back({{state.environment->address(), {}}, held.mapped(), id});
+      state.called.insert(id);
+      act(self, *shared, asks, asks.calls.front().from, {}, 0);
+    }
+    return;
   }
+  if (!extra.empty()) {
+    engine::transition nothing;
+    act(self, *shared, nothing, message.from, {}, 0, std::move(extra));
+  }
+  if (put_off(self, *shared, message)) {
+    return;
+  }
+  state.held.erase(id);
   if (message.kind == messages::message_kind::event) {
     state.events[message.from].insert(id);
   }
@@ -305,10 +373,15 @@ caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::st
   fail_node_on_exception(self, shared);
   self->state.environment = &shared->execution_environments.find(name)->second;
   return {
+      [self](link_renew) { // a connection began anew: what was called for on the old one is offered again
+        auto& state = self->state;
+        state.called.clear();
+      },
       [self, shared](messages::envelope& message) { on_envelope(self, shared, message); },
       [self, shared](handler_done& done) {
         finish(self, *shared, done);
         start_waiting(self, shared);
+        call_held(self, *shared);
       },
       [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
       [self, shared](const messages::call_for& call) { on_call(self, shared, call); },

@@ -74,11 +74,15 @@ void correspondence::arrived(const envelope& message) {
   }
 }
 
-void correspondence::call_held(transition& into) {
+void correspondence::call_held(transition& into, std::size_t most) {
   // The entries of ordered senders stay: until the first message put off is back, later ones of that sender
-  // wait.
-  for (const auto& [sender, first] : held_) {
-    into.calls.push_back({record_->self, sender, first});
+  // wait. A few at a time go round, so that each sender has its turn.
+  auto next = most < held_.size() ? held_.upper_bound(called_last_) : held_.begin();
+  for (std::size_t left = std::min(most, held_.size()); left > 0; --left) {
+    next = next == held_.end() ? held_.begin() : next;
+    into.calls.push_back({record_->self, next->first, next->second});
+    called_last_ = next->first;
+    ++next;
   }
   for (auto& [sender, id] : held_answers_) {
     into.calls.push_back({record_->self, std::move(sender), id});

@@ -39,8 +39,8 @@ public:
   /// A message is here: if it is the first one put off of its sender, later ones need not wait any more.
   void arrived(const envelope& message);
 
-  /// Asks the senders that were put off for their messages.
-  void call_held(transition& into);
+  /// Asks the senders that were put off for their messages: all of them, or the next few.
+  void call_held(transition& into, std::size_t most = ~std::size_t{0});
 
   // -- sending -------------------------------------------------------------------
   /// The last earlier message to the same receiver that is not acknowledged; none for stateless services.
@@ -86,6 +86,7 @@ private:
   record* record_;
   bool dirty_ = false;
   std::map<instance_id, message_id> held_; // senders put off, with the first message put off
+  instance_id called_last_;                // where the next call for a few goes on
   std::vector<std::pair<instance_id, message_id>> held_answers_; // of stateless services: they have no order
   std::map<instance_id, message_id> dropped_;                    // receivers to tell what they may forget
 };

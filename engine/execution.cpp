@@ -30,7 +30,7 @@ std::span<const char* const> execution_edges() {
 execution::execution(const execution_environment& environment, const envelope& message)
     : environment_(&environment), id_(message.id), command_(message.kind == message_kind::command) {
   record_.kind = record_kind::command;
-  record_.self = {environment.type->name, to_string(message.id)};
+  record_.self = {environment.address(), to_string(message.id)};
   record_.failed = message;
   if (!command_) {
     origin_ = message.from;
@@ -110,7 +110,7 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
 result<std::vector<outgoing>> execution::events_of(const detail::intents& asked) const {
   std::vector<outgoing> events;
   for (const auto& event : asked.messages) {
-    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
+    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload, record_.self);
     if (!subscribers) {
       return fail(errc::handler_failed,
                   fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
@@ -208,7 +208,7 @@ void execution::answer(transition& out, message_kind kind, std::string payload, 
     out.sent.push_back(std::move(reply));
   } else {
     record_.inbox = {{sent.from, sent.id}};
-    out.receipts.push_back({{environment_->type->name, {}}, sent.from, sent.id, {}, {}});
+    out.receipts.push_back({{environment_->address(), {}}, sent.from, sent.id, {}, {}});
   }
   write(out, now, revision);
 }
@@ -234,7 +234,7 @@ transition execution::receive(const envelope& again, const moment& now, std::uin
     return out;
   }
   if (!command_) {
-    out.receipts.push_back({{environment_->type->name, {}}, again.from, again.id, {}, {}});
+    out.receipts.push_back({{environment_->address(), {}}, again.from, again.id, {}, {}});
   }
   for (const auto& sent : record_.outbox) {
     if (sent.in_reply_to == again.id) {
@@ -315,7 +315,7 @@ transition execution::recover(const moment& now) {
   }
   if (!record_.inbox.empty()) { // a handled event: its sender may have missed it
     out.receipts.push_back(
-        {{environment_->type->name, {}}, record_.inbox.front().from, record_.inbox.front().last, {}, {}});
+        {{environment_->address(), {}}, record_.inbox.front().from, record_.inbox.front().last, {}, {}});
   }
   if (phase_ == phase::backoff) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(record_.retry_at - now.wall);

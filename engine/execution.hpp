@@ -41,6 +41,9 @@ struct execution_environment {
   std::uint64_t seed = 0;
   std::uint64_t begun_at =
       0; ///< the last revision before this life: a command that is older may have begun in another
+
+  /// The service's name, with this node behind it in a cluster.
+  std::string address() const { return placement::address_on(type->name, routes->where().here()); }
 };
 
 /// One command or event in execution at a stateless service. Pure: it decides; the service actor runs the

@@ -52,6 +52,7 @@ keyed_machine::keyed_machine(const keyed_environment& environment, instance_id s
 
 transition keyed_machine::receive(const envelope& message, const moment& now, std::uint64_t revision) {
   transition out;
+  asked_ -= std::min<std::size_t>(asked_, message.link != 0 ? 1 : 0);
   if (message.kind == message_kind::withdrawal) {
     out.edge = "stale"; // handled already, or never here: the reply says so
     if (retrying_ && retrying_->id == message.in_reply_to) {
@@ -211,7 +212,7 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
 result<std::vector<outgoing>> keyed_machine::events_of(const detail::intents& asked) const {
   std::vector<outgoing> events;
   for (const auto& event : asked.messages) {
-    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload);
+    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload, record_.self);
     if (!subscribers) {
       return fail(errc::handler_failed,
                   fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
@@ -322,6 +323,27 @@ transition keyed_machine::suspect(const envelope& message, const moment& now, st
   retrying_ = message;
   out.try_again = std::chrono::milliseconds{0};
   write(out, now, revision, &message, {}, "runs alone: the process ended in its handler");
+  return out;
+}
+
+transition keyed_machine::put_off(const envelope& message) {
+  transition out;
+  out.edge = "hold";
+  if (message.kind == message_kind::command && !mail_.was_handled(message)) {
+    mail_.hold(message);
+    puts_off_ = true;
+  }
+  return out;
+}
+
+transition keyed_machine::call_put_off(bool again) {
+  transition out;
+  out.edge = "hold";
+  if (puts_off_ && (asked_ == 0 || again)) {
+    mail_.call_held(out, window_min);
+    asked_ = out.calls.size();
+    puts_off_ = mail_.holds_back();
+  }
   return out;
 }
 

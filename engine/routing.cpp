@@ -10,6 +10,9 @@ result<void> routing_table::claim_name(const std::string& name) {
     return fail(errc::invalid_definition,
                 "the name \"" + name + "\" is reserved: choose one without \"continuo.\"");
   }
+  if (name.find('@') != std::string::npos) {
+    return fail(errc::invalid_definition, "the name \"" + name + "\" has an @, which stands before a node's name");
+  }
   if (!names_.emplace(name, true).second) {
     return fail(errc::invalid_definition,
                 "two sagas or services are named \"" + name + "\": each name is used once");
@@ -60,14 +63,15 @@ result<void> routing_table::add(const detail::keyed_service_type& service) {
   return {};
 }
 
-result<destination> routing_table::command(std::string_view type, std::string_view payload) const {
+result<destination> routing_table::command(std::string_view type, std::string_view payload,
+                                           const instance_id& sender) const {
   const auto found = commands_.find(type);
   if (found == commands_.end()) {
     return fail(errc::unknown_type, "no service handles the command " + std::string{type});
   }
   const auto& entry = found->second;
   if (!entry.key) {
-    return destination{{entry.service, {}}, entry.effects};
+    return destination{{where_.address(entry.service, sender, is_live_), {}}, entry.effects};
   }
   auto key = entry.key(payload);
   if (!key) {
@@ -76,7 +80,8 @@ result<destination> routing_table::command(std::string_view type, std::string_vi
   return destination{{entry.service, std::move(*key)}, entry.effects};
 }
 
-result<std::vector<destination>> routing_table::event(std::string_view type, std::string_view payload) const {
+result<std::vector<destination>> routing_table::event(std::string_view type, std::string_view payload,
+                                                      const instance_id& sender) const {
   std::vector<destination> found;
   const auto entry = subscribers_.find(type);
   if (entry == subscribers_.end()) {
@@ -84,7 +89,7 @@ result<std::vector<destination>> routing_table::event(std::string_view type, std
   }
   for (const auto& subscriber : entry->second) {
     if (!subscriber.key) {
-      found.push_back({{subscriber.service, {}}, subscriber.effects});
+      found.push_back({{where_.address(subscriber.service, sender, is_live_), {}}, subscriber.effects});
       continue;
     }
     auto key = subscriber.key(payload);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "engine/placement.hpp"
+
 #include <continuo/definition.hpp>
 
 #include <map>
@@ -11,7 +13,7 @@ namespace continuo::engine {
 
 /// Where a message goes.
 struct destination {
-  instance_id to;       ///< without a key: a stateless service
+  instance_id to;       ///< without a key: a stateless service, by its address
   bool effects = false; ///< its handler has effects outside the node
 };
 
@@ -24,16 +26,34 @@ public:
   result<void> add(const detail::service_type& service);
   result<void> add(const detail::keyed_service_type& service);
 
+  /// On which nodes everything runs, and which of them are up (asked from any thread).
+  void place(placement where, std::function<bool(std::string_view node)> is_live) {
+    where_ = std::move(where);
+    is_live_ = std::move(is_live);
+  }
+
   // -- queries ------------------------------------------------------------------
   bool knows_command(std::string_view type) const { return commands_.find(type) != commands_.end(); }
   bool knows_event(std::string_view type) const { return subscribers_.find(type) != subscribers_.end(); }
+  const placement& where() const { return where_; }
 
-  /// The destination of a command; `errc::unknown_type` where no service handles it, `errc::malformed` where
-  /// its key cannot be read.
-  result<destination> command(std::string_view type, std::string_view payload) const;
+  /// Whether an instance lives on this node. Built-in types do: what they exchange with others goes out by the store's
+  /// id in their key.
+  bool is_here(const instance_id& id) const {
+    if (where_.is_alone()) {
+      return true;
+    }
+    const auto node = where_.node_of(id);
+    return node.empty() || node == where_.here();
+  }
+
+  /// The destination of a command of `sender`; `errc::unknown_type` where no service handles it, `errc::malformed`
+  /// where its key cannot be read.
+  result<destination> command(std::string_view type, std::string_view payload, const instance_id& sender = {}) const;
 
   /// The subscribers of an event, in a fixed order; `errc::malformed` where a key cannot be read.
-  result<std::vector<destination>> event(std::string_view type, std::string_view payload) const;
+  result<std::vector<destination>> event(std::string_view type, std::string_view payload,
+                                         const instance_id& sender = {}) const;
 
 private:
   struct handler {
@@ -47,6 +67,8 @@ private:
   std::map<std::string, handler, std::less<>> commands_;
   std::map<std::string, std::vector<handler>, std::less<>> subscribers_;
   std::map<std::string, bool, std::less<>> names_;
+  placement where_;
+  std::function<bool(std::string_view node)> is_live_;
 };
 
 } // namespace continuo::engine

@@ -431,7 +431,7 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   for (const auto& message : asked.messages) {
     bytes += message.body.payload.size() + message.body.type.size() + 64;
     if (message.is_event) {
-      auto where = environment_->routes->event(message.body.type, message.body.payload);
+      auto where = environment_->routes->event(message.body.type, message.body.payload, record_.self);
       if (!where) {
         return mistake(fmt::format("publish({}): {}", message.body.type, where.error().message));
       }
@@ -444,7 +444,7 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
       return mistake(fmt::format("send({0}): the saga does not declare it; add saga.calls<{0}>() to define",
                                  message.body.type));
     }
-    auto where = environment_->routes->command(message.body.type, message.body.payload);
+    auto where = environment_->routes->command(message.body.type, message.body.payload, record_.self);
     if (!where) {
       return mistake(fmt::format("send({}): {}", message.body.type, where.error().message));
     }

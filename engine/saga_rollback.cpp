@@ -48,7 +48,7 @@ void saga_machine::advance_rollback(draft& next) {
         instance_status::compensating);
     return;
   }
-  const auto where = environment_->routes->command(newest.type, newest.payload);
+  const auto where = environment_->routes->command(newest.type, newest.payload, record_.self);
   if (!where) {
     become_stuck(next, fmt::format("{} cannot be undone: {}", newest.step, where.error().message),
                  instance_status::compensating);
@@ -416,7 +416,11 @@ bool saga_machine::is_parked() const {
       is_terminal(record_.status)) {
     return !retrying_;
   }
-  return record_.requests.empty() && record_.outbox.empty() && !retrying_;
+  // What waits for another node is parked here: it costs nothing until the answer comes.
+  const auto& routes = *environment_->routes;
+  const auto is_elsewhere = [&](const auto& sent) { return !routes.is_here(sent.to); };
+  return !retrying_ && std::all_of(record_.requests.begin(), record_.requests.end(), is_elsewhere) &&
+         std::all_of(record_.outbox.begin(), record_.outbox.end(), is_elsewhere);
 }
 
 } // namespace continuo::engine

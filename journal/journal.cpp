@@ -10,7 +10,10 @@ namespace continuo::journal {
 
 namespace {
 
-constexpr char record_space = 'r'; // records are overwritten and deleted; all other keys are written once
+/// Records are overwritten and deleted, and so is what is known of peers; all other keys are written once.
+bool is_overwritten(std::string_view key) {
+  return !key.empty() && (key.front() == 'r' || key.front() == peer_prefix.front());
+}
 
 std::size_t size_of(const commit& one) {
   std::size_t bytes = 0;
@@ -65,6 +68,7 @@ void write_waiting(caf::stateful_actor<journal_state>* self, const journal_optio
     for (const auto& change : changes) {
       bytes += change.key.size() + change.value.size();
     }
+    options.done->durable = state.revision;
     ++options.done->syncs;
     options.done->operations += changes.size();
     options.done->bytes += bytes;
@@ -101,7 +105,7 @@ batch coalesce(std::vector<commit>& commits) {
   for (auto& one : commits) {
     bool creates = one.creates;
     for (auto& next : one.operations) {
-      if (next.key.empty() || next.key.front() != record_space) {
+      if (!is_overwritten(next.key)) {
         changes.push_back(std::move(next));
         dropped.push_back(false);
         continue;

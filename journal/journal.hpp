@@ -52,12 +52,15 @@ struct counters {
       0}; ///< written, after what a batch writes and deletes again was left out
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> sync_ns{0}; ///< spent in the store
+  std::atomic<std::uint64_t> durable{0}; ///< the highest revision that a sync has covered
 };
 
 /// The key under which the highest revision written stands.
 constexpr std::string_view revision_key = "mrevision";
 /// The key under which the store's random id stands.
 constexpr std::string_view store_id_key = "mstore";
+/// Before a peer's name: the key under which stands what is known of that peer.
+constexpr std::string_view peer_prefix = "p";
 
 struct journal_options {
   std::shared_ptr<store> to;

@@ -226,7 +226,7 @@ result<std::optional<std::string>> memory_store::get(std::string_view key) const
   return found == disk_->visible_.end() ? std::optional<std::string>{} : found->second;
 }
 
-result<void> memory_store::scan(std::string_view prefix, const visitor& visit) const {
+result<void> memory_store::scan(std::string_view prefix, const visitor& visit, std::string_view after) const {
   // Copied first: the visitor may read or commit, and sees one moment whatever is committed meanwhile.
   std::vector<std::pair<std::string, std::string>> found;
   std::optional<std::string> damaged;
@@ -235,7 +235,7 @@ result<void> memory_store::scan(std::string_view prefix, const visitor& visit) c
     if (auto usable = disk_->check(opening_); !usable) {
       return usable;
     }
-    for (auto i = disk_->visible_.lower_bound(prefix);
+    for (auto i = after < prefix ? disk_->visible_.lower_bound(prefix) : disk_->visible_.upper_bound(after);
          i != disk_->visible_.end() && i->first.starts_with(prefix); ++i) {
       if (disk_->damaged_.contains(i->first)) {
         damaged = i->first;

@@ -115,7 +115,8 @@ public:
 
   [[nodiscard]] result<void> commit(const batch& changes) override;
   [[nodiscard]] result<std::optional<std::string>> get(std::string_view key) const override;
-  [[nodiscard]] result<void> scan(std::string_view prefix, const visitor& visit) const override;
+  [[nodiscard]] result<void> scan(std::string_view prefix, const visitor& visit,
+                                  std::string_view after = {}) const override;
   [[nodiscard]] std::uint64_t free_bytes() const override;
   [[nodiscard]] std::uint64_t used_bytes() const override;
 

@@ -216,15 +216,16 @@ public:
     return std::optional<std::string>{*value};
   }
 
-  result<void> scan(std::string_view prefix, const visitor& visit) const override {
+  result<void> scan(std::string_view prefix, const visitor& visit, std::string_view after) const override {
     rocksdb::ReadOptions how;
     how.fill_cache = false; // a scan over everything would push out what is read by key
     how.auto_prefix_mode = false;
     how.total_order_seek = true;
     const std::unique_ptr<rocksdb::Iterator> i{db_->NewIterator(how)};
-    for (i->Seek(slice(prefix)); i->Valid() && i->key().starts_with(slice(prefix)); i->Next()) {
+    const auto from = std::max(prefix, after);
+    for (i->Seek(slice(from)); i->Valid() && i->key().starts_with(slice(prefix)); i->Next()) {
       const auto key = view(i->key());
-      if (key == applied_key) {
+      if (key == applied_key || (key == after && !after.empty())) {
         continue;
       }
       const auto value = unframe(key, view(i->value()));

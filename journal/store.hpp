@@ -40,8 +40,10 @@ public:
   /// The value under `key`, nothing where there is none. Sees every commit that has returned.
   [[nodiscard]] virtual result<std::optional<std::string>> get(std::string_view key) const = 0;
 
-  /// Visits all entries whose key begins with `prefix`, in key order, of one consistent moment.
-  [[nodiscard]] virtual result<void> scan(std::string_view prefix, const visitor& visit) const = 0;
+  /// Visits all entries whose key begins with `prefix` and is greater than `after`, in key order, of one
+  /// consistent moment.
+  [[nodiscard]] virtual result<void> scan(std::string_view prefix, const visitor& visit,
+                                          std::string_view after = {}) const = 0;
 
   /// Bytes that the file system still has free for this store; a very large number where that has no meaning.
   [[nodiscard]] virtual std::uint64_t free_bytes() const = 0;

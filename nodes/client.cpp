@@ -27,11 +27,23 @@ std::future<result<T>> ask_node(const std::shared_ptr<node_runtime>& runtime, As
   return future;
 }
 
+/// Why nothing can be said here of an instance: it lives on another node. Nothing if it lives here.
+std::optional<error> elsewhere(const actors::core& core, const instance_id& instance) {
+  const auto peer = core.peer_of(instance);
+  return peer.empty() ? std::nullopt
+                      : std::optional{error{errc::unavailable, to_string(instance) + " lives on the node " +
+                                                                   std::string{peer} + ": ask there"}};
+}
+
 std::future<result<void>> operate_on(const std::shared_ptr<node_runtime>& runtime, instance_id instance,
                                      engine::verb what, std::string who, std::string note) {
   return ask_node<void>(runtime, [&](actors::core& core, std::function<void(result<void>)> answer) {
     if (!core.saga_environments.contains(instance.type)) {
       answer(fail(errc::unknown_type, "there is no saga " + instance.type));
+      return;
+    }
+    if (auto away = elsewhere(core, instance)) {
+      answer(tl::unexpected(std::move(*away)));
       return;
     }
     const auto& shard = core.shard_of(instance);
@@ -74,6 +86,10 @@ void client::send(std::string type, std::string payload, std::function<void(resu
 void client::result_of(instance_id instance, std::optional<std::chrono::milliseconds> timeout,
                        std::function<void(result<saga_result>)> answer) const {
   if (const auto core = runtime_->open_core()) {
+    if (auto away = elsewhere(*core, instance)) {
+      answer(tl::unexpected(std::move(*away)));
+      return;
+    }
     const auto& shard = core->shard_of(instance);
     caf::anon_send(shard, actors::await_end{std::move(instance), std::move(answer), timeout});
   } else {
@@ -111,6 +127,10 @@ publication::result_of(std::string_view saga, std::optional<std::chrono::millise
 std::future<result<instance_view>> client::show(instance_id instance) const {
   return ask_node<instance_view>(runtime_, [&](actors::core& core,
                                                std::function<void(result<instance_view>)> answer) {
+    if (auto away = elsewhere(core, instance)) {
+      answer(tl::unexpected(std::move(*away)));
+      return;
+    }
     if (!core.saga_environments.contains(instance.type) && !core.keyed_environments.contains(instance.type)) {
       answer(fail(errc::unknown_type, "there is no saga or keyed service " + instance.type));
       return;
@@ -241,7 +261,8 @@ namespace {
 std::future<result<void>> operate_parked(const std::shared_ptr<node_runtime>& runtime,
                                          const std::string& service, message_id id, bool discard) {
   return ask_node<void>(runtime, [&](actors::core& core, std::function<void(result<void>)> answer) {
-    const auto found = core.service_actors.find(service);
+    const auto found =
+        core.service_actors.find(engine::placement::address_on(service, core.routes.where().here()));
     if (found == core.service_actors.end()) {
       answer(fail(errc::unknown_type, "there is no stateless service " + service));
       return;

@@ -46,4 +46,8 @@ node_figures node::figures() const {
   return runtime_->figures();
 }
 
+std::vector<peer_status> node::peers() const {
+  return runtime_->peers();
+}
+
 } // namespace continuo

@@ -2,6 +2,7 @@
 
 #include "actors/intake.hpp"
 #include "actors/letters.hpp"
+#include "actors/link.hpp"
 #include "actors/service.hpp"
 #include "actors/shard.hpp"
 #include "actors/timers.hpp"
@@ -9,13 +10,16 @@
 #include "journal/journal.hpp"
 #include "journal/memory_store.hpp"
 #include "journal/rocksdb_store.hpp"
+#include "nodes/identity.hpp"
 #include "nodes/log.hpp"
+#include "nodes/middleman.hpp"
 #include "nodes/quarantine.hpp"
 #include "nodes/sweeper.hpp"
 #include "nodes/system_clock.hpp"
 #include "nodes/thread_pool.hpp"
 
 #include <continuo/archive.hpp>
+#include <continuo/version.hpp>
 
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
@@ -36,12 +40,17 @@ std::uint64_t draw() {
   return number == 0 ? 1 : number;
 }
 
-/// Whether an instance has something to do or to say after a restart, beyond waiting for its timers.
-bool must_wake(const engine::record& stored) {
+/// Whether an instance has something to do or to say here after a restart, beyond waiting for its timers. What it has to
+/// say to other nodes is offered by the links.
+bool must_wake(const engine::record& stored, const engine::routing_table& routes) {
   const auto goes_on =
       stored.status == instance_status::running || stored.status == instance_status::compensating;
-  return !stored.requests.empty() || !stored.outbox.empty() || !stored.inbox.empty() ||
-         (stored.failed && goes_on);
+  const auto goes_here = [&](const auto& sent) { return routes.is_here(sent.to); };
+  return (stored.failed && goes_on) ||
+         std::any_of(stored.requests.begin(), stored.requests.end(), goes_here) ||
+         std::any_of(stored.outbox.begin(), stored.outbox.end(), goes_here) ||
+         std::any_of(stored.inbox.begin(), stored.inbox.end(),
+                     [&](const engine::inbox_entry& entry) { return routes.is_here(entry.from); });
 }
 
 } // namespace
@@ -58,6 +67,10 @@ node_runtime::~node_runtime() {
 // -- before start ---------------------------------------------------------------------------
 
 void node_runtime::host(detail::saga_type definition) {
+  offered_.insert(definition.name);
+  if (!runs_in_cluster(definition.name)) {
+    return;
+  }
   if (auto added = core_->routes.add(definition); !added) {
     mistakes_.push_back(added.error());
     return;
@@ -67,6 +80,10 @@ void node_runtime::host(detail::saga_type definition) {
 }
 
 void node_runtime::host(detail::service_type definition) {
+  offered_.insert(definition.name);
+  if (!runs_in_cluster(definition.name)) {
+    return;
+  }
   if (auto added = core_->routes.add(definition); !added) {
     mistakes_.push_back(added.error());
     return;
@@ -76,6 +93,10 @@ void node_runtime::host(detail::service_type definition) {
 }
 
 void node_runtime::host(detail::keyed_service_type definition) {
+  offered_.insert(definition.name);
+  if (!runs_in_cluster(definition.name)) {
+    return;
+  }
   if (auto added = core_->routes.add(definition); !added) {
     mistakes_.push_back(added.error());
     return;
@@ -84,7 +105,33 @@ void node_runtime::host(detail::keyed_service_type definition) {
   core_->keyed_services.emplace(std::move(name), std::move(definition));
 }
 
+/// In a cluster, only what some node hosts counts.
+bool node_runtime::runs_in_cluster(const std::string& name) const {
+  if (!config_.cluster) {
+    return true;
+  }
+  return std::any_of(config_.cluster->nodes.begin(), config_.cluster->nodes.end(), [&](const cluster_node& node) {
+    return std::find(node.hosts.begin(), node.hosts.end(), name) != node.hosts.end();
+  });
+}
+
 // -- start -------------------------------------------------------------------------------------
+
+/// Where everything is, as the cluster says it.
+result<void> node_runtime::place() {
+  if (!config_.cluster) {
+    return {};
+  }
+  auto& shared = *core_;
+  auto where = nodes::place(*config_.cluster, config_.name,
+                            [&](std::string_view name) { return offered_.find(name) != offered_.end(); });
+  if (!where) {
+    return tl::unexpected(where.error());
+  }
+  shared.cluster = *config_.cluster;
+  shared.routes.place(std::move(*where), [board = &shared.peers](std::string_view peer) { return board->is_up(peer); });
+  return {};
+}
 
 result<void> node_runtime::check_definitions() {
   auto& mistakes = mistakes_;
@@ -194,26 +241,68 @@ result<void> node_runtime::open_store() {
 
 result<void> node_runtime::read_identity() {
   auto& shared = *core_;
-  const auto read = [&](std::string_view key) -> result<std::uint64_t> {
-    auto bytes = shared.store->get(key);
-    if (!bytes) {
-      return tl::unexpected(bytes.error());
-    }
-    return *bytes ? decode<std::uint64_t>(**bytes) : result<std::uint64_t>{0};
-  };
-  const auto id = read(journal::store_id_key);
-  const auto revision = read(journal::revision_key);
-  if (!id || !revision) {
-    return tl::unexpected(id ? revision.error() : id.error());
+  const auto me = nodes::begin_life(*shared.store, shared.routes.where(), shared.cluster, draw, means_.store_id);
+  if (!me) {
+    return tl::unexpected(me.error());
   }
-  shared.last_revision = *revision;
-  shared.store_id = *id;
-  if (shared.store_id == 0) {
-    shared.store_id = means_.store_id != 0 ? means_.store_id : draw();
-    return shared.store->commit(
-        {{journal::operation::kind::put, std::string{journal::store_id_key}, encode(shared.store_id)}});
+  shared.store_id = me->store;
+  shared.last_revision = me->last_revision;
+  shared.written->durable = me->last_revision;
+  if (shared.routes.where().is_alone()) {
+    return {};
+  }
+  shared.incarnation = me->lives.back().number;
+  engine::link_settings settings;
+  settings.cluster = shared.cluster.name;
+  settings.here = config_.name;
+  settings.version = std::string{version()};
+  settings.placement = shared.routes.where().hash();
+  settings.store = me->store;
+  settings.replaces = me->replaces;
+  settings.starts = me->starts;
+  settings.lives = me->lives;
+  for (const auto& node : shared.cluster.nodes) {
+    if (node.name == config_.name) {
+      settings.hosts = node.hosts;
+    }
+  }
+  for (const auto& node : shared.cluster.nodes) {
+    if (node.name != config_.name) {
+      settings.peer = node.name;
+      shared.link_settings.emplace(node.name, settings);
+      shared.peers.add(node.name, shared.time->now().wall);
+    }
   }
   return {};
+}
+
+/// What the machines of this node's instances know of it.
+void node_runtime::make_environments() {
+  auto& shared = *core_;
+  const auto& where = shared.routes.where();
+  for (const auto& [name, saga] : shared.sagas) {
+    if (where.runs_here(name)) {
+      shared.saga_environments[name] = {
+          &saga,       &shared.routes,           shared.sink.get(),     shared.store_id,
+          shared.seed, config_.handler_attempts, config_.handler_delay, config_.history};
+    }
+  }
+  for (const auto& [name, service] : shared.keyed_services) {
+    if (where.runs_here(name)) {
+      shared.keyed_environments[name] = {&service,        &shared.routes, shared.sink.get(),
+                                         shared.store_id, shared.seed,    config_.history};
+    }
+  }
+  std::size_t threads = 0;
+  for (const auto& [name, service] : shared.services) {
+    if (where.runs_here(name)) {
+      engine::execution_environment environment{&service, &shared.routes, shared.store_id, shared.seed,
+                                                shared.last_revision.load()};
+      shared.execution_environments[environment.address()] = environment;
+      threads += service.pure ? 0 : service.concurrency;
+    }
+  }
+  shared.pool = means_.pool ? means_.pool : std::make_shared<nodes::thread_pool>(threads);
 }
 
 result<void> node_runtime::start() {
@@ -227,6 +316,9 @@ result<void> node_runtime::start() {
   auto& shared = *core_;
   system_ = config_.system;
   const auto checked = [&]() -> result<void> {
+    if (auto placed = place(); !placed) {
+      return placed;
+    }
     if (auto valid = check_definitions(); !valid) {
       return valid;
     }
@@ -241,22 +333,7 @@ result<void> node_runtime::start() {
     if (auto read = read_identity(); !read) {
       return read;
     }
-    for (const auto& [name, saga] : shared.sagas) {
-      shared.saga_environments[name] = {
-          &saga,       &shared.routes,           shared.sink.get(),     shared.store_id,
-          shared.seed, config_.handler_attempts, config_.handler_delay, config_.history};
-    }
-    for (const auto& [name, service] : shared.keyed_services) {
-      shared.keyed_environments[name] = {&service,        &shared.routes, shared.sink.get(),
-                                         shared.store_id, shared.seed,    config_.history};
-    }
-    std::size_t threads = 0;
-    for (const auto& [name, service] : shared.services) {
-      shared.execution_environments[name] = {&service, &shared.routes, shared.store_id, shared.seed,
-                                             shared.last_revision.load()};
-      threads += service.pure ? 0 : service.concurrency;
-    }
-    shared.pool = means_.pool ? means_.pool : std::make_shared<nodes::thread_pool>(threads);
+    make_environments();
     shared.failed = [weak = weak_from_this()](const error& reason) {
       if (const auto self = weak.lock()) {
         self->fail(reason);
@@ -279,10 +356,21 @@ result<void> node_runtime::start() {
     directory_.reset();
     return checked;
   }
+  if (auto made = make_system(); !made) {
+    fail(made.error());
+    return made;
+  }
   spawn_actors();
+  if (auto met = meet_peers(); !met) {
+    fail(met.error());
+    return met;
+  }
   if (auto recovered = recover(); !recovered) {
     fail(recovered.error());
     return recovered;
+  }
+  for (const auto& [peer, link] : shared.links) {
+    caf::anon_send(link, actors::open{}); // gives the peer its first credit
   }
   recovery_.took =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
@@ -293,7 +381,8 @@ result<void> node_runtime::start() {
   return {};
 }
 
-void node_runtime::spawn_actors() {
+/// The actor system, and in a cluster the way to the peers.
+result<void> node_runtime::make_system() {
   auto& shared = *core_;
   if (system_ == nullptr) {
     own_config_ = std::make_unique<caf::actor_system_config>();
@@ -303,9 +392,45 @@ void node_runtime::spawn_actors() {
     // Work stealing polls, then sleeps up to 10 ms: one order alone took 1,039 us instead of 855 us, and more
     // in flight went no faster.
     own_config_->set("scheduler.policy", caf::atom("sharing"));
+    if (config_.cluster && !means_.reach) {
+      nodes::configure_middleman(*own_config_, *config_.cluster);
+    }
     own_system_ = std::make_unique<caf::actor_system>(*own_config_);
     system_ = own_system_.get();
   }
+  shared.reach = means_.reach;
+  if (config_.cluster && !shared.reach) {
+    auto made = nodes::make_middleman_connector(*system_, *config_.cluster, config_.name);
+    if (!made) {
+      return tl::unexpected(made.error());
+    }
+    shared.reach = std::move(*made);
+  }
+  return {};
+}
+
+/// Listens, dials, and gives the peers a moment: what they know of this node's journal is compared before anything is
+/// taken or run.
+result<void> node_runtime::meet_peers() {
+  auto& shared = *core_;
+  if (!shared.reach) {
+    return {};
+  }
+  if (auto listening = shared.reach->listen(shared.gate); !listening) {
+    return listening;
+  }
+  for (const auto& [peer, settings] : shared.link_settings) {
+    caf::anon_send(shared.links.at(peer), actors::link_dial{});
+  }
+  if (means_.greet_peers.count() > 0) {
+    shared.peers.wait_for_all(means_.greet_peers);
+  }
+  const std::shared_lock lock{mutex_};
+  return phase_ == phase::failed ? result<void>{tl::unexpected(reason_)} : result<void>{};
+}
+
+void node_runtime::spawn_actors() {
+  auto& shared = *core_;
   journal::journal_options options;
   options.to = shared.store;
   options.done = shared.written;
@@ -324,8 +449,8 @@ void node_runtime::spawn_actors() {
   for (std::size_t i = 0; i < shared.bounds.shards; ++i) {
     shared.shards.push_back(system_->spawn(actors::shard_actor, core_));
   }
-  for (const auto& [name, service] : shared.services) {
-    shared.service_actors.emplace(name, system_->spawn(actors::service_actor, core_, name));
+  for (const auto& [address, environment] : shared.execution_environments) {
+    shared.service_actors.emplace(address, system_->spawn(actors::service_actor, core_, address));
   }
   if (means_.own_journal_thread) {
     shared.journal = system_->spawn<caf::detached>(journal::journal_actor, std::move(options));
@@ -334,6 +459,12 @@ void node_runtime::spawn_actors() {
   } else {
     shared.journal = system_->spawn(journal::journal_actor, std::move(options));
     sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
+  }
+  for (const auto& [peer, settings] : shared.link_settings) {
+    shared.links.emplace(peer, system_->spawn(actors::link_actor, core_, peer));
+  }
+  if (!shared.links.empty()) {
+    shared.gate = system_->spawn(actors::gate_actor, core_);
   }
 }
 
@@ -357,7 +488,7 @@ result<void> node_runtime::recover() {
     case engine::record_kind::keyed:
       if (!shared.home_of(stored.self)) {
         ++homeless[stored.self.type];
-      } else if (must_wake(stored)) {
+      } else if (must_wake(stored, shared.routes)) {
         ++recovery_.resumed;
         lists[std::hash<instance_id>{}(stored.self) % lists.size()].push_back(stored.self);
       } else if (!stored.timers.empty()) {
@@ -433,6 +564,7 @@ void node_runtime::fail(const error& reason) {
   for (const auto& shard : core_->shards) {
     caf::anon_send(shard, end);
   }
+  core_->peers.close();
   failure_.set_value(reason); // first, so that who is called back finds it
   if (config_.on_failure) {
     config_.on_failure(reason);
@@ -456,6 +588,12 @@ void node_runtime::stop() {
 std::vector<caf::actor> node_runtime::all_actors() const {
   const auto& shared = *core_;
   std::vector<caf::actor> all{sweeper_, shared.intake, shared.letters, shared.timers};
+  if (shared.gate) {
+    all.push_back(shared.gate);
+  }
+  for (const auto& [peer, link] : shared.links) {
+    all.push_back(link);
+  }
   all.insert(all.end(), shared.shards.begin(), shared.shards.end());
   for (const auto& [name, service] : shared.service_actors) {
     all.push_back(service);
@@ -476,6 +614,9 @@ void node_runtime::crash() {
   if (!core_->journal) {
     return;
   }
+  if (core_->reach) {
+    core_->reach->stop();
+  }
   caf::anon_send_exit(core_->journal, caf::exit_reason::kill);
   for (const auto& actor :
        all_actors()) { // not `kill`, which would keep the shards from ending their instances
@@ -486,10 +627,17 @@ void node_runtime::crash() {
 
 void node_runtime::end_actors() {
   auto& shared = *core_;
+  shared.peers.close();
   if (!shared.journal) {
+    shared.reach.reset();
+    own_system_.reset();
+    own_config_.reset();
     shared.store.reset();
     directory_.reset();
     return;
+  }
+  if (shared.reach) {
+    shared.reach->stop();
   }
   const actors::close end{reason_};
   caf::anon_send(shared.intake, end);
@@ -510,6 +658,7 @@ void node_runtime::end_actors() {
   all.clear();
   shared.wait_for_instances();
   shared.forget_actors();
+  shared.reach.reset();
   own_system_.reset();
   own_config_.reset();
   shared.store.reset();

@@ -11,6 +11,7 @@
 #include <future>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <string>
 #include <vector>
@@ -24,6 +25,8 @@ struct node_means {
   std::shared_ptr<actors::handler_pool> pool; ///< null: threads
   bool own_journal_thread = true;
   std::uint64_t store_id = 0; ///< 0: as stored, or drawn
+  std::shared_ptr<actors::connector> reach; ///< null: CAF's middleman
+  std::chrono::milliseconds greet_peers{2'000}; ///< how long `start` waits for peers; 0 where it must not block
 };
 
 /// A node that takes calls, for as long as this lives: it cannot stop meanwhile. Empty where it takes none.
@@ -75,13 +78,18 @@ public:
 
   const recovery_figures& recovery() const { return recovery_; }
   node_figures figures() const;
+  std::vector<peer_status> peers() const { return core_->peers.all(); }
 
 private:
   // -- start ---------------------------------------------------------------------------
   result<void> check_definitions();
   result<void> open_store();
+  bool runs_in_cluster(const std::string& name) const;
+  result<void> place();
   result<void> read_identity();
-  result<void> run_suspects();
+  void make_environments();
+  result<void> make_system();
+  result<void> meet_peers();
   void spawn_actors();
   result<void> recover();
   void end_actors();
@@ -90,6 +98,7 @@ private:
   node_config config_;
   node_means means_;
   std::vector<error> mistakes_;
+  std::set<std::string, std::less<>> offered_; // names of all that the program can run
   std::shared_ptr<actors::core> core_;
   std::unique_ptr<caf::actor_system_config> own_config_;
   std::unique_ptr<caf::actor_system> own_system_;

@@ -56,4 +56,16 @@ struct cluster_config {
   friend bool operator==(const cluster_config&, const cluster_config&) = default;
 };
 
+/// What a node sees of one of its peers. A snapshot.
+struct peer_status {
+  std::string name;
+  bool up = false;
+  std::chrono::system_clock::time_point since; ///< it is up, or down
+  std::string last_error;                      ///< why it could not be reached, or was refused
+  std::string version;                         ///< of its program; empty before it was reached
+  std::uint64_t waiting = 0;                   ///< messages that wait for its credit
+  std::uint64_t unanswered = 0;                ///< units of credit that it has not given back
+  std::uint64_t connections = 0;               ///< in this life of the node
+};
+
 } // namespace continuo

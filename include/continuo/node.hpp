@@ -1,6 +1,7 @@
 #pragma once
 
 #include <continuo/client.hpp>
+#include <continuo/cluster.hpp>
 #include <continuo/saga.hpp>
 #include <continuo/service.hpp>
 
@@ -10,7 +11,9 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace caf {
 class actor_system;
@@ -26,6 +29,9 @@ namespace continuo {
 struct node_config {
   /// The node's name in logs.
   std::string name = "node";
+
+  /// The cluster it belongs to; empty: it stands alone. `name` is then its name there.
+  std::optional<cluster_config> cluster;
 
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
   std::filesystem::path data;
@@ -143,9 +149,11 @@ public:
   void host(detail::keyed_service_type definition);
 
   // -- life ---------------------------------------------------------------------------
-  /// Checks the definitions, opens the journal, recovers, and takes messages when it returns. Errors:
+  /// Checks the definitions, opens the journal, recovers, and takes messages when it returns. In a cluster it first
+  /// shakes hands with the peers that it can reach, for at most 2 s. Errors:
   /// contradicting or incomplete definitions (`invalid_definition`, each named), a data directory that is in
-  /// use, of a newer format, foreign or not writable, corrupt data (with the place). After an error the node
+  /// use, of a newer format, foreign or not writable, corrupt data (with the place), a cluster that the node is not in or that contradicts its data, an address that is
+  /// taken, peers that know more of its journal than it holds. After an error the node
   /// may be destroyed, not started again.
   result<void> start();
 
@@ -161,6 +169,9 @@ public:
   continuo::client client() const;
   const recovery_figures& recovery() const;
   node_figures figures() const;
+
+  /// The other nodes of its cluster, as it sees them.
+  std::vector<peer_status> peers() const;
 
 private:
   std::shared_ptr<detail::node_runtime> runtime_;

@@ -1,0 +1,493 @@
+#include "actors/link.hpp"
+
+#include "engine/correspondence.hpp"
+#include "messages/caf_types.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace continuo::actors {
+
+namespace {
+
+using link = caf::stateful_actor<link_state>;
+using engine::record;
+
+constexpr std::size_t records_a_scan = 500;
+constexpr std::chrono::milliseconds first_redial{50};
+constexpr std::chrono::milliseconds greeting_time{2'000};
+
+// -- records -----------------------------------------------------------------------------------
+
+std::optional<record> read_record(const core& shared, const instance_id& id) {
+  const auto bytes = shared.store->get(engine::record_key(id));
+  if (!bytes) {
+    shared.failed(bytes.error());
+    return std::nullopt;
+  }
+  if (!*bytes) {
+    return std::nullopt;
+  }
+  auto stored = decode<record>(**bytes);
+  if (!stored) {
+    shared.failed(error{errc::corrupt, fmt::format("{}: {}", to_string(id), stored.error().message)});
+    return std::nullopt;
+  }
+  return std::move(*stored);
+}
+
+/// A message as durable state has it now; nothing where it is not owed any more.
+std::optional<messages::envelope> look_up(const core& shared, const engine::waiting_message& wanted) {
+  auto stored = read_record(shared, wanted.of);
+  if (!stored) {
+    return std::nullopt;
+  }
+  for (auto& message : engine::unacknowledged(*stored)) {
+    const auto withdraws = message.kind == messages::message_kind::withdrawal;
+    if (withdraws == wanted.withdrawal && (withdraws ? message.in_reply_to : message.id) == wanted.id) {
+      return std::move(message);
+    }
+  }
+  return std::nullopt;
+}
+
+// -- out ----------------------------------------------------------------------------------------
+
+void put_on_the_wire(link* self, core& shared, std::vector<messages::frame>&& frames) {
+  auto& state = self->state;
+  for (const auto& frame : frames) {
+    if (state.other) {
+      state.spoke_ns = shared.time->now().boot_time_ns;
+      self->send(state.other, messages::wire{encode(frame)});
+    }
+  }
+}
+
+void want_flush(link* self) {
+  if (!self->state.flush_sent && self->state.machine->has_work()) {
+    self->state.flush_sent = true;
+    self->send(self, link_flush{});
+  }
+}
+
+void want_scan(link* self) {
+  auto& state = self->state;
+  if (state.scanning && !state.scan_sent && state.machine->wants_offers()) {
+    state.scan_sent = true;
+    self->send(self, link_scan{});
+  }
+}
+
+void flush(link* self, core& shared, bool shows_life = false) {
+  auto& state = self->state;
+  put_on_the_wire(self, shared,
+                  state.machine->flush(
+                      shared.position(),
+                      [&](const engine::waiting_message& wanted) { return look_up(shared, wanted); }, shows_life));
+  want_flush(self);
+  want_scan(self);
+}
+
+// -- reading the outboxes ---------------------------------------------------------------------------
+
+/// Offers what a record holds for the peer, and asks the senders on the peer that it remembers.
+void offer(link* self, const core& shared, record&& stored) {
+  auto& state = self->state;
+  for (const auto& message : engine::unacknowledged(stored)) {
+    const auto withdraws = message.kind == messages::message_kind::withdrawal;
+    const auto& id = withdraws ? message.in_reply_to : message.id;
+    if (id.revision >= state.offer_from && shared.peer_of(message.to) == state.peer) {
+      state.machine->offer({engine::holder_of(message), id, withdraws});
+    }
+  }
+  if (state.offer_from != 0) {
+    return;
+  }
+  const auto me =
+      stored.kind == engine::record_kind::command ? instance_id{stored.self.type, {}} : stored.self;
+  for (const auto& entry : stored.inbox) {
+    if (shared.peer_of(entry.from) == state.peer) {
+      state.machine->send(messages::receipt{me, entry.from, entry.last, {}, {}});
+    }
+  }
+}
+
+void begin_scan(link* self, std::uint64_t from) {
+  auto& state = self->state;
+  state.scanning = true;
+  state.cursor.clear();
+  state.offer_from = from;
+  want_scan(self);
+}
+
+void scan(link* self, core& shared) {
+  auto& state = self->state;
+  if (!state.scanning || !state.machine->wants_offers()) {
+    return;
+  }
+  std::size_t read = 0;
+  bool whole = true;
+  std::optional<error> wrong;
+  const auto scanned = shared.store->scan(
+      "r",
+      [&](std::string_view key, std::string_view bytes) {
+        auto stored = decode<record>(bytes);
+        if (!stored) {
+          wrong = stored.error();
+          return false;
+        }
+        state.cursor = key;
+        offer(self, shared, std::move(*stored));
+        whole = ++read < records_a_scan && state.machine->wants_offers();
+        return whole;
+      },
+      state.cursor);
+  if (!scanned || wrong) {
+    shared.failed(wrong ? *wrong : scanned.error());
+    return;
+  }
+  if (whole) {
+    state.scanning = false;
+    if (const auto dropped = state.machine->take_dropped(); dropped != 0) {
+      begin_scan(self, dropped); // there was no room for all that became durable meanwhile
+    }
+  }
+  want_flush(self);
+  want_scan(self);
+}
+
+// -- in -----------------------------------------------------------------------------------------------
+
+/// A peer's instance asks for what it put off: answered from the store, without waking the sender.
+void answer_call(link* self, core& shared, const messages::call_for& call) {
+  auto& state = self->state;
+  if (call.to.key.empty()) { // a reply, which stands in the record of a command that only the service can find
+    if (const auto& home = shared.home_of(call.to)) {
+      self->send(home, call);
+    }
+    return;
+  }
+  auto stored = read_record(shared, call.to);
+  if (!stored) {
+    state.machine->send(messages::receipt{call.to, call.from, {}, call.id, {}});
+    return;
+  }
+  auto found = engine::correspondence{*stored}.called(call);
+  for (auto& message : engine::unacknowledged(*stored)) {
+    const auto withdraws = message.kind == messages::message_kind::withdrawal;
+    const auto& id = withdraws ? message.in_reply_to : message.id;
+    if (message.to == call.from && (!call.from.key.empty() || id == call.id)) {
+      state.machine->offer({engine::holder_of(message), id, withdraws});
+    }
+  }
+  for (auto& receipt : found.receipts) {
+    state.machine->send(std::move(receipt));
+  }
+}
+
+void deliver(link* self, core& shared, messages::batch_item&& item) {
+  auto& state = self->state;
+  if (auto* call = std::get_if<messages::call_for>(&item)) {
+    answer_call(self, shared, *call);
+    return;
+  }
+  if (auto* receipt = std::get_if<messages::receipt>(&item)) {
+    const auto& home = shared.home_of(receipt->to);
+    if (home && shared.peer_of(receipt->to).empty()) {
+      self->send(home, std::move(*receipt));
+    }
+    return;
+  }
+  auto& message = std::get<messages::envelope>(item);
+  message.link = state.number;
+  message.link_token = state.machine->token();
+  const auto& home = shared.home_of(message.to);
+  if (home && shared.peer_of(message.to).empty()) {
+    self->send(home, std::move(message));
+    return;
+  }
+  shared.log(log_level::error, fmt::format("{} of {} for {} waits at {}: nothing here hosts {}", message.type,
+                                           to_string(message.from), to_string(message.to), state.peer,
+                                           message.to.type));
+  state.machine->taken(message.link_token, engine::units_of(message));
+}
+
+void dial_later(link* self, const core& shared);
+
+void say_once(link* self, const core& shared, log_level level, const std::string& what) {
+  if (self->state.said != what) {
+    self->state.said = what;
+    shared.log(level, what);
+  }
+}
+
+void went_down(link* self, core& shared, const std::string& why) {
+  auto& state = self->state;
+  if (shared.peers.is_up(state.peer)) {
+    shared.log(log_level::info, fmt::format("{} is down: {}", state.peer, why));
+  }
+  shared.peers.went_down(state.peer, why, shared.time->now().wall);
+  state.machine->lost();
+  state.scanning = false;
+  dial_later(self, shared);
+}
+
+void carry_out(link* self, core& shared, engine::link_effects&& out) {
+  auto& state = self->state;
+  if (out.fatal) {
+    shared.failed(*out.fatal);
+    return;
+  }
+  put_on_the_wire(self, shared, std::move(out.frames));
+  if (out.learned) {
+    shared.peers.learn_store(out.learned->store, state.peer);
+    journal::commit commit;
+    commit.operations.push_back({journal::operation::kind::put, std::string{journal::peer_prefix} + state.peer,
+                                 encode(*out.learned)});
+    // Handed to the journal before anything that rests on it.
+    self->send(shared.journal, std::move(commit));
+  }
+  if (out.refused) {
+    say_once(self, shared, log_level::error, out.refused->message);
+    shared.peers.went_down(state.peer, out.refused->message, shared.time->now().wall);
+    shared.peers.settled(state.peer);
+  }
+  if (out.broke) {
+    went_down(self, shared, out.refused ? out.refused->message : "a batch is missing");
+  }
+  if (out.began) {
+    state.said.clear();
+    state.failures = 0;
+    if (state.is_open) {
+      state.machine->open();
+    }
+    shared.peers.went_up(state.peer, state.machine->peer_version(), shared.time->now().wall);
+    shared.log(log_level::info, fmt::format("{} is up", state.peer));
+    for (const auto& [address, service] : shared.service_actors) {
+      self->send(service, link_renew{});
+    }
+    begin_scan(self, 0);
+  }
+  for (auto& item : out.arrived) {
+    deliver(self, shared, std::move(item));
+  }
+  want_flush(self);
+  want_scan(self);
+}
+
+void on_wire(link* self, core& shared, const messages::wire& message) {
+  auto& state = self->state;
+  auto frame = decode<messages::frame>(message.bytes);
+  if (!frame) {
+    say_once(self, shared, log_level::error,
+             fmt::format("{} sent a frame that cannot be read: {}", state.peer, frame.error().message));
+    return;
+  }
+  state.heard_ns = shared.time->now().boot_time_ns;
+  const auto sender = caf::actor_cast<caf::actor>(self->current_sender());
+  const auto begins = std::holds_alternative<messages::hello>(frame->body);
+  const auto before = state.other;
+  if (begins && sender) {
+    state.other = sender; // where a refusal goes as well
+  }
+  auto out = state.machine->receive(std::move(*frame), shared.position());
+  if (begins && !out.began) {
+    put_on_the_wire(self, shared, std::exchange(out.frames, {}));
+    state.other = before; // a stranger changes nothing
+  } else if (out.began && sender) {
+    state.other = sender;
+    self->monitor(state.other);
+  }
+  carry_out(self, shared, std::move(out));
+}
+
+// -- dialing --------------------------------------------------------------------------------------------
+
+void dial_later(link* self, const core& shared) {
+  auto& state = self->state;
+  if (!state.machine->dials() || state.dial_sent) {
+    return;
+  }
+  state.dial_sent = true;
+  // Exponential backoff, of which a random half is left out: nodes that were cut off together do not come back together.
+  const auto doubled = first_redial * (1u << std::min(state.failures, 10u));
+  const auto wait = std::min<std::chrono::milliseconds>(doubled, shared.cluster.redial_cap);
+  const auto half = static_cast<std::uint64_t>(wait.count() / 2);
+  const auto less = half == 0 ? 0 : detail::next_random(state.random) % (half + 1);
+  self->delayed_send(self, wait - std::chrono::milliseconds{static_cast<std::int64_t>(less)}, link_dial{});
+}
+
+void on_dial(link* self, core& shared) {
+  auto& state = self->state;
+  if (!state.machine->dials()) {
+    shared.reach->look(state.peer, caf::actor_cast<caf::actor>(self)); // whether there is anybody to wait for
+    return;
+  }
+  if (state.machine->is_up()) {
+    state.dial_sent = false;
+    return;
+  }
+  ++state.failures;
+  shared.reach->dial(state.peer, caf::actor_cast<caf::actor>(self));
+}
+
+void on_reached(link* self, core& shared, reached& found) {
+  auto& state = self->state;
+  state.dial_sent = false;
+  state.other = std::move(found.gate);
+  state.dialed_ns = shared.time->now().boot_time_ns;
+  self->monitor(state.other);
+  carry_out(self, shared, state.machine->dial(shared.position()));
+}
+
+void on_unreachable(link* self, core& shared, const unreachable& answer) {
+  auto& state = self->state;
+  state.dial_sent = false;
+  say_once(self, shared, log_level::info, fmt::format("{} cannot be reached: {}", state.peer, answer.why));
+  shared.peers.went_down(state.peer, answer.why, shared.time->now().wall);
+  shared.peers.settled(state.peer);
+  dial_later(self, shared);
+}
+
+void on_down(link* self, core& shared, const caf::down_msg& down) {
+  auto& state = self->state;
+  if (!state.other || down.source != state.other.address()) {
+    return;
+  }
+  state.other = nullptr;
+  went_down(self, shared, "the connection is gone");
+}
+
+/// Once a second: shows life, and looks for the peer's.
+void on_beat(link* self, core& shared) {
+  auto& state = self->state;
+  self->delayed_send(self, shared.cluster.heartbeat, link_beat{});
+  const auto now = shared.time->now().boot_time_ns;
+  if (state.machine->is_up()) {
+    shared.peers.note(state.peer, state.machine->waiting(), state.machine->unanswered_units());
+    if (now - state.heard_ns > std::chrono::nanoseconds{shared.cluster.silence}.count()) {
+      went_down(self, shared, "the peer is silent");
+    } else if (now - state.spoke_ns >= std::chrono::nanoseconds{shared.cluster.heartbeat}.count() / 2) {
+      flush(self, shared, true);
+    }
+  } else if (state.machine->dials() && !state.dial_sent &&
+             now - state.dialed_ns > std::chrono::nanoseconds{greeting_time}.count()) {
+    went_down(self, shared, "it does not answer");
+    shared.peers.settled(state.peer);
+  }
+}
+
+} // namespace
+
+result<std::optional<messages::known_peer>> read_known_peer(const journal::store& from, const std::string& peer) {
+  const auto bytes = from.get(std::string{journal::peer_prefix} + peer);
+  if (!bytes) {
+    return tl::unexpected(bytes.error());
+  }
+  if (!*bytes) {
+    return std::optional<messages::known_peer>{};
+  }
+  auto known = decode<messages::known_peer>(**bytes);
+  if (!known) {
+    return fail(errc::corrupt, fmt::format("what is known of the peer {}: {}", peer, known.error().message));
+  }
+  return std::optional{*known};
+}
+
+caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string peer) {
+  fail_node_on_exception(self, shared);
+  auto& state = self->state;
+  state.peer = peer;
+  auto known = read_known_peer(*shared->store, peer);
+  if (!known) {
+    shared->failed(known.error());
+    known = std::optional<messages::known_peer>{};
+  }
+  if (*known) {
+    shared->peers.learn_store((*known)->store, peer);
+  }
+  state.machine = std::make_unique<engine::link>(shared->link_settings.find(peer)->second, *known);
+  state.number = static_cast<std::uint32_t>(
+      1 + std::distance(shared->link_settings.begin(), shared->link_settings.find(peer)));
+  state.random = shared->seed ^ std::hash<std::string>{}(peer);
+  self->set_down_handler([self, shared](const caf::down_msg& down) { on_down(self, *shared, down); });
+  self->delayed_send(self, shared->cluster.heartbeat, link_beat{});
+  state.dial_sent = state.machine->dials(); // the node says when it listens
+  return {
+      [self, shared](const messages::wire& message) { on_wire(self, *shared, message); },
+      [self](messages::envelope& message) {
+        self->state.machine->send(std::move(message));
+        want_flush(self);
+      },
+      [self](messages::receipt& receipt) {
+        self->state.machine->send(std::move(receipt));
+        want_flush(self);
+      },
+      [self](messages::call_for& call) {
+        self->state.machine->send(std::move(call));
+        want_flush(self);
+      },
+      [self](const message_taken& taken) {
+        self->state.machine->taken(taken.token, taken.units);
+        want_flush(self);
+      },
+      [self, shared](link_flush) {
+        self->state.flush_sent = false;
+        flush(self, *shared);
+      },
+      [self, shared](link_scan) {
+        self->state.scan_sent = false;
+        scan(self, *shared);
+      },
+      [self, shared](link_dial) { on_dial(self, *shared); },
+      [self, shared](link_beat) { on_beat(self, *shared); },
+      [self, shared](link_renew) {
+        if (self->state.machine->is_up()) {
+          went_down(self, *shared, "messages that found no room are offered again");
+        }
+      },
+      [self, shared](reached& found) { on_reached(self, *shared, found); },
+      [self, shared](const unreachable& answer) { on_unreachable(self, *shared, answer); },
+      [self](open) {
+        self->state.is_open = true;
+        self->state.machine->open();
+        want_flush(self);
+      },
+  };
+}
+
+caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> shared) {
+  fail_node_on_exception(self, shared);
+  // Whatever a stranger sends is dropped, and never printed.
+  self->set_default_handler([](caf::scheduled_actor*, caf::message_view&) -> caf::result<caf::message> {
+    return caf::sec::unexpected_message;
+  });
+  return {
+      [self, shared](messages::wire& message) {
+        const auto frame = decode<messages::frame>(message.bytes);
+        const auto* hello = frame ? std::get_if<messages::hello>(&frame->body) : nullptr;
+        if (hello == nullptr) {
+          return;
+        }
+        const auto link = shared->links.find(hello->me.from);
+        if (link != shared->links.end()) {
+          self->delegate(link->second, std::move(message));
+          return;
+        }
+        messages::frame answer;
+        answer.body = messages::refusal{
+            hello->epoch, static_cast<std::uint8_t>(errc::invalid_configuration),
+            fmt::format("{} refuses {}: the cluster file here names no such node", shared->routes.where().here(),
+                        hello->me.from)};
+        if (const auto sender = caf::actor_cast<caf::actor>(self->current_sender())) {
+          self->send(sender, messages::wire{encode(answer)});
+        }
+      },
+  };
+}
+
+} // namespace continuo::actors

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "actors/core.hpp"
+#include "engine/link.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace continuo::actors {
+
+struct link_state {
+  std::unique_ptr<engine::link> machine;
+  std::string peer;
+  std::uint32_t number = 0; ///< its place among the node's links, from 1
+  caf::actor other;         ///< the peer's link, or its gate before it has answered; null while there is no connection
+  bool flush_sent = false;
+  bool dial_sent = false;  ///< a dial is due, or the connector is at work
+  bool is_open = false;    ///< the node takes messages
+  std::uint32_t failures = 0; ///< attempts to reach the peer since it was up last
+  std::uint64_t random = 0;
+  std::string said; ///< the trouble that was logged last: the same is not said twice
+
+  // -- reading the outboxes -------------------------------------------------------------
+  bool scanning = false;
+  bool scan_sent = false;
+  std::string cursor;           ///< the last key that was read
+  std::uint64_t offer_from = 0; ///< the first revision that is offered; 0: all, and senders are asked as well
+
+  // -- signs of life ---------------------------------------------------------------------
+  std::int64_t heard_ns = 0; ///< boot time
+  std::int64_t spoke_ns = 0;
+  std::int64_t dialed_ns = 0;
+  static inline const char* name = "continuo.link";
+};
+
+/// The actor that speaks to one peer: a shell around `engine::link`. What the journal releases for instances on the peer
+/// comes here; what the peer sends goes from here to the instances. It holds messages only while the peer is up: all
+/// else stands in the records, and is read from there when the peer comes back.
+caf::behavior link_actor(caf::stateful_actor<link_state>* self, std::shared_ptr<core> shared, std::string peer);
+
+/// The one actor of a node that peers can address before they know any other: it hands a hello to the link of the node
+/// that says it.
+caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> shared);
+
+/// What is known of a peer, as the store has it.
+result<std::optional<messages::known_peer>> read_known_peer(const journal::store& from, const std::string& peer);
+
+} // namespace continuo::actors

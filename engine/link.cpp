@@ -1,0 +1,439 @@
+#include "engine/link.hpp"
+
+#include "engine/correspondence.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+
+namespace continuo::engine {
+
+namespace {
+
+constexpr std::array edges{"dial",    "welcome", "accept",   "refuse", "refused", "amnesia",
+                           "take",    "repeated", "gap",      "stale"};
+
+constexpr std::size_t bytes_a_unit = 4'096;
+
+std::size_t bytes_of(const messages::batch_item& item) {
+  const auto* message = std::get_if<envelope>(&item);
+  return 128 + (message != nullptr ? message->payload.size() + message->type.size() : 0);
+}
+
+template <class Body>
+messages::frame framed(Body&& body) {
+  messages::frame made;
+  made.body = std::forward<Body>(body);
+  return made;
+}
+
+} // namespace
+
+std::span<const char* const> link_edges() {
+  return edges;
+}
+
+std::uint64_t units_of(const envelope& message) {
+  return 1 + message.payload.size() / bytes_a_unit;
+}
+
+link::link(link_settings settings, std::optional<messages::known_peer> known)
+    : settings_(std::move(settings)), known_(std::move(known)) {}
+
+// -- the connection ------------------------------------------------------------------------
+
+link_effects link::dial(const messages::position& at) {
+  lost();
+  link_effects out;
+  out.edge = "dial";
+  phase_ = phase::greeting;
+  epoch_ = {settings_.starts, ++connections_};
+  out.frames.push_back(framed(messages::hello{epoch_, greet(at)}));
+  return out;
+}
+
+void link::lost() {
+  phase_ = phase::down;
+  queue_.clear();
+  ready_.clear();
+  dropped_ = 0;
+  used_ = answered_ = allowed_ = 0;
+}
+
+link_effects link::receive(messages::frame&& frame, const messages::position& at) {
+  if (auto* hello = std::get_if<messages::hello>(&frame.body)) {
+    return on_hello(std::move(*hello), at);
+  }
+  if (auto* welcome = std::get_if<messages::welcome>(&frame.body)) {
+    return on_welcome(std::move(*welcome), at);
+  }
+  if (auto* refusal = std::get_if<messages::refusal>(&frame.body)) {
+    return on_refusal(std::move(*refusal));
+  }
+  return on_batch(std::move(std::get<messages::batch>(frame.body)));
+}
+
+messages::greeting link::greet(const messages::position& at) const {
+  messages::greeting me;
+  me.cluster = settings_.cluster;
+  me.from = settings_.here;
+  me.to = settings_.peer;
+  me.version = settings_.version;
+  me.store = settings_.store;
+  me.replaces = settings_.replaces;
+  me.placement = settings_.placement;
+  me.hosts = settings_.hosts;
+  me.at = at;
+  me.yours = known_;
+  return me;
+}
+
+/// Why this peer cannot be spoken to. The sentence is read on both sides.
+std::optional<error> link::objection(const messages::greeting& peer) const {
+  const auto say = [&](errc code, std::string what) {
+    return std::optional{error{code, fmt::format("{} refuses {}: {}", settings_.here, peer.from, what)}};
+  };
+  if (peer.protocol != messages::protocol_version) {
+    return say(errc::newer_version, fmt::format("it speaks protocol {}, this node {}: run the same version on all nodes",
+                                                peer.protocol, messages::protocol_version));
+  }
+  if (peer.cluster != settings_.cluster) {
+    return say(errc::invalid_configuration,
+               fmt::format("it belongs to the cluster \"{}\", this node to \"{}\"", peer.cluster, settings_.cluster));
+  }
+  if (peer.to != settings_.here || peer.from != settings_.peer) {
+    return say(errc::invalid_configuration,
+               fmt::format("it is \"{}\" and asks for \"{}\", where \"{}\" was to ask for \"{}\": an address in the "
+                           "cluster file belongs to another node",
+                           peer.from, peer.to, settings_.peer, settings_.here));
+  }
+  if (peer.placement != settings_.placement) {
+    return say(errc::invalid_configuration,
+               "its cluster file places sagas or services on other nodes: all nodes need the same file");
+  }
+  if (known_ && peer.store != known_->store && peer.replaces != known_->store) {
+    return say(errc::identity,
+               fmt::format("the store behind this name was {:016x} and is {:016x} now: its data directory was wiped or "
+                           "exchanged, or another node holds the name. Restore its data; if it is lost for good, "
+                           "accept that with `continuo journal restore --accept-loss`",
+                           known_->store, peer.store));
+  }
+  return std::nullopt;
+}
+
+/// Whether the peer knows more of this store than it holds: then acknowledged data was lost, and ids would be used
+/// twice.
+std::optional<error> link::own_loss(const messages::greeting& peer, const messages::position& at) const {
+  if (!peer.yours) {
+    return std::nullopt;
+  }
+  const auto& seen = *peer.yours;
+  const auto say = [&](std::string what) {
+    return std::optional{error{
+        errc::identity,
+        fmt::format("{} knows more of this node's journal than the journal holds: {}. Nothing was sent or changed. "
+                    "Restore the newest copy; if what is missing is lost for good, accept that with "
+                    "`continuo journal restore --accept-loss`",
+                    peer.from, what)}};
+  };
+  if (seen.store != settings_.store) {
+    return seen.store == settings_.replaces
+               ? std::nullopt
+               : say(fmt::format("it knows the store {:016x}, this one is {:016x}", seen.store, settings_.store));
+  }
+  if (seen.furthest.incarnation == 0) {
+    return std::nullopt;
+  }
+  const auto life = std::find_if(settings_.lives.begin(), settings_.lives.end(), [&](const incarnation& one) {
+    return one.number == seen.furthest.incarnation;
+  });
+  if (life == settings_.lives.end()) {
+    return say("it has seen a start of it that this copy knows nothing of");
+  }
+  const auto next = std::next(life);
+  const auto end = next == settings_.lives.end() ? at.revision : next->first - 1;
+  if (seen.furthest.revision > end) {
+    return say(fmt::format("it has seen put {}, and this copy ends at {}", seen.furthest.revision, end));
+  }
+  return std::nullopt;
+}
+
+void link::learn(const messages::greeting& peer, link_effects& out) {
+  const messages::known_peer now{peer.store, peer.at};
+  peer_version_ = peer.version;
+  if (!known_ || !(*known_ == now)) {
+    known_ = now;
+    out.learned = now;
+  }
+}
+
+void link::begin(messages::epoch_id epoch, link_effects& out) {
+  lost();
+  epoch_ = epoch;
+  phase_ = phase::up;
+  ++token_;
+  sent_ = received_ = taken_ = announced_ = 0;
+  out.began = true;
+}
+
+link_effects link::on_hello(messages::hello&& frame, const messages::position& at) {
+  link_effects out;
+  const auto refuse = [&](const error& why) {
+    out.edge = "refuse";
+    out.refused = why;
+    out.frames.push_back(
+        framed(messages::refusal{frame.epoch, static_cast<std::uint8_t>(why.code), why.message}));
+    return std::move(out);
+  };
+  if (auto lost = own_loss(frame.me, at); lost && frame.me.cluster == settings_.cluster) {
+    out.edge = "amnesia";
+    this->lost();
+    out.fatal = std::move(lost);
+    return out;
+  }
+  if (auto why = objection(frame.me)) {
+    return refuse(*why);
+  }
+  if (dials()) {
+    return refuse({errc::invalid_configuration,
+                   fmt::format("{} refuses {}: the node of the lower name dials", settings_.here, frame.me.from)});
+  }
+  if (frame.epoch <= newest_) {
+    return refuse({errc::conflict, fmt::format("{} refuses {}: a newer connection of it was accepted already",
+                                               settings_.here, frame.me.from)});
+  }
+  out.edge = "accept";
+  newest_ = frame.epoch;
+  out.frames.push_back(framed(messages::welcome{frame.epoch, greet(at)}));
+  learn(frame.me, out);
+  begin(frame.epoch, out);
+  return out;
+}
+
+link_effects link::on_welcome(messages::welcome&& frame, const messages::position& at) {
+  link_effects out;
+  if (phase_ != phase::greeting || frame.epoch != epoch_) {
+    out.edge = "stale";
+    return out;
+  }
+  if (auto lost = own_loss(frame.me, at)) {
+    out.edge = "amnesia";
+    this->lost();
+    out.fatal = std::move(lost);
+    return out;
+  }
+  if (auto why = objection(frame.me)) {
+    out.edge = "refuse";
+    out.refused = why;
+    out.broke = true;
+    out.frames.push_back(
+        framed(messages::refusal{frame.epoch, static_cast<std::uint8_t>(why->code), why->message}));
+    lost();
+    return out;
+  }
+  out.edge = "welcome";
+  learn(frame.me, out);
+  begin(frame.epoch, out);
+  return out;
+}
+
+link_effects link::on_refusal(messages::refusal&& frame) {
+  link_effects out;
+  if (phase_ == phase::down || frame.epoch != epoch_) {
+    out.edge = "stale";
+    return out;
+  }
+  out.edge = "refused";
+  const error why{static_cast<errc>(frame.code), std::move(frame.reason)};
+  if (why.code == errc::identity && phase_ == phase::greeting) {
+    out.edge = "amnesia"; // the peer knows another store under this node's name
+    out.fatal = why;
+  }
+  out.refused = why;
+  out.broke = true;
+  lost();
+  return out;
+}
+
+link_effects link::on_batch(messages::batch&& frame) {
+  link_effects out;
+  if (phase_ != phase::up || frame.epoch != epoch_) {
+    out.edge = "stale";
+    return out;
+  }
+  if (frame.number <= received_) {
+    out.edge = "repeated";
+    return out;
+  }
+  if (frame.number != received_ + 1) {
+    out.edge = "gap";
+    out.broke = true;
+    const error why{errc::unavailable, fmt::format("{} misses batch {} of {}: the connection begins anew",
+                                                   settings_.here, received_ + 1, settings_.peer)};
+    out.frames.push_back(
+        framed(messages::refusal{frame.epoch, static_cast<std::uint8_t>(why.code), why.message}));
+    lost();
+    return out;
+  }
+  out.edge = "take";
+  received_ = frame.number;
+  if (frame.credit > allowed_) {
+    allowed_ = frame.credit;
+    answered_ = allowed_ > settings_.window ? allowed_ - settings_.window : 0;
+  }
+  if (known_ && !(known_->furthest == frame.at)) {
+    known_->furthest = frame.at;
+    out.learned = known_;
+  }
+  out.arrived = std::move(frame.items);
+  return out;
+}
+
+// -- to the peer -------------------------------------------------------------------------------
+
+void link::send(envelope&& message) {
+  if (!is_up()) {
+    return;
+  }
+  const auto withdraws = message.kind == message_kind::withdrawal;
+  if (queue_.empty() && (withdraws || used_ < allowed_)) {
+    if (!withdraws) {
+      used_ += units_of(message);
+    }
+    ready_.emplace_back(std::move(message));
+    return;
+  }
+  queue({holder_of(message), withdraws ? message.in_reply_to : message.id, withdraws});
+}
+
+void link::send(messages::receipt&& receipt) {
+  if (is_up()) {
+    ready_.emplace_back(std::move(receipt));
+  }
+}
+
+void link::send(messages::call_for&& call) {
+  if (is_up()) {
+    ready_.emplace_back(std::move(call));
+  }
+}
+
+void link::offer(waiting_message&& message) {
+  if (is_up()) {
+    queue(std::move(message));
+  }
+}
+
+void link::queue(waiting_message&& message) {
+  if (queue_.size() < settings_.queue_max) {
+    queue_.push_back(std::move(message));
+  } else if (dropped_ == 0 || message.id.revision < dropped_) {
+    dropped_ = message.id.revision;
+  }
+}
+
+std::uint64_t link::take_dropped() {
+  return std::exchange(dropped_, 0);
+}
+
+bool link::has_work() const {
+  if (!is_up()) {
+    return false;
+  }
+  const auto credit = is_open_ ? taken_ + settings_.window : 0;
+  return !ready_.empty() || (!queue_.empty() && used_ < allowed_) || credit >= announced_ + settings_.window / 4;
+}
+
+messages::batch link::next_batch(const messages::position& at) {
+  messages::batch made;
+  made.epoch = epoch_;
+  made.number = ++sent_;
+  made.at = at;
+  announced_ = is_open_ ? taken_ + settings_.window : 0;
+  made.credit = announced_;
+  return made;
+}
+
+std::vector<messages::frame>
+link::flush(const messages::position& at,
+            const std::function<std::optional<envelope>(const waiting_message&)>& lookup, bool shows_life,
+            std::size_t lookups_max) {
+  std::vector<messages::frame> frames;
+  if (!is_up()) {
+    return frames;
+  }
+  const auto cut = [&] {
+    auto made = next_batch(at);
+    std::size_t bytes = 0;
+    std::size_t count = 0;
+    for (const auto& item : ready_) {
+      if (count == settings_.batch_items_max || (count > 0 && bytes + bytes_of(item) > settings_.batch_bytes_max)) {
+        break;
+      }
+      bytes += bytes_of(item);
+      ++count;
+    }
+    const auto end = ready_.begin() + static_cast<std::ptrdiff_t>(count);
+    made.items.assign(std::make_move_iterator(ready_.begin()), std::make_move_iterator(end));
+    ready_.erase(ready_.begin(), end);
+    frames.push_back(framed(std::move(made)));
+  };
+  for (std::size_t looked = 0; looked < lookups_max && !queue_.empty() && used_ < allowed_; ++looked) {
+    const auto next = std::move(queue_.front());
+    queue_.pop_front();
+    if (auto message = lookup(next)) {
+      if (!next.withdrawal) {
+        used_ += units_of(*message);
+      }
+      ready_.emplace_back(std::move(*message));
+    }
+  }
+  const auto credit = is_open_ ? taken_ + settings_.window : 0;
+  if (ready_.empty() && (shows_life || credit >= announced_ + settings_.window / 4)) {
+    cut();
+  }
+  while (!ready_.empty()) {
+    cut();
+  }
+  return frames;
+}
+
+// -- credit --------------------------------------------------------------------------------------
+
+void link::taken(std::uint32_t token, std::uint64_t units) {
+  if (is_up() && token == token_) {
+    taken_ += units;
+  }
+}
+
+// -- records -----------------------------------------------------------------------------------------
+
+std::vector<envelope> unacknowledged(record& of) {
+  transition found;
+  correspondence{of}.resend(found, nullptr);
+  auto all = std::move(found.sent);
+  std::move(found.released.begin(), found.released.end(), std::back_inserter(all));
+  // A withdrawal has no id of its own: it stays behind its command.
+  const auto place = [](const envelope& message) { return message.id ? message.id : message.in_reply_to; };
+  std::stable_sort(all.begin(), all.end(),
+                   [&](const envelope& a, const envelope& b) { return place(a) < place(b); });
+  if (of.kind == record_kind::command) {
+    for (auto& message : all) {
+      if (message.in_reply_to) {
+        message.from.key.clear();
+      }
+    }
+  }
+  return all;
+}
+
+instance_id holder_of(const envelope& message) {
+  if (message.from.key.empty()) {
+    return {message.from.type, to_string(message.in_reply_to)};
+  }
+  return message.from;
+}
+
+} // namespace continuo::engine

@@ -1,0 +1,194 @@
+#pragma once
+
+#include "engine/record.hpp"
+#include "messages/frames.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+// The state machine of one node's side of the link to one peer. The node of the lower name dials.
+//
+//   edge        from             input                                  to
+//   dial        any              the connector has reached the peer     greeting    (dialer)
+//   welcome     greeting         welcome of this epoch, checked         up          (dialer)
+//   accept      any              hello, newer than any before, checked  up          (acceptor)
+//   refuse      any              hello that the check refuses           the same    (acceptor)
+//   refused     greeting, up     refusal of this epoch                  down
+//   amnesia     any              the peer knows more of this store      down; the node must stop
+//   take        up               next batch of this epoch               up
+//   repeated    up               batch that was taken before            up
+//   gap         up               batch behind a missing one             down
+//   stale       any              batch or welcome of another epoch      the same
+//   lost        any              the connection is gone                 down
+//
+// Nothing is remembered from one epoch to the next but what is durable: the outboxes hold what was not acknowledged, and
+// are read again when a new epoch is up. So a link that is down holds no messages at all.
+namespace continuo::engine {
+
+std::span<const char* const> link_edges();
+
+/// One start of a store: revisions from `first` on are its.
+struct incarnation {
+  std::uint64_t number = 0; ///< random
+  std::uint64_t first = 0;
+
+  CONTINUO_FIELDS(incarnation, number, first)
+};
+
+struct link_settings {
+  std::string cluster;
+  std::string here;
+  std::string peer;
+  std::string version; ///< of the program, for people
+  std::uint64_t placement = 0;
+  std::vector<std::string> hosts;
+  std::uint64_t store = 0;
+  std::uint64_t replaces = 0;     ///< the store that this one stands for since an operator accepted its loss
+  std::uint64_t starts = 1;       ///< how often the store was started, durably, this start included
+  std::vector<incarnation> lives; ///< of the store, oldest first; the last one is this life
+
+  // -- bounds ----------------------------------------------------------------------
+  std::uint64_t window = 4'096;        ///< units that the peer may have sent and that are not taken here
+  std::size_t queue_max = 20'000;      ///< messages that wait for credit; what comes beyond is read again later
+  std::size_t queue_low = 2'000;       ///< below this more is read from the outboxes
+  std::size_t batch_items_max = 256;   ///< in one frame
+  std::size_t batch_bytes_max = 262'144; ///< in one frame, roughly; a single message may be larger
+};
+
+/// What a message costs of the receiver's credit.
+std::uint64_t units_of(const envelope& message);
+
+/// A message that waits for credit: only its name, since the record of its sender has the rest.
+struct waiting_message {
+  instance_id of; ///< the instance in whose record it stands
+  message_id id;  ///< of a withdrawal: the command's
+  bool withdrawal = false;
+};
+
+/// What came out of one input.
+struct link_effects {
+  const char* edge = "";
+  std::vector<messages::frame> frames;        ///< to the peer, in order
+  std::optional<messages::known_peer> learned; ///< to the journal, before anything of `arrived` moves
+  std::vector<messages::batch_item> arrived;  ///< from the peer, in order
+  bool began = false;                         ///< an epoch is up: the outboxes must be offered from the beginning
+  bool broke = false;                         ///< the epoch is over: the dialer dials again
+  std::optional<error> refused;               ///< why one side refuses the other
+  std::optional<error> fatal;                 ///< `errc::identity`: the node must stop before it uses an id twice
+};
+
+/// One side of a link, without a transport, a clock or a store. Not thread-safe: it belongs to the link actor.
+class link {
+public:
+  link(link_settings settings, std::optional<messages::known_peer> known);
+
+  // -- the connection -----------------------------------------------------------------
+  /// Begins a new epoch with a hello. @pre the node dials
+  link_effects dial(const messages::position& at);
+
+  /// A frame has come. `at` is the durable position of this node.
+  link_effects receive(messages::frame&& frame, const messages::position& at);
+
+  /// The connection is gone, or is given up.
+  void lost();
+
+  // -- to the peer ----------------------------------------------------------------------
+  /// A message that has just become durable. Dropped while the link is not up: its record holds it.
+  void send(envelope&& message);
+  void send(messages::receipt&& receipt);
+  void send(messages::call_for&& call);
+
+  /// A message found in an outbox.
+  void offer(waiting_message&& message);
+
+  /// Builds batches of what waits, as far as the credit goes; at most `lookups_max` messages are looked up. `lookup`
+  /// gives the message as durable state has it now, or nothing where it is not owed any more. With `shows_life` there is
+  /// at least one batch.
+  std::vector<messages::frame> flush(const messages::position& at,
+                                     const std::function<std::optional<envelope>(const waiting_message&)>& lookup,
+                                     bool shows_life = false, std::size_t lookups_max = 1'000);
+
+  // -- credit ------------------------------------------------------------------------------
+  /// The node takes messages from here on.
+  void open() { is_open_ = true; }
+
+  /// A message of the epoch `token` is handled, put off or dropped, and that is durable.
+  void taken(std::uint32_t token, std::uint64_t units);
+
+  // -- queries ------------------------------------------------------------------------------
+  bool is_up() const { return phase_ == phase::up; }
+  bool dials() const { return settings_.here < settings_.peer; }
+  const std::string& peer() const { return settings_.peer; }
+
+  /// Counts the epochs that were up in this life; what is taken names it.
+  std::uint32_t token() const { return token_; }
+
+  /// Whether `flush` has something to do.
+  bool has_work() const;
+
+  /// Whether more may be read from the outboxes.
+  bool wants_offers() const { return is_up() && allowed_ > 0 && queue_.size() < settings_.queue_low; }
+
+  /// The first revision of which something was dropped for want of room, since the outboxes were offered last; 0: none.
+  /// The outboxes must be offered again from there.
+  std::uint64_t take_dropped();
+
+  std::size_t waiting() const { return queue_.size() + ready_.size(); }
+  std::uint64_t unanswered_units() const { return used_ > answered_ ? used_ - answered_ : 0; }
+  const std::optional<messages::known_peer>& known() const { return known_; }
+  const std::string& peer_version() const { return peer_version_; }
+
+private:
+  enum class phase : std::uint8_t { down, greeting, up };
+
+  link_effects on_hello(messages::hello&& frame, const messages::position& at);
+  link_effects on_welcome(messages::welcome&& frame, const messages::position& at);
+  link_effects on_refusal(messages::refusal&& frame);
+  link_effects on_batch(messages::batch&& frame);
+  messages::greeting greet(const messages::position& at) const;
+  std::optional<error> objection(const messages::greeting& peer) const;
+  std::optional<error> own_loss(const messages::greeting& peer, const messages::position& at) const;
+  void learn(const messages::greeting& peer, link_effects& out);
+  void begin(messages::epoch_id epoch, link_effects& out);
+  void queue(waiting_message&& message);
+  messages::batch next_batch(const messages::position& at);
+
+  link_settings settings_;
+  std::optional<messages::known_peer> known_;
+  std::string peer_version_;
+
+  phase phase_ = phase::down;
+  messages::epoch_id epoch_;
+  messages::epoch_id newest_; ///< the highest that was ever accepted
+  std::uint64_t connections_ = 0;
+  std::uint32_t token_ = 0;
+
+  // Of this epoch.
+  std::uint64_t sent_ = 0;      ///< batches
+  std::uint64_t received_ = 0;  ///< batches
+  std::uint64_t used_ = 0;      ///< units sent
+  std::uint64_t allowed_ = 0;   ///< units that the peer lets us send
+  std::uint64_t answered_ = 0;  ///< units of ours that the peer has taken, as its credit tells
+  std::uint64_t taken_ = 0;     ///< units of the peer
+  std::uint64_t announced_ = 0; ///< the credit that was given last
+  bool is_open_ = false;        // of the node, not of the epoch
+
+  std::deque<waiting_message> queue_;          // waits for credit
+  std::vector<messages::batch_item> ready_;    // goes with the next batch
+  std::uint64_t dropped_ = 0;
+};
+
+/// Everything that a record has not seen acknowledged, in the order in which it was sent, as messages. Of a command in
+/// execution: its reply comes from the service, not from the execution.
+std::vector<envelope> unacknowledged(record& of);
+
+/// The instance in whose record a message stands.
+instance_id holder_of(const envelope& message);
+
+} // namespace continuo::engine

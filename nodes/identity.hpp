@@ -1,0 +1,55 @@
+#pragma once
+
+#include "engine/link.hpp"
+#include "engine/placement.hpp"
+#include "journal/store.hpp"
+
+#include <continuo/cluster.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace continuo::nodes {
+
+/// The cluster that a data directory belongs to, as it stands in its store: what lives here rests on it.
+struct cluster_mark {
+  std::string cluster;
+  std::string node;
+  std::vector<std::string> nodes;
+  std::map<std::string, std::vector<std::string>> hosts; ///< the nodes of each saga and service
+
+  CONTINUO_FIELDS(cluster_mark, cluster, node, nodes, hosts)
+};
+
+/// Who a store is, across its lives.
+struct identity {
+  std::uint64_t store = 0;
+  std::uint64_t replaces = 0; ///< the store whose loss an operator has accepted; 0: none
+  std::uint64_t starts = 0;   ///< this one included; 0 where the node stands alone
+  std::uint64_t last_revision = 0;
+  std::vector<engine::incarnation> lives;
+};
+
+/// Reads who the store is, and writes down that a new life begins: returns after the sync. `draw` gives random numbers
+/// that are not 0. A store of another cluster or node, of a node that stood alone, or with instances that `where` would
+/// move is `errc::invalid_configuration`; nothing is written then.
+result<identity> begin_life(journal::store& store, const engine::placement& where, const cluster_config& cluster,
+                            const std::function<std::uint64_t()>& draw, std::uint64_t new_store);
+
+/// Gives the store a new id, which peers accept once in place of the old one: the way out when acknowledged data is
+/// lost for good. Returns after the sync. @pre no node has the store open
+result<void> accept_loss(journal::store& store, std::uint64_t new_store);
+
+/// The nodes of everything that the cluster hosts. `errc::invalid_configuration` where the node is not in its cluster,
+/// a node hosts what is not in `offered`, or an unencrypted cluster has an address that is not loopback.
+result<engine::placement> place(const cluster_config& cluster, const std::string& here,
+                                const std::function<bool(std::string_view name)>& is_offered);
+
+/// Whether only this machine can reach the address: 127.0.0.0/8, ::1 or `localhost`.
+bool is_loopback(const std::string& host);
+
+} // namespace continuo::nodes

@@ -1,0 +1,59 @@
+#include "nodes/probe.hpp"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <netdb.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace continuo::nodes {
+
+namespace {
+
+/// Tries one address; 0, or the system's error number.
+int try_address(const addrinfo& address, std::chrono::milliseconds time) {
+  const int file = ::socket(address.ai_family, address.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (file < 0) {
+    return errno;
+  }
+  int problem = ::connect(file, address.ai_addr, address.ai_addrlen) == 0 ? 0 : errno;
+  if (problem == EINPROGRESS) {
+    pollfd waits{file, POLLOUT, 0};
+    const int ready = ::poll(&waits, 1, static_cast<int>(time.count()));
+    socklen_t size = sizeof(problem);
+    if (ready <= 0) {
+      problem = ready == 0 ? ETIMEDOUT : errno;
+    } else if (::getsockopt(file, SOL_SOCKET, SO_ERROR, &problem, &size) != 0) {
+      problem = errno;
+    }
+  }
+  ::close(file);
+  return problem;
+}
+
+} // namespace
+
+result<void> probe(const std::string& host, std::uint16_t port, std::chrono::milliseconds time) {
+  addrinfo wanted{};
+  wanted.ai_family = AF_UNSPEC;
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (const int problem = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wanted, &found); problem != 0) {
+    return fail(errc::unavailable, fmt::format("{}: {}", host, ::gai_strerror(problem)));
+  }
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses{found, ::freeaddrinfo};
+  int problem = EADDRNOTAVAIL;
+  for (const auto* one = addresses.get(); one != nullptr; one = one->ai_next) {
+    problem = try_address(*one, time);
+    if (problem == 0) {
+      return {};
+    }
+  }
+  return fail(errc::unavailable, fmt::format("{}:{}: {}", host, port, std::strerror(problem)));
+}
+
+} // namespace continuo::nodes
