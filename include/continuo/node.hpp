@@ -1,6 +1,7 @@
 #pragma once
 
 #include <continuo/client.hpp>
+#include <continuo/cluster.hpp>
 #include <continuo/saga.hpp>
 #include <continuo/service.hpp>
 
@@ -10,6 +11,7 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace caf {
@@ -26,6 +28,9 @@ namespace continuo {
 struct node_config {
   /// The node's name in logs.
   std::string name = "node";
+
+  /// The cluster it belongs to; empty: it stands alone. `name` is then its name there.
+  std::optional<cluster_config> cluster;
 
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
   std::filesystem::path data;
