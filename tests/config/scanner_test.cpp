@@ -74,6 +74,14 @@ const row refused[] = {
     {"[a]\nx=[1,\ny=2\n",
      "f:2: a.x: the list is not closed, `=2` stands in line 3; write , between its parts and ] at "
      "its end"},
+    {"[a]\nx=[",
+     "f:2: a.x: the list is not closed, the file ends in line 2; write , between its parts and ] at its end"},
+    {"[a]\nx=[1,\n",
+     "f:2: a.x: the list is not closed, the file ends in line 3; write , between its parts and ] at its end"},
+    {"[a]\nx={", "f:2: a.x: the dictionary is not closed, the file ends in line 2; write , between its parts "
+                 "and } at its end"},
+    {"[a]\nx={a=1,", "f:2: a.x: the dictionary is not closed, the file ends in line 2; write , between its "
+                     "parts and } at its end"},
     {"[a]\nx=[1 2]",
      "f:2: a.x: the list is not closed, `2]` stands in line 2; write , between its parts and ] at its "
      "end"},
