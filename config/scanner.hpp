@@ -19,7 +19,8 @@ enum class entry_kind {
 /// One section, dictionary or value of a configuration file.
 struct entry {
   /// Section, key and the keys of dictionaries around it, with dots between:
-  /// `nodes.payment.environment.HOME`. What stands in a list has its place behind: `nodes.payment.hosts[0]`.
+  /// `nodes.payment.environment.HOME`. A dictionary in a list has its place behind: `a.list[0].key`. Other
+  /// parts of a list are no entries, but stand in the text of the list.
   std::string path;
   entry_kind kind = entry_kind::value;
   std::string text;  ///< of a value: as it stands in the file, lists with their brackets; else empty
