@@ -1,0 +1,559 @@
+#define CAF_SUITE config_cluster_file
+
+#include <caf/test/dsl.hpp>
+
+#include "config/cluster_file.hpp"
+#include "config/known_keys.hpp"
+#include "tests/config/caf_view.hpp"
+
+#include <caf/atom.hpp>
+
+#include <algorithm>
+#include <fstream>
+
+using namespace continuo;
+using namespace continuo::config;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::filesystem::path place = "/etc/shop/continuo.conf";
+const std::filesystem::path sample =
+    std::filesystem::path{CONTINUO_TESTS_DIR}.parent_path() / "config/continuo.conf";
+
+// Lines 1 to 5 of most texts here.
+const std::string head = "[cluster]\nname=\"shop\"\n";
+const std::string node_a = "[nodes.a]\naddress=\"127.0.0.1:4701\"\nhosts=[\"x\"]\n";
+
+/// `line` is line 3.
+std::string in_cluster(const std::string& line) {
+  return head + line + "\n" + node_a;
+}
+
+/// `line` is line 6.
+std::string in_node(const std::string& line) {
+  return head + node_a + line + "\n";
+}
+
+/// `line` is line 7, below a section in line 6.
+std::string in_section(const std::string& section, const std::string& line) {
+  return head + node_a + "[" + section + "]\n" + line + "\n";
+}
+
+std::string with_address(const std::string& address) {
+  return head + "[nodes.a]\naddress=" + address + "\nhosts=[\"x\"]\n";
+}
+
+std::string with_hosts(const std::string& hosts) {
+  return head + "[nodes.a]\naddress=\"127.0.0.1:4701\"\nhosts=" + hosts + "\n";
+}
+
+/// A second node, from line 6.
+std::string with_second(const std::string& address, const std::string& more = {}) {
+  return head + node_a + "[nodes.b]\naddress=" + address + "\nhosts=[\"x\"]\n" + more;
+}
+
+struct row {
+  std::string text;
+  unsigned line;
+  std::string key;
+  std::string fragment; // of the sentence behind the key
+};
+
+const row broken[] = {
+    // what is missing
+    {node_a, 1, "cluster.name", "the cluster has no name; write name=\"...\" in [cluster]"},
+    {";\n[cluster]\n" + node_a, 2, "cluster.name", "has no name"},
+    {head, 1, "nodes", "there is no node; write a section [nodes.NAME]"},
+    {head + "[nodes]\n", 3, "nodes", "there is no node"},
+    {head + "[nodes.a]\nhosts=[\"x\"]\n", 3, "nodes.a.address", "no address; write address=\"HOST:PORT\""},
+    {head + "[nodes.a]\naddress=\"127.0.0.1:1\"\n", 3, "nodes.a.hosts", "hosts nothing; write hosts="},
+    {head + "[nodes]\na={address=\"127.0.0.1:1\"}\n", 4, "nodes.a.hosts", "hosts nothing"},
+    // what there is not
+    {in_cluster("hartbeat=1s"), 3, "cluster.hartbeat", "did you mean cluster.heartbeat?"},
+    {in_cluster("shards=4"), 3, "cluster.shards", "did you mean node.shards?"},
+    {in_cluster("colour=4"), 3, "cluster.colour", "there is no such key; remove it"},
+    {in_cluster("colour={red=1}"), 3, "cluster.colour", "there is no such key; remove it"},
+    {in_node("host=[\"y\"]"), 6, "nodes.a.host", "did you mean nodes.a.hosts?"},
+    {in_node("enviroment={A=\"1\"}"), 6, "nodes.a.enviroment", "did you mean nodes.a.environment?"},
+    {in_node("heartbeat=1s"), 6, "nodes.a.heartbeat", "did you mean cluster.heartbeat?"},
+    {in_section("node", "in-flite=5"), 7, "node.in-flite", "did you mean node.in-flight?"},
+    {in_section("node", "address=\"a:1\""), 7, "node.address", "did you mean nodes.NAME.address?"},
+    {in_section("clutser", "name=\"x\""), 6, "clutser", "did you mean [cluster]?"},
+    {in_section("node.b", "shards=1"), 6, "node.b", "did you mean [nodes.NAME]?"},
+    {in_section("database", "x=1"), 6, "database", "the sections are [cluster]"},
+    {in_section("cluster.more", "x=1"), 6, "cluster.more",
+     "there is no such section; did you mean [cluster]?"},
+    {in_section("nodes", "b=1"), 7, "nodes.b", "it is a node; write a section [nodes.b]"},
+    {in_section("scheduler", "max-thread=1"), 7, "scheduler.max-thread",
+     "did you mean scheduler.max-threads?"},
+    // wrong types
+    {"[cluster]\nname=5\n" + node_a, 2, "cluster.name", "it is 5, not a string; write it in \"\""},
+    {"[cluster]\nname=shop\n" + node_a, 2, "cluster.name", "it is shop, not a string"},
+    {"[cluster]\nname=\"\"\n" + node_a, 2, "cluster.name", "empty string"},
+    {"[cluster]\nname=\"my shop\"\n" + node_a, 2, "cluster.name", "letters, digits, - and _"},
+    {"[cluster]\nname=\"" + std::string(65, 'x') + "\"\n" + node_a, 2, "cluster.name", "up to 64 letters"},
+    {in_cluster("program={a=\"b\"}"), 3, "cluster.program",
+     "it is a dictionary or section; write a single value"},
+    {in_section("cluster.data", "x=1"), 6, "cluster.data", "it is a dictionary or section"},
+    {in_cluster("arguments=\"-x\""), 3, "cluster.arguments",
+     "it is \"-x\", not a list of strings; write [\"...\""},
+    {in_cluster("arguments=[\"a\",5]"), 3, "cluster.arguments", "it has 5 in its list"},
+    {in_cluster("arguments=[{a=1}]"), 3, "cluster.arguments", "in its list; write strings"},
+    {in_cluster("arguments=[a]"), 3, "cluster.arguments", "not a list of strings"},
+    {in_cluster("data=\"\""), 3, "cluster.data", "empty string"},
+    {in_cluster("tls=true"), 3, "cluster.tls", "it is true; write \"on\" or \"off\""},
+    {in_cluster("tls=\"no\""), 3, "cluster.tls", "it is \"no\"; write \"on\" or \"off\""},
+    {in_section("node", "history=\"yes\""), 7, "node.history", "write true or false"},
+    {in_section("node", "history=1"), 7, "node.history", "it is 1; write true or false"},
+    {in_section("node", "log-level=\"loud\""), 7, "node.log-level", "write \"trace\", \"debug\", "},
+    {in_node("environment=\"A=1\""), 6, "nodes.a.environment", "no dictionary; write {NAME=\"value\""},
+    {in_node("environment={A=1}"), 6, "nodes.a.environment.A", "it is 1, not a string"},
+    {in_node("environment={\nB=\"1\"\nA-B=\"1\"}"), 8, "nodes.a.environment.A-B", "no name of a variable"},
+    {in_node("environment={1A=\"1\"}"), 6, "nodes.a.environment.1A", "no name of a variable"},
+    // numbers
+    {in_section("node", "shards=0"), 7, "node.shards", "it is 0; write a whole number from 1 to 1024"},
+    {in_section("node", "shards=-1"), 7, "node.shards", "it is -1; write a whole number from 1"},
+    {in_section("node", "shards=1025"), 7, "node.shards", "from 1 to 1024"},
+    {in_section("node", "shards=1.5"), 7, "node.shards", "it is 1.5, not a whole number"},
+    {in_section("node", "shards=\"4\""), 7, "node.shards", "it is \"4\", not a whole number"},
+    {in_section("node", "shards=010"), 7, "node.shards", "which is read as 8; write it without a 0 in front"},
+    {in_section("node", "in-flight=5000000000"), 7, "node.in-flight", "from 1 to 100000000"},
+    {in_section("node", "in-flight=99999999999999999999"), 7, "node.in-flight", "not a whole number"},
+    {in_node("handler-attempts=0"), 6, "nodes.a.handler-attempts", "from 1 to 1000"},
+    {in_section("scheduler", "max-threads=\"two\""), 7, "scheduler.max-threads", "not a whole number"},
+    // durations
+    {in_cluster("heartbeat=1"), 3, "cluster.heartbeat", "it is 1, without a unit; write 1s or 1ms"},
+    {in_cluster("heartbeat=\"1s\""), 3, "cluster.heartbeat",
+     "it is \"1s\", not a duration; write a whole number and"},
+    {in_cluster("heartbeat=10d"), 3, "cluster.heartbeat", "it is 10d, not a duration"},
+    {in_cluster("heartbeat=1.5s"), 3, "cluster.heartbeat", "it is 1.5s, not a duration"},
+    {in_cluster("heartbeat=0s"), 3, "cluster.heartbeat", "it is 0s; write a duration from 1s to 1h"},
+    {in_cluster("heartbeat=-2s"), 3, "cluster.heartbeat", "it is -2s; write a duration from 1s to 1h"},
+    {in_cluster("heartbeat=999ms"), 3, "cluster.heartbeat", "from 1s to 1h"},
+    {in_cluster("heartbeat=9999999h"), 3, "cluster.heartbeat", "it is 9999999h; write a duration from"},
+    {in_cluster("silence=500ms"), 3, "cluster.silence", "from 1s to 24h"},
+    {in_cluster("silence=2s"), 3, "cluster.silence",
+     "it is 2000ms and heartbeat 1000ms; write more than twice"},
+    {in_cluster("heartbeat=2s"), 3, "cluster.silence",
+     "it is 4000ms and heartbeat 2000ms; write more than twice"},
+    {in_cluster("redial-cap=0ms"), 3, "cluster.redial-cap", "from 1ms to 1h"},
+    {in_cluster("redial-cap=1500us"), 3, "cluster.redial-cap", "write a whole number of milliseconds"},
+    {in_cluster("move-after=-1h"), 3, "cluster.move-after", "it is -1h; write a duration from 1ms"},
+    {in_section("node", "keep-ended=90min"), 7, "node.keep-ended", "write a whole number of hours"},
+    {in_section("node", "keep-ended=0h"), 7, "node.keep-ended", "from 1h"},
+    {in_section("node", "handler-delay=010ms"), 7, "node.handler-delay", "not a duration"},
+    // sizes
+    {in_section("node", "disk-reserve=64MiB"), 7, "node.disk-reserve",
+     "it is 64MiB, not a size; write bytes, or a "},
+    {in_section("node", "disk-reserve=\"64MB\""), 7, "node.disk-reserve", "with KiB, MiB or GiB"},
+    {in_section("node", "disk-reserve=\"MiB\""), 7, "node.disk-reserve", "it is \"MiB\", not a size"},
+    {in_section("node", "disk-reserve=\"99999999999GiB\""), 7, "node.disk-reserve", "not a size"},
+    {in_section("node", "disk-reserve=-1"), 7, "node.disk-reserve", "it is -1; write a size from 0"},
+    {in_section("node", "disk-reserve=\"-1MiB\""), 7, "node.disk-reserve", "write a size from 0"},
+    {in_node("store-memory=1024"), 6, "nodes.a.store-memory", "write a size from \"1MiB\" to \"1024GiB\""},
+    {in_node("store-memory=128s"), 6, "nodes.a.store-memory", "not a size"},
+    // nodes and addresses
+    {head + "[nodes." + std::string(65, 'n') + "]\naddress=\"127.0.0.1:1\"\nhosts=[\"x\"]\n", 3,
+     "nodes." + std::string(65, 'n'), "too long; write up to 64"},
+    {with_address("4701"), 4, "nodes.a.address", "it is 4701, not a string"},
+    {with_address("\"127.0.0.1\""), 4, "nodes.a.address", "has no port; write \"HOST:PORT\""},
+    {with_address("\"127.0.0.1:\""), 4, "nodes.a.address", "no port from 1 to 65535"},
+    {with_address("\"127.0.0.1:0\""), 4, "nodes.a.address", "no port from 1 to 65535"},
+    {with_address("\"127.0.0.1:65536\""), 4, "nodes.a.address", "no port from 1 to 65535"},
+    {with_address("\"127.0.0.1:-1\""), 4, "nodes.a.address", "no port from 1 to 65535"},
+    {with_address("\"127.0.0.1:4701x\""), 4, "nodes.a.address", "no port from 1 to 65535"},
+    {with_address("\":4701\""), 4, "nodes.a.address", "names no host"},
+    {with_address("\"127.0.0.256:4701\""), 4, "nodes.a.address", "names no host"},
+    {with_address("\"my host:4701\""), 4, "nodes.a.address", "names no host"},
+    {with_address("\"[::g]:4701\""), 4, "nodes.a.address", "names no host"},
+    {with_address("\"[::1]\""), 4, "nodes.a.address", "has no port"},
+    {with_address("\"::1:4701\""), 4, "nodes.a.address", "IPv6 stands in brackets"},
+    {with_address("\"0.0.0.0:4701\""), 4, "nodes.a.address", "stands for every address"},
+    {with_address("\"[::]:4701\""), 4, "nodes.a.address", "stands for every address"},
+    {with_hosts("[]"), 5, "nodes.a.hosts", "its list is empty"},
+    {with_hosts("[\"\"]"), 5, "nodes.a.hosts", "empty string in its list"},
+    {with_hosts("[\"x\", \"y\", \"x\"]"), 5, "nodes.a.hosts", "it has \"x\" twice"},
+    {with_hosts("\"x\""), 5, "nodes.a.hosts", "not a list of strings"},
+    {with_second("\"127.0.0.1:4701\""), 7, "nodes.b.address",
+     "is the address of a too; give each node a port"},
+    {with_second("\"localhost:4701\""), 7, "nodes.b.address", "is the address of a too"},
+    {with_second("\"127.0.0.1:4702\"", "data=\"data/../data/a/\"\n"), 9, "nodes.b.data",
+     "/etc/shop/data/a is the data directory of a too"},
+    {in_cluster("tls=\"off\"\n[nodes.b]\naddress=\"10.0.0.1:4701\"\nhosts=[\"x\"]"), 5, "nodes.b.address",
+     "\"10.0.0.1:4701\" is no loopback address and cluster.tls is \"off\"; write tls=\"on\""},
+    {in_cluster("tls=\"off\"\n[nodes.b]\naddress=\"shop.example:4701\"\nhosts=[\"x\"]"), 5, "nodes.b.address",
+     "no loopback address"},
+    {in_cluster("tls=\"off\"\n[nodes.b]\naddress=\"[fe80::1]:4701\"\nhosts=[\"x\"]"), 5, "nodes.b.address",
+     "no loopback address"},
+    // CAF's keys
+    {in_section("middleman", "heartbeat-interval=1s"), 7, "middleman.heartbeat-interval",
+     "CAF's key is not set here; set heartbeat in [cluster]"},
+    {in_section("middleman", "connection-timeout=1s"), 7, "middleman.connection-timeout",
+     "set silence in [cluster]"},
+    {in_section("middleman", "app-identifiers=[\"x\"]"), 7, "middleman.app-identifiers",
+     "set name in [cluster]"},
+    {in_section("middleman", "enable-automatic-connections=true"), 7,
+     "middleman.enable-automatic-connections", "nodes connect to each address"},
+    {in_section("middleman", "attach-utility-actors=true"), 7, "middleman.attach-utility-actors",
+     "not set here"},
+    {in_section("openssl", "key=\"x\""), 7, "openssl.key", "set certificates in [cluster]"},
+    {in_section("logger", "console={a=1}"), 7, "logger.console", "set log-level in [node]"},
+    {in_section("scheduler", "policy='fair'"), 7, "scheduler.policy", "write \"stealing\" or \"sharing\""},
+    // the scanner's
+    {in_cluster("name=\"other\""), 3, "cluster.name", "the key was given in line 2 already"},
+    {head + node_a + node_a, 6, "nodes.a", "the section was opened in line 3 already"},
+    {in_cluster("data=\"x"), 3, "cluster.data", "the string is not closed"},
+};
+
+std::string message_of(const std::string& text) {
+  const auto file = parse_cluster_file(text, place);
+  if (file) {
+    return "it was read";
+  }
+  CAF_CHECK(file.error().code == errc::invalid_configuration);
+  return file.error().message;
+}
+
+cluster_file read(const std::string& text) {
+  auto file = parse_cluster_file(text, place);
+  if (!file) {
+    CAF_FAIL(file.error().message);
+  }
+  return std::move(*file);
+}
+
+std::string text_of(const std::filesystem::path& file) {
+  std::ifstream stream{file, std::ios::binary};
+  return {std::istreambuf_iterator<char>{stream}, {}};
+}
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream{text};
+  for (std::string line; std::getline(stream, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const auto& line : lines) {
+    text += line + "\n";
+  }
+  return text;
+}
+
+/// The sample with the keys that are behind a `;`.
+std::string uncommented() {
+  auto lines = lines_of(text_of(sample));
+  for (auto& line : lines) {
+    if (line.size() > 1 && line[0] == ';' && line[1] != ' ') {
+      line.erase(0, 1);
+    }
+  }
+  return joined(lines);
+}
+
+/// Whatever it is: it is read, or the error has a line that there is, and CAF reads what we read.
+bool is_value_or_line(const std::string& text) {
+  const auto file = parse_cluster_file(text, "f");
+  if (file) {
+    const auto entries = scan(text, "f");
+    return entries && tests::as_scanned(*entries) == tests::as_caf_reads(text);
+  }
+  for (const auto& line : lines_of(file.error().message)) {
+    std::istringstream stream{line};
+    char f = 0;
+    char colon = 0;
+    std::size_t number = 0;
+    stream >> f >> colon >> number;
+    if (f != 'f' || colon != ':' || number == 0 || number > lines_of(text).size() + 1) {
+      return false;
+    }
+  }
+  return !file.error().message.empty();
+}
+
+} // namespace
+
+CAF_TEST(every mistake is refused with its line and its key and a way out) {
+  for (const auto& row : broken) {
+    const auto message = message_of(row.text);
+    const auto start = "/etc/shop/continuo.conf:" + std::to_string(row.line) + ": " + row.key + ": ";
+    const bool named = message.rfind(start, 0) == 0;
+    const bool alone = message.find('\n') == std::string::npos;
+    if (!named || !alone || message.find(row.fragment, start.size()) == std::string::npos) {
+      CAF_ERROR("expected " << start << "... " << row.fragment << ", found " << message);
+    }
+  }
+  CAF_CHECK_GREATER(std::size(broken), 50u);
+}
+
+CAF_TEST(all mistakes are reported in the order of their lines) {
+  CAF_CHECK_EQUAL(
+      message_of("[cluster]\nheartbeat=0s\nsilence=10\n[nodes.a]\nadress=\"127.0.0.1:1\"\nhosts=[]\n"
+                 "[nonsense]\nx=1\n"),
+      "/etc/shop/continuo.conf:1: cluster.name: the cluster has no name; write name=\"...\" in [cluster]\n"
+      "/etc/shop/continuo.conf:2: cluster.heartbeat: it is 0s; write a duration from 1s to 1h\n"
+      "/etc/shop/continuo.conf:3: cluster.silence: it is 10, without a unit; write 10s or 10ms\n"
+      "/etc/shop/continuo.conf:4: nodes.a.address: the node has no address; write "
+      "address=\"HOST:PORT\"\n"
+      "/etc/shop/continuo.conf:5: nodes.a.adress: there is no such key; did you mean nodes.a.address?\n"
+      "/etc/shop/continuo.conf:6: nodes.a.hosts: its list is empty; write the names of the sagas and "
+      "services that run there\n"
+      "/etc/shop/continuo.conf:7: nonsense: there is no such section; the sections are [cluster], [node], "
+      "[nodes.NAME] and, of CAF, [scheduler], [work-stealing] and [middleman]");
+}
+
+CAF_TEST(what is left out has the defaults of a node) {
+  const auto file = read(head + node_a);
+  CAF_CHECK_EQUAL(file.file, place);
+  cluster_config expected;
+  expected.name = "shop";
+  expected.nodes = {{"a", "127.0.0.1", 4701, {"x"}}};
+  CAF_CHECK(file.cluster == expected);
+  CAF_CHECK(file.tls);
+  CAF_CHECK_EQUAL(file.certificates, "/etc/shop/certificates");
+  CAF_CHECK(file.caf.empty());
+  CAF_REQUIRE_EQUAL(file.nodes.size(), 1u);
+  const auto& node = file.nodes[0];
+  CAF_CHECK_EQUAL(node.line, 3u);
+  CAF_CHECK_EQUAL(node.data, "/etc/shop/data/a");
+  CAF_CHECK(node.program.empty() && node.arguments.empty() && node.environment.empty());
+  CAF_CHECK(node.limits == node_limits{});
+}
+
+CAF_TEST(the limits of a file have the same defaults as those of a node) {
+  const auto config = node_config_of(read(head + node_a), "a");
+  CAF_REQUIRE(config.has_value());
+  const node_config defaults;
+  CAF_CHECK_EQUAL(config->in_flight, defaults.in_flight);
+  CAF_CHECK_EQUAL(config->instances_in_memory, defaults.instances_in_memory);
+  CAF_CHECK_EQUAL(config->shards, defaults.shards);
+  CAF_CHECK_EQUAL(config->disk_reserve, defaults.disk_reserve);
+  CAF_CHECK_EQUAL(config->store_memory, defaults.store_memory);
+  CAF_CHECK(config->keep_ended == defaults.keep_ended);
+  CAF_CHECK_EQUAL(config->history, defaults.history);
+  CAF_CHECK_EQUAL(config->handler_attempts, defaults.handler_attempts);
+  CAF_CHECK(config->handler_delay == defaults.handler_delay);
+}
+
+CAF_TEST(every key of the cluster arrives) {
+  const auto file =
+      read("[cluster]\nname=\"my_shop-2\"\nprogram=\"./bin/order-node\"\narguments=[\"-a\",\"\"]\n"
+           "data=\"/var/lib/shop/\"\ntls=\"off\"\ncertificates=\"../keys\"\nheartbeat=1500ms\n"
+           "silence=1min\nredial-cap=250ms\nmove-after=2h\n"
+           "[nodes.b]\naddress=\"LOCALHOST:1\"\nhosts=[\"x\", \"y z\"]\n"
+           "[nodes.a]\naddress=\"[::1]:65535\"\nhosts=[\"x\"]\nprogram=\"/bin/other\"\narguments=[]\n"
+           "data=\"own\"\nenvironment={A=\"1\", B_2=\"\"}\n");
+  CAF_CHECK_EQUAL(file.cluster.name, "my_shop-2");
+  CAF_CHECK(file.cluster.heartbeat == 1500ms && file.cluster.silence == 1min);
+  CAF_CHECK(file.cluster.redial_cap == 250ms && file.cluster.move_after == 2h);
+  CAF_CHECK(!file.tls && !file.cluster.tls);
+  CAF_CHECK_EQUAL(file.certificates, "/etc/keys");
+  CAF_REQUIRE_EQUAL(file.nodes.size(), 2u);
+  const auto& [b, a] = std::tie(file.nodes[0], file.nodes[1]);
+  CAF_CHECK((b.seen_by_peers == cluster_node{"b", "LOCALHOST", 1, {"x", "y z"}}));
+  CAF_CHECK((a.seen_by_peers == cluster_node{"a", "::1", 65535, {"x"}}));
+  CAF_CHECK(file.cluster.nodes[0] == b.seen_by_peers && file.cluster.nodes[1] == a.seen_by_peers);
+  CAF_CHECK_EQUAL(b.data, "/var/lib/shop/b");
+  CAF_CHECK_EQUAL(b.program, "/etc/shop/bin/order-node");
+  CAF_CHECK((b.arguments == std::vector<std::string>{"-a", ""}));
+  CAF_CHECK_EQUAL(a.data, "/etc/shop/own");
+  CAF_CHECK_EQUAL(a.program, "/bin/other");
+  CAF_CHECK(a.arguments.empty());
+  CAF_CHECK((a.environment == std::map<std::string, std::string>{{"A", "1"}, {"B_2", ""}}));
+}
+
+CAF_TEST(a limit of all nodes is overridden in the section of one) {
+  const auto file =
+      read(head + node_a +
+           "shards=9\nlog-level=\"off\"\nhistory=true\n[nodes.b]\n"
+           "address=\"127.0.0.1:4702\"\nhosts=[\"x\"]\n[node]\nin-flight=5\ninstances-in-memory=6\n"
+           "shards=7\ndisk-reserve=\"1GiB\"\nstore-memory=2097152\nkeep-ended=1h\nhistory=false\n"
+           "log-level=\"debug\"\nhandler-attempts=8\nhandler-delay=1s\n");
+  const auto& a = file.find("a")->limits;
+  node_limits b{5, 6, 7, 1u << 30, 2u << 20, 1h, false, 8, 1s, "debug"};
+  CAF_CHECK(file.find("b")->limits == b);
+  b.shards = 9;
+  b.log_level = "off";
+  b.history = true;
+  CAF_CHECK(a == b);
+}
+
+CAF_TEST(a node is configured out of the file) {
+  const auto file =
+      read(with_second("\"127.0.0.1:4702\"", "shards=9\nin-flight=1\ninstances-in-memory=2\n"
+                                             "disk-reserve=3\nstore-memory=\"4MiB\"\nkeep-ended=5h\n"
+                                             "history=false\nhandler-attempts=6\nhandler-delay=7ms\n"));
+  const auto config = node_config_of(file, "b");
+  CAF_REQUIRE(config.has_value());
+  CAF_CHECK_EQUAL(config->name, "b");
+  CAF_CHECK_EQUAL(config->data, "/etc/shop/data/b");
+  CAF_CHECK_EQUAL(config->shards, 9u);
+  CAF_CHECK_EQUAL(config->in_flight, 1u);
+  CAF_CHECK_EQUAL(config->instances_in_memory, 2u);
+  CAF_CHECK_EQUAL(config->disk_reserve, 3u);
+  CAF_CHECK_EQUAL(config->store_memory, 4u << 20);
+  CAF_CHECK(config->keep_ended == 5h && !config->history);
+  CAF_CHECK(config->handler_attempts == 6 && config->handler_delay == 7ms);
+  CAF_REQUIRE(config->cluster && config->cluster->tls);
+  auto cluster = *config->cluster;
+  CAF_CHECK((*cluster.tls == tls_files{"/etc/shop/certificates/b.pem", "/etc/shop/certificates/b.key",
+                                       "/etc/shop/certificates/ca.pem"}));
+  cluster.tls.reset();
+  CAF_CHECK(cluster == file.cluster);
+  const auto open = node_config_of(read(in_cluster("tls=\"off\"")), "a");
+  CAF_CHECK(open && open->cluster && !open->cluster->tls);
+}
+
+CAF_TEST(an unknown node is refused with the names of the known ones) {
+  const auto config = node_config_of(read(with_second("\"127.0.0.1:4702\"")), "c");
+  CAF_REQUIRE(!config);
+  CAF_CHECK(config.error().code == errc::invalid_configuration);
+  CAF_CHECK_EQUAL(config.error().message,
+                  "/etc/shop/continuo.conf: there is no node \"c\"; the nodes are a, b");
+}
+
+CAF_TEST(the settings of CAF are passed on) {
+  const auto file = read(head + node_a +
+                         "[scheduler]\npolicy='sharing'\nmax-threads=2\n"
+                         "profiling-output-file=\"p.log\"\n[middleman]\nworkers=0\n"
+                         "[work-stealing]\nrelaxed-sleep-duration=50us\n[logger]\n");
+  CAF_CHECK(caf::get<caf::atom_value>(file.caf, "scheduler.policy") == caf::atom("sharing"));
+  CAF_CHECK_EQUAL(caf::get<std::size_t>(file.caf, "scheduler.max-threads"), 2u);
+  CAF_CHECK_EQUAL(caf::get<std::string>(file.caf, "scheduler.profiling-output-file"), "/etc/shop/p.log");
+  CAF_CHECK_EQUAL(caf::get<std::size_t>(file.caf, "middleman.workers"), 0u);
+  CAF_CHECK(caf::get<caf::timespan>(file.caf, "work-stealing.relaxed-sleep-duration") == 50us);
+  CAF_CHECK_EQUAL(file.caf.size(), 3u);
+  const auto text = read(in_section("scheduler", "policy=\"stealing\""));
+  CAF_CHECK(caf::get<caf::atom_value>(text.caf, "scheduler.policy") == caf::atom("stealing"));
+}
+
+CAF_TEST(loopback addresses may go without tls and others with it) {
+  for (const auto* address : {"127.0.0.1", "127.1.2.3", "[::1]", "localhost"}) {
+    CAF_CHECK(parse_cluster_file(
+        in_cluster("tls=\"off\"\n[nodes.b]\naddress=\"" + std::string{address} + ":4702\"\nhosts=[\"x\"]"),
+        place));
+  }
+  for (const auto* address : {"10.0.0.1", "shop-1.example", "[2001:db8::1]", "127.shop"}) {
+    CAF_CHECK(parse_cluster_file(with_address("\"" + std::string{address} + ":4702\""), place));
+  }
+}
+
+CAF_TEST(a cluster has a bounded number of nodes) {
+  auto text = head;
+  for (std::size_t number = 1; number <= nodes_max; ++number) {
+    text += "[nodes.n" + std::to_string(number) + "]\naddress=\"127.0.0.1:" + std::to_string(number) +
+            "\"\nhosts=[\"x\"]\n";
+  }
+  CAF_CHECK(parse_cluster_file(text, place));
+  text += "[nodes.last]\naddress=\"127.0.0.1:9999\"\nhosts=[\"x\"]\n";
+  CAF_CHECK_EQUAL(message_of(text),
+                  "/etc/shop/continuo.conf:771: nodes.last: there are too many nodes; a cluster has "
+                  "at most 256");
+}
+
+CAF_TEST(a file that cannot be read is named) {
+  for (const auto* name : {"/nowhere/continuo.conf", "/"}) {
+    const auto file = read_cluster_file(name);
+    CAF_REQUIRE(!file);
+    CAF_CHECK(file.error().code == errc::invalid_configuration);
+    CAF_CHECK(file.error().message.find("cannot be read (") != std::string::npos);
+    CAF_CHECK_EQUAL(file.error().message.find(name), 0u);
+  }
+}
+
+CAF_TEST(a relative file has absolute paths) {
+  std::ofstream{"relative.conf"} << head << node_a;
+  const auto file = read_cluster_file("./relative.conf");
+  CAF_REQUIRE(file.has_value());
+  CAF_CHECK_EQUAL(file->file, std::filesystem::current_path() / "relative.conf");
+  CAF_CHECK_EQUAL(file->nodes[0].data, std::filesystem::current_path() / "data/a");
+}
+
+CAF_TEST(the sample is read) {
+  const auto file = read_cluster_file(sample);
+  if (!file) {
+    CAF_FAIL(file.error().message);
+  }
+  CAF_REQUIRE_EQUAL(file->nodes.size(), 3u);
+  CAF_CHECK(
+      (file->find("ordering")->seen_by_peers == cluster_node{"ordering", "127.0.0.1", 4701, {"fulfilment"}}));
+  CAF_CHECK(
+      (file->find("payment")->seen_by_peers == cluster_node{"payment", "127.0.0.1", 4702, {"payment"}}));
+  CAF_CHECK((file->find("warehouse")->seen_by_peers ==
+             cluster_node{"warehouse", "127.0.0.1", 4703, {"warehouse"}}));
+  CAF_CHECK(file->tls);
+  CAF_CHECK(file->find("nobody") == nullptr);
+}
+
+CAF_TEST(the sample says the true defaults) {
+  const auto plain = parse_cluster_file(text_of(sample), sample);
+  const auto full = parse_cluster_file(uncommented(), sample);
+  if (!plain || !full) {
+    CAF_FAIL((plain ? full : plain).error().message);
+  }
+  CAF_CHECK(plain->cluster == full->cluster);
+  CAF_CHECK_EQUAL(plain->tls, full->tls);
+  CAF_CHECK_EQUAL(plain->certificates, full->certificates);
+  for (std::size_t index = 0; index < plain->nodes.size(); ++index) {
+    CAF_CHECK(plain->nodes[index].limits == full->nodes[index].limits);
+    CAF_CHECK_EQUAL(plain->nodes[index].data, full->nodes[index].data);
+    CAF_CHECK_EQUAL(plain->nodes[index].program, full->nodes[index].program);
+  }
+  CAF_CHECK_EQUAL(full->find("warehouse")->environment.size(), 2u);
+  CAF_CHECK(plain->caf.empty());
+  CAF_CHECK_EQUAL(full->caf.size(), 3u);
+}
+
+CAF_TEST(the sample has every key that there is) {
+  const auto entries = scan(uncommented(), "sample");
+  CAF_REQUIRE(entries.has_value());
+  for (const auto& key : known_keys()) {
+    const bool found = std::any_of(entries->begin(), entries->end(),
+                                   [&](const entry& entry) { return pattern_of(entry.path) == key.path; });
+    if (found == (key.kind == value_kind::refused)) {
+      CAF_ERROR("the sample should " << (found ? "not " : "") << "have " << std::string{key.path});
+    }
+  }
+}
+
+CAF_TEST(a sample that is cut off anywhere is read or refused with a line) {
+  const auto text = uncommented();
+  for (std::size_t size = 0; size <= text.size(); ++size) {
+    if (!is_value_or_line(text.substr(0, size))) {
+      CAF_ERROR("cut off after " << size << " bytes: " << message_of(text.substr(0, size)));
+    }
+  }
+}
+
+CAF_TEST(a sample with a line less or twice is read or refused with a line) {
+  const auto lines = lines_of(uncommented());
+  for (std::size_t index = 0; index < lines.size(); ++index) {
+    auto fewer = lines;
+    fewer.erase(fewer.begin() + static_cast<std::ptrdiff_t>(index));
+    CAF_CHECK(is_value_or_line(joined(fewer)));
+    auto more = lines;
+    more.insert(more.begin() + static_cast<std::ptrdiff_t>(index), lines[index]);
+    CAF_CHECK(is_value_or_line(joined(more)));
+    const bool says_something = !lines[index].empty() && lines[index][0] != ';';
+    CAF_CHECK_EQUAL(parse_cluster_file(joined(more), "f").has_value(), !says_something);
+  }
+}
+
+CAF_TEST(a sample with a wrong character anywhere is read or refused with a line) {
+  const auto text =
+      head + node_a + "environment={A=\"1\"\nB=\"2\"}\nshards=3\n[node]\ndisk-reserve=\"1MiB\"\n";
+  for (std::size_t place_of = 0; place_of < text.size(); ++place_of) {
+    for (const char c : std::string_view{"\0\n\r \"'[]{}<>=,;.-_0a\\#\x7f\xff", 25}) {
+      auto changed = text;
+      changed[place_of] = c;
+      if (!is_value_or_line(changed)) {
+        CAF_ERROR("0x" << std::hex << +c << " at " << place_of << ": " << message_of(changed));
+      }
+    }
+  }
+}
