@@ -300,7 +300,7 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   program.footer(
       "Exit codes: 0 done, or stopped in order; 2 wrong arguments, 3 corrupt files, 4 the disk failed or\n"
-      "is full, 6 a file or port is in use.");
+      "is full, 6 a file is in use, 7 the port is in use.");
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
