@@ -31,7 +31,8 @@ target_compile_definitions(
   continuo_test_support
   INTERFACE CONTINUO_TESTS_DIR="${CMAKE_CURRENT_SOURCE_DIR}" CONTINUO_EXAMPLES_DIR="${PROJECT_SOURCE_DIR}/examples"
             CONTINUO_PROGRAMS_DIR="${CMAKE_CURRENT_BINARY_DIR}/programs"
-            CONTINUO_ORDER_NODE="${PROJECT_BINARY_DIR}/examples/order_fulfilment/order-node")
+            CONTINUO_ORDER_NODE="${PROJECT_BINARY_DIR}/examples/order_fulfilment/order-node"
+            CONTINUO_SYNCHRONOUS_ORDERS="${PROJECT_BINARY_DIR}/examples/order_fulfilment/synchronous-orders")
 
 # Programs that the suites start, and kill, as processes of their own.
 set(CONTINUO_PROGRAMS "")
@@ -45,9 +46,11 @@ foreach(source IN LISTS sources)
   target_link_libraries(program_${name} PRIVATE continuo_test_support)
   list(APPEND CONTINUO_PROGRAMS program_${name})
 endforeach()
-if(TARGET order-node)
-  list(APPEND CONTINUO_PROGRAMS order-node)
-endif()
+foreach(program order-node synchronous-orders)
+  if(TARGET ${program})
+    list(APPEND CONTINUO_PROGRAMS ${program})
+  endif()
+endforeach()
 
 # CAF's test headers cost each suite 1.5 s or more; precompiled once for all of them, 0.2 s. The suite's name is for each
 # file to say, hence the #undef; FAIL is a name that dsl.hpp uses and leaves to its includer.
