@@ -150,8 +150,10 @@ private:
   // -- the saga's handlers ---------------------------------------------------------
   result<detail::intents> invoke(const envelope& message, const request* answered, const moment& now);
   struct plan; // what a handler asked for, checked and with its destinations
-  result<plan> check(detail::intents&& asked, const request* closing) const;
+  result<plan> check(detail::intents&& asked, const request* closing,
+                     const std::optional<compensation>& undo = std::nullopt) const;
   result<std::optional<compensation>> undo_of(const request& sent, const envelope& answer) const;
+  std::size_t bytes_kept(const request* closing, const std::optional<compensation>& undo) const;
   void apply(draft& next, plan&& asked);
   void send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates);
   void publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where);
