@@ -80,7 +80,7 @@ void deliver_small(caf::event_based_actor* self, core& shared, T&& message) {
 }
 
 /// Lets the messages for watched receivers wait for the sync. All of an instance's messages to one receiver
-/// wait, or none, so their order stays.
+/// wait, or none, so their order stays; its receipts and calls follow them (`take_watched`).
 void hold_back(const core& shared, engine::transition& decided) {
   if (shared.watched.empty()) {
     return;
@@ -94,14 +94,39 @@ void hold_back(const core& shared, engine::transition& decided) {
   decided.sent.erase(waits, decided.sent.end());
 }
 
+/// Takes out what is for watched receivers. Word to forget a message must not overtake the message itself,
+/// which would then be handled a second time.
+template <class T>
+std::vector<T> take_watched(const core& shared, std::vector<T>& list) {
+  std::vector<T> taken;
+  if (!shared.watched.empty()) {
+    const auto waits = std::stable_partition(list.begin(), list.end(),
+                                             [&](const T& one) { return !shared.watched.contains(one.to); });
+    taken.assign(std::make_move_iterator(waits), std::make_move_iterator(list.end()));
+    list.erase(waits, list.end());
+  }
+  return taken;
+}
+
+template <class T>
+void release_all(const core& shared, std::vector<T>&& list, std::vector<journal::release>& into) {
+  for (auto& one : list) {
+    if (const auto& home = shared.home_of(one.to)) {
+      into.push_back({home, caf::make_message(std::move(one))});
+    }
+  }
+}
+
 } // namespace
 
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra) {
   hold_back(shared, decided);
+  auto receipts = take_watched(shared, decided.receipts);
+  auto calls = take_watched(shared, decided.calls);
   const auto writes = decided.write != engine::write_kind::none || !decided.dead_letters.empty();
-  if (writes || !decided.released.empty() || !extra.empty()) {
+  if (writes || !decided.released.empty() || !receipts.empty() || !calls.empty() || !extra.empty()) {
     journal::commit commit;
     if (decided.write != engine::write_kind::none) {
       const auto erased = decided.write == engine::write_kind::erase;
@@ -123,11 +148,9 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
     }
     commit.revision = writes ? revision : 0;
     commit.releases = std::move(extra);
-    for (auto& message : decided.released) {
-      if (const auto& home = shared.home_of(message.to)) {
-        commit.releases.push_back({home, caf::make_message(std::move(message))});
-      }
-    }
+    release_all(shared, std::move(decided.released), commit.releases);
+    release_all(shared, std::move(receipts), commit.releases);
+    release_all(shared, std::move(calls), commit.releases);
     // The write is handed over before anything that it causes moves: the journal keeps this order.
     self->send(shared.journal, std::move(commit));
   }

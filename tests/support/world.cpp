@@ -100,6 +100,15 @@ void world::run() {
   }
 }
 
+void world::run_shuffled(std::uint64_t seed) {
+  auto& jobs = coordinator().jobs;
+  while (!jobs.empty()) {
+    const auto drawn = detail::next_random(seed) % jobs.size();
+    std::swap(jobs.front(), jobs[drawn]);
+    coordinator().try_run_once();
+  }
+}
+
 void world::run_for(std::chrono::nanoseconds time) {
   auto& clock = coordinator().clock();
   const auto until = clock.current_time + time;

@@ -73,6 +73,9 @@ public:
   /// Runs one job; false where there is none.
   bool step() { return coordinator().try_run_once(); }
 
+  /// As `run`, with the jobs in an order drawn from `seed`: so a sync may take long.
+  void run_shuffled(std::uint64_t seed);
+
   /// Lets time pass, with all that happens meanwhile.
   void run_for(std::chrono::nanoseconds time);
 
