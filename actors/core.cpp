@@ -98,36 +98,47 @@ void deliver_small(caf::event_based_actor* self, core& shared, T&& message) {
   }
 }
 
+/// Whether what is sent to an instance waits for the sync: it leaves the node, or its receiver is watched.
+bool waits_for_sync(const core& shared, const instance_id& to) {
+  return shared.watched.contains(to) || (!shared.links.empty() && !shared.peer_of(to).empty());
+}
+
 /// Lets the messages for other nodes, and those for watched receivers, wait for the sync. All of an instance's
-/// messages to one receiver wait, or none, so their order stays.
+/// messages to one receiver wait, or none, so their order stays; its receipts and calls follow them (`take_waiting`).
 void hold_back(const core& shared, engine::transition& decided) {
   if (shared.watched.empty() && shared.links.empty()) {
     return;
   }
   const auto waits =
       std::stable_partition(decided.sent.begin(), decided.sent.end(), [&](const messages::envelope& message) {
-        return !shared.watched.contains(message.to) && shared.peer_of(message.to).empty();
+        return !waits_for_sync(shared, message.to);
       });
   decided.released.insert(decided.released.begin(), std::make_move_iterator(waits),
                           std::make_move_iterator(decided.sent.end()));
   decided.sent.erase(waits, decided.sent.end());
 }
 
-/// Takes out what is said to instances on other nodes: it speaks of durable state only, and so waits for the sync.
+/// Takes out what waits for the sync. Word to forget a message must not overtake the message itself,
+/// which would then be handled a second time.
 template <class T>
-void send_away(const core& shared, std::vector<T>& all, std::vector<journal::release>& releases) {
-  if (shared.links.empty()) {
-    return;
+std::vector<T> take_waiting(const core& shared, std::vector<T>& list) {
+  std::vector<T> taken;
+  if (!shared.watched.empty() || !shared.links.empty()) {
+    const auto waits = std::stable_partition(list.begin(), list.end(),
+                                             [&](const T& one) { return !waits_for_sync(shared, one.to); });
+    taken.assign(std::make_move_iterator(waits), std::make_move_iterator(list.end()));
+    list.erase(waits, list.end());
   }
-  std::erase_if(all, [&](T& one) {
-    if (shared.peer_of(one.to).empty()) {
-      return false;
-    }
+  return taken;
+}
+
+template <class T>
+void release_all(const core& shared, std::vector<T>&& list, std::vector<journal::release>& into) {
+  for (auto& one : list) {
     if (const auto& home = shared.home_of(one.to)) {
-      releases.push_back({home, caf::make_message(std::move(one))});
+      into.push_back({home, caf::make_message(std::move(one))});
     }
-    return true;
-  });
+  }
 }
 
 } // namespace
@@ -146,11 +157,10 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra) {
   hold_back(shared, decided);
-  std::vector<journal::release> away;
-  send_away(shared, decided.receipts, away);
-  send_away(shared, decided.calls, away);
+  auto receipts = take_waiting(shared, decided.receipts);
+  auto calls = take_waiting(shared, decided.calls);
   const auto writes = decided.write != engine::write_kind::none || !decided.dead_letters.empty();
-  if (writes || !decided.released.empty() || !extra.empty() || !away.empty()) {
+  if (writes || !decided.released.empty() || !receipts.empty() || !calls.empty() || !extra.empty()) {
     journal::commit commit;
     if (decided.write != engine::write_kind::none) {
       const auto erased = decided.write == engine::write_kind::erase;
@@ -172,12 +182,9 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
     }
     commit.revision = writes ? revision : 0;
     commit.releases = std::move(extra);
-    for (auto& message : decided.released) {
-      if (const auto& home = shared.home_of(message.to)) {
-        commit.releases.push_back({home, caf::make_message(std::move(message))});
-      }
-    }
-    std::move(away.begin(), away.end(), std::back_inserter(commit.releases));
+    release_all(shared, std::move(decided.released), commit.releases);
+    release_all(shared, std::move(receipts), commit.releases);
+    release_all(shared, std::move(calls), commit.releases);
     // The write is handed over before anything that it causes moves: the journal keeps this order.
     self->send(shared.journal, std::move(commit));
   }

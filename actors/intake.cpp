@@ -86,6 +86,17 @@ bool starts_something(const core& shared, const publish& event,
   });
 }
 
+/// A message that no record could hold.
+std::optional<error> size_objection(const engine::record& stored) {
+  const auto bytes = engine::approximate_size(stored);
+  if (bytes <= engine::record_bytes_max) {
+    return std::nullopt;
+  }
+  return error{errc::malformed, fmt::format("the message and what it takes to deliver it are {} bytes, and a "
+                                            "record holds {}: send a reference to what is so large",
+                                            bytes, engine::record_bytes_max)};
+}
+
 void take(intake* self, core& shared, publish& event, std::vector<engine::destination>&& where) {
   auto& state = self->state;
   const auto revision = shared.next_revision();
@@ -104,6 +115,10 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
                                     event.type,
                                     event.payload,
                                     to.effects});
+  }
+  if (auto reason = size_objection(taken->stored)) {
+    event.answer(tl::unexpected(std::move(*reason)));
+    return;
   }
   engine::transition decided;
   if (!taken->stored.outbox.empty()) {
@@ -176,24 +191,31 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
   if (!refused) {
     refused = start_objection(state, *shared);
   }
+  const auto refuse = [&](const error& reason) {
+    if (command.taken) {
+      command.taken(tl::unexpected(reason));
+    }
+    if (command.answer) {
+      command.answer(tl::unexpected(reason));
+    }
+  };
   auto where = refused ? result<engine::destination>{tl::unexpected(*refused)}
                        : shared->routes.command(command.type, command.payload,
                                                 {std::string{send_type}, command.payload});
   if (!where) {
-    if (command.taken) {
-      command.taken(tl::unexpected(where.error()));
-    }
-    if (command.answer) {
-      command.answer(tl::unexpected(where.error()));
-    }
+    refuse(where.error());
     return;
   }
   const auto revision = shared->next_revision();
   const message_id id{shared->store_id, revision, 0};
   auto taken = make_record(*shared, engine::record_kind::send, id);
-  taken->answer = std::move(command.answer);
   taken->stored.requests.push_back({id, where->to, command.type, command.payload, taken->stored.started_at,
                                     where->effects, false, false, false});
+  if (const auto reason = size_objection(taken->stored)) {
+    refuse(*reason);
+    return;
+  }
+  taken->answer = std::move(command.answer);
   engine::transition decided;
   decided.write = engine::write_kind::put;
   decided.created = true;
@@ -299,7 +321,7 @@ void on_adopt(intake* self, const std::shared_ptr<core>& shared, adopt& record) 
   }
   auto adopted = std::make_unique<accepted_message>(std::move(record.stored));
   engine::transition decided;
-  adopted->mail.resend(decided, nullptr);
+  adopted->mail.recover(decided);
   act(self, *shared, decided, adopted->stored.self, {}, 0);
   shared->count_in_flight(self, 1);
   self->state.messages.emplace(*id, std::move(adopted));

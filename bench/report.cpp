@@ -53,6 +53,10 @@ report::report(std::string bench, const options& chosen)
 
 void report::add(nlohmann::ordered_json row) {
   nlohmann::ordered_json whole{{"bench", bench_}};
+  for (const auto* key : {"in_flight", "orders", "orders_per_second", "p50_us", "p99_us", "p999_us", "syncs",
+                          "cpu_seconds", "rss_bytes"}) {
+    whole[key] = nullptr;
+  }
   whole.update(row);
   rows_.push_back(std::move(whole));
 }

@@ -40,7 +40,9 @@ public:
   /// Prints the machine.
   report(std::string bench, const options& chosen);
 
-  /// Keeps a row. "bench" stands first in it.
+  /// Keeps a row. "bench" stands first in it, then what every benchmark's rows have: `in_flight`, `orders`,
+  /// `orders_per_second`, `p50_us`, `p99_us`, `p999_us`, `syncs`, `cpu_seconds`, `rss_bytes`; null where this
+  /// one does not measure it.
   void add(nlohmann::ordered_json row);
 
   /// Writes the JSON, if asked for. Returns the exit code: 0, or 1 where the file could not be written.

@@ -79,6 +79,9 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
       outcome = tl::unexpected(published.error());
     }
   }
+  if (outcome && bytes_with(*outcome, events) > record_bytes_max) {
+    outcome = tl::unexpected(record_too_large());
+  }
   if (!outcome) {
     if (phase_ == phase::overdue) { // that attempt was counted when its time was up
       out.edge = "late_failure";
@@ -87,7 +90,7 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
       out.try_again = std::max(left, std::chrono::milliseconds{0});
       return out;
     }
-    attempt_failed(out, "attempt_fails", outcome.error().message, now, revision);
+    attempt_failed(out, "attempt_fails", bounded_reason(std::move(outcome.error().message)), now, revision);
     return out;
   }
   if (outcome->declined) {
@@ -126,6 +129,15 @@ result<std::vector<outgoing>> execution::events_of(const detail::intents& asked)
     }
   }
   return events;
+}
+
+/// What the record would take with this outcome. The command leaves it then.
+std::size_t execution::bytes_with(const detail::handled& outcome, const std::vector<outgoing>& events) const {
+  auto bytes = approximate_size(record_) - approximate_size(message()) + outcome.payload.size();
+  for (const auto& event : events) {
+    bytes += approximate_size(event);
+  }
+  return bytes;
 }
 
 transition execution::timed_out(const moment& now, std::uint64_t revision) {
@@ -307,7 +319,7 @@ transition execution::discard(const moment& now, std::uint64_t revision) {
 transition execution::recover(const moment& now) {
   transition out;
   out.edge = "receipt";
-  mail_.resend(out, nullptr);
+  mail_.recover(out);
   for (auto& reply : out.sent) {
     if (reply.in_reply_to) {
       reply.from.key.clear();

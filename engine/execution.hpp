@@ -103,6 +103,7 @@ public:
 
 private:
   result<std::vector<outgoing>> events_of(const detail::intents& asked) const;
+  std::size_t bytes_with(const detail::handled& outcome, const std::vector<outgoing>& events) const;
   void attempt_failed(transition& out, const char* edge, const std::string& reason, const moment& now,
                       std::uint64_t revision);
   void answer(transition& out, message_kind kind, std::string payload, const moment& now,

@@ -156,13 +156,16 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
       done = tl::unexpected(encoded ? published.error() : encoded.error());
     }
   }
-  if (done && !done->declined) {
-    auto bytes = approximate_size(record_) - record_.state.size() + state.size() + done->payload.size();
+  if (done) {
+    auto bytes = approximate_size(record_) + done->payload.size();
+    if (!done->declined) {
+      bytes = bytes - record_.state.size() + state.size();
+    }
     for (const auto& event : events) {
-      bytes += 64 + event.type.size() + event.payload.size();
+      bytes += approximate_size(event);
     }
     if (bytes > record_bytes_max) {
-      done = fail(errc::handler_failed, fmt::format("the record would pass {} bytes", record_bytes_max));
+      done = tl::unexpected(record_too_large());
     }
   }
   if (!done) {
@@ -180,8 +183,8 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     }
     out.edge = "handler_fails";
     // Its handler has no effects but its state, and that is as before: it is known that nothing happened.
-    fail_for_good(out, message, failure_kind::declined, "its handler failed: " + done.error().message, now,
-                  revision);
+    fail_for_good(out, message, failure_kind::declined,
+                  bounded_reason("its handler failed: " + done.error().message), now, revision);
     attempts_ = 0;
     return;
   }
@@ -350,7 +353,7 @@ transition keyed_machine::call_put_off(bool again) {
 transition keyed_machine::recover() {
   transition out;
   out.edge = "flush";
-  mail_.resend(out, nullptr);
+  mail_.recover(out);
   mail_.ask_senders(out);
   if (record_.failed) {
     retrying_ = record_.failed;

@@ -9,19 +9,21 @@
 #include <memory>
 #include <span>
 
+// clang-format off
 // The state machine of one key of a keyed service. It has no end: the state is kept for ever.
 //
 //   edge           from      message                                  to
-//   handled        any       command; its handler replies             one more revision, with the reply in
-//   the outbox declined       any       command; its handler declines            the same state, with the
-//   failure in the outbox withdrawn      retrying  withdrawal of the command being retried  the same state,
-//   failure `withdrawn` retry_later    any       command; its handler fails               the same; tried
-//   again handler_fails  any       command; its handler fails for good      the same state, failure and a
-//   dead letter duplicate      any       command handled before                   the same; an unacknowledged
-//   reply is sent again hold           retrying  anything else                            the same; called
-//   for later stale          any       what a keyed service does not take       the same quarantine     any
-//   its handler ended the process thrice     the same state, failure and a dead letter flush          any
-//   receipts since the last write            the same
+//   handled        any       command; its handler replies             one more revision, with the reply in the outbox
+//   declined       any       command; its handler declines            the same state, with the failure in the outbox
+//   withdrawn      retrying  withdrawal of the command being retried  the same state, failure `withdrawn`
+//   retry_later    any       command; its handler fails               the same; tried again
+//   handler_fails  any       command; its handler fails for good      the same state, failure and a dead letter
+//   duplicate      any       command handled before                   the same; an unacknowledged reply is sent again
+//   hold           retrying  anything else                            the same; called for later
+//   stale          any       what a keyed service does not take       the same
+//   quarantine     any       its handler ended the process thrice     the same state, failure and a dead letter
+//   flush          any       receipts since the last write            the same
+// clang-format on
 namespace continuo::engine {
 
 std::span<const char* const> keyed_edges();

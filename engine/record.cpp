@@ -2,6 +2,8 @@
 
 #include <continuo/archive.hpp>
 
+#include <fmt/format.h>
+
 #include <exception>
 
 namespace continuo::engine {
@@ -14,14 +16,26 @@ std::size_t size_of(const instance_id& id) {
 
 } // namespace
 
+std::size_t approximate_size(const request& value) {
+  return 40 + size_of(value.to) + value.type.size() + value.payload.size();
+}
+
+std::size_t approximate_size(const outgoing& value) {
+  return 48 + size_of(value.to) + value.type.size() + value.payload.size();
+}
+
+std::size_t approximate_size(const envelope& value) {
+  return 96 + size_of(value.from) + value.payload.size();
+}
+
 std::size_t approximate_size(const record& value) {
   std::size_t size =
       160 + size_of(value.self) + value.reason.size() + value.state.size() + value.result.size();
   for (const auto& entry : value.requests) {
-    size += 40 + size_of(entry.to) + entry.type.size() + entry.payload.size();
+    size += approximate_size(entry);
   }
   for (const auto& entry : value.outbox) {
-    size += 48 + size_of(entry.to) + entry.type.size() + entry.payload.size();
+    size += approximate_size(entry);
   }
   for (const auto& entry : value.inbox) {
     size += 22 + size_of(entry.from);
@@ -36,9 +50,26 @@ std::size_t approximate_size(const record& value) {
     size += 2 + entry.size();
   }
   if (value.failed) {
-    size += 96 + size_of(value.failed->from) + value.failed->payload.size();
+    size += approximate_size(*value.failed);
   }
   return size;
+}
+
+std::string bounded_reason(std::string reason) {
+  if (reason.size() > reason_bytes_max) {
+    constexpr std::string_view mark = "...";
+    auto end = reason_bytes_max - mark.size();
+    while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xC0) == 0x80) { // the middle of a character
+      --end;
+    }
+    reason.resize(end);
+    reason += mark;
+  }
+  return reason;
+}
+
+error record_too_large() {
+  return {errc::handler_failed, fmt::format("the record would pass {} bytes", record_bytes_max)};
 }
 
 result<std::string> encode_state(const message_type& type, const void* state) {

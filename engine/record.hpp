@@ -3,6 +3,7 @@
 #include "messages/envelope.hpp"
 
 #include <continuo/context.hpp>
+#include <continuo/result.hpp>
 #include <continuo/status.hpp>
 
 #include <cstdint>
@@ -154,9 +155,21 @@ struct history_entry {
 constexpr std::size_t record_bytes_max = 1 << 20;
 constexpr std::size_t open_requests_max = 1'000;
 constexpr std::size_t inbox_senders_max = 1'000;
+constexpr std::size_t reason_bytes_max = 4'096; ///< of what an application's code says went wrong
 
 /// Roughly the bytes that `value` takes when written: never less than half of them, never more than twice.
 std::size_t approximate_size(const record& value);
+
+/// As much of that as one part of a record takes.
+std::size_t approximate_size(const request& value);
+std::size_t approximate_size(const outgoing& value);
+std::size_t approximate_size(const envelope& value);
+
+/// A reason as a record may hold it: cut, between two characters, where it is too long.
+std::string bounded_reason(std::string reason);
+
+/// Why a handler's outcome is refused that would make the record too large.
+error record_too_large();
 
 /// The bytes of an application's state; `errc::handler_failed` where a handler left a value in it that nobody
 /// could read back, such as an enum outside its list.

@@ -329,6 +329,10 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
     handler_failed(next, message, undo.error().message);
     return;
   }
+  if (*undo && bytes_kept(&sent, *undo) + record_.state.size() > record_bytes_max) {
+    handler_failed(next, message, fmt::format("undone_by of {}: {}", sent.type, record_too_large().message));
+    return;
+  }
   const auto failed = message.kind == message_kind::failure;
   const auto call = environment_->type->calls.find(sent.type);
   if (failed && (call == environment_->type->calls.end() || !call->second.on_failure)) {
@@ -345,7 +349,7 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
     return;
   }
   auto asked = invoke(message, &sent, next.now);
-  auto checked = asked ? check(std::move(*asked), &sent) : result<plan>{tl::unexpected(asked.error())};
+  auto checked = asked ? check(std::move(*asked), &sent, *undo) : result<plan>{tl::unexpected(asked.error())};
   if (!checked) {
     handler_failed(next, message, checked.error().message);
     return;
@@ -421,7 +425,28 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
   return std::move(context.asked());
 }
 
-result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const request* closing) const {
+/// What the record takes without its state and the request that is being closed, with the undo that is added,
+/// and with room for the largest undo once more: while one is being carried out, its command is an open
+/// request as well.
+std::size_t saga_machine::bytes_kept(const request* closing, const std::optional<compensation>& undo) const {
+  auto bytes = approximate_size(record_) - record_.state.size();
+  std::size_t largest = 0;
+  const auto reserve = [&](const compensation& entry) {
+    largest = std::max(largest, entry.type.size() + entry.payload.size());
+  };
+  std::for_each(record_.compensations.begin(), record_.compensations.end(), reserve);
+  if (closing != nullptr) {
+    bytes -= approximate_size(*closing);
+  }
+  if (undo) {
+    bytes += 4 + undo->step.size() + undo->type.size() + undo->payload.size();
+    reserve(*undo);
+  }
+  return bytes + largest;
+}
+
+result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const request* closing,
+                                               const std::optional<compensation>& undo) const {
   // Only called after a handler has run: what is wrong here is the handler's mistake, and its changes are
   // dropped.
   const auto mistake = [](std::string what) { return fail(errc::handler_failed, std::move(what)); };
@@ -479,9 +504,8 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   if (!state) {
     return mistake(state.error().message);
   }
-  const auto kept = approximate_size(record_) - record_.state.size();
-  if (kept + bytes + state->size() > record_bytes_max) {
-    return mistake(fmt::format("the instance's record would pass {} bytes", record_bytes_max));
+  if (bytes_kept(closing, undo) + bytes + state->size() > record_bytes_max) {
+    return tl::unexpected(record_too_large());
   }
   checked.asked = std::move(asked);
   checked.state = std::move(*state);

@@ -12,9 +12,10 @@
 // The state machine of a saga instance. `transition::edge` names the row that a message took; the tests
 // report rows that none of them takes. "absent" is an instance without a record.
 //
+// clang-format off
 //   edge                 from                   message                              to
-//   start                absent                 event that starts it                 running, or where its
-//   handler leads start_fails          absent                 its handler fails for good           stuck
+//   start                absent                 event that starts it                 running, or where its handler leads
+//   start_fails          absent                 its handler fails for good           stuck
 //   unknown_discard      absent                 event that starts nothing            absent
 //   unknown_dead_letter  absent                 the same, policy dead_letter         absent
 //   stale                absent                 reply, failure, timer                absent
@@ -27,23 +28,24 @@
 //   timer                running                timer that is set                    by its handler
 //   timer_stale          any                    timer that is not set any more       the same
 //   duplicate            any                    handled before                       the same
-//   hold                 paused, stuck, or      anything that a handler would take   the same; called for
-//   later
+//   hold                 paused, stuck, or      anything that a handler would take   the same; called for later
 //                        retrying a message
 //   retry_later          absent, running        a handler fails, attempts are left   the same
 //   handler_fails        running                a handler fails for good             stuck
-//   late_success         compensating, stuck    reply of an abandoned request        compensating, one more
-//   to undo late_failure         compensating, stuck    failure of an abandoned request      compensating
-//   undone               compensating           reply of a compensation              compensating or
-//   compensated undo_refused         compensating           failure of a compensation            stuck cancel
-//   running, paused, stuck operator                             compensating pause                running,
-//   compensating  operator                             paused resume               paused operator the status
-//   before retry                stuck                  operator                             the status before
-//   skip                 stuck (compensating)   operator                             compensating or
-//   compensated verb_refused         any                    a verb that the status forbids       the same
+//   late_success         compensating, stuck    reply of an abandoned request        compensating, one more to undo
+//   late_failure         compensating, stuck    failure of an abandoned request      compensating
+//   undone               compensating           reply of a compensation              compensating or compensated
+//   undo_refused         compensating           failure of a compensation            stuck
+//   cancel               running, paused, stuck operator                             compensating
+//   pause                running, compensating  operator                             paused
+//   resume               paused                 operator                             the status before
+//   retry                stuck                  operator                             the status before
+//   skip                 stuck (compensating)   operator                             compensating or compensated
+//   verb_refused         any                    a verb that the status forbids       the same
 //   quarantine           absent, running        its handler ended the process thrice stuck
 //   flush                any                    receipts since the last write        the same
 //   expire               terminal               kept long enough                     absent
+// clang-format on
 //
 // After a row leads to "running" the audit asks what can wake the instance: an open request, a timer, an
 // expected event. Nothing: it is stuck at once. "compensating" with no request open undoes the newest step;
@@ -148,8 +150,10 @@ private:
   // -- the saga's handlers ---------------------------------------------------------
   result<detail::intents> invoke(const envelope& message, const request* answered, const moment& now);
   struct plan; // what a handler asked for, checked and with its destinations
-  result<plan> check(detail::intents&& asked, const request* closing) const;
+  result<plan> check(detail::intents&& asked, const request* closing,
+                     const std::optional<compensation>& undo = std::nullopt) const;
   result<std::optional<compensation>> undo_of(const request& sent, const envelope& answer) const;
+  std::size_t bytes_kept(const request* closing, const std::optional<compensation>& undo) const;
   void apply(draft& next, plan&& asked);
   void send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates);
   void publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where);

@@ -21,7 +21,7 @@ void saga_machine::drop_timers(draft& next) {
 
 void saga_machine::begin_rollback(draft& next, std::string reason) {
   record_.status = instance_status::compensating;
-  record_.reason = std::move(reason);
+  record_.reason = bounded_reason(std::move(reason));
   record_.expected.clear();
   drop_timers(next);
   for (auto& sent : record_.requests) {
@@ -63,7 +63,7 @@ void saga_machine::become_stuck(draft& next, std::string reason, instance_status
   }
   record_.status = instance_status::stuck;
   record_.resumes_to = resumes_to;
-  record_.reason = std::move(reason);
+  record_.reason = bounded_reason(std::move(reason));
 }
 
 void saga_machine::end(draft& next, instance_status status) {
@@ -113,11 +113,12 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent, c
 }
 
 void saga_machine::handle_late_answer(draft& next, const envelope& message, std::size_t position) {
-  auto undo = undo_of(record_.requests[position], message);
-  if (!undo) {
+  const auto& sent = record_.requests[position];
+  auto undo = undo_of(sent, message);
+  if (!undo || (*undo && bytes_kept(&sent, *undo) + record_.state.size() > record_bytes_max)) {
     // Without its undo the step must not count as undone: a person decides.
-    undo = compensation{record_.requests[position].type, {}, {}};
-    next.note = undo->has_value() ? "the undo of a late outcome could not be made" : "";
+    undo = compensation{sent.type, {}, {}};
+    next.note = "the undo of a late outcome could not be made";
   }
   next.out.edge = message.kind == message_kind::reply ? "late_success" : "late_failure";
   close_request(next, position, message);
@@ -400,7 +401,7 @@ transition saga_machine::recover() {
   if (!exists_) {
     return out;
   }
-  mail_.resend(out, nullptr);
+  mail_.recover(out);
   mail_.ask_senders(out);
   out.armed = record_.timers;
   if (record_.failed &&

@@ -2,6 +2,7 @@
 
 #include "actors/service.hpp"
 #include "engine/dead_letter.hpp"
+#include "journal/frame.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -41,10 +42,10 @@ void give(std::vector<found_suspect>& suspects, const envelope& message) {
 /// Looks for the messages in all records: in the outboxes of their senders, or taken over by their receivers.
 result<void> find_messages(const core& shared, std::vector<found_suspect>& suspects) {
   result<void> outcome;
-  auto scanned = shared.store->scan("r", [&](std::string_view, std::string_view bytes) {
+  auto scanned = shared.store->scan("r", [&](std::string_view key, std::string_view bytes) {
     auto stored = decode<record>(bytes);
     if (!stored) {
-      outcome = tl::unexpected(stored.error());
+      outcome = tl::unexpected(unreadable_record(key, stored.error()));
       return false;
     }
     if (stored->failed) {
@@ -106,7 +107,7 @@ result<std::optional<record>> read(const core& shared, const instance_id& self) 
   }
   auto stored = decode<record>(**bytes);
   if (!stored) {
-    return tl::unexpected(stored.error());
+    return tl::unexpected(unreadable_record(engine::record_key(self), stored.error()));
   }
   return std::optional<record>{std::move(*stored)};
 }
@@ -159,6 +160,11 @@ result<void> run_execution(core& shared, const engine::execution_environment& en
 }
 
 } // namespace
+
+error unreadable_record(std::string_view key, const error& why) {
+  const auto code = why.code == errc::newer_version ? why.code : errc::corrupt;
+  return {code, fmt::format("the record under key '{}': {}", journal::printable(key), why.message)};
+}
 
 result<std::uint64_t> run_suspects(core& shared, const std::vector<actors::suspect>& found) {
   std::vector<found_suspect> suspects;

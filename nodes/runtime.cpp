@@ -477,8 +477,7 @@ result<void> node_runtime::recover() {
   auto scanned = shared.store->scan("r", [&](std::string_view key, std::string_view bytes) {
     auto read = decode<engine::record>(bytes);
     if (!read) {
-      outcome =
-          continuo::fail(errc::corrupt, fmt::format("record {}: {}", key.substr(1), read.error().message));
+      outcome = tl::unexpected(nodes::unreadable_record(key, read.error()));
       return false;
     }
     ++recovery_.records;

@@ -13,7 +13,7 @@ namespace continuo {
 /// succeed later (`is_retryable`), the HTTP status it becomes (`http_status`) and, where it ends a node
 /// program, the exit code (`exit_code`).
 enum class errc : std::uint8_t {
-  /// Bytes or text that do not have the shape their type demands; the message names the place.
+  /// Bytes or text not of the shape that their type demands, or too many; the message names the place.
   malformed = 1,
   /// A message type, service, saga or field that nobody registered.
   unknown_type,
@@ -27,7 +27,7 @@ enum class errc : std::uint8_t {
   not_found,
   /// The present status forbids it, or another value stands there already.
   conflict,
-  /// A bound was reached (in flight, record size, disk reserve): try again later.
+  /// A bound was reached (in flight, disk reserve): try again later.
   overloaded,
   /// The time given ran out; what was asked for may still happen.
   timed_out,

@@ -75,6 +75,37 @@ public:
   CONTINUO_FIELDS(transfer, to, cents)
 };
 
+struct twice_asked {
+  std::string id;
+  CONTINUO_FIELDS(twice_asked, id)
+};
+
+/// While it is set, `insistent` fails at its first reply.
+bool insistent_fails = false;
+
+/// Deposits twice into one account. As long as its handler fails, its second reply is not acknowledged.
+class insistent : public saga<insistent> {
+public:
+  static void define(saga_definition<insistent>& saga) {
+    saga.starts_on<twice_asked>(&twice_asked::id);
+    saga.calls<deposit>();
+  }
+  void on(const twice_asked&, saga_context& context) {
+    context.send(deposit{"hot", 1});
+    context.send(deposit{"hot", 1});
+  }
+  void on(const moved&, saga_context& context) {
+    if (insistent_fails) {
+      throw std::runtime_error{"a bug"};
+    }
+    if (++replies == 2) {
+      context.complete();
+    }
+  }
+  std::int64_t replies = 0;
+  CONTINUO_FIELDS(insistent, replies)
+};
+
 auto accounts() {
   return keyed_service<account>{"accounts"}
       .handle(&withdraw::account_id,
@@ -103,7 +134,14 @@ struct bank {
   world here{[](detail::node_runtime& node) {
     node.host(accounts().describe());
     node.host(transfer::describe());
+    node.host(insistent::describe());
   }};
+
+  /// What stands in the account's record.
+  engine::record stored(const std::string& id) {
+    const auto bytes = here.node().open_core()->store->get(engine::record_key({"accounts", id}));
+    return bytes && *bytes ? decode<engine::record>(**bytes).value() : engine::record{};
+  }
 
   std::int64_t balance(const std::string& id) {
     const auto bytes = here.node().open_core()->store->get(engine::record_key({"accounts", id}));
@@ -122,6 +160,39 @@ struct bank {
     return sum;
   }
 };
+
+/// Ends the node's life between the write of a deposit with its reply and that of the reply's receipt.
+void leave_unacknowledged(bank& of, const instance_id& self) {
+  messages::envelope command;
+  engine::record sent;
+  std::optional<engine::keyed_machine> handled;
+  engine::keyed_environment environment;
+  {
+    const auto shared = of.here.node().open_core();
+    const auto now = shared->time->now();
+    environment = shared->keyed_environments.at("accounts");
+    command.id = {shared->store_id, shared->next_revision(), 0};
+    command.kind = engine::message_kind::command;
+    command.from = {"continuo.send", to_string(command.id)};
+    command.to = self;
+    command.type = "deposit";
+    command.payload = encode(deposit{self.key, 100});
+    sent.kind = engine::record_kind::send;
+    sent.self = command.from;
+    sent.revision = command.id.revision;
+    sent.requests.push_back({command.id, self, command.type, command.payload, now.wall});
+    handled.emplace(environment, self, std::nullopt);
+    handled->receive(command, now, shared->next_revision());
+  }
+  of.here.crash();
+  journal::memory_store store{std::shared_ptr<journal::memory_disk>{&of.here.disk(), [](auto*) {}}};
+  const auto put = journal::operation::kind::put;
+  CAF_REQUIRE(store
+                  .commit({{put, engine::record_key(sent.self), encode(sent)},
+                           {put, engine::record_key(self), handled->encoded()},
+                           {put, std::string{journal::revision_key}, encode(handled->current().revision)}})
+                  .has_value());
+}
 
 } // namespace
 
@@ -191,6 +262,58 @@ CAF_TEST(a crash at any commit conserves money) {
       }
     }
   }
+}
+
+CAF_TEST(case 9 - word to forget a command does not overtake it on its way to a watched account) {
+  // After a handler may have ended the process, messages for its instance wait for the sync. What was handled
+  // is sent again after the restart; the word that it may be forgotten comes behind it.
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    bank of;
+    CAF_REQUIRE(of.here.start().has_value());
+    of.here.run();
+    const instance_id self{"accounts", "a"};
+    leave_unacknowledged(of, self);
+    CAF_REQUIRE(of.here.start().has_value());
+    of.here.node().open_core()->watched.insert(self);
+    of.here.run_shuffled(seed);
+    of.here.run_for(5s);
+    if (of.balance("a") != 100) {
+      CAF_ERROR("seed " << seed << ": " << of.balance("a") << " cents instead of 100");
+    }
+  }
+}
+
+CAF_TEST(senders that are stuck hold up no account for everybody) {
+  bank of;
+  CAF_REQUIRE(of.here.start().has_value());
+  CAF_REQUIRE(of.here.send(deposit{"a", 100}).get().has_value());
+  constexpr int senders = 100; // of which each leaves a reply unacknowledged: three times a window
+  insistent_fails = true;
+  for (int i = 0; i < senders; ++i) {
+    of.here.client().publish(twice_asked{"i-" + std::to_string(i)});
+  }
+  of.here.run_for(1s);
+  of.here.publish(transfer_asked{"t-1", "a", "hot", 60});
+  CAF_CHECK_EQUAL(of.here.status_of("transfer", "t-1"), "running"); // the window is full
+  of.here.run_for(10s);
+  CAF_CHECK_EQUAL(of.here.status_of("transfer", "t-1"), "completed");
+  CAF_CHECK_EQUAL(of.balance("hot"), 2 * senders + 60);
+  const auto unacknowledged = of.stored("hot").outbox.size();
+  CAF_CHECK(unacknowledged >= senders);
+  for (int i = 0; i < senders; ++i) {
+    CAF_CHECK_EQUAL(of.here.status_of("insistent", "i-" + std::to_string(i)), "stuck");
+  }
+  insistent_fails = false;
+  for (int i = 0; i < senders; ++i) {
+    const instance_id self{"insistent", "i-" + std::to_string(i)};
+    CAF_CHECK(of.here.operate(of.here.client().retry(self, "me")).has_value());
+  }
+  of.here.run_for(5s);
+  for (int i = 0; i < senders; ++i) {
+    CAF_CHECK_EQUAL(of.here.status_of("insistent", "i-" + std::to_string(i)), "completed");
+  }
+  // The receipts have come, and the window is as narrow as it was.
+  CAF_CHECK(of.stored("hot").outbox.empty());
 }
 
 CAF_TEST(promise 6 -

@@ -6,6 +6,12 @@
 
 #include <caf/test/dsl.hpp>
 
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ostream_sink.h>
+
+#include <set>
+#include <sstream>
+
 using namespace continuo;
 using namespace continuo::tests;
 
@@ -99,6 +105,48 @@ CAF_TEST(promise 1 - an accepted order survives a crash at any moment) {
   }
 }
 
+CAF_TEST(case 9 - a command whose reply is durable does not run again whatever takes long) {
+  std::size_t in_between = 0; // crashes at which a reply was durable and its request still open
+  for (std::uint64_t seed = 1; seed <= 1'000; ++seed) {
+    const auto order = "o-" + std::to_string(seed);
+    CAF_REQUIRE(here.start().has_value());
+    here.client().publish(order_placed{order, 100});
+    here.run_shuffled(seed, seed % 40);
+    here.stall_for(std::chrono::milliseconds{2}); // what nobody waits for is written on its own
+    here.run_shuffled(seed, seed / 40 % 12);
+    here.crash();
+    std::set<std::string> replied;
+    std::set<std::string> open;
+    for (const auto& [key, bytes] : here.disk().snapshot()) {
+      if (key.starts_with("r")) {
+        const auto stored = decode<engine::record>(bytes).value();
+        if (stored.kind == engine::record_kind::command && !stored.outbox.empty()) {
+          replied.insert(stored.self.key);
+        }
+        for (const auto& sent : stored.requests) {
+          open.insert(to_string(sent.id));
+        }
+      }
+    }
+    for (const auto& key : replied) {
+      in_between += open.contains(key) ? 1 : 0;
+    }
+    outside.before = [&](const outside_world::effect& what, std::uint32_t) {
+      if (replied.contains(what.key)) {
+        CAF_ERROR("seed " << seed << ": " << what.kind << " runs again");
+      }
+    };
+    CAF_REQUIRE(here.start().has_value());
+    here.run_shuffled(seed + 1'000);
+    here.run_for(std::chrono::seconds{5});
+    outside.before = {};
+    CAF_CHECK_EQUAL(here.status_of("fulfilment", order) == "running", false);
+    here.crash();
+  }
+  CAF_MESSAGE(in_between << " crashes between a reply and its receipt");
+  CAF_CHECK(in_between > 10u);
+}
+
 CAF_TEST(a timed out attempt is tried again and its late outcome taken) {
   // The handler runs while its time passes: a job of the coordinator cannot hang, so it moves the clock
   // itself.
@@ -184,6 +232,159 @@ CAF_TEST(case 28 - a query shows durable state only) {
       CAF_CHECK(asked.get()->revision <= stored->revision);
     }
   }
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
+
+// -- promise 8 ---------------------------------------------------------------------------
+
+namespace {
+
+/// A node of which each life may host something else, and what its last life logged.
+struct changing_fixture {
+  outside_world outside;
+  bool hosts_saga = true;
+  bool hosts_rival = false; // a second service for a command that has one
+  std::shared_ptr<std::ostringstream> log = std::make_shared<std::ostringstream>();
+  world here{[this](detail::node_runtime& node) {
+    node.host(payment_service(outside).describe());
+    node.host(warehouse_service(outside).describe());
+    if (hosts_saga) {
+      node.host(fulfilment::describe());
+    }
+    if (hosts_rival) {
+      node.host(service{"rival"}
+                    .handle([](const make_payment&, command_context&) -> outcome<payment_completed> {
+                      return payment_completed{};
+                    })
+                    .describe());
+    }
+  }};
+
+  /// Accepts two orders that cannot be paid for now, and goes down.
+  void leave_two_orders() {
+    outside.before = [](const outside_world::effect&, std::uint32_t) { throw std::runtime_error{"down"}; };
+    CAF_REQUIRE(here.start().has_value());
+    here.publish(order_placed{"o-1", 100});
+    here.publish(order_placed{"o-2", 100});
+    here.crash();
+    outside.before = {};
+  }
+
+  result<void> start() {
+    log->str("");
+    here.config().logger =
+        std::make_shared<spdlog::logger>("here", std::make_shared<spdlog::sinks::ostream_sink_mt>(*log));
+    return here.start();
+  }
+
+  /// Starts on a disk that must not be started on: everything stays as it is. Gives the reason.
+  error refusal() {
+    const auto before = here.disk().snapshot();
+    const auto started = start();
+    here.run_for(std::chrono::minutes{1});
+    here.crash();
+    CAF_CHECK(here.disk().snapshot() == before);
+    return started ? error{errc::conflict, "it started"} : started.error();
+  }
+
+  /// Nothing was lost on the way: both orders go on and end well.
+  void both_complete() {
+    CAF_REQUIRE(start().has_value());
+    here.run_for(std::chrono::seconds{5});
+    for (const std::string order : {"o-1", "o-2"}) {
+      CAF_CHECK_EQUAL(here.status_of("fulfilment", order), "completed");
+      CAF_CHECK_EQUAL(outside.count("charge", order), 1u);
+    }
+  }
+};
+
+bool has(const std::string& text, const std::string& part) {
+  if (text.find(part) == std::string::npos) {
+    CAF_MESSAGE("not in: " << text);
+    return false;
+  }
+  return true;
+}
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(promise_8_tests, changing_fixture)
+
+CAF_TEST(promise 8 - a record that cannot be read is refused with its place and nothing is overwritten) {
+  leave_two_orders();
+  const auto key = engine::record_key({"fulfilment", "o-1"});
+  const auto whole = here.disk().snapshot().at(key);
+  const auto put = [&](const std::string& bytes) {
+    journal::memory_store store{std::shared_ptr<journal::memory_disk>{&here.disk(), [](auto*) {}}};
+    CAF_REQUIRE(store.commit({{journal::operation::kind::put, key, bytes}}).has_value());
+  };
+  for (const auto& damaged : {whole.substr(0, whole.size() / 2), std::string{}, whole + "more"}) {
+    put(damaged);
+    const auto reason = refusal();
+    CAF_CHECK(reason.code == errc::corrupt);
+    CAF_CHECK(has(reason.message, "rfulfilment\\x00o-1"));
+    CAF_CHECK_EQUAL(outside.calls, 2u); // of the first life: no handler has run since
+  }
+  put(whole);
+  here.disk().damage(key); // as a failed checksum
+  const auto reason = refusal();
+  CAF_CHECK(reason.code == errc::corrupt);
+  CAF_CHECK(has(reason.message, "rfulfilment\\x00o-1"));
+  put(whole);
+  both_complete();
+}
+
+CAF_TEST(promise 8 - records of a type that nothing hosts stay and are named) {
+  leave_two_orders();
+  hosts_saga = false;
+  const auto before = here.disk().snapshot();
+  CAF_REQUIRE(start().has_value());
+  here.run_for(std::chrono::minutes{1});
+  CAF_CHECK(has(log->str(), "2 record(s) of fulfilment wait: nothing here hosts it"));
+  const auto refused = here.client().publish(order_placed{"o-3", 100});
+  here.run();
+  CAF_REQUIRE(refused.taken().wait_for(std::chrono::seconds{0}) == std::future_status::ready);
+  CAF_CHECK(refused.get().error().code == errc::unknown_type);
+  CAF_CHECK(has(refused.get().error().message, "order_placed"));
+  here.crash();
+  const auto after = here.disk().snapshot();
+  for (const std::string order : {"o-1", "o-2"}) {
+    const auto key = engine::record_key({"fulfilment", order});
+    CAF_CHECK(after.at(key) == before.at(key));
+  }
+  hosts_saga = true;
+  both_complete();
+}
+
+CAF_TEST(promise 8 - definitions that contradict each other are refused by name and nothing is touched) {
+  leave_two_orders();
+  hosts_rival = true;
+  const auto reason = refusal();
+  CAF_CHECK(reason.code == errc::invalid_definition);
+  CAF_CHECK(has(reason.message, "make_payment"));
+  CAF_CHECK(has(reason.message, "rival"));
+  CAF_CHECK(has(reason.message, "payment"));
+  hosts_rival = false;
+  both_complete();
+}
+
+CAF_TEST(promise 8 - a message that no record could hold is refused and leaves nothing) {
+  CAF_REQUIRE(start().has_value());
+  here.run();
+  const auto before = here.disk().snapshot();
+  const std::string large(engine::record_bytes_max, 'x');
+  const auto published = here.client().publish(order_placed{large, 100});
+  const pending<payment_completed> sent{here.client().send(make_payment{large, 100})};
+  here.run();
+  CAF_REQUIRE(published.taken().wait_for(std::chrono::seconds{0}) == std::future_status::ready);
+  CAF_CHECK(published.get().error().code == errc::malformed);
+  CAF_CHECK(has(published.get().error().message, "bytes"));
+  CAF_REQUIRE(sent.is_ready());
+  CAF_CHECK(sent.get().error().code == errc::malformed);
+  CAF_CHECK_EQUAL(here.node().figures().in_flight, 0);
+  here.crash();
+  CAF_CHECK(here.disk().snapshot() == before);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

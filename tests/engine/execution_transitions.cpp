@@ -250,6 +250,57 @@ CAF_TEST(an outcome that publishes an event nobody can route is a failed attempt
   CAF_CHECK(contains(done.current().reason, "placed"));
 }
 
+CAF_TEST(an outcome that no record could hold is a failed attempt) {
+  const std::string large(record_bytes_max, 'x');
+  auto replying = running(charge());
+  auto decided = replying.replies(paid{"o-1", large});
+  CAF_CHECK_EQUAL(edge_of(decided), "attempt_fails");
+  CAF_CHECK(decided.sent.empty());
+  CAF_CHECK(decided.try_again == 100ms);
+  CAF_CHECK(contains(replying.current().reason, "would pass 1048576 bytes"));
+  auto declining = running(charge());
+  CAF_CHECK_EQUAL(edge_of(declining.declines(large)), "attempt_fails");
+  auto publishing = running(charge());
+  detail::intents asked;
+  for (int i = 0; i < 3; ++i) {
+    asked.messages.push_back({true, {"shipped_out", encode(shipped_out{large.substr(0, 400'000)})}});
+  }
+  decided = publishing.replies(paid{}, asked);
+  CAF_CHECK_EQUAL(edge_of(decided), "attempt_fails");
+  CAF_CHECK_EQUAL(sent_by(decided), "");
+  CAF_CHECK(publishing.current().outbox.empty());
+}
+
+CAF_TEST(an outcome that is always too large is a dead letter that says so) {
+  payment.retry({.attempts = 1});
+  auto large = running(charge());
+  const auto decided = large.replies(paid{"o-1", std::string(record_bytes_max, 'x')});
+  CAF_CHECK_EQUAL(edge_of(decided), "exhausted");
+  CAF_CHECK_EQUAL(kind_in(decided.sent.front()), "unknown");
+  CAF_CHECK(contains(failure_in(decided.sent.front()).reason, "would pass 1048576 bytes"));
+  CAF_REQUIRE_EQUAL(decided.dead_letters.size(), 1u);
+}
+
+CAF_TEST(an outcome of most of the limit is taken whatever its command took) {
+  const std::string half(600'000, 'x');
+  auto done = running(command(pay{half, 42}, buyer, {"payment", ""}));
+  CAF_CHECK_EQUAL(edge_of(done.replies(paid{"o-1", half})), "replied");
+  CAF_CHECK_LESS(done.machine().encoded().size(), record_bytes_max);
+}
+
+CAF_TEST(a failure has a reason that a record can hold) {
+  auto broken = running(charge());
+  std::string text;
+  while (text.size() < record_bytes_max) {
+    text += "\u00e4";
+  }
+  broken.fails("x" + text);
+  const auto& reason = broken.current().reason;
+  CAF_CHECK(reason.size() <= reason_bytes_max);
+  CAF_CHECK(reason.size() > reason_bytes_max - 8);
+  CAF_CHECK(reason.ends_with("\u00e4...")); // cut between two characters
+}
+
 CAF_TEST(every row of the table of executions was taken) {
   CAF_CHECK_EQUAL(rows_missing("execution", execution_edges()), "");
   CAF_CHECK_EQUAL(rows_unknown("execution", execution_edges()), "");

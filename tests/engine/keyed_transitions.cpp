@@ -233,6 +233,30 @@ CAF_TEST(a compensation at a keyed service is retried for ever with at most a mi
   CAF_CHECK(decided.dead_letters.empty());
 }
 
+CAF_TEST(an outcome that no record could hold is a failed attempt and leaves the state as it was) {
+  const std::string large(record_bytes_max, 'x');
+  bool declines = false;
+  play_shelf().on_reserve = [&](testing::shelf& state, const reserve&, keyed_context&) -> outcome<reserved> {
+    state.pieces = 0;
+    if (declines) {
+      return decline(large);
+    }
+    state.padding = large;
+    return reserved{0};
+  };
+  auto decided = shelf.take(order_of(1));
+  CAF_CHECK_EQUAL(edge_of(decided), "retry_later");
+  CAF_CHECK(decided.write == write_kind::none);
+  declines = true;
+  CAF_CHECK_EQUAL(edge_of(shelf.again()), "retry_later");
+  decided = shelf.again();
+  CAF_CHECK_EQUAL(edge_of(decided), "handler_fails");
+  CAF_CHECK(contains(failure_in(decided.sent.front()).reason, "would pass 1048576 bytes"));
+  play_shelf() = {};
+  shelf.take(order_of(1));
+  CAF_CHECK_EQUAL(pieces(), 99);
+}
+
 CAF_TEST(every row of the table of the keyed machine was taken) {
   CAF_CHECK_EQUAL(rows_missing("keyed", keyed_edges()), "");
   CAF_CHECK_EQUAL(rows_unknown("keyed", keyed_edges()), "");

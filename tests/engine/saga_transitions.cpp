@@ -431,6 +431,30 @@ CAF_TEST(a declared event keeps an instance from being stuck only while it is ex
   CAF_CHECK_EQUAL(saga.status(), "stuck");
 }
 
+CAF_TEST(a message handled again sees the same random numbers and another message others) {
+  std::vector<std::uint64_t> drawn;
+  bool fails = true;
+  play().on_placed = [](order&, const placed&, saga_context& context) { context.expect<changed>(); };
+  play().on_changed = [&](order&, const changed&, saga_context& context) {
+    drawn = {context.random(), context.random()};
+    if (fails) {
+      throw std::runtime_error("a bug");
+    }
+    context.expect<changed>();
+  };
+  saga_box one{*this, "o-7"};
+  one.take(event(placed{"o-7", 1}, {"continuo.publish", "x"}, "o-7"));
+  const auto message = event(changed{"o-7", 1}, {"order", "o-2"}, "o-7");
+  one.take(message);
+  const auto first = drawn;
+  CAF_CHECK(first[0] != first[1]);
+  fails = false;
+  one.again();
+  CAF_CHECK(drawn == first);
+  one.take(event(changed{"o-7", 2}, {"order", "o-2"}, "o-7"));
+  CAF_CHECK(drawn != first);
+}
+
 CAF_TEST(every row of the table of the saga machine was taken) {
   CAF_CHECK_EQUAL(rows_missing("saga", saga_edges()), "");
   CAF_CHECK_EQUAL(rows_unknown("saga", saga_edges()), "");

@@ -1,16 +1,19 @@
+// clang-format off
 // A node program for tests that kill it. It hosts the order workflow with handlers that end the process, or
 // hang, for orders whose names say so, and takes its work as lines on standard input:
 //
 //   place ORDER CENTS    answers `accepted ORDER` or `refused ORDER CODE`
 //   deposit ACCOUNT      answers `taken ACCOUNT`, then `deposited ACCOUNT`
-//   charge ORDER BYTES   sends a charge alone, of an order whose name is so much longer; answers `charged
-//   ORDER` watch ORDER          answers `ended ORDER STATUS` show ORDER           answers `shown ORDER
-//   STATUS` and what it waits for stuck TYPE           answers `stuck TYPE KEY REASON` for each, then `end`
-//   letters              answers `stuck letter MESSAGE REASON` for each dead letter, then `end`
+//   charge ORDER BYTES   sends a charge alone, of an order whose name is so much longer; answers `charged ORDER`
+//   watch ORDER          answers `ended ORDER STATUS`
+//   show ORDER           answers `shown ORDER STATUS` and what it waits for
+//   stuck TYPE           answers `stuck TYPE KEY REASON` for each, then `end`
+//   letters              answers `stuck letter TYPE MESSAGE-ID REASON` for each dead letter, then `end`
 //   fill FILE            writes to the file until the disk is full; answers `full`
 //
 // It says `ready` when it takes calls. SHOP_LEDGER names the file in which each effect on the outside world
 // is noted; SHOP_DEFINITIONS=incomplete leaves out a service.
+// clang-format on
 #include "tests/support/orders.hpp"
 
 #include <continuo/node.hpp>
@@ -215,7 +218,7 @@ void show(const client& node, const std::string& order) {
 void list_letters(const client& node) {
   if (const auto found = node.dead_letters()) {
     for (const auto& one : *found) {
-      say("stuck letter " + one.type + " " + one.reason);
+      say("stuck letter " + one.type + " " + one.id + " " + one.reason);
     }
   }
   say("end");

@@ -100,6 +100,15 @@ void world::run() {
   }
 }
 
+void world::run_shuffled(std::uint64_t seed, std::uint64_t jobs_max) {
+  auto& jobs = coordinator().jobs;
+  for (; !jobs.empty() && jobs_max > 0; --jobs_max) {
+    const auto drawn = detail::next_random(seed) % jobs.size();
+    std::swap(jobs.front(), jobs[drawn]);
+    coordinator().try_run_once();
+  }
+}
+
 void world::run_for(std::chrono::nanoseconds time) {
   auto& clock = coordinator().clock();
   const auto until = clock.current_time + time;
