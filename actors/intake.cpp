@@ -287,7 +287,7 @@ void on_adopt(intake* self, const std::shared_ptr<core>& shared, adopt& record) 
   }
   auto adopted = std::make_unique<accepted_message>(std::move(record.stored));
   engine::transition decided;
-  adopted->mail.resend(decided, nullptr);
+  adopted->mail.recover(decided);
   act(self, *shared, decided, adopted->stored.self, {}, 0);
   shared->count_in_flight(self, 1);
   self->state.messages.emplace(*id, std::move(adopted));

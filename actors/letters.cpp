@@ -118,11 +118,9 @@ void on_adopt(letters* self, const std::shared_ptr<core>& shared, adopt& record)
   }
   engine::correspondence mail{letter};
   engine::transition decided;
-  mail.resend(decided, nullptr);
-  for (auto* list : {&decided.sent, &decided.released}) {
-    for (auto& message : *list) {
-      message.idempotency_key = letter.result;
-    }
+  mail.recover(decided);
+  for (auto& message : decided.sent) {
+    message.idempotency_key = letter.result;
   }
   act(self, *shared, decided, letter.self, {}, 0);
   const auto key = letter.self.key;

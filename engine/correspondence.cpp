@@ -1,6 +1,7 @@
 #include "engine/correspondence.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace continuo::engine {
 
@@ -136,6 +137,15 @@ void correspondence::resend(transition& into, const instance_id* only) const {
   for (auto& entry : found) {
     (entry.effects ? into.released : into.sent).push_back(std::move(entry.message));
   }
+}
+
+void correspondence::recover(transition& into) const {
+  transition found;
+  resend(found, nullptr);
+  auto& all = found.sent;
+  std::move(found.released.begin(), found.released.end(), std::back_inserter(all));
+  std::stable_sort(all.begin(), all.end(), [](const envelope& a, const envelope& b) { return a.id < b.id; });
+  std::move(all.begin(), all.end(), std::back_inserter(into.sent));
 }
 
 transition correspondence::called(const messages::call_for& call) const {

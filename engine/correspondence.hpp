@@ -49,6 +49,10 @@ public:
   /// Everything unacknowledged in the order in which it was sent; only what is for `only`, unless null.
   void resend(transition& into, const instance_id* only) const;
 
+  /// After a restart: all of that, to be sent at once. It was read from the store, so there is no write to
+  /// wait for; and if a command did wait, the receipt of its reply would overtake it, and it would run again.
+  void recover(transition& into) const;
+
   /// The answer to a receiver that asks for its messages.
   transition called(const messages::call_for& call) const;
 

@@ -319,7 +319,7 @@ transition execution::discard(const moment& now, std::uint64_t revision) {
 transition execution::recover(const moment& now) {
   transition out;
   out.edge = "receipt";
-  mail_.resend(out, nullptr);
+  mail_.recover(out);
   for (auto& reply : out.sent) {
     if (reply.in_reply_to) {
       reply.from.key.clear();

@@ -331,7 +331,7 @@ transition keyed_machine::suspect(const envelope& message, const moment& now, st
 transition keyed_machine::recover() {
   transition out;
   out.edge = "flush";
-  mail_.resend(out, nullptr);
+  mail_.recover(out);
   mail_.ask_senders(out);
   if (record_.failed) {
     retrying_ = record_.failed;

@@ -401,7 +401,7 @@ transition saga_machine::recover() {
   if (!exists_) {
     return out;
   }
-  mail_.resend(out, nullptr);
+  mail_.recover(out);
   mail_.ask_senders(out);
   out.armed = record_.timers;
   if (record_.failed &&

@@ -9,6 +9,7 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 
+#include <set>
 #include <sstream>
 
 using namespace continuo;
@@ -102,6 +103,48 @@ CAF_TEST(promise 1 - an accepted order survives a crash at any moment) {
     CAF_CHECK(outside.count("label", order) <= 1);
     here.crash();
   }
+}
+
+CAF_TEST(case 9 - a command whose reply is durable does not run again whatever takes long) {
+  std::size_t in_between = 0; // crashes at which a reply was durable and its request still open
+  for (std::uint64_t seed = 1; seed <= 1'000; ++seed) {
+    const auto order = "o-" + std::to_string(seed);
+    CAF_REQUIRE(here.start().has_value());
+    here.client().publish(order_placed{order, 100});
+    here.run_shuffled(seed, seed % 40);
+    here.stall_for(std::chrono::milliseconds{2}); // what nobody waits for is written on its own
+    here.run_shuffled(seed, seed / 40 % 12);
+    here.crash();
+    std::set<std::string> replied;
+    std::set<std::string> open;
+    for (const auto& [key, bytes] : here.disk().snapshot()) {
+      if (key.starts_with("r")) {
+        const auto stored = decode<engine::record>(bytes).value();
+        if (stored.kind == engine::record_kind::command && !stored.outbox.empty()) {
+          replied.insert(stored.self.key);
+        }
+        for (const auto& sent : stored.requests) {
+          open.insert(to_string(sent.id));
+        }
+      }
+    }
+    for (const auto& key : replied) {
+      in_between += open.contains(key) ? 1 : 0;
+    }
+    outside.before = [&](const outside_world::effect& what, std::uint32_t) {
+      if (replied.contains(what.key)) {
+        CAF_ERROR("seed " << seed << ": " << what.kind << " runs again");
+      }
+    };
+    CAF_REQUIRE(here.start().has_value());
+    here.run_shuffled(seed + 1'000);
+    here.run_for(std::chrono::seconds{5});
+    outside.before = {};
+    CAF_CHECK_EQUAL(here.status_of("fulfilment", order) == "running", false);
+    here.crash();
+  }
+  CAF_MESSAGE(in_between << " crashes between a reply and its receipt");
+  CAF_CHECK(in_between > 10u);
 }
 
 CAF_TEST(a timed out attempt is tried again and its late outcome taken) {

@@ -100,9 +100,9 @@ void world::run() {
   }
 }
 
-void world::run_shuffled(std::uint64_t seed) {
+void world::run_shuffled(std::uint64_t seed, std::uint64_t jobs_max) {
   auto& jobs = coordinator().jobs;
-  while (!jobs.empty()) {
+  for (; !jobs.empty() && jobs_max > 0; --jobs_max) {
     const auto drawn = detail::next_random(seed) % jobs.size();
     std::swap(jobs.front(), jobs[drawn]);
     coordinator().try_run_once();

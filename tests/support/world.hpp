@@ -73,8 +73,11 @@ public:
   /// Runs one job; false where there is none.
   bool step() { return coordinator().try_run_once(); }
 
-  /// As `run`, with the jobs in an order drawn from `seed`: so a sync may take long.
-  void run_shuffled(std::uint64_t seed);
+  /// As `run`, with the jobs in an order drawn from `seed`: so a sync may take long. Ends after so many jobs.
+  void run_shuffled(std::uint64_t seed, std::uint64_t jobs_max = ~std::uint64_t{0});
+
+  /// Lets time pass in which nothing runs: what fell due is ready to run then.
+  void stall_for(std::chrono::nanoseconds time) { coordinator().clock().advance_time(time); }
 
   /// Lets time pass, with all that happens meanwhile.
   void run_for(std::chrono::nanoseconds time);
