@@ -125,15 +125,15 @@ CAF_TEST(steps are undone in reverse order and one after the other) {
 CAF_TEST(a crash anywhere in a rollback changes nothing of its course) {
   start_with(pay{"o-1", 1}, print_label{"o-1"});
   roll_back("never mind");
-  CAF_CHECK_EQUAL(sent_by(saga.crash()), "(pay) (-) (print_label) (-)");
+  CAF_CHECK_EQUAL(sent_by(saga.crash()), "pay - print_label -");
   saga.take(reply(saga.open<pay>(), paid{"o-1", "p-1"}));
-  CAF_CHECK_EQUAL(sent_by(saga.crash()), "(print_label) (-)");
+  CAF_CHECK_EQUAL(sent_by(saga.crash()), "print_label -");
   saga.take(reply(saga.open<print_label>(), labelled{"l-1"}));
-  CAF_CHECK_EQUAL(sent_by(saga.crash()), "(void_label)");
+  CAF_CHECK_EQUAL(sent_by(saga.crash()), "void_label");
   saga.take(reply(saga.open<void_label>(), voided{}));
   const auto decided = saga.crash();
-  CAF_CHECK_EQUAL(sent_by(decided), "(refund)");
-  CAF_CHECK(decided.released.front().compensation);
+  CAF_CHECK_EQUAL(sent_by(decided), "refund");
+  CAF_CHECK(decided.sent.front().compensation);
   saga.take(reply(saga.open<refund>(), refunded{}));
   CAF_CHECK_EQUAL(saga.status(), "compensated");
 }
