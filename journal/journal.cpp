@@ -143,6 +143,7 @@ batch coalesce(std::vector<commit>& commits) {
 
 caf::behavior journal_actor(caf::stateful_actor<journal_state>* self, journal_options options) {
   auto shared = std::make_shared<journal_options>(std::move(options));
+  self->state.revision = shared->done->durable; // what is written never goes back
   return {
       [self, shared](commit& one) {
         auto& state = self->state;

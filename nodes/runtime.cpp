@@ -247,7 +247,6 @@ result<void> node_runtime::read_identity() {
   }
   shared.store_id = me->store;
   shared.last_revision = me->last_revision;
-  shared.written->durable = me->last_revision;
   if (shared.routes.where().is_alone()) {
     return {};
   }
@@ -431,6 +430,7 @@ result<void> node_runtime::meet_peers() {
 
 void node_runtime::spawn_actors() {
   auto& shared = *core_;
+  shared.written->durable = shared.last_revision.load(); // suspects that ran alone have written too
   journal::journal_options options;
   options.to = shared.store;
   options.done = shared.written;

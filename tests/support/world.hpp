@@ -2,12 +2,9 @@
 
 #include "journal/memory_store.hpp"
 #include "nodes/runtime.hpp"
+#include "tests/support/virtual_time.hpp"
 
 #include <continuo/client.hpp>
-
-#include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 
 #include <chrono>
 #include <functional>
@@ -115,17 +112,13 @@ public:
   result<void> operate(std::future<result<void>> verb);
 
 private:
-  class virtual_clock;
-  class coordinator_pool;
-
-  caf::scheduler::test_coordinator& coordinator() const;
+  caf::scheduler::test_coordinator& coordinator() const { return system_.coordinator(); }
+  virtual_clock& clock() const { return *system_.clock(); }
 
   definitions hosts_;
   node_config config_;
   std::shared_ptr<journal::memory_disk> disk_;
-  caf::actor_system_config system_config_;
-  std::unique_ptr<caf::actor_system> system_;
-  std::shared_ptr<virtual_clock> clock_;
+  virtual_system system_;
   std::shared_ptr<coordinator_pool> pool_;
   std::shared_ptr<detail::node_runtime> runtime_;
 };

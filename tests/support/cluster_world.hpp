@@ -1,0 +1,75 @@
+#pragma once
+
+#include "tests/support/virtual_time.hpp"
+
+#include "journal/memory_store.hpp"
+#include "nodes/runtime.hpp"
+
+#include <continuo/client.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace continuo::tests {
+
+/// The network between the nodes of a `cluster_world`. A connection delivers in order until it is cut. What was under
+/// way is then lost, or delivered later all the same, as the buffer of an old connection may be.
+class simulated_network;
+
+/// Several nodes in one process, in virtual time: each with a disk that outlives its lives, all on one test coordinator.
+/// The same calls and the same seed give the same run.
+class cluster_world {
+public:
+  using definitions = std::function<void(detail::node_runtime&)>;
+
+  /// Every node offers the same; `hosts` says for each node what runs there.
+  cluster_world(definitions offers, std::vector<std::pair<std::string, std::vector<std::string>>> hosts,
+                std::uint64_t seed = 1);
+  ~cluster_world();
+  cluster_world(const cluster_world&) = delete;
+  cluster_world& operator=(const cluster_world&) = delete;
+
+  // -- nodes -----------------------------------------------------------------------------
+  result<void> start(const std::string& name);
+  void start_all();
+  void crash(const std::string& name);
+  bool is_up(const std::string& name) const;
+  continuo::client client(const std::string& name) const;
+  detail::node_runtime& node(const std::string& name) const;
+  std::shared_ptr<journal::memory_disk>& disk(const std::string& name);
+  cluster_config& cluster() { return cluster_; }
+  std::vector<std::string> names() const;
+
+  // -- the network -------------------------------------------------------------------------
+  /// Cuts every connection between the two; they connect anew. With `late` what was under way arrives a second later.
+  void cut(const std::string& a, const std::string& b, bool late = false);
+  /// As `cut`, and no new connection comes about until `heal`.
+  void separate(const std::string& a, const std::string& b);
+  void heal();
+
+  // -- time --------------------------------------------------------------------------------
+  void run_for(std::chrono::nanoseconds time);
+  std::uint64_t draw(std::uint64_t below);
+
+  std::string status_of(const std::string& node, const std::string& type, const std::string& key);
+
+private:
+  struct member;
+
+  void run();
+
+  definitions offers_;
+  cluster_config cluster_;
+  std::uint64_t random_;
+  virtual_system system_;
+  std::shared_ptr<simulated_network> network_;
+  std::map<std::string, std::unique_ptr<member>> members_;
+};
+
+} // namespace continuo::tests

@@ -1,0 +1,107 @@
+#pragma once
+
+#include "actors/core.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+#include <caf/send.hpp>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+
+namespace continuo::tests {
+
+/// The coordinator's time as a node sees it. The wall clock can be moved by itself.
+class virtual_clock : public actors::clock {
+public:
+  explicit virtual_clock(const caf::scheduler::test_coordinator& from) : from_(&from) {}
+
+  engine::moment now() const override {
+    const auto passed =
+        const_cast<caf::scheduler::test_coordinator*>(from_)->clock().now().time_since_epoch();
+    return {time_point{std::chrono::hours{24 * 365 * 56}} +
+                std::chrono::duration_cast<time_point::duration>(passed) +
+                std::chrono::duration_cast<time_point::duration>(wall_offset),
+            (passed - boot_offset).count(), boot};
+  }
+
+  std::chrono::nanoseconds wall_offset{0};
+  std::chrono::nanoseconds boot_offset{0};
+  std::uint64_t boot = 1;
+
+private:
+  const caf::scheduler::test_coordinator* from_;
+};
+
+/// Runs handlers as jobs of the coordinator.
+class coordinator_pool : public actors::handler_pool {
+public:
+  explicit coordinator_pool(caf::actor_system& system)
+      : runner_(system.spawn([](caf::event_based_actor*) -> caf::behavior {
+          return {[](actors::call& job) { job.what(); }};
+        })) {}
+
+  void post(std::function<void()> job) override {
+    if (runner_) {
+      caf::anon_send(runner_, actors::call{std::move(job)});
+    }
+  }
+
+  void stop() override {
+    if (runner_) {
+      caf::anon_send_exit(runner_, caf::exit_reason::kill);
+      runner_ = nullptr;
+    }
+  }
+
+private:
+  caf::actor runner_;
+};
+
+/// An actor system that runs in virtual time, one job after the other.
+class virtual_system {
+public:
+  virtual_system() {
+    config_.set("scheduler.policy", caf::atom("testing"));
+    system_ = std::make_unique<caf::actor_system>(config_);
+    clock_ = std::make_shared<virtual_clock>(coordinator());
+    coordinator().clock().current_time += std::chrono::hours{1};
+  }
+
+  caf::actor_system& system() const { return *system_; }
+  const std::shared_ptr<virtual_clock>& clock() const { return clock_; }
+
+  caf::scheduler::test_coordinator& coordinator() const {
+    return dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler());
+  }
+
+  /// Runs until nothing can go on without time passing.
+  void run() {
+    while (coordinator().try_run_once()) {
+    }
+  }
+
+  /// Lets time pass, with all that happens meanwhile.
+  void run_for(std::chrono::nanoseconds time) {
+    auto& clock = coordinator().clock();
+    const auto until = clock.current_time + time;
+    run();
+    while (!clock.schedule().empty() && clock.schedule().begin()->first <= until) {
+      const auto next = clock.schedule().begin()->first;
+      clock.advance_time(std::max(next - clock.current_time, caf::detail::test_actor_clock::duration_type{0}));
+      run();
+    }
+    clock.advance_time(until - clock.current_time);
+    run();
+  }
+
+private:
+  caf::actor_system_config config_;
+  std::unique_ptr<caf::actor_system> system_;
+  std::shared_ptr<virtual_clock> clock_;
+};
+
+} // namespace continuo::tests
