@@ -1,6 +1,10 @@
 #include <continuo/node.hpp>
 
+#include "config/cluster_file.hpp"
+
 #include <fmt/format.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
 
 #include <cerrno>
 #include <charconv>
@@ -25,9 +29,12 @@ namespace {
 constexpr std::chrono::seconds time_to_stop{4};
 
 constexpr const char* usage =
-    "usage: {} --data DIR [--name NAME] [--disk-reserve BYTES]\n"
+    "usage: {0} --data DIR [--name NAME] [--disk-reserve BYTES]\n"
+    "       {0} --config FILE --node NAME\n"
     "\n"
-    "Runs a node until SIGTERM or SIGINT.\n"
+    "Runs a node until SIGTERM or SIGINT: one that stands alone, or one of a cluster.\n"
+    "  --config FILE  the cluster file: where everything runs, and with which limits\n"
+    "  --node NAME  which of its nodes this is\n"
     "  --data DIR   where the node keeps its journal; created if missing\n"
     "  --name NAME  the node's name in logs (default: node)\n"
     "  --disk-reserve BYTES  refuse new work when less is free (default: 268435456)\n"
@@ -47,6 +54,8 @@ int code_of(const error& reason) {
 
 struct arguments {
   node_config config;
+  std::string file; ///< the cluster file; empty where the node stands alone
+  std::string node;
   bool help = false;
 };
 
@@ -69,6 +78,33 @@ result<std::optional<std::string>> value_of(std::string_view option, std::string
   return std::optional<std::string>{};
 }
 
+/// The configuration of the node as the cluster file has it, and a logger of the level that stands there.
+result<arguments> read_cluster(arguments&& read) {
+  if (!read.config.data.empty() || read.config.name != node_config{}.name) {
+    return fail(errc::invalid_configuration, "--data and --name stand in the cluster file: leave them out");
+  }
+  const auto file = config::read_cluster_file(read.file);
+  if (!file) {
+    return tl::unexpected(file.error());
+  }
+  auto config = config::node_config_of(*file, read.node);
+  if (!config) {
+    return tl::unexpected(config.error());
+  }
+  // The folder that holds the data of all nodes is nobody's own.
+  std::error_code trouble;
+  std::filesystem::create_directories(config->data.parent_path(), trouble);
+  if (trouble) {
+    return fail(errc::invalid_configuration,
+                fmt::format("{}: {}", config->data.parent_path().string(), trouble.message()));
+  }
+  config->logger =
+      std::make_shared<spdlog::logger>(read.node, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  config->logger->set_level(spdlog::level::from_str(file->find(read.node)->limits.log_level));
+  read.config = std::move(*config);
+  return std::move(read);
+}
+
 result<arguments> read_arguments(int argc, char** argv) {
   arguments read;
   auto** next = argv + (argc > 0 ? 1 : 0);
@@ -78,20 +114,30 @@ result<arguments> read_arguments(int argc, char** argv) {
       read.help = true;
       return read;
     }
-    const auto data = value_of("--data", argument, next);
-    const auto name =
-        data && !*data ? value_of("--name", argument, next) : result<std::optional<std::string>>{};
-    const auto reserve = data && !*data && name && !*name ? value_of("--disk-reserve", argument, next)
-                                                          : result<std::optional<std::string>>{};
-    if (!data || !name || !reserve) {
-      return tl::unexpected(!data ? data.error() : !name ? name.error() : reserve.error());
+    static constexpr std::string_view options[] = {"--data", "--name", "--disk-reserve", "--config", "--node"};
+    std::optional<std::string> value;
+    std::string_view option;
+    for (const auto one : options) {
+      auto found = value_of(one, argument, next);
+      if (!found) {
+        return tl::unexpected(found.error());
+      }
+      if (*found) {
+        option = one;
+        value = std::move(*found);
+        break;
+      }
     }
-    if (*data) {
-      read.config.data = **data;
-    } else if (*name) {
-      read.config.name = **name;
-    } else if (*reserve) {
-      const auto& text = **reserve;
+    if (option == "--data") {
+      read.config.data = *value;
+    } else if (option == "--name") {
+      read.config.name = *value;
+    } else if (option == "--config") {
+      read.file = *value;
+    } else if (option == "--node") {
+      read.node = *value;
+    } else if (option == "--disk-reserve") {
+      const auto& text = *value;
       const auto [end, wrong] =
           std::from_chars(text.data(), text.data() + text.size(), read.config.disk_reserve);
       if (wrong != std::errc{} || end != text.data() + text.size()) {
@@ -102,8 +148,14 @@ result<arguments> read_arguments(int argc, char** argv) {
       return fail(errc::invalid_configuration, fmt::format("unknown argument {}; see --help", argument));
     }
   }
+  if (read.file.empty() != read.node.empty()) {
+    return fail(errc::invalid_configuration, "--config FILE and --node NAME go together; see --help");
+  }
+  if (!read.file.empty()) {
+    return read_cluster(std::move(read));
+  }
   if (read.config.data.empty()) {
-    return fail(errc::invalid_configuration, "--data DIR is missing; see --help");
+    return fail(errc::invalid_configuration, "--data DIR or --config FILE is missing; see --help");
   }
   return read;
 }

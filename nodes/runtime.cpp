@@ -10,6 +10,7 @@
 #include "journal/journal.hpp"
 #include "journal/memory_store.hpp"
 #include "journal/rocksdb_store.hpp"
+#include "nodes/certificates.hpp"
 #include "nodes/identity.hpp"
 #include "nodes/log.hpp"
 #include "nodes/middleman.hpp"
@@ -127,6 +128,11 @@ result<void> node_runtime::place() {
                             [&](std::string_view name) { return offered_.find(name) != offered_.end(); });
   if (!where) {
     return tl::unexpected(where.error());
+  }
+  if (config_.cluster->tls) {
+    if (auto usable = nodes::check_certificates(*config_.cluster->tls); !usable) {
+      return usable;
+    }
   }
   shared.cluster = *config_.cluster;
   shared.routes.place(std::move(*where), [board = &shared.peers](std::string_view peer) { return board->is_up(peer); });

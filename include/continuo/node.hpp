@@ -180,10 +180,10 @@ private:
 /// What a node program offers to run.
 using node_builder = node;
 
-/// The `main` of a node program: reads `--data DIR`, `--name NAME`, `--disk-reserve BYTES` and `--help`,
-/// starts a node with what `offer` hosts, and runs until SIGTERM or SIGINT; then stops in order. The result
+/// The `main` of a node program: reads `--data DIR`, `--name NAME`, `--disk-reserve BYTES`, or the cluster file and the
+/// node's name (`--config FILE --node NAME`), and `--help`; starts a node with what `offer` hosts, and runs until SIGTERM or SIGINT; then stops in order. The result
 /// is the exit code: 0 stopped in order, 2 wrong arguments or definitions, 3 corrupt data, 4 the disk failed
-/// or is full, 6 the data directory is in use. One line on standard error says why and what to do. It ends
+/// or is full, 5 the peers know more of its journal than it holds, 6 the data directory is in use, 7 its address is. One line on standard error says why and what to do. It ends
 /// the process if the node cannot stop within 5 seconds (a handler that still runs runs again).
 int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer);
 
