@@ -103,8 +103,9 @@ bool waits_for_sync(const core& shared, const instance_id& to) {
   return shared.watched.contains(to) || (!shared.links.empty() && !shared.peer_of(to).empty());
 }
 
-/// Lets the messages for other nodes, and those for watched receivers, wait for the sync. All of an instance's
-/// messages to one receiver wait, or none, so their order stays; its receipts and calls follow them (`take_waiting`).
+/// Lets the messages for other nodes, and those for watched receivers, wait for the sync. All of an
+/// instance's messages to one receiver wait, or none, so their order stays; its receipts and calls follow
+/// them (`take_waiting`).
 void hold_back(const core& shared, engine::transition& decided) {
   if (shared.watched.empty() && shared.links.empty()) {
     return;
@@ -150,7 +151,8 @@ void give_credit_back(const core& shared, const messages::envelope& message,
   }
   auto link = shared.links.begin();
   std::advance(link, message.link - 1);
-  releases.push_back({link->second, caf::make_message(message_taken{message.link_token, engine::units_of(message)})});
+  releases.push_back(
+      {link->second, caf::make_message(message_taken{message.link_token, engine::units_of(message)})});
 }
 
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,

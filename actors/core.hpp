@@ -51,12 +51,12 @@ class connector {
 public:
   virtual ~connector() = default;
 
-  /// Looks for the node `peer` and answers `link` with `reached`, or with `unreachable` after a bounded time. Never
-  /// blocks.
+  /// Looks for the node `peer` and answers `link` with `reached`, or with `unreachable` after a bounded time.
+  /// Never blocks.
   virtual void dial(const std::string& peer, const caf::actor& link) = 0;
 
-  /// Looks whether the node `peer` is there, without connecting to it; answers `link` with `unreachable` where it is not,
-  /// else with nothing. Never blocks.
+  /// Looks whether the node `peer` is there, without connecting to it; answers `link` with `unreachable`
+  /// where it is not, else with nothing. Never blocks.
   virtual void look(const std::string& peer, const caf::actor& link) = 0;
 
   /// Takes in what peers that dial have to say, and hands it to `gate`; an address that is taken is
@@ -73,8 +73,9 @@ struct limits {
   std::size_t instances_in_memory = 10'000;
   std::int64_t in_flight = 10'000;
   std::size_t waiting_publishers = 10'000;
-  std::size_t commands_waiting = 1'000; ///< of a stateless service; more stay with their senders on other nodes
-  std::size_t commands_held = 500'000;  ///< names of such commands that a service remembers
+  std::size_t commands_waiting =
+      1'000; ///< of a stateless service; more stay with their senders on other nodes
+  std::size_t commands_held = 500'000; ///< names of such commands that a service remembers
   std::size_t timers_at_once = 1'000;
 };
 
@@ -143,8 +144,8 @@ public:
   /// A number that no transition had before.
   std::uint64_t next_revision() { return last_revision.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-  /// The actor behind an instance: its shard, its service, one of the node's own, or the link to the node where it
-  /// lives. Null where nothing is known of it.
+  /// The actor behind an instance: its shard, its service, one of the node's own, or the link to the node
+  /// where it lives. Null where nothing is known of it.
   const caf::actor& home_of(const instance_id& id) const;
 
   /// The peer where an instance lives; empty for one that lives here, or nowhere.
@@ -183,8 +184,8 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra = {});
 
-/// Adds what tells the link of a message that the message needs its credit no more, once all that was handed to the
-/// journal before is durable. Nothing for a message that was sent here.
+/// Adds what tells the link of a message that the message needs its credit no more, once all that was handed
+/// to the journal before is durable. Nothing for a message that was sent here.
 void give_credit_back(const core& shared, const messages::envelope& message,
                       std::vector<journal::release>& releases);
 

@@ -64,8 +64,8 @@ private:
   const environment* definition_;
   instance_start start_;
   std::unique_ptr<Machine> machine_;
-  /// A keyed instance whose replies are not acknowledged puts off commands here; those of other nodes only so many:
-  /// the rest stay with their senders.
+  /// A keyed instance whose replies are not acknowledged puts off commands here; those of other nodes only so
+  /// many: the rest stay with their senders.
   std::deque<messages::envelope> waiting_;
   static constexpr std::size_t waiting_from_peers_max = 64;
   std::uint64_t handled_ = 0; // messages from the shard

@@ -54,9 +54,9 @@ std::optional<error> start_objection(const intake_state& state, const core& shar
 
 /// Whether nothing of an accepted event is for this node.
 bool is_elsewhere(const core& shared, const engine::record& stored) {
-  return stored.requests.empty() && std::all_of(stored.outbox.begin(), stored.outbox.end(), [&](const auto& sent) {
-           return !shared.peer_of(sent.to).empty();
-         });
+  return stored.requests.empty() &&
+         std::all_of(stored.outbox.begin(), stored.outbox.end(),
+                     [&](const auto& sent) { return !shared.peer_of(sent.to).empty(); });
 }
 
 /// Brings back an accepted event that is not in memory; null where there is no such record.
@@ -276,7 +276,8 @@ void on_receipt(intake* self, const std::shared_ptr<core>& shared, const message
   auto& state = self->state;
   const auto id = parse_message_id(receipt.to.key);
   auto found = id ? state.messages.find(*id) : state.messages.end();
-  if (found == state.messages.end() && id && !shared->links.empty() && bring_back(state, *shared, *id) != nullptr) {
+  if (found == state.messages.end() && id && !shared->links.empty() &&
+      bring_back(state, *shared, *id) != nullptr) {
     found = state.messages.find(*id);
   }
   engine::transition decided;

@@ -19,7 +19,7 @@ struct accepted_message {
   engine::record stored;
   engine::correspondence mail{stored};
   std::function<void(result<command_result>)> answer; // of a command; lost in a crash, with the client
-  bool parked = false;                                // not counted in flight: it was brought back for a receipt
+  bool parked = false; // not counted in flight: it was brought back for a receipt
 };
 
 struct intake_state {

@@ -87,7 +87,8 @@ void flush(link* self, core& shared, bool shows_life = false) {
   put_on_the_wire(self, shared,
                   state.machine->flush(
                       shared.position(),
-                      [&](const engine::waiting_message& wanted) { return look_up(shared, wanted); }, shows_life));
+                      [&](const engine::waiting_message& wanted) { return look_up(shared, wanted); },
+                      shows_life));
   want_flush(self);
   want_scan(self);
 }
@@ -165,7 +166,8 @@ void scan(link* self, core& shared) {
 /// A peer's instance asks for what it put off: answered from the store, without waking the sender.
 void answer_call(link* self, core& shared, const messages::call_for& call) {
   auto& state = self->state;
-  if (call.to.key.empty()) { // a reply, which stands in the record of a command that only the service can find
+  if (call.to.key
+          .empty()) { // a reply, which stands in the record of a command that only the service can find
     if (const auto& home = shared.home_of(call.to)) {
       self->send(home, call);
     }
@@ -210,9 +212,9 @@ void deliver(link* self, core& shared, messages::batch_item&& item) {
     self->send(home, std::move(message));
     return;
   }
-  shared.log(log_level::error, fmt::format("{} of {} for {} waits at {}: nothing here hosts {}", message.type,
-                                           to_string(message.from), to_string(message.to), state.peer,
-                                           message.to.type));
+  shared.log(log_level::error,
+             fmt::format("{} of {} for {} waits at {}: nothing here hosts {}", message.type,
+                         to_string(message.from), to_string(message.to), state.peer, message.to.type));
   state.machine->taken(message.link_token, engine::units_of(message));
 }
 
@@ -246,8 +248,8 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
   if (out.learned) {
     shared.peers.learn_store(out.learned->store, state.peer);
     journal::commit commit;
-    commit.operations.push_back({journal::operation::kind::put, std::string{journal::peer_prefix} + state.peer,
-                                 encode(*out.learned)});
+    commit.operations.push_back({journal::operation::kind::put,
+                                 std::string{journal::peer_prefix} + state.peer, encode(*out.learned)});
     // Handed to the journal before anything that rests on it.
     self->send(shared.journal, std::move(commit));
   }
@@ -313,7 +315,8 @@ void dial_later(link* self, const core& shared) {
     return;
   }
   state.dial_sent = true;
-  // Exponential backoff, of which a random half is left out: nodes that were cut off together do not come back together.
+  // Exponential backoff, of which a random half is left out: nodes that were cut off together do not come
+  // back together.
   const auto doubled = first_redial * (1u << std::min(state.failures, 10u));
   const auto wait = std::min<std::chrono::milliseconds>(doubled, shared.cluster.redial_cap);
   const auto half = static_cast<std::uint64_t>(wait.count() / 2);
@@ -383,7 +386,8 @@ void on_beat(link* self, core& shared) {
 
 } // namespace
 
-result<std::optional<messages::known_peer>> read_known_peer(const journal::store& from, const std::string& peer) {
+result<std::optional<messages::known_peer>> read_known_peer(const journal::store& from,
+                                                            const std::string& peer) {
   const auto bytes = from.get(std::string{journal::peer_prefix} + peer);
   if (!bytes) {
     return tl::unexpected(bytes.error());
@@ -479,10 +483,9 @@ caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> sha
           return;
         }
         messages::frame answer;
-        answer.body = messages::refusal{
-            hello->epoch, static_cast<std::uint8_t>(errc::invalid_configuration),
-            fmt::format("{} refuses {}: the cluster file here names no such node", shared->routes.where().here(),
-                        hello->me.from)};
+        answer.body = messages::refusal{hello->epoch, static_cast<std::uint8_t>(errc::invalid_configuration),
+                                        fmt::format("{} refuses {}: the cluster file here names no such node",
+                                                    shared->routes.where().here(), hello->me.from)};
         if (const auto sender = caf::actor_cast<caf::actor>(self->current_sender())) {
           self->send(sender, messages::wire{encode(answer)});
         }

@@ -16,10 +16,11 @@ struct link_state {
   std::unique_ptr<engine::link> machine;
   std::string peer;
   std::uint32_t number = 0; ///< its place among the node's links, from 1
-  caf::actor other;         ///< the peer's link, or its gate before it has answered; null while there is no connection
+  caf::actor
+      other; ///< the peer's link, or its gate before it has answered; null while there is no connection
   bool flush_sent = false;
-  bool dial_sent = false;  ///< a dial is due, or the connector is at work
-  bool is_open = false;    ///< the node takes messages
+  bool dial_sent = false;     ///< a dial is due, or the connector is at work
+  bool is_open = false;       ///< the node takes messages
   std::uint32_t failures = 0; ///< attempts to reach the peer since it was up last
   std::uint64_t random = 0;
   std::string said; ///< the trouble that was logged last: the same is not said twice
@@ -37,16 +38,18 @@ struct link_state {
   static inline const char* name = "continuo.link";
 };
 
-/// The actor that speaks to one peer: a shell around `engine::link`. What the journal releases for instances on the peer
-/// comes here; what the peer sends goes from here to the instances. It holds messages only while the peer is up: all
-/// else stands in the records, and is read from there when the peer comes back.
-caf::behavior link_actor(caf::stateful_actor<link_state>* self, std::shared_ptr<core> shared, std::string peer);
+/// The actor that speaks to one peer: a shell around `engine::link`. What the journal releases for instances
+/// on the peer comes here; what the peer sends goes from here to the instances. It holds messages only while
+/// the peer is up: all else stands in the records, and is read from there when the peer comes back.
+caf::behavior link_actor(caf::stateful_actor<link_state>* self, std::shared_ptr<core> shared,
+                         std::string peer);
 
-/// The one actor of a node that peers can address before they know any other: it hands a hello to the link of the node
-/// that says it.
+/// The one actor of a node that peers can address before they know any other: it hands a hello to the link of
+/// the node that says it.
 caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> shared);
 
 /// What is known of a peer, as the store has it.
-result<std::optional<messages::known_peer>> read_known_peer(const journal::store& from, const std::string& peer);
+result<std::optional<messages::known_peer>> read_known_peer(const journal::store& from,
+                                                            const std::string& peer);
 
 } // namespace continuo::actors

@@ -16,8 +16,8 @@
 
 namespace continuo::actors {
 
-/// What the links know that others ask for: which peers are up, and which store stands behind which peer. Written by the
-/// links, read by any thread.
+/// What the links know that others ask for: which peers are up, and which store stands behind which peer.
+/// Written by the links, read by any thread.
 class link_board {
 public:
   /// Adds a peer of which nothing is known yet.

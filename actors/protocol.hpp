@@ -196,7 +196,8 @@ struct link_scan {};
 struct link_beat {};
 struct link_dial {};
 
-/// To a link: begin a new epoch, so that the peer offers all again. From a link to the services: one has begun.
+/// To a link: begin a new epoch, so that the peer offers all again. From a link to the services: one has
+/// begun.
 struct link_renew {};
 
 // -- dead letters -----------------------------------------------------------------------------

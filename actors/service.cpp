@@ -71,8 +71,8 @@ void call_held(service* self, core& shared) {
   act(self, shared, asks, me, {}, 0);
 }
 
-/// Whether a message of another node stays there for now, because too many wait here already. One that was called for
-/// is taken.
+/// Whether a message of another node stays there for now, because too many wait here already. One that was
+/// called for is taken.
 bool put_off(service* self, core& shared, const messages::envelope& message) {
   auto& state = self->state;
   if (state.called.erase(message.id) > 0 || message.link == 0 ||
@@ -199,8 +199,8 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
     return;
   }
   if (withdraws) {
-    // Its command was answered, and the requester has closed it; or it was put off, and comes with its withdrawal
-    // behind it when it is called for.
+    // Its command was answered, and the requester has closed it; or it was put off, and comes with its
+    // withdrawal behind it when it is called for.
     if (const auto held = state.held.extract(id)) {
       engine::transition asks;
       asks.calls.push_back({{state.environment->address(), {}}, held.mapped(), id});

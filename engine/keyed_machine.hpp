@@ -53,8 +53,9 @@ public:
   transition suspect(const envelope& message, const moment& now, std::uint64_t revision);
   transition recover();
 
-  /// Leaves a message with its sender until there is room. `call_put_off` then asks for some of those that were
-  /// left, and for more when they are back; with `again` also where those that it asked for have not come.
+  /// Leaves a message with its sender until there is room. `call_put_off` then asks for some of those that
+  /// were left, and for more when they are back; with `again` also where those that it asked for have not
+  /// come.
   transition put_off(const envelope& message);
   transition call_put_off(bool again);
 
@@ -99,8 +100,8 @@ private:
   std::uint32_t attempts_ = 0;
   std::uint32_t next_index_ = 0;
   std::size_t window_ = window_min;
-  bool puts_off_ = false;  // messages were left with their senders for want of room
-  std::size_t asked_ = 0;  // of them, how many were called for and are not back
+  bool puts_off_ = false; // messages were left with their senders for want of room
+  std::size_t asked_ = 0; // of them, how many were called for and are not back
 };
 
 } // namespace continuo::engine

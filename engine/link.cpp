@@ -12,8 +12,8 @@ namespace continuo::engine {
 
 namespace {
 
-constexpr std::array edges{"dial",    "welcome", "accept",   "refuse", "refused", "amnesia",
-                           "take",    "repeated", "gap",      "stale"};
+constexpr std::array edges{"dial",    "welcome", "accept",   "refuse", "refused",
+                           "amnesia", "take",    "repeated", "gap",    "stale"};
 
 constexpr std::size_t bytes_a_unit = 4'096;
 
@@ -96,35 +96,40 @@ std::optional<error> link::objection(const messages::greeting& peer) const {
     return std::optional{error{code, fmt::format("{} refuses {}: {}", settings_.here, peer.from, what)}};
   };
   if (peer.protocol != messages::protocol_version) {
-    return say(errc::newer_version, fmt::format("it speaks protocol {}, this node {}: run the same version on all nodes",
-                                                peer.protocol, messages::protocol_version));
+    return say(errc::newer_version,
+               fmt::format("it speaks protocol {}, this node {}: run the same version on all nodes",
+                           peer.protocol, messages::protocol_version));
   }
   if (peer.cluster != settings_.cluster) {
     return say(errc::invalid_configuration,
-               fmt::format("it belongs to the cluster \"{}\", this node to \"{}\"", peer.cluster, settings_.cluster));
+               fmt::format("it belongs to the cluster \"{}\", this node to \"{}\"", peer.cluster,
+                           settings_.cluster));
   }
   if (peer.to != settings_.here || peer.from != settings_.peer) {
-    return say(errc::invalid_configuration,
-               fmt::format("it is \"{}\" and asks for \"{}\", where \"{}\" was to ask for \"{}\": an address in the "
-                           "cluster file belongs to another node",
-                           peer.from, peer.to, settings_.peer, settings_.here));
+    return say(
+        errc::invalid_configuration,
+        fmt::format("it is \"{}\" and asks for \"{}\", where \"{}\" was to ask for \"{}\": an address in the "
+                    "cluster file belongs to another node",
+                    peer.from, peer.to, settings_.peer, settings_.here));
   }
   if (peer.placement != settings_.placement) {
     return say(errc::invalid_configuration,
                "its cluster file places sagas or services on other nodes: all nodes need the same file");
   }
   if (known_ && peer.store != known_->store && peer.replaces != known_->store) {
-    return say(errc::identity,
-               fmt::format("the store behind this name was {:016x} and is {:016x} now: its data directory was wiped or "
-                           "exchanged, or another node holds the name. Restore its data; if it is lost for good, "
-                           "accept that with `continuo journal restore --accept-loss`",
-                           known_->store, peer.store));
+    return say(
+        errc::identity,
+        fmt::format(
+            "the store behind this name was {:016x} and is {:016x} now: its data directory was wiped or "
+            "exchanged, or another node holds the name. Restore its data; if it is lost for good, "
+            "accept that with `continuo journal restore --accept-loss`",
+            known_->store, peer.store));
   }
   return std::nullopt;
 }
 
-/// Whether the peer knows more of this store than it holds: then acknowledged data was lost, and ids would be used
-/// twice.
+/// Whether the peer knows more of this store than it holds: then acknowledged data was lost, and ids would be
+/// used twice.
 std::optional<error> link::own_loss(const messages::greeting& peer, const messages::position& at) const {
   if (!peer.yours) {
     return std::nullopt;
@@ -133,15 +138,17 @@ std::optional<error> link::own_loss(const messages::greeting& peer, const messag
   const auto say = [&](std::string what) {
     return std::optional{error{
         errc::identity,
-        fmt::format("{} knows more of this node's journal than the journal holds: {}. Nothing was sent or changed. "
-                    "Restore the newest copy; if what is missing is lost for good, accept that with "
-                    "`continuo journal restore --accept-loss`",
-                    peer.from, what)}};
+        fmt::format(
+            "{} knows more of this node's journal than the journal holds: {}. Nothing was sent or changed. "
+            "Restore the newest copy; if what is missing is lost for good, accept that with "
+            "`continuo journal restore --accept-loss`",
+            peer.from, what)}};
   };
   if (seen.store != settings_.store) {
     return seen.store == settings_.replaces
                ? std::nullopt
-               : say(fmt::format("it knows the store {:016x}, this one is {:016x}", seen.store, settings_.store));
+               : say(fmt::format("it knows the store {:016x}, this one is {:016x}", seen.store,
+                                 settings_.store));
   }
   if (seen.furthest.incarnation == 0) {
     return std::nullopt;
@@ -197,8 +204,8 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
     return refuse(*why);
   }
   if (dials()) {
-    return refuse({errc::invalid_configuration,
-                   fmt::format("{} refuses {}: the node of the lower name dials", settings_.here, frame.me.from)});
+    return refuse({errc::invalid_configuration, fmt::format("{} refuses {}: the node of the lower name dials",
+                                                            settings_.here, frame.me.from)});
   }
   if (frame.epoch <= newest_) {
     return refuse({errc::conflict, fmt::format("{} refuses {}: a newer connection of it was accepted already",
@@ -343,7 +350,8 @@ bool link::has_work() const {
     return false;
   }
   const auto credit = is_open_ ? taken_ + settings_.window : 0;
-  return !ready_.empty() || (!queue_.empty() && used_ < allowed_) || credit >= announced_ + settings_.window / 4;
+  return !ready_.empty() || (!queue_.empty() && used_ < allowed_) ||
+         credit >= announced_ + settings_.window / 4;
 }
 
 messages::batch link::next_batch(const messages::position& at) {
@@ -369,7 +377,8 @@ link::flush(const messages::position& at,
     std::size_t bytes = 0;
     std::size_t count = 0;
     for (const auto& item : ready_) {
-      if (count == settings_.batch_items_max || (count > 0 && bytes + bytes_of(item) > settings_.batch_bytes_max)) {
+      if (count == settings_.batch_items_max ||
+          (count > 0 && bytes + bytes_of(item) > settings_.batch_bytes_max)) {
         break;
       }
       bytes += bytes_of(item);

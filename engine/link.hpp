@@ -27,8 +27,8 @@
 //   stale       any              batch or welcome of another epoch      the same
 //   lost        any              the connection is gone                 down
 //
-// Nothing is remembered from one epoch to the next but what is durable: the outboxes hold what was not acknowledged, and
-// are read again when a new epoch is up. So a link that is down holds no messages at all.
+// Nothing is remembered from one epoch to the next but what is durable: the outboxes hold what was not
+// acknowledged, and are read again when a new epoch is up. So a link that is down holds no messages at all.
 namespace continuo::engine {
 
 std::span<const char* const> link_edges();
@@ -54,10 +54,10 @@ struct link_settings {
   std::vector<incarnation> lives; ///< of the store, oldest first; the last one is this life
 
   // -- bounds ----------------------------------------------------------------------
-  std::uint64_t window = 4'096;        ///< units that the peer may have sent and that are not taken here
-  std::size_t queue_max = 20'000;      ///< messages that wait for credit; what comes beyond is read again later
-  std::size_t queue_low = 2'000;       ///< below this more is read from the outboxes
-  std::size_t batch_items_max = 256;   ///< in one frame
+  std::uint64_t window = 4'096;      ///< units that the peer may have sent and that are not taken here
+  std::size_t queue_max = 20'000;    ///< messages that wait for credit; what comes beyond is read again later
+  std::size_t queue_low = 2'000;     ///< below this more is read from the outboxes
+  std::size_t batch_items_max = 256; ///< in one frame
   std::size_t batch_bytes_max = 262'144; ///< in one frame, roughly; a single message may be larger
 };
 
@@ -74,16 +74,17 @@ struct waiting_message {
 /// What came out of one input.
 struct link_effects {
   const char* edge = "";
-  std::vector<messages::frame> frames;        ///< to the peer, in order
+  std::vector<messages::frame> frames;         ///< to the peer, in order
   std::optional<messages::known_peer> learned; ///< to the journal, before anything of `arrived` moves
-  std::vector<messages::batch_item> arrived;  ///< from the peer, in order
-  bool began = false;                         ///< an epoch is up: the outboxes must be offered from the beginning
-  bool broke = false;                         ///< the epoch is over: the dialer dials again
-  std::optional<error> refused;               ///< why one side refuses the other
-  std::optional<error> fatal;                 ///< `errc::identity`: the node must stop before it uses an id twice
+  std::vector<messages::batch_item> arrived;   ///< from the peer, in order
+  bool began = false;           ///< an epoch is up: the outboxes must be offered from the beginning
+  bool broke = false;           ///< the epoch is over: the dialer dials again
+  std::optional<error> refused; ///< why one side refuses the other
+  std::optional<error> fatal;   ///< `errc::identity`: the node must stop before it uses an id twice
 };
 
-/// One side of a link, without a transport, a clock or a store. Not thread-safe: it belongs to the link actor.
+/// One side of a link, without a transport, a clock or a store. Not thread-safe: it belongs to the link
+/// actor.
 class link {
 public:
   link(link_settings settings, std::optional<messages::known_peer> known);
@@ -107,12 +108,13 @@ public:
   /// A message found in an outbox.
   void offer(waiting_message&& message);
 
-  /// Builds batches of what waits, as far as the credit goes; at most `lookups_max` messages are looked up. `lookup`
-  /// gives the message as durable state has it now, or nothing where it is not owed any more. With `shows_life` there is
-  /// at least one batch.
-  std::vector<messages::frame> flush(const messages::position& at,
-                                     const std::function<std::optional<envelope>(const waiting_message&)>& lookup,
-                                     bool shows_life = false, std::size_t lookups_max = 1'000);
+  /// Builds batches of what waits, as far as the credit goes; at most `lookups_max` messages are looked up.
+  /// `lookup` gives the message as durable state has it now, or nothing where it is not owed any more. With
+  /// `shows_life` there is at least one batch.
+  std::vector<messages::frame>
+  flush(const messages::position& at,
+        const std::function<std::optional<envelope>(const waiting_message&)>& lookup, bool shows_life = false,
+        std::size_t lookups_max = 1'000);
 
   // -- credit ------------------------------------------------------------------------------
   /// The node takes messages from here on.
@@ -135,8 +137,8 @@ public:
   /// Whether more may be read from the outboxes.
   bool wants_offers() const { return is_up() && allowed_ > 0 && queue_.size() < settings_.queue_low; }
 
-  /// The first revision of which something was dropped for want of room, since the outboxes were offered last; 0: none.
-  /// The outboxes must be offered again from there.
+  /// The first revision of which something was dropped for want of room, since the outboxes were offered
+  /// last; 0: none. The outboxes must be offered again from there.
   std::uint64_t take_dropped();
 
   std::size_t waiting() const { return queue_.size() + ready_.size(); }
@@ -179,13 +181,13 @@ private:
   std::uint64_t announced_ = 0; ///< the credit that was given last
   bool is_open_ = false;        // of the node, not of the epoch
 
-  std::deque<waiting_message> queue_;          // waits for credit
-  std::vector<messages::batch_item> ready_;    // goes with the next batch
+  std::deque<waiting_message> queue_;       // waits for credit
+  std::vector<messages::batch_item> ready_; // goes with the next batch
   std::uint64_t dropped_ = 0;
 };
 
-/// Everything that a record has not seen acknowledged, in the order in which it was sent, as messages. Of a command in
-/// execution: its reply comes from the service, not from the execution.
+/// Everything that a record has not seen acknowledged, in the order in which it was sent, as messages. Of a
+/// command in execution: its reply comes from the service, not from the execution.
 std::vector<envelope> unacknowledged(record& of);
 
 /// The instance in whose record a message stands.

@@ -52,7 +52,8 @@ bool placement::runs_here(std::string_view name) const {
     return true;
   }
   const auto found = hosts_.find(name);
-  return found != hosts_.end() && std::find(found->second.begin(), found->second.end(), here_) != found->second.end();
+  return found != hosts_.end() &&
+         std::find(found->second.begin(), found->second.end(), here_) != found->second.end();
 }
 
 std::string_view placement::node_of(const instance_id& id) const {
@@ -75,7 +76,8 @@ std::string placement::address(std::string_view service, const instance_id& send
   if (runs_here(service)) {
     return address_on(service, here_);
   }
-  auto node = heaviest(found->second, sender, [&](const std::string& one) { return is_live && is_live(one); });
+  auto node =
+      heaviest(found->second, sender, [&](const std::string& one) { return is_live && is_live(one); });
   if (node.empty()) {
     node = heaviest(found->second, sender, [](const std::string&) { return true; });
   }

@@ -12,10 +12,10 @@
 namespace continuo::engine {
 
 /// Which node an instance lives on. Sagas and keyed services are placed by rendezvous hashing (Thaler and
-/// Ravishankar, 1996) over the nodes that the cluster lists for them, up or down; so every node computes the same
-/// place, and an instance whose node is down waits. A stateless service has an address on each of its nodes,
-/// `name@node`: what handles a command is part of the command's entry in its sender's record. Filled at start,
-/// then only read, from any thread.
+/// Ravishankar, 1996) over the nodes that the cluster lists for them, up or down; so every node computes the
+/// same place, and an instance whose node is down waits. A stateless service has an address on each of its
+/// nodes, `name@node`: what handles a command is part of the command's entry in its sender's record. Filled
+/// at start, then only read, from any thread.
 class placement {
 public:
   using hosts_map = std::map<std::string, std::vector<std::string>, std::less<>>;
@@ -34,13 +34,13 @@ public:
   /// Whether a saga or service runs on this node, perhaps beside others.
   bool runs_here(std::string_view name) const;
 
-  /// The node of a saga's or keyed service's instance, or of a service's address. Empty where nothing hosts it, and
-  /// for the built-in types, which live where they were made.
+  /// The node of a saga's or keyed service's instance, or of a service's address. Empty where nothing hosts
+  /// it, and for the built-in types, which live where they were made.
   std::string_view node_of(const instance_id& id) const;
 
-  /// The address of a stateless service for a message of `sender`: on this node if it runs here; else on the live
-  /// node that is first by rendezvous hashing of the sender, so that a sender stays with its node; if none is live,
-  /// on the first of all.
+  /// The address of a stateless service for a message of `sender`: on this node if it runs here; else on the
+  /// live node that is first by rendezvous hashing of the sender, so that a sender stays with its node; if
+  /// none is live, on the first of all.
   std::string address(std::string_view service, const instance_id& sender,
                       const std::function<bool(std::string_view node)>& is_live) const;
 
@@ -61,8 +61,8 @@ private:
   hosts_map hosts_;
 };
 
-/// The weight of `node` for an instance: the node of the greatest weight hosts it. Part of the protocol between
-/// nodes, and of what data directories rest on: it never changes.
+/// The weight of `node` for an instance: the node of the greatest weight hosts it. Part of the protocol
+/// between nodes, and of what data directories rest on: it never changes.
 std::uint64_t rendezvous_weight(std::string_view node, const instance_id& id);
 
 } // namespace continuo::engine

@@ -11,7 +11,8 @@ result<void> routing_table::claim_name(const std::string& name) {
                 "the name \"" + name + "\" is reserved: choose one without \"continuo.\"");
   }
   if (name.find('@') != std::string::npos) {
-    return fail(errc::invalid_definition, "the name \"" + name + "\" has an @, which stands before a node's name");
+    return fail(errc::invalid_definition,
+                "the name \"" + name + "\" has an @, which stands before a node's name");
   }
   if (!names_.emplace(name, true).second) {
     return fail(errc::invalid_definition,

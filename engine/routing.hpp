@@ -37,8 +37,8 @@ public:
   bool knows_event(std::string_view type) const { return subscribers_.find(type) != subscribers_.end(); }
   const placement& where() const { return where_; }
 
-  /// Whether an instance lives on this node. Built-in types do: what they exchange with others goes out by the store's
-  /// id in their key.
+  /// Whether an instance lives on this node. Built-in types do: what they exchange with others goes out by
+  /// the store's id in their key.
   bool is_here(const instance_id& id) const {
     if (where_.is_alone()) {
       return true;
@@ -47,9 +47,10 @@ public:
     return node.empty() || node == where_.here();
   }
 
-  /// The destination of a command of `sender`; `errc::unknown_type` where no service handles it, `errc::malformed`
-  /// where its key cannot be read.
-  result<destination> command(std::string_view type, std::string_view payload, const instance_id& sender = {}) const;
+  /// The destination of a command of `sender`; `errc::unknown_type` where no service handles it,
+  /// `errc::malformed` where its key cannot be read.
+  result<destination> command(std::string_view type, std::string_view payload,
+                              const instance_id& sender = {}) const;
 
   /// The subscribers of an event, in a fixed order; `errc::malformed` where a key cannot be read.
   result<std::vector<destination>> event(std::string_view type, std::string_view payload,

@@ -52,7 +52,8 @@ struct counters {
       0}; ///< written, after what a batch writes and deletes again was left out
   std::atomic<std::uint64_t> bytes{0};
   std::atomic<std::uint64_t> sync_ns{0}; ///< spent in the store
-  std::atomic<std::uint64_t> durable{0}; ///< the highest revision that a sync has covered; set before the journal starts
+  std::atomic<std::uint64_t> durable{
+      0}; ///< the highest revision that a sync has covered; set before the journal starts
 };
 
 /// The key under which the highest revision written stands.

@@ -5,8 +5,9 @@
 
 #include <string>
 
-/// The one message of ours that CAF's middleman sees: a frame (messages/frames.hpp) as bytes. Everything about how it is
-/// written is ours, so CAF's registry of types, and what it does to a message that it cannot read, are of no concern.
+/// The one message of ours that CAF's middleman sees: a frame (messages/frames.hpp) as bytes. Everything
+/// about how it is written is ours, so CAF's registry of types, and what it does to a message that it cannot
+/// read, are of no concern.
 namespace continuo::messages {
 
 struct wire {

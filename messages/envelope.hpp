@@ -51,8 +51,8 @@ struct envelope {
   std::string payload;
   std::string idempotency_key; ///< empty: the id is the key
 
-  /// By which link, and in which of its epochs, it came into this node; 0: it was sent here. Not part of what is
-  /// stored or sent: it says whose credit the message uses.
+  /// By which link, and in which of its epochs, it came into this node; 0: it was sent here. Not part of what
+  /// is stored or sent: it says whose credit the message uses.
   std::uint32_t link = 0;
   std::uint32_t link_token = 0;
 

@@ -16,8 +16,8 @@ namespace continuo::messages {
 /// Of the frames and their order. Nodes of different protocols refuse each other.
 constexpr std::uint32_t protocol_version = 1;
 
-/// One connection between two nodes, never used again: how often the dialing node's store was started, and how
-/// often that life has dialed.
+/// One connection between two nodes, never used again: how often the dialing node's store was started, and
+/// how often that life has dialed.
 struct epoch_id {
   std::uint64_t starts = 0;
   std::uint64_t connection = 0;
@@ -39,7 +39,8 @@ struct position {
   CONTINUO_FIELDS(position, incarnation, revision)
 };
 
-/// What a node keeps of a peer: the store behind the peer's name, and the furthest position that anything rests on.
+/// What a node keeps of a peer: the store behind the peer's name, and the furthest position that anything
+/// rests on.
 struct known_peer {
   std::uint64_t store = 0;
   position furthest;
@@ -61,7 +62,8 @@ struct greeting {
   position at;
   std::optional<known_peer> yours; ///< what it knows of the one it speaks to
 
-  CONTINUO_FIELDS(greeting, protocol, cluster, from, to, version, store, replaces, placement, hosts, at, yours)
+  CONTINUO_FIELDS(greeting, protocol, cluster, from, to, version, store, replaces, placement, hosts, at,
+                  yours)
 };
 
 /// The dialing node begins an epoch.

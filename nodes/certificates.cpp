@@ -105,7 +105,8 @@ bool add_extension(X509* to, X509* issuer, int what, const char* value) {
 }
 
 /// A certificate of `key` in the name of `subject`; signed by itself where there is no authority.
-certificate_ptr make_certificate(EVP_PKEY* key, const std::string& subject, X509* authority, EVP_PKEY* signing) {
+certificate_ptr make_certificate(EVP_PKEY* key, const std::string& subject, X509* authority,
+                                 EVP_PKEY* signing) {
   certificate_ptr made{X509_new()};
   unsigned char random[16];
   const std::unique_ptr<BIGNUM, freeing<BN_free>> number{
@@ -118,17 +119,18 @@ certificate_ptr make_certificate(EVP_PKEY* key, const std::string& subject, X509
     return nullptr;
   }
   auto* name = X509_get_subject_name(made.get());
-  if (X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(subject.c_str()),
-                                 -1, -1, 0) != 1 ||
+  if (X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                                 reinterpret_cast<const unsigned char*>(subject.c_str()), -1, -1, 0) != 1 ||
       X509_set_issuer_name(made.get(), authority == nullptr ? name : X509_get_subject_name(authority)) != 1) {
     return nullptr;
   }
   auto* issuer = authority == nullptr ? made.get() : authority;
-  const auto extended = authority == nullptr
-                            ? add_extension(made.get(), issuer, NID_basic_constraints, "critical,CA:TRUE") &&
-                                  add_extension(made.get(), issuer, NID_key_usage, "critical,keyCertSign,cRLSign")
-                            : add_extension(made.get(), issuer, NID_basic_constraints, "critical,CA:FALSE") &&
-                                  add_extension(made.get(), issuer, NID_ext_key_usage, "serverAuth,clientAuth");
+  const auto extended =
+      authority == nullptr
+          ? add_extension(made.get(), issuer, NID_basic_constraints, "critical,CA:TRUE") &&
+                add_extension(made.get(), issuer, NID_key_usage, "critical,keyCertSign,cRLSign")
+          : add_extension(made.get(), issuer, NID_basic_constraints, "critical,CA:FALSE") &&
+                add_extension(made.get(), issuer, NID_ext_key_usage, "serverAuth,clientAuth");
   if (!extended || X509_sign(made.get(), signing, EVP_sha256()) == 0) {
     return nullptr;
   }
@@ -162,10 +164,12 @@ result<authority> authority_in(const std::filesystem::path& folder) {
   }
   authority made;
   made.key.reset(EVP_EC_gen("P-256"));
-  made.certificate = made.key ? make_certificate(made.key.get(), "Continuo cluster authority", nullptr, made.key.get())
-                              : nullptr;
+  made.certificate =
+      made.key ? make_certificate(made.key.get(), "Continuo cluster authority", nullptr, made.key.get())
+               : nullptr;
   if (!made.certificate) {
-    return fail(errc::invalid_configuration, "the authority's certificate cannot be made: " + openssl_reason());
+    return fail(errc::invalid_configuration,
+                "the authority's certificate cannot be made: " + openssl_reason());
   }
   if (auto written = write_pair(folder, "ca", made.key.get(), made.certificate.get()); !written) {
     return tl::unexpected(written.error());
@@ -201,7 +205,8 @@ result<void> check_certificates(const tls_files& files) {
   if (X509_verify_cert(check.get()) != 1) {
     const auto reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(check.get()));
     ERR_clear_error();
-    return wrong(files.certificate, fmt::format("{} does not vouch for it: {}", files.authority.string(), reason));
+    return wrong(files.certificate,
+                 fmt::format("{} does not vouch for it: {}", files.authority.string(), reason));
   }
   return {};
 }

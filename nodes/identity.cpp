@@ -22,7 +22,8 @@ constexpr std::string_view lives_key = "mlives";
 constexpr std::string_view replaces_key = "mreplaces";
 constexpr std::string_view cluster_key = "mcluster";
 
-/// Of lives that are kept. A peer that was last seen more starts ago than this would take the store for a wrong one.
+/// Of lives that are kept. A peer that was last seen more starts ago than this would take the store for a
+/// wrong one.
 constexpr std::size_t lives_max = 4'096;
 
 /// Reads the store's own values, and keeps the first trouble.
@@ -43,8 +44,8 @@ public:
     auto value = decode<T>(**bytes);
     if (!value) {
       trouble_ = trouble_ ? trouble_
-                          : error{value.error().code, fmt::format("the store's own value {}: {}", key,
-                                                                  value.error().message)};
+                          : error{value.error().code,
+                                  fmt::format("the store's own value {}: {}", key, value.error().message)};
       return std::nullopt;
     }
     return std::move(*value);
@@ -109,7 +110,8 @@ std::string misplaced(const engine::record& stored, const engine::placement& whe
 }
 
 /// A list of hosts may change as long as everything stays where it is.
-result<void> check_moves(const journal::store& store, const engine::placement& where, const cluster_mark& now) {
+result<void> check_moves(const journal::store& store, const engine::placement& where,
+                         const cluster_mark& now) {
   const std::set<std::string, std::less<>> nodes{now.nodes.begin(), now.nodes.end()};
   result<void> outcome;
   const auto scanned = store.scan("r", [&](std::string_view, std::string_view bytes) {
@@ -117,10 +119,11 @@ result<void> check_moves(const journal::store& store, const engine::placement& w
     if (!stored) {
       outcome = tl::unexpected(stored.error());
     } else if (const auto what = misplaced(*stored, where, nodes); !what.empty()) {
-      outcome = fail(errc::invalid_configuration,
-                     fmt::format("the cluster file places things on other nodes than before: {}. Instances do not "
-                                 "move yet: restore the lists of hosts, and change them when nothing of it is left",
-                                 what));
+      outcome =
+          fail(errc::invalid_configuration,
+               fmt::format("the cluster file places things on other nodes than before: {}. Instances do not "
+                           "move yet: restore the lists of hosts, and change them when nothing of it is left",
+                           what));
     }
     return outcome.has_value();
   });
@@ -151,8 +154,9 @@ result<void> check_mark(const journal::store& store, const engine::placement& wh
 
 } // namespace
 
-result<identity> begin_life(journal::store& store, const engine::placement& where, const cluster_config& cluster,
-                            const std::function<std::uint64_t()>& draw, std::uint64_t new_store) {
+result<identity> begin_life(journal::store& store, const engine::placement& where,
+                            const cluster_config& cluster, const std::function<std::uint64_t()>& draw,
+                            std::uint64_t new_store) {
   own_values values{store};
   const auto id = values.read<std::uint64_t>(journal::store_id_key);
   const auto revision = values.read<std::uint64_t>(journal::revision_key);
@@ -202,7 +206,8 @@ result<void> accept_loss(journal::store& store, std::uint64_t new_store) {
     return tl::unexpected(
         values.trouble().value_or(error{errc::not_found, "the store has no id yet: no node ever ran on it"}));
   }
-  return store.commit({put(replaces_key, *id), put(journal::store_id_key, new_store),
+  return store.commit({put(replaces_key, *id),
+                       put(journal::store_id_key, new_store),
                        {journal::operation::kind::erase, std::string{lives_key}, {}}});
 }
 
@@ -226,23 +231,26 @@ result<engine::placement> place(const cluster_config& cluster, const std::string
     names.push_back(node.name);
     for (const auto& name : node.hosts) {
       if (!is_offered(name)) {
-        return fail(errc::invalid_configuration,
-                    fmt::format("node {} hosts \"{}\", which this program does not offer: the programs of all nodes "
-                                "offer everything, and the cluster file says where it runs",
-                                node.name, name));
+        return fail(
+            errc::invalid_configuration,
+            fmt::format("node {} hosts \"{}\", which this program does not offer: the programs of all nodes "
+                        "offer everything, and the cluster file says where it runs",
+                        node.name, name));
       }
       hosts[name].push_back(node.name);
     }
     if (!cluster.tls && !is_loopback(node.host)) {
-      return fail(errc::invalid_configuration,
-                  fmt::format("node {} has the address {}, which others can reach, and TLS is off: that is allowed "
-                              "between loopback addresses only",
-                              node.name, node.host));
+      return fail(
+          errc::invalid_configuration,
+          fmt::format("node {} has the address {}, which others can reach, and TLS is off: that is allowed "
+                      "between loopback addresses only",
+                      node.name, node.host));
     }
   }
   if (std::find(names.begin(), names.end(), here) == names.end()) {
-    return fail(errc::invalid_configuration, fmt::format("the cluster \"{}\" has no node \"{}\"; its nodes are {}",
-                                                         cluster.name, here, fmt::join(names, ", ")));
+    return fail(errc::invalid_configuration,
+                fmt::format("the cluster \"{}\" has no node \"{}\"; its nodes are {}", cluster.name, here,
+                            fmt::join(names, ", ")));
   }
   return engine::placement{here, std::move(hosts)};
 }

@@ -34,18 +34,20 @@ struct identity {
   std::vector<engine::incarnation> lives;
 };
 
-/// Reads who the store is, and writes down that a new life begins: returns after the sync. `draw` gives random numbers
-/// that are not 0. A store of another cluster or node, of a node that stood alone, or with instances that `where` would
-/// move is `errc::invalid_configuration`; nothing is written then.
-result<identity> begin_life(journal::store& store, const engine::placement& where, const cluster_config& cluster,
-                            const std::function<std::uint64_t()>& draw, std::uint64_t new_store);
+/// Reads who the store is, and writes down that a new life begins: returns after the sync. `draw` gives
+/// random numbers that are not 0. A store of another cluster or node, of a node that stood alone, or with
+/// instances that `where` would move is `errc::invalid_configuration`; nothing is written then.
+result<identity> begin_life(journal::store& store, const engine::placement& where,
+                            const cluster_config& cluster, const std::function<std::uint64_t()>& draw,
+                            std::uint64_t new_store);
 
-/// Gives the store a new id, which peers accept once in place of the old one: the way out when acknowledged data is
-/// lost for good. Returns after the sync. @pre no node has the store open
+/// Gives the store a new id, which peers accept once in place of the old one: the way out when acknowledged
+/// data is lost for good. Returns after the sync. @pre no node has the store open
 result<void> accept_loss(journal::store& store, std::uint64_t new_store);
 
-/// The nodes of everything that the cluster hosts. `errc::invalid_configuration` where the node is not in its cluster,
-/// a node hosts what is not in `offered`, or an unencrypted cluster has an address that is not loopback.
+/// The nodes of everything that the cluster hosts. `errc::invalid_configuration` where the node is not in its
+/// cluster, a node hosts what is not in `offered`, or an unencrypted cluster has an address that is not
+/// loopback.
 result<engine::placement> place(const cluster_config& cluster, const std::string& here,
                                 const std::function<bool(std::string_view name)>& is_offered);
 

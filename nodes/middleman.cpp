@@ -22,13 +22,14 @@ namespace {
 constexpr std::chrono::seconds probe_time{1};
 constexpr std::chrono::seconds connect_time{3};
 
-/// Asks for a connection once it is known that somebody listens: the middleman connects synchronously, so that a black
-/// hole would block it, and with it every other connection and the end of the process.
+/// Asks for a connection once it is known that somebody listens: the middleman connects synchronously, so
+/// that a black hole would block it, and with it every other connection and the end of the process.
 class dialer : public caf::event_based_actor {
 public:
   /// Without a broker it only looks whether somebody listens.
   dialer(caf::actor_config& config, caf::actor broker, cluster_node peer, caf::actor link)
-      : caf::event_based_actor(config), broker_(std::move(broker)), peer_(std::move(peer)), link_(std::move(link)) {}
+      : caf::event_based_actor(config), broker_(std::move(broker)), peer_(std::move(peer)),
+        link_(std::move(link)) {}
 
   caf::behavior make_behavior() override {
     set_default_handler(caf::drop);
@@ -55,12 +56,13 @@ private:
               if (gate) {
                 finish(actors::reached{caf::actor_cast<caf::actor>(gate)});
               } else {
-                finish(actors::unreachable{fmt::format("nothing of Continuo listens at {}:{}", peer_.host, peer_.port)});
+                finish(actors::unreachable{
+                    fmt::format("nothing of Continuo listens at {}:{}", peer_.host, peer_.port)});
               }
             },
             [this](const caf::error& why) {
-              finish(actors::unreachable{
-                  fmt::format("{}:{} does not shake hands: {}", peer_.host, peer_.port, system().render(why))});
+              finish(actors::unreachable{fmt::format("{}:{} does not shake hands: {}", peer_.host, peer_.port,
+                                                     system().render(why))});
             });
   }
 
@@ -95,8 +97,8 @@ public:
     const auto port = cluster_.tls ? caf::openssl::publish(gate, me.port, me.host.c_str(), true)
                                    : system_->middleman().publish(gate, me.port, me.host.c_str(), true);
     if (!port) {
-      return fail(errc::address_in_use, fmt::format("cannot listen at {}:{}: {}", me.host, me.port,
-                                                    system_->render(port.error())));
+      return fail(errc::address_in_use,
+                  fmt::format("cannot listen at {}:{}: {}", me.host, me.port, system_->render(port.error())));
     }
     gate_ = gate;
     return {};
@@ -124,7 +126,8 @@ private:
     if (stopped_) {
       return;
     }
-    std::erase_if(dialers_, [](const caf::actor_addr& one) { return !caf::actor_cast<caf::strong_actor_ptr>(one); });
+    std::erase_if(dialers_,
+                  [](const caf::actor_addr& one) { return !caf::actor_cast<caf::strong_actor_ptr>(one); });
     const auto at_work = system_->spawn<dialer, caf::detached>(broker, find(peer), link);
     dialers_.push_back(at_work.address());
   }
@@ -164,13 +167,13 @@ void configure_middleman(caf::actor_system_config& config, const cluster_config&
   config.set("middleman.connection-timeout", caf::timespan{cluster.silence});
 }
 
-result<std::shared_ptr<actors::connector>> make_middleman_connector(caf::actor_system& system,
-                                                                    const cluster_config& cluster,
-                                                                    const std::string& here) {
+result<std::shared_ptr<actors::connector>>
+make_middleman_connector(caf::actor_system& system, const cluster_config& cluster, const std::string& here) {
   if (!system.has_middleman() || (cluster.tls && !system.has_openssl_manager())) {
-    return fail(errc::invalid_configuration,
-                "the application's actor system cannot reach other nodes: call continuo::configure_cluster on its "
-                "configuration before the system is made");
+    return fail(
+        errc::invalid_configuration,
+        "the application's actor system cannot reach other nodes: call continuo::configure_cluster on its "
+        "configuration before the system is made");
   }
   return std::shared_ptr<actors::connector>{std::make_shared<middleman_connector>(system, cluster, here)};
 }

@@ -12,13 +12,12 @@
 
 namespace continuo::nodes {
 
-/// Loads CAF's middleman, and its TLS where the cluster uses it, into the configuration of a system that a node of the
-/// cluster will run on.
+/// Loads CAF's middleman, and its TLS where the cluster uses it, into the configuration of a system that a
+/// node of the cluster will run on.
 void configure_middleman(caf::actor_system_config& config, const cluster_config& cluster);
 
 /// The way to the peers over CAF's middleman. `errc::invalid_configuration` where the system has none.
-result<std::shared_ptr<actors::connector>> make_middleman_connector(caf::actor_system& system,
-                                                                    const cluster_config& cluster,
-                                                                    const std::string& here);
+result<std::shared_ptr<actors::connector>>
+make_middleman_connector(caf::actor_system& system, const cluster_config& cluster, const std::string& here);
 
 } // namespace continuo::nodes

@@ -42,7 +42,8 @@ result<void> probe(const std::string& host, std::uint16_t port, std::chrono::mil
   wanted.ai_family = AF_UNSPEC;
   wanted.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (const int problem = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wanted, &found); problem != 0) {
+  if (const int problem = ::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wanted, &found);
+      problem != 0) {
     return fail(errc::unavailable, fmt::format("{}: {}", host, ::gai_strerror(problem)));
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses{found, ::freeaddrinfo};

@@ -8,8 +8,8 @@
 
 namespace continuo::nodes {
 
-/// Whether somebody accepts TCP connections at the address: connects, and closes again. Blocks for at most `time`, a slow
-/// name server aside. `errc::unavailable` with the reason where nobody does.
+/// Whether somebody accepts TCP connections at the address: connects, and closes again. Blocks for at most
+/// `time`, a slow name server aside. `errc::unavailable` with the reason where nobody does.
 result<void> probe(const std::string& host, std::uint16_t port, std::chrono::milliseconds time);
 
 } // namespace continuo::nodes

@@ -114,7 +114,8 @@ result<arguments> read_arguments(int argc, char** argv) {
       read.help = true;
       return read;
     }
-    static constexpr std::string_view options[] = {"--data", "--name", "--disk-reserve", "--config", "--node"};
+    static constexpr std::string_view options[] = {"--data", "--name", "--disk-reserve", "--config",
+                                                   "--node"};
     std::optional<std::string> value;
     std::string_view option;
     for (const auto one : options) {

@@ -41,8 +41,8 @@ std::uint64_t draw() {
   return number == 0 ? 1 : number;
 }
 
-/// Whether an instance has something to do or to say here after a restart, beyond waiting for its timers. What it has to
-/// say to other nodes is offered by the links.
+/// Whether an instance has something to do or to say here after a restart, beyond waiting for its timers.
+/// What it has to say to other nodes is offered by the links.
 bool must_wake(const engine::record& stored, const engine::routing_table& routes) {
   const auto goes_on =
       stored.status == instance_status::running || stored.status == instance_status::compensating;
@@ -111,9 +111,10 @@ bool node_runtime::runs_in_cluster(const std::string& name) const {
   if (!config_.cluster) {
     return true;
   }
-  return std::any_of(config_.cluster->nodes.begin(), config_.cluster->nodes.end(), [&](const cluster_node& node) {
-    return std::find(node.hosts.begin(), node.hosts.end(), name) != node.hosts.end();
-  });
+  return std::any_of(config_.cluster->nodes.begin(), config_.cluster->nodes.end(),
+                     [&](const cluster_node& node) {
+                       return std::find(node.hosts.begin(), node.hosts.end(), name) != node.hosts.end();
+                     });
 }
 
 // -- start -------------------------------------------------------------------------------------
@@ -135,7 +136,8 @@ result<void> node_runtime::place() {
     }
   }
   shared.cluster = *config_.cluster;
-  shared.routes.place(std::move(*where), [board = &shared.peers](std::string_view peer) { return board->is_up(peer); });
+  shared.routes.place(std::move(*where),
+                      [board = &shared.peers](std::string_view peer) { return board->is_up(peer); });
   return {};
 }
 
@@ -247,7 +249,8 @@ result<void> node_runtime::open_store() {
 
 result<void> node_runtime::read_identity() {
   auto& shared = *core_;
-  const auto me = nodes::begin_life(*shared.store, shared.routes.where(), shared.cluster, draw, means_.store_id);
+  const auto me =
+      nodes::begin_life(*shared.store, shared.routes.where(), shared.cluster, draw, means_.store_id);
   if (!me) {
     return tl::unexpected(me.error());
   }
@@ -414,8 +417,8 @@ result<void> node_runtime::make_system() {
   return {};
 }
 
-/// Listens, dials, and gives the peers a moment: what they know of this node's journal is compared before anything is
-/// taken or run.
+/// Listens, dials, and gives the peers a moment: what they know of this node's journal is compared before
+/// anything is taken or run.
 result<void> node_runtime::meet_peers() {
   auto& shared = *core_;
   if (!shared.reach) {

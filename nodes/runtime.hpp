@@ -24,9 +24,10 @@ struct node_means {
   std::shared_ptr<const actors::clock> time;  ///< null: the system's
   std::shared_ptr<actors::handler_pool> pool; ///< null: threads
   bool own_journal_thread = true;
-  std::uint64_t store_id = 0; ///< 0: as stored, or drawn
+  std::uint64_t store_id = 0;               ///< 0: as stored, or drawn
   std::shared_ptr<actors::connector> reach; ///< null: CAF's middleman
-  std::chrono::milliseconds greet_peers{2'000}; ///< how long `start` waits for peers; 0 where it must not block
+  std::chrono::milliseconds greet_peers{
+      2'000}; ///< how long `start` waits for peers; 0 where it must not block
 };
 
 /// A node that takes calls, for as long as this lives: it cannot stop meanwhile. Empty where it takes none.

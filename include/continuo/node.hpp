@@ -149,12 +149,12 @@ public:
   void host(detail::keyed_service_type definition);
 
   // -- life ---------------------------------------------------------------------------
-  /// Checks the definitions, opens the journal, recovers, and takes messages when it returns. In a cluster it first
-  /// shakes hands with the peers that it can reach, for at most 2 s. Errors:
-  /// contradicting or incomplete definitions (`invalid_definition`, each named), a data directory that is in
-  /// use, of a newer format, foreign or not writable, corrupt data (with the place), a cluster that the node is not in or that contradicts its data, an address that is
-  /// taken, peers that know more of its journal than it holds. After an error the node
-  /// may be destroyed, not started again.
+  /// Checks the definitions, opens the journal, recovers, and takes messages when it returns. In a cluster it
+  /// first shakes hands with the peers that it can reach, for at most 2 s. Errors: contradicting or
+  /// incomplete definitions (`invalid_definition`, each named), a data directory that is in use, of a newer
+  /// format, foreign or not writable, corrupt data (with the place), a cluster that the node is not in or
+  /// that contradicts its data, an address that is taken, peers that know more of its journal than it holds.
+  /// After an error the node may be destroyed, not started again.
   result<void> start();
 
   /// Takes no more messages, waits for handlers that run, writes what is decided, and ends. What waits goes
@@ -180,11 +180,13 @@ private:
 /// What a node program offers to run.
 using node_builder = node;
 
-/// The `main` of a node program: reads `--data DIR`, `--name NAME`, `--disk-reserve BYTES`, or the cluster file and the
-/// node's name (`--config FILE --node NAME`), and `--help`; starts a node with what `offer` hosts, and runs until SIGTERM or SIGINT; then stops in order. The result
-/// is the exit code: 0 stopped in order, 2 wrong arguments or definitions, 3 corrupt data, 4 the disk failed
-/// or is full, 5 the peers know more of its journal than it holds, 6 the data directory is in use, 7 its address is. One line on standard error says why and what to do. It ends
-/// the process if the node cannot stop within 5 seconds (a handler that still runs runs again).
+/// The `main` of a node program: reads `--data DIR`, `--name NAME`, `--disk-reserve BYTES`, or the cluster
+/// file and the node's name (`--config FILE --node NAME`), and `--help`; starts a node with what `offer`
+/// hosts, and runs until SIGTERM or SIGINT; then stops in order. The result is the exit code: 0 stopped in
+/// order, 2 wrong arguments or definitions, 3 corrupt data, 4 the disk failed or is full, 5 the peers know
+/// more of its journal than it holds, 6 the data directory is in use, 7 its address is. One line on standard
+/// error says why and what to do. It ends the process if the node cannot stop within 5 seconds (a handler
+/// that still runs runs again).
 int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer);
 
 } // namespace continuo

@@ -187,8 +187,8 @@ CAF_TEST(crashes and cuts at any moment lose nothing and repeat nothing under an
         }
         for (const auto& peer : here.node(name).peers()) {
           CAF_MESSAGE(name << " sees " << peer.name << (peer.up ? " up" : " down") << ", connection "
-                           << peer.connections << ", waiting " << peer.waiting << ", unanswered " << peer.unanswered
-                           << ", last error: " << peer.last_error);
+                           << peer.connections << ", waiting " << peer.waiting << ", unanswered "
+                           << peer.unanswered << ", last error: " << peer.last_error);
         }
       }
       break;

@@ -47,20 +47,25 @@ struct fixture {
 
   fixture() {
     write_file();
-    const auto made = nodes::make_certificates(directory.path() / "certificates", {"ordering", "payment", "warehouse"});
+    const auto made =
+        nodes::make_certificates(directory.path() / "certificates", {"ordering", "payment", "warehouse"});
     CAF_REQUIRE(made.has_value());
   }
 
   void write_file() {
     std::ofstream out{file};
     out << "[cluster]\nname=\"shop\"\n";
-    for (const auto& [name, hosts] : std::map<std::string, std::string>{
-             {"ordering", "\"selling\", \"account\""}, {"payment", "\"payment\""}, {"warehouse", "\"warehouse\""}}) {
+    for (const auto& [name, hosts] :
+         std::map<std::string, std::string>{{"ordering", "\"selling\", \"account\""},
+                                            {"payment", "\"payment\""},
+                                            {"warehouse", "\"warehouse\""}}) {
       out << "[nodes." << name << "]\naddress=\"127.0.0.1:" << free_port() << "\"\nhosts=[" << hosts << "]\n";
     }
   }
 
-  std::filesystem::path errors(const std::string& name) const { return directory.path() / (name + ".stderr"); }
+  std::filesystem::path errors(const std::string& name) const {
+    return directory.path() / (name + ".stderr");
+  }
 
   std::string said(const std::string& name) const {
     std::ostringstream text;
@@ -70,12 +75,12 @@ struct fixture {
 
   process& start(const std::string& name) {
     auto& node = nodes[name];
-    node = std::make_unique<process>(program,
-                                     std::vector<std::string>{"--config", file.string(), "--node", name},
-                                     std::map<std::string, std::string>{{"SHOP_LEDGER", ledger.string()}}, [this, name] {
-                                       const int to = ::open(errors(name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-                                       return ::dup2(to, STDERR_FILENO) >= 0;
-                                     });
+    node = std::make_unique<process>(
+        program, std::vector<std::string>{"--config", file.string(), "--node", name},
+        std::map<std::string, std::string>{{"SHOP_LEDGER", ledger.string()}}, [this, name] {
+          const int to = ::open(errors(name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+          return ::dup2(to, STDERR_FILENO) >= 0;
+        });
     return *node;
   }
 

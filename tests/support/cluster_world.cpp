@@ -19,10 +19,10 @@ namespace {
 struct connection {
   std::string dialer;
   std::string acceptor;
-  caf::actor near;  ///< the dialing link
-  caf::actor far;   ///< the gate that was dialed, then the link that answered
-  caf::actor there; ///< what the dialing link speaks to
-  caf::actor back;  ///< what the other one speaks to
+  caf::actor near;                   ///< the dialing link
+  caf::actor far;                    ///< the gate that was dialed, then the link that answered
+  caf::actor there;                  ///< what the dialing link speaks to
+  caf::actor back;                   ///< what the other one speaks to
   std::deque<messages::wire> recent; ///< the last frames towards the acceptor
 };
 
@@ -76,7 +76,8 @@ public:
   bool listens(const std::string& name) const { return gates_.contains(name); }
 
   void cut(const std::string& a, const std::string& b, bool late) {
-    end_if([&](const connection& one) { return std::minmax(one.dialer, one.acceptor) == std::minmax(a, b); }, late);
+    end_if([&](const connection& one) { return std::minmax(one.dialer, one.acceptor) == std::minmax(a, b); },
+           late);
   }
 
   void separate(const std::string& a, const std::string& b) {
@@ -266,7 +267,8 @@ std::uint64_t cluster_world::draw(std::uint64_t below) {
   return detail::next_random(random_) % below;
 }
 
-std::string cluster_world::status_of(const std::string& node, const std::string& type, const std::string& key) {
+std::string cluster_world::status_of(const std::string& node, const std::string& type,
+                                     const std::string& key) {
   const pending<instance_view> asked{client(node).show({type, key})};
   run_for(std::chrono::milliseconds{5});
   return asked.is_ready() && asked.get() ? std::string{to_string(asked.get()->status)} : "absent";

@@ -18,12 +18,12 @@
 
 namespace continuo::tests {
 
-/// The network between the nodes of a `cluster_world`. A connection delivers in order until it is cut. What was under
-/// way is then lost, or delivered later all the same, as the buffer of an old connection may be.
+/// The network between the nodes of a `cluster_world`. A connection delivers in order until it is cut. What
+/// was under way is then lost, or delivered later all the same, as the buffer of an old connection may be.
 class simulated_network;
 
-/// Several nodes in one process, in virtual time: each with a disk that outlives its lives, all on one test coordinator.
-/// The same calls and the same seed give the same run.
+/// Several nodes in one process, in virtual time: each with a disk that outlives its lives, all on one test
+/// coordinator. The same calls and the same seed give the same run.
 class cluster_world {
 public:
   using definitions = std::function<void(detail::node_runtime&)>;
@@ -47,7 +47,8 @@ public:
   std::vector<std::string> names() const;
 
   // -- the network -------------------------------------------------------------------------
-  /// Cuts every connection between the two; they connect anew. With `late` what was under way arrives a second later.
+  /// Cuts every connection between the two; they connect anew. With `late` what was under way arrives a
+  /// second later.
   void cut(const std::string& a, const std::string& b, bool late = false);
   /// As `cut`, and no new connection comes about until `heal`.
   void separate(const std::string& a, const std::string& b);

@@ -91,7 +91,8 @@ public:
     run();
     while (!clock.schedule().empty() && clock.schedule().begin()->first <= until) {
       const auto next = clock.schedule().begin()->first;
-      clock.advance_time(std::max(next - clock.current_time, caf::detail::test_actor_clock::duration_type{0}));
+      clock.advance_time(
+          std::max(next - clock.current_time, caf::detail::test_actor_clock::duration_type{0}));
       run();
     }
     clock.advance_time(until - clock.current_time);
