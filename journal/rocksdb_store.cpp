@@ -6,6 +6,7 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdarg>
 #include <deque>
 #include <optional>
 #include <sys/statvfs.h>
@@ -32,6 +34,15 @@ constexpr std::string_view applied_key{"\0commit", 7};
 
 /// Log segments in use beyond which the write buffer is flushed, full or not.
 constexpr std::size_t segments_max = 12;
+
+/// RocksDB's own log, for people, goes nowhere. In a file it would end the process: after a failed write, on
+/// a full disk, the next line violates an assertion of the file's writer, which Debian's library has switched
+/// on.
+class no_log : public rocksdb::Logger {
+public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
 
 error error_of(const rocksdb::Status& status, const std::filesystem::path& directory) {
   const auto text = status.ToString();
@@ -75,8 +86,7 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   to.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
   to.stats_dump_period_sec = 0;
   to.stats_persist_period_sec = 0;
-  to.keep_log_file_num = 2;
-  to.max_log_file_size = 4u << 20;
+  to.info_log = std::make_shared<no_log>();
   to.compression = rocksdb::kNoCompression;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(memory / 2, -1, false, 0.5);
@@ -100,6 +110,12 @@ public:
     auto known = flushed_->load();
     while (known < info.largest_seqno && !flushed_->compare_exchange_weak(known, info.largest_seqno)) {
     }
+  }
+
+  /// No waiting for room on a full disk, in which a write would hang: the node must stop, and comes back by
+  /// recovery.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status, bool* auto_recovery) override {
+    *auto_recovery = false;
   }
 
 private:
@@ -348,6 +364,7 @@ private:
       flush_asked_ = true;
       rocksdb::FlushOptions how;
       how.wait = false;
+      how.allow_write_stall = true;       // else it waits for room in memory, on a full disk for ever
       static_cast<void>(db_->Flush(how)); // a failure shows in the next write
     }
   }
