@@ -74,9 +74,18 @@ void want_flush(link* self) {
   }
 }
 
+/// Goes on reading the outboxes where there is room; from a revision on where there was none for it before.
 void want_scan(link* self) {
   auto& state = self->state;
-  if (state.scanning && !state.scan_sent && state.machine->wants_offers()) {
+  if (state.scan_sent || !state.machine->wants_offers()) {
+    return;
+  }
+  if (!state.scanning) {
+    state.offer_from = state.machine->take_dropped();
+    state.scanning = state.offer_from != 0;
+    state.cursor.clear();
+  }
+  if (state.scanning) {
     state.scan_sent = true;
     self->send(self, link_scan{});
   }
@@ -117,11 +126,11 @@ void offer(link* self, const core& shared, record&& stored) {
   }
 }
 
-void begin_scan(link* self, std::uint64_t from) {
+void begin_scan(link* self) {
   auto& state = self->state;
   state.scanning = true;
   state.cursor.clear();
-  state.offer_from = from;
+  state.offer_from = 0;
   want_scan(self);
 }
 
@@ -151,12 +160,7 @@ void scan(link* self, core& shared) {
     shared.failed(wrong ? *wrong : scanned.error());
     return;
   }
-  if (whole) {
-    state.scanning = false;
-    if (const auto dropped = state.machine->take_dropped(); dropped != 0) {
-      begin_scan(self, dropped); // there was no room for all that became durable meanwhile
-    }
-  }
+  state.scanning = !whole;
   want_flush(self);
   want_scan(self);
 }
@@ -272,7 +276,7 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     for (const auto& [address, service] : shared.service_actors) {
       self->send(service, link_renew{});
     }
-    begin_scan(self, 0);
+    begin_scan(self);
   }
   for (auto& item : out.arrived) {
     deliver(self, shared, std::move(item));

@@ -203,9 +203,10 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
     // withdrawal behind it when it is called for.
     if (const auto held = state.held.extract(id)) {
       engine::transition asks;
-      asks.calls.push_back({{state.environment->address(), {}}, held.mapped(), id});
+      const instance_id me{state.environment->address(), {}};
+      asks.calls.push_back({me, held.mapped(), id});
       state.called.insert(id);
-      act(self, *shared, asks, asks.calls.front().from, {}, 0);
+      act(self, *shared, asks, me, {}, 0);
     }
     return;
   }
@@ -227,6 +228,9 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
 
 void on_receipt(service* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
   auto& state = self->state;
+  if (state.called.erase(receipt.forget) > 0) { // its sender owes it no more
+    call_held(self, *shared);
+  }
   const auto give = [&](message_id id) {
     const auto known = state.executions.find(id);
     if (known != state.executions.end()) {

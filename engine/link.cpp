@@ -36,6 +36,9 @@ std::span<const char* const> link_edges() {
 }
 
 std::uint64_t units_of(const envelope& message) {
+  if (message.kind == message_kind::withdrawal) {
+    return 0; // it comes behind a command, which has paid
+  }
   return 1 + message.payload.size() / bytes_a_unit;
 }
 
@@ -305,10 +308,8 @@ void link::send(envelope&& message) {
     return;
   }
   const auto withdraws = message.kind == message_kind::withdrawal;
-  if (queue_.empty() && (withdraws || used_ < allowed_)) {
-    if (!withdraws) {
-      used_ += units_of(message);
-    }
+  if (queue_.empty() && used_ < allowed_) {
+    used_ += units_of(message);
     ready_.emplace_back(std::move(message));
     return;
   }
@@ -350,7 +351,7 @@ bool link::has_work() const {
     return false;
   }
   const auto credit = is_open_ ? taken_ + settings_.window : 0;
-  return !ready_.empty() || (!queue_.empty() && used_ < allowed_) ||
+  return (!ready_.empty() && is_heard()) || (!queue_.empty() && used_ < allowed_) ||
          credit >= announced_ + settings_.window / 4;
 }
 
@@ -377,7 +378,7 @@ link::flush(const messages::position& at,
     std::size_t bytes = 0;
     std::size_t count = 0;
     for (const auto& item : ready_) {
-      if (count == settings_.batch_items_max ||
+      if (!is_heard() || count == settings_.batch_items_max ||
           (count > 0 && bytes + bytes_of(item) > settings_.batch_bytes_max)) {
         break;
       }
@@ -393,17 +394,15 @@ link::flush(const messages::position& at,
     const auto next = std::move(queue_.front());
     queue_.pop_front();
     if (auto message = lookup(next)) {
-      if (!next.withdrawal) {
-        used_ += units_of(*message);
-      }
+      used_ += units_of(*message);
       ready_.emplace_back(std::move(*message));
     }
   }
   const auto credit = is_open_ ? taken_ + settings_.window : 0;
-  if (ready_.empty() && (shows_life || credit >= announced_ + settings_.window / 4)) {
+  if ((ready_.empty() || !is_heard()) && (shows_life || credit >= announced_ + settings_.window / 4)) {
     cut();
   }
-  while (!ready_.empty()) {
+  while (!ready_.empty() && is_heard()) {
     cut();
   }
   return frames;

@@ -159,6 +159,9 @@ private:
   void learn(const messages::greeting& peer, link_effects& out);
   void begin(messages::epoch_id epoch, link_effects& out);
   void queue(waiting_message&& message);
+
+  /// Whether the peer takes anything yet: a node that has not recovered gives no credit, and hears nothing.
+  bool is_heard() const { return allowed_ > 0; }
   messages::batch next_batch(const messages::position& at);
 
   link_settings settings_;

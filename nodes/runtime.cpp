@@ -268,6 +268,10 @@ result<void> node_runtime::read_identity() {
   settings.store = me->store;
   settings.replaces = me->replaces;
   settings.starts = me->starts;
+  if (means_.link_queue_max != 0) {
+    settings.queue_max = means_.link_queue_max;
+    settings.queue_low = means_.link_queue_max / 2;
+  }
   settings.lives = me->lives;
   for (const auto& node : shared.cluster.nodes) {
     if (node.name == config_.name) {

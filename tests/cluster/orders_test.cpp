@@ -116,6 +116,22 @@ CAF_TEST(more commands than a service has room for stay with their senders and a
   CAF_CHECK_EQUAL(outside.calls, 6'000u);
 }
 
+CAF_TEST(what a link has no room for is read again from the store) {
+  cluster_world here{order_workflow(outside), three_nodes};
+  here.set_link_queue_max(20);
+  here.start_all();
+  here.run_for(1s);
+  // All at once, beyond the credit and the queue of the link together.
+  for (int i = 0; i < 6'000; ++i) {
+    here.client("ordering").publish(order_placed{"o-" + std::to_string(i), 100});
+  }
+  here.run_for(60s);
+  const auto all = here.client("ordering").list("fulfilment", instance_status::completed, 10'000);
+  CAF_REQUIRE(all.has_value());
+  CAF_CHECK_EQUAL(all->size(), 6'000u);
+  CAF_CHECK_EQUAL(outside.calls, 12'000u);
+}
+
 CAF_TEST(crashes and cuts at any moment lose nothing and repeat nothing under another key) {
   const auto seeds = std::getenv("CONTINUO_LONG") != nullptr ? 2'000 : 40;
   for (int seed = 1; seed <= seeds; ++seed) {

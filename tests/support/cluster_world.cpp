@@ -193,6 +193,7 @@ result<void> cluster_world::start(const std::string& name) {
   means.pool = one.pool;
   means.own_journal_thread = false;
   means.reach = std::make_shared<simulated_connector>(network_, name);
+  means.link_queue_max = link_queue_max_;
   means.greet_peers = std::chrono::milliseconds{0}; // nothing runs while `start` does
   return one.runtime->start();
 }

@@ -44,6 +44,7 @@ public:
   detail::node_runtime& node(const std::string& name) const;
   std::shared_ptr<journal::memory_disk>& disk(const std::string& name);
   cluster_config& cluster() { return cluster_; }
+  void set_link_queue_max(std::size_t messages) { link_queue_max_ = messages; }
   std::vector<std::string> names() const;
 
   // -- the network -------------------------------------------------------------------------
@@ -68,6 +69,7 @@ private:
   definitions offers_;
   cluster_config cluster_;
   std::uint64_t random_;
+  std::size_t link_queue_max_ = 0;
   virtual_system system_;
   std::shared_ptr<simulated_network> network_;
   std::map<std::string, std::unique_ptr<member>> members_;

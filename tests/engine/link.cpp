@@ -1,0 +1,167 @@
+#define CAF_SUITE link
+
+#include "engine/link.hpp"
+
+#include <caf/test/dsl.hpp>
+
+#include <deque>
+
+using namespace continuo;
+using namespace continuo::engine;
+
+namespace {
+
+/// Two sides of a link, and what is under way between them.
+struct fixture {
+  static link_settings settings(const std::string& here, const std::string& peer, std::uint64_t store) {
+    link_settings made;
+    made.cluster = "test";
+    made.here = here;
+    made.peer = peer;
+    made.store = store;
+    made.lives = {{store * 10, 1}};
+    return made;
+  }
+
+  engine::link a{settings("a", "b", 1), std::nullopt};
+  engine::link b{settings("b", "a", 2), std::nullopt};
+  const messages::position at_a{10, 5};
+  const messages::position at_b{20, 7};
+  std::vector<messages::batch_item> arrived; ///< at b
+
+  static envelope command(std::uint64_t revision) {
+    envelope made;
+    made.id = {1, revision, 0};
+    made.from = {"saga", "s"};
+    made.to = {"keyed", "k"};
+    return made;
+  }
+
+  static messages::receipt receipt(std::uint64_t revision) {
+    return {{"saga", "s"}, {"keyed", "k"}, {2, revision, 0}, {}, {}};
+  }
+
+  std::vector<messages::frame> flush(engine::link& from, const messages::position& at) {
+    return from.flush(at, [](const waiting_message& wanted) { return std::optional{command(wanted.id.revision)}; });
+  }
+
+  const char* give(engine::link& to, messages::frame frame, const messages::position& at) {
+    auto out = to.receive(std::move(frame), at);
+    std::move(out.arrived.begin(), out.arrived.end(), std::back_inserter(arrived));
+    for (auto& answer : out.frames) {
+      answers.push_back(std::move(answer));
+    }
+    return out.edge;
+  }
+
+  std::deque<messages::frame> answers;
+
+  void connect() {
+    auto dialed = a.dial(at_a);
+    CAF_CHECK_EQUAL(std::string{give(b, std::move(dialed.frames.front()), at_b)}, "accept");
+    auto welcome = std::move(answers.front());
+    answers.clear();
+    CAF_CHECK_EQUAL(std::string{give(a, std::move(welcome), at_a)}, "welcome");
+  }
+
+  void open_b() {
+    b.open();
+    for (auto& frame : flush(b, at_b)) {
+      give(a, std::move(frame), at_a);
+    }
+  }
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(link_tests, fixture)
+
+CAF_TEST(a peer that takes nothing yet hears nothing and then all in order) {
+  connect();
+  a.send(receipt(1));
+  a.send(command(2));
+  a.send(messages::call_for{{"saga", "s"}, {"keyed", "k"}, {2, 3, 0}});
+  CAF_CHECK(flush(a, at_a).empty());
+  open_b();
+  for (auto& frame : flush(a, at_a)) {
+    CAF_CHECK_EQUAL(std::string{give(b, std::move(frame), at_b)}, "take");
+  }
+  CAF_CHECK_EQUAL(arrived.size(), 3u);
+}
+
+CAF_TEST(no more is sent than there is credit for and a withdrawal costs none) {
+  connect();
+  open_b();
+  auto withdrawal = command(1);
+  withdrawal.kind = message_kind::withdrawal;
+  withdrawal.in_reply_to = withdrawal.id;
+  CAF_CHECK_EQUAL(units_of(withdrawal), 0u);
+  const auto window = link_settings{}.window;
+  for (std::uint64_t i = 0; i < window + 10; ++i) {
+    a.send(command(i + 1));
+  }
+  std::size_t sent = 0;
+  for (auto& frame : flush(a, at_a)) {
+    sent += std::get<messages::batch>(frame.body).items.size();
+    give(b, std::move(frame), at_b);
+  }
+  CAF_CHECK_EQUAL(sent, window);
+  CAF_CHECK_EQUAL(a.waiting(), 10u);
+  b.taken(b.token(), window);
+  for (auto& frame : flush(b, at_b)) {
+    give(a, std::move(frame), at_a);
+  }
+  sent = 0;
+  for (const auto& frame : flush(a, at_a)) {
+    sent += std::get<messages::batch>(frame.body).items.size();
+  }
+  CAF_CHECK_EQUAL(sent, 10u);
+}
+
+CAF_TEST(a repeated batch is dropped and one behind a gap ends the epoch) {
+  connect();
+  open_b();
+  std::vector<messages::frame> frames;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    a.send(command(i));
+    auto made = flush(a, at_a);
+    frames.push_back(std::move(made.front()));
+  }
+  CAF_CHECK_EQUAL(std::string{give(b, frames[0], at_b)}, "take");
+  CAF_CHECK_EQUAL(std::string{give(b, frames[0], at_b)}, "repeated");
+  CAF_CHECK_EQUAL(std::string{give(b, frames[2], at_b)}, "gap");
+  CAF_CHECK(!b.is_up());
+  CAF_CHECK_EQUAL(std::string{give(a, answers.back(), at_a)}, "refused");
+  CAF_CHECK(!a.is_up());
+}
+
+CAF_TEST(case 7 and 8 - an old epoch delivers nothing and no epoch comes twice) {
+  connect();
+  open_b();
+  a.send(command(1));
+  auto old = flush(a, at_a);
+  auto first_hello = a.dial(at_a).frames.front();
+  CAF_CHECK_EQUAL(std::string{give(b, first_hello, at_b)}, "accept");
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(old.front()), at_b)}, "stale");
+  CAF_CHECK_EQUAL(std::string{give(b, first_hello, at_b)}, "refuse");
+  CAF_CHECK(b.is_up());
+}
+
+CAF_TEST(what the queue has no room for is named so that it can be read again) {
+  auto small = settings("a", "b", 1);
+  small.queue_max = 2;
+  small.window = 1;
+  engine::link narrow{small, std::nullopt};
+  auto dialed = narrow.dial(at_a);
+  give(b, std::move(dialed.frames.front()), at_b);
+  auto welcome = std::move(answers.front());
+  give(narrow, std::move(welcome), at_a);
+  for (std::uint64_t i = 1; i <= 5; ++i) {
+    narrow.send(command(i));
+  }
+  CAF_CHECK_EQUAL(narrow.waiting(), 2u);
+  CAF_CHECK_EQUAL(narrow.take_dropped(), 3u);
+  CAF_CHECK_EQUAL(narrow.take_dropped(), 0u);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
