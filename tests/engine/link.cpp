@@ -42,7 +42,8 @@ struct fixture {
   }
 
   std::vector<messages::frame> flush(engine::link& from, const messages::position& at) {
-    return from.flush(at, [](const waiting_message& wanted) { return std::optional{command(wanted.id.revision)}; });
+    return from.flush(
+        at, [](const waiting_message& wanted) { return std::optional{command(wanted.id.revision)}; });
   }
 
   const char* give(engine::link& to, messages::frame frame, const messages::position& at) {
