@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
@@ -151,8 +152,27 @@ std::string thread_role(const std::string& name) {
 }
 
 memory memory_now() {
-  const auto bytes = [](const char* key) { return proc_number("/proc/self/status", key) * 1024; };
+  return memory_of(::getpid());
+}
+
+memory memory_of(pid_t process) {
+  const auto file = fmt::format("/proc/{}/status", process);
+  const auto bytes = [&](const char* key) { return proc_number(file.c_str(), key) * 1024; };
   return {bytes("VmRSS"), bytes("RssAnon"), bytes("VmHWM")};
+}
+
+double cpu_seconds_of(pid_t process) {
+  // proc(5): the fields behind the program's name in parentheses; 14 and 15 are ticks in user and system mode.
+  const auto line = first_line(fmt::format("/proc/{}/stat", process));
+  std::istringstream fields{line.substr(std::min(line.rfind(')') + 1, line.size()))};
+  std::string skipped;
+  for (int field = 3; field < 14; ++field) {
+    fields >> skipped;
+  }
+  double user = 0;
+  double system = 0;
+  fields >> user >> system;
+  return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }
 
 } // namespace continuo::bench

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <sys/types.h>
 
 namespace continuo::bench {
 
@@ -46,5 +47,10 @@ struct memory {
   std::uint64_t peak = 0;
 };
 memory memory_now();
+
+/// The same of another process of this machine: its memory, and the CPU time that it has used so far, in
+/// seconds. Zero where there is no such process.
+memory memory_of(pid_t process);
+double cpu_seconds_of(pid_t process);
 
 } // namespace continuo::bench

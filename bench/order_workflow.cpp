@@ -4,9 +4,13 @@
 
 #include <fmt/core.h>
 
+#include <atomic>
+
 namespace continuo::bench {
 
 namespace {
+
+std::atomic<std::uint64_t> completed{0};
 
 /// The handlers run on threads that have no name; this tells them from the others in the list of CPU times.
 void name_handler_thread() {
@@ -38,7 +42,12 @@ void fulfilment::on(const payment_completed& reply, saga_context& context) {
   context.send(create_shipping_label{order_id, address});
 }
 
+std::uint64_t fulfilment::completions() {
+  return completed;
+}
+
 void fulfilment::on(const shipping_label_created& reply, saga_context& context) {
+  ++completed;
   context.complete(reply.tracking);
 }
 

@@ -60,6 +60,10 @@ struct order_placed {
 class fulfilment : public saga<fulfilment> {
 public:
   static void define(saga_definition<fulfilment>& saga);
+
+  /// How often a completion was decided in this process; after a crash one may be decided again.
+  static std::uint64_t completions();
+
   void on(const order_placed& event, saga_context& context);
   void on(const payment_completed& reply, saga_context& context);
   void on(const shipping_label_created& reply, saga_context& context);
