@@ -144,7 +144,8 @@ nlohmann::ordered_json measure(const run_options& chosen) {
   row["drained_per_second"] = static_cast<double>(chosen.count) / draining;
   row["orders_per_second"] = row["drained_per_second"];
   note_memory(row, "drained", nodes);
-  const auto last = nodes.ordering().client().result_of({"fulfilment", make_order(chosen.count - 1, false).order_id});
+  const auto last =
+      nodes.ordering().client().result_of({"fulfilment", make_order(chosen.count - 1, false).order_id});
   require(last.wait_for(patience) == std::future_status::ready, "the last order has no result");
   double cpu = 0;
   double resident = 0;
@@ -199,10 +200,13 @@ int main(int argc, char** argv) {
     return *code;
   }
   run_options chosen;
-  CLI::App line{"Three nodes as processes: orders are placed while payment is down, and completed when it is back."};
+  CLI::App line{
+      "Three nodes as processes: orders are placed while payment is down, and completed when it is back."};
   chosen.common.add_to(line);
-  auto* count = line.add_option("--count", chosen.count, "orders")->check(CLI::PositiveNumber)->capture_default_str();
-  line.add_option("--in-flight", chosen.in_flight, "orders that are being placed at a time")->capture_default_str();
+  auto* count =
+      line.add_option("--count", chosen.count, "orders")->check(CLI::PositiveNumber)->capture_default_str();
+  line.add_option("--in-flight", chosen.in_flight, "orders that are being placed at a time")
+      ->capture_default_str();
   bool plain = false;
   line.add_flag("--no-tls", plain, "without TLS");
   CLI11_PARSE(line, argc, argv);

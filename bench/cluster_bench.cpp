@@ -99,7 +99,8 @@ void print_row(const nlohmann::ordered_json& row) {
   const auto share = [&](const char* node) {
     return 100 * row["processes"][node]["cpu_seconds"].get<double>() / number("cpu_seconds");
   };
-  fmt::print("{:>4}  {:>9}  {:>9}  {:>8}  {:>8}  {:>9}  {:>7.2f}  {:>6.1f}  {:>8.0f} %  {:>7.0f} %  {:>9.0f} %  {:>8}\n",
+  fmt::print("{:>4}  {:>9}  {:>9}  {:>8}  {:>8}  {:>9}  {:>7.2f}  {:>6.1f}  {:>8.0f} %  {:>7.0f} %  {:>9.0f} "
+             "%  {:>8}\n",
              row["tls"].get<bool>() ? "on" : "off", grouped(number("in_flight")),
              grouped(number("orders_per_second")), grouped(number("p50_us")), grouped(number("p99_us")),
              grouped(number("p999_us")), number("cpu_seconds") / number("seconds"),
@@ -113,8 +114,8 @@ int run(const run_options& chosen) {
   const auto disk = measure_disk(chosen.common.directory, chosen.common.quick ? 0.2 : 2.0);
   print(disk);
   fmt::print("{:>4}  {:>9}  {:>9}  {:>8}  {:>8}  {:>9}  {:>7}  {:>6}  {:>10}  {:>9}  {:>11}  {:>8}\n", "TLS",
-             "in flight", "orders/s", "p50 us", "p99 us", "p99.9 us", "cores", "cpu us", "ordering", "payment",
-             "warehouse", "memory");
+             "in flight", "orders/s", "p50 us", "p99 us", "p99.9 us", "cores", "cpu us", "ordering",
+             "payment", "warehouse", "memory");
   for (const auto& tls : chosen.tls) {
     for (const auto in_flight : chosen.in_flight) {
       auto row = measure(chosen, tls == "on", in_flight);

@@ -162,7 +162,8 @@ memory memory_of(pid_t process) {
 }
 
 double cpu_seconds_of(pid_t process) {
-  // proc(5): the fields behind the program's name in parentheses; 14 and 15 are ticks in user and system mode.
+  // proc(5): the fields behind the program's name in parentheses; 14 and 15 are ticks in user and system
+  // mode.
   const auto line = first_line(fmt::format("/proc/{}/stat", process));
   std::istringstream fields{line.substr(std::min(line.rfind(')') + 1, line.size()))};
   std::string skipped;

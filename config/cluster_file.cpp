@@ -4,6 +4,7 @@
 #include "config/scanner.hpp"
 #include "config/values.hpp"
 
+#include <caf/actor_system_config.hpp>
 #include <caf/atom.hpp>
 #include <caf/timespan.hpp>
 #include <fmt/format.h>
@@ -249,9 +250,21 @@ void check_times(contents& file) {
   }
 }
 
+/// Ports that are given to somebody, by address.
+using holders = std::map<std::string, std::string>;
+
+void check_port(contents& file, holders& taken, const std::string& key, unsigned line,
+                const endpoint& address, const std::string& text, const std::string& who) {
+  if (const auto [holder, is_new] = taken.emplace(address.key, who); !is_new) {
+    file.complain(line, key,
+                  fmt::format("\"{}\" is the address of {} too; give each node a port of its own", text,
+                              holder->second));
+  }
+}
+
 void check_addresses(contents& file) {
   const bool off = file.get<std::string>("cluster.tls") == "off";
-  std::map<std::string, std::string> holders;
+  holders taken;
   for (const auto& node : file.nodes()) {
     const auto key = key_of(node, "address");
     const auto text = file.get<std::string>(key);
@@ -267,11 +280,24 @@ void check_addresses(contents& file) {
                       "address as \"127.0.0.1:{}\"",
                       *text, address.port));
     }
-    if (const auto [holder, is_new] = holders.emplace(address.key, node.name); !is_new) {
-      file.complain(line, key,
-                    fmt::format("\"{}\" is the address of {} too; give each node a port of its own", *text,
-                                holder->second));
+    check_port(file, taken, key, line, address, *text, node.name);
+  }
+  for (const auto& node : file.nodes()) {
+    const auto key = key_of(node, "http");
+    const auto text = file.get<std::string>(key);
+    if (!text) {
+      continue;
     }
+    const auto address = read_endpoint(*text).value_or(endpoint{});
+    const auto line = file.line_of(key, node.line);
+    if (!address.loopback) {
+      file.complain(
+          line, key,
+          fmt::format("\"{}\" is no loopback address, and whoever reaches it could do anything; write "
+                      "\"127.0.0.1:{}\"",
+                      *text, address.port));
+    }
+    check_port(file, taken, key, line, address, *text, node.name);
   }
 }
 
@@ -342,6 +368,11 @@ cluster_node peer_of(const contents::node& node, const contents& from) {
   if (const auto address = read_endpoint(from.get<std::string>(key_of(node, "address")).value_or(""))) {
     peer.host = address->host;
     peer.port = address->port;
+  }
+  if (const auto text = from.get<std::string>(key_of(node, "http"))) {
+    if (const auto address = read_endpoint(*text)) {
+      peer.http = http_address{address->host, address->port};
+    }
   }
   fill(peer.hosts, from, key_of(node, "hosts"));
   return peer;
@@ -467,6 +498,7 @@ result<node_config> node_config_of(const cluster_file& file, const std::string& 
   if (file.tls) {
     config.cluster->tls = file.certificates_of(node);
   }
+  config.http = entry->seen_by_peers.http;
   config.data = entry->data;
   const auto& limits = entry->limits;
   config.in_flight = limits.in_flight;
@@ -478,6 +510,13 @@ result<node_config> node_config_of(const cluster_file& file, const std::string& 
   config.history = limits.history;
   config.handler_attempts = limits.handler_attempts;
   config.handler_delay = limits.handler_delay;
+  config.configure = [all = file.caf](caf::actor_system_config& to) {
+    for (const auto& [section, keys] : all) {
+      for (const auto& [key, value] : caf::get<caf::settings>(keys)) {
+        to.set(section + '.' + key, value);
+      }
+    }
+  };
   return config;
 }
 

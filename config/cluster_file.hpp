@@ -77,9 +77,9 @@ result<cluster_file> read_cluster_file(const std::filesystem::path& file);
 /// The same for a text that was read from `file`, which is not touched.
 result<cluster_file> parse_cluster_file(std::string_view text, const std::filesystem::path& file);
 
-/// How that node of the cluster runs: name, cluster with its certificates (if `tls`), data directory and
-/// limits. The logger, with its level, is for the caller to make. Errors: `invalid_configuration` if there is
-/// no such node; names those there are.
+/// How that node of the cluster runs: name, cluster with its certificates (if `tls`), data directory, HTTP
+/// address, limits and CAF's settings. The logger, with its level, is for the caller to make. Errors:
+/// `invalid_configuration` if there is no such node; names those there are.
 result<node_config> node_config_of(const cluster_file& file, const std::string& node);
 
 } // namespace continuo::config

@@ -48,6 +48,7 @@ constexpr std::array keys{
   CONTINUO_LIMITS("node."),
 
   known_key{"nodes.*.address", address},
+  known_key{"nodes.*.http", address},
   known_key{"nodes.*.hosts", names},
   known_key{"nodes.*.program", path},
   known_key{"nodes.*.arguments", texts},

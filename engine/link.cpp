@@ -22,6 +22,11 @@ std::size_t bytes_of(const messages::batch_item& item) {
   return 128 + (message != nullptr ? message->payload.size() + message->type.size() : 0);
 }
 
+/// Whether a store is the one that a node knows, or takes its place since an operator accepted its loss.
+bool stands_for(std::uint64_t store, std::uint64_t replaces, std::uint64_t known) {
+  return store == known || replaces == known || replaces == messages::any_store;
+}
+
 template <class Body>
 messages::frame framed(Body&& body) {
   messages::frame made;
@@ -119,7 +124,7 @@ std::optional<error> link::objection(const messages::greeting& peer) const {
     return say(errc::invalid_configuration,
                "its cluster file places sagas or services on other nodes: all nodes need the same file");
   }
-  if (known_ && peer.store != known_->store && peer.replaces != known_->store) {
+  if (known_ && !stands_for(peer.store, peer.replaces, known_->store)) {
     return say(
         errc::identity,
         fmt::format(
@@ -148,7 +153,7 @@ std::optional<error> link::own_loss(const messages::greeting& peer, const messag
             peer.from, what)}};
   };
   if (seen.store != settings_.store) {
-    return seen.store == settings_.replaces
+    return stands_for(settings_.store, settings_.replaces, seen.store)
                ? std::nullopt
                : say(fmt::format("it knows the store {:016x}, this one is {:016x}", seen.store,
                                  settings_.store));
@@ -209,6 +214,9 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
   if (dials()) {
     return refuse({errc::invalid_configuration, fmt::format("{} refuses {}: the node of the lower name dials",
                                                             settings_.here, frame.me.from)});
+  }
+  if (known_ && known_->store != frame.me.store) {
+    newest_ = {}; // an accepted loss: the new store counts its starts from the beginning
   }
   if (frame.epoch <= newest_) {
     return refuse({errc::conflict, fmt::format("{} refuses {}: a newer connection of it was accepted already",

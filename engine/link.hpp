@@ -49,7 +49,7 @@ struct link_settings {
   std::uint64_t placement = 0;
   std::vector<std::string> hosts;
   std::uint64_t store = 0;
-  std::uint64_t replaces = 0;     ///< the store that this one stands for since an operator accepted its loss
+  std::uint64_t replaces = 0;     ///< as in `greeting`
   std::uint64_t starts = 1;       ///< how often the store was started, durably, this start included
   std::vector<incarnation> lives; ///< of the store, oldest first; the last one is this life
 

@@ -16,6 +16,9 @@ namespace continuo::messages {
 /// Of the frames and their order. Nodes of different protocols refuse each other.
 constexpr std::uint32_t protocol_version = 1;
 
+/// In `greeting::replaces`: whichever store was behind the name before. What was wiped does not know it.
+constexpr std::uint64_t any_store = ~std::uint64_t{0};
+
 /// One connection between two nodes, never used again: how often the dialing node's store was started, and
 /// how often that life has dialed.
 struct epoch_id {
@@ -56,7 +59,7 @@ struct greeting {
   std::string to;   ///< whom it believes to speak to
   std::string version;
   std::uint64_t store = 0;
-  std::uint64_t replaces = 0; ///< the store whose loss an operator has accepted; 0: none
+  std::uint64_t replaces = 0; ///< the store whose loss an operator has accepted, or `any_store`; 0: none
   std::uint64_t placement = 0;
   std::vector<std::string> hosts;
   position at;

@@ -201,12 +201,13 @@ result<identity> begin_life(journal::store& store, const engine::placement& wher
 
 result<void> accept_loss(journal::store& store, std::uint64_t new_store) {
   own_values values{store};
-  const auto id = values.read<std::uint64_t>(journal::store_id_key);
-  if (values.trouble() || !id) {
-    return tl::unexpected(
-        values.trouble().value_or(error{errc::not_found, "the store has no id yet: no node ever ran on it"}));
+  const auto mark = values.read<cluster_mark>(cluster_key);
+  if (values.trouble() || !mark) {
+    return tl::unexpected(values.trouble().value_or(error{
+        errc::not_found, "no node of a cluster ever ran on this data: start the node once, so that it is "
+                         "known which one it is"}));
   }
-  return store.commit({put(replaces_key, *id),
+  return store.commit({put(replaces_key, messages::any_store),
                        put(journal::store_id_key, new_store),
                        {journal::operation::kind::erase, std::string{lives_key}, {}}});
 }

@@ -28,7 +28,7 @@ struct cluster_mark {
 /// Who a store is, across its lives.
 struct identity {
   std::uint64_t store = 0;
-  std::uint64_t replaces = 0; ///< the store whose loss an operator has accepted; 0: none
+  std::uint64_t replaces = 0; ///< as in `messages::greeting`
   std::uint64_t starts = 0;   ///< this one included; 0 where the node stands alone
   std::uint64_t last_revision = 0;
   std::vector<engine::incarnation> lives;
@@ -41,8 +41,9 @@ result<identity> begin_life(journal::store& store, const engine::placement& wher
                             const cluster_config& cluster, const std::function<std::uint64_t()>& draw,
                             std::uint64_t new_store);
 
-/// Gives the store a new id, which peers accept once in place of the old one: the way out when acknowledged
-/// data is lost for good. Returns after the sync. @pre no node has the store open
+/// Gives the store of a cluster's node a new id, which peers accept in place of whatever they knew: the way
+/// out when acknowledged data is lost for good. Returns after the sync. `errc::not_found` where no node of a
+/// cluster ever ran on it. @pre no node has the store open
 result<void> accept_loss(journal::store& store, std::uint64_t new_store);
 
 /// The nodes of everything that the cluster hosts. `errc::invalid_configuration` where the node is not in its

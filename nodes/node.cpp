@@ -2,6 +2,8 @@
 
 #include "nodes/runtime.hpp"
 
+#include <algorithm>
+
 namespace continuo {
 
 node::node(node_config config) : runtime_(std::make_shared<detail::node_runtime>(std::move(config))) {}
@@ -20,6 +22,16 @@ void node::host(detail::saga_type definition) {
 
 void node::host(detail::keyed_service_type definition) {
   runtime_->host(std::move(definition));
+}
+
+bool node::runs_here(std::string_view name) const {
+  const auto& config = runtime_->config();
+  return !config.cluster ||
+         std::any_of(config.cluster->nodes.begin(), config.cluster->nodes.end(),
+                     [&](const cluster_node& one) {
+                       return one.name == config.name &&
+                              std::find(one.hosts.begin(), one.hosts.end(), name) != one.hosts.end();
+                     });
 }
 
 result<void> node::start() {

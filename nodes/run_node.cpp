@@ -184,9 +184,10 @@ public:
       : thread_([this, patience, code] {
           std::unique_lock lock{mutex_};
           if (!changed_.wait_for(lock, patience, [this] { return done_; })) {
-            say(fmt::format("a handler still runs after {} s: the node ends without it, and it runs again "
-                            "after the next start",
-                            patience.count()));
+            say(fmt::format(
+                "it is not at its end after {} s (a handler that still runs?): the node ends all the same, "
+                "and what was running runs again after the next start",
+                patience.count()));
             ::_exit(code);
           }
         }) {}
@@ -239,7 +240,8 @@ std::optional<result<void>> start_unless_ended(const sigset_t& ending, std::futu
 
 } // namespace
 
-int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer) {
+int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer,
+             const std::function<void(node&, std::stop_token)>& beside) {
   auto read = read_arguments(argc, argv);
   if (!read) {
     say(fmt::format("{}: {}", argc > 0 ? argv[0] : "node", read.error().message));
@@ -259,8 +261,13 @@ int run_node(int argc, char** argv, const std::function<void(node_builder&)>& of
   offer(*running);
   auto starting = std::async(std::launch::async, [&running] { return running->start(); });
   const auto started = start_unless_ended(ending, starting);
+  std::jthread at_side;
   if (started && *started) {
+    if (beside) {
+      at_side = std::jthread{[&](std::stop_token stop) { beside(*running, std::move(stop)); }};
+    }
     wait_for_signal(ending);
+    at_side.request_stop();
   }
   const auto reason = started && !*started ? std::optional{started->error()} : failure_of(*running);
   const auto code = reason ? code_of(*reason) : 0;
@@ -268,6 +275,9 @@ int run_node(int argc, char** argv, const std::function<void(node_builder&)>& of
     say(fmt::format("{}: {}", name, reason->message));
   }
   const watchdog limit{time_to_stop, code};
+  if (at_side.joinable()) {
+    at_side.join();
+  }
   if (starting.valid()) {
     starting.wait();
   }

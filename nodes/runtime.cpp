@@ -11,6 +11,8 @@
 #include "journal/memory_store.hpp"
 #include "journal/rocksdb_store.hpp"
 #include "nodes/certificates.hpp"
+#include "nodes/http/api.hpp"
+#include "nodes/http/server.hpp"
 #include "nodes/identity.hpp"
 #include "nodes/log.hpp"
 #include "nodes/middleman.hpp"
@@ -317,6 +319,29 @@ void node_runtime::make_environments() {
   shared.pool = means_.pool ? means_.pool : std::make_shared<nodes::thread_pool>(threads);
 }
 
+/// Listens for HTTP. Until the node has started, and once it ends, its answers say that.
+result<void> node_runtime::answer_http() {
+  if (!config_.http) {
+    return {};
+  }
+  if (!nodes::is_loopback(config_.http->host)) {
+    return continuo::fail(
+        errc::invalid_configuration,
+        fmt::format(
+            "the HTTP address {} can be reached by others, who could do anything: it must be a loopback "
+            "address",
+            config_.http->host));
+  }
+  auto calls = std::make_unique<http::api>(weak_from_this());
+  auto listening = http::server::listen(*config_.http, calls->answers());
+  if (!listening) {
+    return tl::unexpected(listening.error());
+  }
+  api_ = std::move(calls);
+  server_ = std::move(*listening);
+  return {};
+}
+
 result<void> node_runtime::start() {
   {
     const std::lock_guard lock{mutex_};
@@ -342,6 +367,10 @@ result<void> node_runtime::start() {
     if (auto opened = open_store(); !opened) {
       return opened;
     }
+    started_at_ = shared.time->now().wall;
+    if (auto answers = answer_http(); !answers) {
+      return answers;
+    }
     if (auto read = read_identity(); !read) {
       return read;
     }
@@ -364,6 +393,8 @@ result<void> node_runtime::start() {
     const std::lock_guard lock{mutex_};
     phase_ = phase::failed;
     reason_ = checked.error();
+    server_.reset();
+    api_.reset();
     shared.store.reset();
     directory_.reset();
     return checked;
@@ -406,6 +437,9 @@ result<void> node_runtime::make_system() {
     own_config_->set("scheduler.policy", caf::atom("sharing"));
     if (config_.cluster && !means_.reach) {
       nodes::configure_middleman(*own_config_, *config_.cluster);
+    }
+    if (config_.configure) {
+      config_.configure(*own_config_);
     }
     own_system_ = std::make_unique<caf::actor_system>(*own_config_);
     system_ = own_system_.get();
@@ -639,6 +673,8 @@ void node_runtime::crash() {
 
 void node_runtime::end_actors() {
   auto& shared = *core_;
+  server_.reset();
+  api_.reset(); // waits for what still reads the store
   shared.peers.close();
   if (!shared.journal) {
     shared.reach.reset();

@@ -16,6 +16,11 @@
 #include <string>
 #include <vector>
 
+namespace continuo::http {
+class api;
+class server;
+} // namespace continuo::http
+
 namespace continuo::detail {
 
 /// What production and the tests do differently: where things are kept, what time it is, where handlers run.
@@ -79,6 +84,8 @@ public:
   error why_closed() const;
 
   const recovery_figures& recovery() const { return recovery_; }
+  const node_config& config() const { return config_; }
+  time_point started_at() const { return started_at_; }
   node_figures figures() const;
   std::vector<peer_status> peers() const { return core_->peers.all(); }
 
@@ -89,6 +96,7 @@ private:
   bool runs_in_cluster(const std::string& name) const;
   result<void> place();
   result<void> read_identity();
+  result<void> answer_http();
   void make_environments();
   result<void> make_system();
   result<void> meet_peers();
@@ -108,6 +116,9 @@ private:
   std::shared_ptr<void> directory_; // keeps the data directory locked
   caf::actor sweeper_;
   recovery_figures recovery_;
+  time_point started_at_{};
+  std::unique_ptr<http::api> api_;
+  std::unique_ptr<http::server> server_; // ends before what it asks
 
   mutable std::shared_mutex mutex_; // guards what follows
   enum class phase { fresh, started, failed, stopped } phase_ = phase::fresh;

@@ -1,5 +1,6 @@
-/// The order workflow as one program: an embedded node with the journal on disk, the three services and the
-/// saga. Kill it whenever you like; started again on the same data it goes on where it was.
+/// The order workflow as one program: a node with the saga and its services. It stands alone, or is one node
+/// of a cluster, which then says what of it runs there. Kill it whenever you like; started again on the same
+/// data it goes on where it was.
 
 #include "fulfilment.hpp"
 #include "ordering.hpp"
@@ -15,9 +16,13 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <functional>
+#include <iterator>
 #include <map>
+#include <stop_token>
 #include <string>
 #include <thread>
 
@@ -34,6 +39,8 @@ constexpr int exit_wrong_ledgers = 1;
 
 struct options {
   std::string data;
+  std::string cluster_file; ///< empty: the node stands alone
+  std::string node;
   std::string ledgers;
   std::string orders;
   std::size_t generate = 0;
@@ -56,7 +63,13 @@ CLI::Option* add_duration(CLI::App& program, const std::string& name, millisecon
 }
 
 void describe(CLI::App& program, options& chosen) {
-  program.add_option("--data", chosen.data, "Folder of the node's journal")->required()->type_name("DIR");
+  auto* data = program.add_option("--data", chosen.data, "Folder of the journal of a node that stands alone")
+                   ->type_name("DIR");
+  auto* cluster =
+      program.add_option("--config", chosen.cluster_file, "Run one node of this cluster")->type_name("FILE");
+  auto* node = program.add_option("--node", chosen.node, "Which of its nodes")->type_name("NAME");
+  cluster->needs(node)->excludes(data);
+  node->needs(cluster);
   auto* file =
       program.add_option("--orders", chosen.orders, "Place the orders of this file")->type_name("FILE.csv");
   program.add_option("--generate", chosen.generate, "Place N made-up orders")->type_name("N")->excludes(file);
@@ -66,8 +79,10 @@ void describe(CLI::App& program, options& chosen) {
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   program
-      .add_option("--ledgers", chosen.ledgers,
-                  "Folder of the ledgers (default: the data folder's name with -ledgers behind it)")
+      .add_option(
+          "--ledgers", chosen.ledgers,
+          "Folder of the ledgers (default: the data folder's name with -ledgers behind it; in a cluster "
+          "ledgers)")
       ->type_name("DIR");
   add_duration(program, "--payment-timeout", chosen.payment_timeout,
                "Give an order up that is not paid by then (default: 2s). A payment by the method \"slow\" "
@@ -79,9 +94,13 @@ void describe(CLI::App& program, options& chosen) {
   program.add_flag("--report", chosen.show_report,
                    "At the end, print a table of the outcomes and compare them with the ledgers");
   program.footer(
-      "Ends when all orders are at their end, those of earlier runs included.\n"
+      "Alone it ends when all orders are at their end, those of earlier runs included; a node of a cluster "
+      "runs\n"
+      "until SIGTERM. Orders are placed by the node that runs the saga.\n"
       "Exit codes: 0 stopped in order, 1 the ledgers do not agree with the outcomes (--report), 2 wrong\n"
-      "arguments, 3 corrupt data, 4 the disk failed or is full, 6 the folder is in use.");
+      "arguments, 3 corrupt data, 4 the disk failed or is full, 5 its peers know more of its data than it "
+      "holds,\n"
+      "6 the folder is in use, 7 an address is in use.");
 }
 
 // -- running ---------------------------------------------------------------------------
@@ -96,14 +115,14 @@ int refuse(const continuo::error& why) {
 /// One line, at most ten times a second on a terminal, where it replaces the one before; else once a second.
 class progress_line {
 public:
-  void show(const ordering::progress& far, std::size_t paid, bool last = false) {
+  void show(const ordering::progress& far, bool last = false) {
     const auto now = std::chrono::steady_clock::now();
     if (!last && now < next_) {
       return;
     }
     next_ = now + (on_terminal_ ? 100ms : 1'000ms);
-    fmt::print("{}placed {:>6}   paid {:>6}   shipped {:>6}   compensated {:>6}   waiting {:>6}{}",
-               on_terminal_ ? "\r" : "", far.placed, paid, far.shipped, far.compensated, far.waiting(),
+    fmt::print("{}placed {:>6}   shipped {:>6}   compensated {:>6}   waiting {:>6}{}",
+               on_terminal_ ? "\r" : "", far.placed, far.shipped, far.compensated, far.waiting(),
                on_terminal_ && !last ? "" : "\n");
     std::fflush(stdout);
   }
@@ -140,6 +159,7 @@ continuo::result<std::vector<order_placed>> choose_orders(const options& chosen)
   return orders;
 }
 
+/// Offers everything. The books of what does not run here are null, and its handlers never called.
 void host_everything(continuo::node& node, const options& chosen, const std::shared_ptr<ledger>& bank_book,
                      const std::shared_ptr<ledger>& label_book) {
   payment_options paying;
@@ -151,8 +171,9 @@ void host_everything(continuo::node& node, const options& chosen, const std::sha
   shipping.delay = [usual = chosen.provider_time](const create_shipping_label&) {
     std::this_thread::sleep_for(usual);
   };
-  node.host(payment(std::make_shared<bank>(bank_book), paying));
-  node.host(warehouse(std::make_shared<label_printer>(label_book, opening_stock()), shipping));
+  node.host(payment(bank_book ? std::make_shared<bank>(bank_book) : nullptr, paying));
+  node.host(warehouse(label_book ? std::make_shared<label_printer>(label_book, opening_stock()) : nullptr,
+                      shipping));
   node.host<fulfilment>();
 }
 
@@ -167,9 +188,12 @@ continuo::result<void> look_for_stuck(const continuo::node& node) {
                         fmt::format("order {} is stuck: {}", first.instance.key, first.reason));
 }
 
-/// Sees all orders to their end, or until a signal comes. Returns whether they are at their end.
-continuo::result<bool> fulfil(continuo::node& node, ordering& shop, const ledger& bank_book,
-                              const options& chosen, const sigset_t& signals) {
+/// Waits for so long; true where the program is to end.
+using pause = std::function<bool(std::chrono::nanoseconds time)>;
+
+/// Sees all orders to their end, or until the program is to end. Returns whether they are at their end.
+continuo::result<bool> fulfil(continuo::node& node, ordering& shop, const options& chosen,
+                              const pause& wait) {
   const auto failed = node.failed();
   progress_line line;
   auto look_again = std::chrono::steady_clock::now();
@@ -183,9 +207,9 @@ continuo::result<bool> fulfil(continuo::node& node, ordering& shop, const ledger
     if (auto placed = shop.step(std::chrono::steady_clock::now()); !placed) {
       return tl::unexpected(placed.error());
     }
-    const bool ended = shop.done() || signal_within(signals, 10ms);
+    const bool ended = shop.done() || wait(10ms);
     if (chosen.show_progress) {
-      line.show(shop.so_far(), bank_book.count("charge"), ended);
+      line.show(shop.so_far(), ended);
     }
     if (ended) {
       return shop.done();
@@ -215,7 +239,7 @@ int print_report(const std::vector<order_placed>& orders, const continuo::client
   return made->problems.empty() ? 0 : exit_wrong_ledgers;
 }
 
-int run(options chosen) {
+int run_alone(options chosen) {
   if (chosen.ledgers.empty()) {
     // Beside the journal, not in it: what happened outside is not the node's.
     const std::filesystem::path data = chosen.data;
@@ -241,13 +265,69 @@ int run(options chosen) {
     return refuse(started.error());
   }
   ordering shop{node.client(), *orders, chosen.rate};
-  const auto ended = fulfil(node, shop, **bank_book, chosen, signals);
+  const auto ended =
+      fulfil(node, shop, chosen, [&](std::chrono::nanoseconds time) { return signal_within(signals, time); });
   if (!ended) {
     return refuse(ended.error());
   }
   const int code = *ended && chosen.show_report ? print_report(*orders, node.client(), chosen.ledgers) : 0;
   node.stop();
   return code;
+}
+
+/// Beside a node of a cluster that runs the saga: places the orders and sees them to their end.
+void place_orders(continuo::node& node, const options& chosen, const std::vector<order_placed>& orders,
+                  const std::stop_token& stop) {
+  ordering shop{node.client(), orders, chosen.rate};
+  const auto ended = fulfil(node, shop, chosen, [&](std::chrono::nanoseconds time) {
+    std::this_thread::sleep_for(time);
+    return stop.stop_requested();
+  });
+  if (!ended) {
+    refuse(ended.error());
+  } else if (*ended && chosen.show_report) {
+    print_report(orders, node.client(), chosen.ledgers);
+    std::fflush(stdout);
+  }
+}
+
+int run_in_cluster(options chosen, const char* program) {
+  if (chosen.ledgers.empty()) {
+    chosen.ledgers = "ledgers";
+  }
+  const auto orders = choose_orders(chosen);
+  if (!orders) {
+    return refuse(orders.error());
+  }
+  std::string arguments[] = {program, "--config", chosen.cluster_file, "--node", chosen.node};
+  std::vector<char*> pointers;
+  for (auto& one : arguments) {
+    pointers.push_back(one.data());
+  }
+  pointers.push_back(nullptr);
+  bool places = false;
+  const auto open_book = [](bool runs_here, const std::filesystem::path& file) -> std::shared_ptr<ledger> {
+    if (!runs_here) {
+      return nullptr;
+    }
+    auto book = ledger::open(file);
+    if (!book) {
+      std::exit(refuse(book.error())); // nothing has started yet
+    }
+    return *book;
+  };
+  return continuo::run_node(
+      static_cast<int>(std::size(arguments)), pointers.data(),
+      [&](continuo::node_builder& node) {
+        host_everything(node, chosen, open_book(node.runs_here("payment"), bank_file(chosen.ledgers)),
+                        open_book(node.runs_here("warehouse"), label_file(chosen.ledgers)));
+        places = node.runs_here(continuo::message_name<fulfilment>());
+      },
+      [&](continuo::node& node, const std::stop_token& stop) {
+        if (places && !orders->empty()) {
+          place_orders(node, chosen, *orders, stop);
+        }
+      });
 }
 
 } // namespace
@@ -262,5 +342,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& wrong) {
     return program.exit(wrong) == 0 ? 0 : exit_wrong_arguments;
   }
-  return run(std::move(chosen));
+  if (chosen.cluster_file.empty() && chosen.data.empty()) {
+    fmt::print(stderr, "order-node: --data DIR or --config FILE is missing; see --help\n");
+    return exit_wrong_arguments;
+  }
+  return chosen.cluster_file.empty() ? run_alone(std::move(chosen))
+                                     : run_in_cluster(std::move(chosen), argv[0]);
 }

@@ -12,12 +12,21 @@
 
 namespace continuo {
 
+/// Where a node answers HTTP.
+struct http_address {
+  std::string host = "127.0.0.1"; ///< an IP address or a host name of this machine
+  std::uint16_t port = 0;
+
+  friend bool operator==(const http_address&, const http_address&) = default;
+};
+
 /// One node of a cluster, as every other node has to know it.
 struct cluster_node {
   std::string name;               ///< unique in the cluster; letters, digits, `-` and `_`
   std::string host = "127.0.0.1"; ///< where it listens for its peers: an IP address or a host name
   std::uint16_t port = 0;
-  std::vector<std::string> hosts; ///< names of the sagas and services that run there
+  std::vector<std::string> hosts;   ///< names of the sagas and services that run there
+  std::optional<http_address> http; ///< empty: it answers no HTTP
 
   friend bool operator==(const cluster_node&, const cluster_node&) = default;
 };

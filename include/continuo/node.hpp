@@ -12,12 +12,14 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
 namespace caf {
 class actor_system;
-}
+class actor_system_config;
+} // namespace caf
 
 namespace spdlog {
 class logger;
@@ -32,6 +34,9 @@ struct node_config {
 
   /// The cluster it belongs to; empty: it stands alone. `name` is then its name there.
   std::optional<cluster_config> cluster;
+
+  /// Where it answers HTTP (see docs/http.md); empty: nowhere. Loopback addresses only.
+  std::optional<http_address> http;
 
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
   std::filesystem::path data;
@@ -77,6 +82,10 @@ struct node_config {
 
   /// Threads of the node's own actor system. 0: as many as there are processors.
   std::uint32_t threads = 0;
+
+  /// Called in `start` with the configuration of the node's own actor system, to change what the node has set
+  /// there: for people who measure. Not called where `system` is set.
+  std::function<void(caf::actor_system_config&)> configure;
 
   /// Called once, on a thread of the node, when it must stop (see `node::failed`).
   std::function<void(const error&)> on_failure;
@@ -148,6 +157,10 @@ public:
   void host(detail::saga_type definition);
   void host(detail::keyed_service_type definition);
 
+  /// Whether the cluster places that saga or service on this node, perhaps beside others; true for a node
+  /// that stands alone. For a program that opens only what its own handlers need.
+  bool runs_here(std::string_view name) const;
+
   // -- life ---------------------------------------------------------------------------
   /// Checks the definitions, opens the journal, recovers, and takes messages when it returns. In a cluster it
   /// first shakes hands with the peers that it can reach, for at most 2 s. Errors: contradicting or
@@ -187,6 +200,10 @@ using node_builder = node;
 /// more of its journal than it holds, 6 the data directory is in use, 7 its address is. One line on standard
 /// error says why and what to do. It ends the process if the node cannot stop within 5 seconds (a handler
 /// that still runs runs again).
-int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer);
+///
+/// `beside`, if there is one, is called once the node has started, on a thread of its own; the node may be
+/// used there. It may return at any time, and must within 4 seconds once its token is stopped.
+int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer,
+             const std::function<void(node&, std::stop_token)>& beside = {});
 
 } // namespace continuo

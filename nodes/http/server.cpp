@@ -1,0 +1,340 @@
+#include "nodes/http/server.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <cctype>
+#include <optional>
+#include <set>
+#include <thread>
+
+namespace continuo::http {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace wire = boost::beast::http;
+using tcp = asio::ip::tcp;
+
+int digit_of(char letter) {
+  if (letter >= '0' && letter <= '9') {
+    return letter - '0';
+  }
+  const auto lower = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+/// RFC 3986, 2.1; nothing where a `%` is not followed by two digits. In a query `+` is a blank.
+std::optional<std::string> decoded(std::string_view text, bool in_query) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%') {
+      const auto high = i + 2 < text.size() ? digit_of(text[i + 1]) : -1;
+      const auto low = i + 2 < text.size() ? digit_of(text[i + 2]) : -1;
+      if (high < 0 || low < 0) {
+        return std::nullopt;
+      }
+      plain += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      plain += in_query && text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return plain;
+}
+
+/// False where the target cannot be read.
+bool read_target(std::string_view target, request& to) {
+  const auto mark = target.find('?');
+  auto path = decoded(target.substr(0, mark), false);
+  if (!path || !path->starts_with('/')) {
+    return false;
+  }
+  to.path = std::move(*path);
+  auto rest = mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
+  while (!rest.empty()) {
+    const auto end = rest.find('&');
+    const auto pair = rest.substr(0, end);
+    rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
+    const auto equals = pair.find('=');
+    auto name = decoded(pair.substr(0, equals), true);
+    auto value = decoded(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), true);
+    if (!name || !value) {
+      return false;
+    }
+    if (!name->empty()) {
+      to.query[std::move(*name)] = std::move(*value);
+    }
+  }
+  return true;
+}
+
+std::string lower(std::string_view text) {
+  std::string made{text};
+  for (auto& letter : made) {
+    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  }
+  return made;
+}
+
+} // namespace
+
+response error_response(unsigned status, std::string_view code, std::string_view message) {
+  return {status, nlohmann::json{{"error", {{"code", code}, {"message", message}}}}.dump(
+                      -1, ' ', false, nlohmann::json::error_handler_t::replace)};
+}
+
+class server::state : public std::enable_shared_from_this<server::state> {
+public:
+  state(handler answers, server_limits limits) : answers_(std::move(answers)), limits_(limits) {}
+
+  result<void> open(const http_address& at);
+  void run();
+  void stop();
+
+  asio::io_context context{1};
+
+private:
+  friend class server;
+  class session;
+
+  void accept();
+
+  handler answers_;
+  server_limits limits_;
+  tcp::acceptor acceptor_{context};
+  std::set<std::shared_ptr<session>> sessions_; // of the server's thread
+  std::thread thread_;
+};
+
+/// One connection: a request, its answer, the next request.
+class server::state::session : public std::enable_shared_from_this<session> {
+public:
+  session(tcp::socket&& socket, std::shared_ptr<state> owner)
+      : stream_(std::move(socket)), timer_(owner->context), owner_(std::move(owner)) {}
+
+  void read() {
+    parser_.emplace();
+    parser_->header_limit(static_cast<std::uint32_t>(owner_->limits_.header_bytes));
+    parser_->body_limit(owner_->limits_.body_bytes);
+    stream_.expires_after(owner_->limits_.idle);
+    if (buffer_.size() > 0) {
+      read_rest();
+      return;
+    }
+    // The first bytes may take long; from then on the client has to go on.
+    stream_.async_read_some(buffer_.prepare(4'096),
+                            [self = shared_from_this()](beast::error_code failed, std::size_t bytes) {
+                              if (failed) {
+                                self->close();
+                                return;
+                              }
+                              self->buffer_.commit(bytes);
+                              self->read_rest();
+                            });
+  }
+
+  void close() {
+    beast::error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
+    stream_.close();
+    timer_.cancel();
+    owner_->sessions_.erase(shared_from_this());
+  }
+
+private:
+  void read_rest() {
+    stream_.expires_after(owner_->limits_.to_send);
+    wire::async_read(stream_, buffer_, *parser_,
+                     [self = shared_from_this()](beast::error_code failed, std::size_t) {
+                       self->on_read(failed);
+                     });
+  }
+
+  void on_read(beast::error_code failed) {
+    if (!failed) {
+      take(parser_->release());
+    } else if (failed == wire::error::body_limit) {
+      refuse(413, "too_large",
+             fmt::format("the body is larger than {} bytes: send less", owner_->limits_.body_bytes));
+    } else if (failed == wire::error::header_limit) {
+      refuse(431, "too_large",
+             fmt::format("the header is larger than {} bytes: send less", owner_->limits_.header_bytes));
+    } else if (failed == wire::error::end_of_stream || failed == wire::error::partial_message ||
+               failed.category() != wire::make_error_code(wire::error::bad_target).category()) {
+      close(); // it has gone, or is too slow
+    } else {
+      refuse(400, "bad_request", fmt::format("this is no HTTP/1.1 request: {}", failed.message()));
+    }
+  }
+
+  void take(wire::request<wire::string_body>&& message) {
+    keep_alive_ = message.keep_alive();
+    version_ = message.version();
+    request made;
+    made.method = std::string{message.method_string()};
+    if (!read_target({message.target().data(), message.target().size()}, made)) {
+      refuse(400, "bad_request", "the path cannot be read: write % only before two hexadecimal digits");
+      return;
+    }
+    for (const auto& field : message) {
+      made.headers[lower({field.name_string().data(), field.name_string().size()})] =
+          std::string{field.value()};
+    }
+    made.body = std::move(message.body());
+    stream_.expires_never();
+    timer_.expires_after(owner_->limits_.to_answer);
+    const auto number = ++requests_;
+    timer_.async_wait([self = shared_from_this(), number](beast::error_code cancelled) {
+      if (!cancelled) {
+        self->write(number, error_response(503, "unavailable", "the node took too long to answer: try again"));
+      }
+    });
+    owner_->answers_(std::move(made), [weak = weak_from_this(), owner = owner_, number](response ready) {
+      asio::post(owner->context, [weak, number, ready = std::move(ready)]() mutable {
+        if (const auto self = weak.lock()) {
+          self->write(number, std::move(ready));
+        }
+      });
+    });
+  }
+
+  void refuse(unsigned status, std::string_view code, std::string_view message) {
+    keep_alive_ = false;
+    write(++requests_, error_response(status, code, message));
+  }
+
+  /// Writes the answer to the request of that number, unless it has one.
+  void write(std::uint64_t number, response&& ready) {
+    if (number != requests_ || number == answered_) {
+      return;
+    }
+    answered_ = number;
+    timer_.cancel();
+    message_.emplace(static_cast<wire::status>(ready.status), version_);
+    message_->set(wire::field::content_type, ready.type);
+    message_->set(wire::field::cache_control, "no-store");
+    for (const auto& [name, value] : ready.headers) {
+      message_->set(name, value);
+    }
+    message_->keep_alive(keep_alive_);
+    message_->body() = std::move(ready.body);
+    message_->prepare_payload();
+    stream_.expires_after(owner_->limits_.to_send);
+    wire::async_write(stream_, *message_,
+                      [self = shared_from_this()](beast::error_code failed, std::size_t) {
+                        if (failed || !self->keep_alive_) {
+                          self->close();
+                        } else {
+                          self->read();
+                        }
+                      });
+  }
+
+  beast::tcp_stream stream_;
+  asio::steady_timer timer_;
+  std::shared_ptr<state> owner_;
+  beast::flat_buffer buffer_;
+  std::optional<wire::request_parser<wire::string_body>> parser_;
+  std::optional<wire::response<wire::string_body>> message_;
+  std::uint64_t requests_ = 0;
+  std::uint64_t answered_ = 0;
+  unsigned version_ = 11;
+  bool keep_alive_ = false;
+};
+
+result<void> server::state::open(const http_address& at) {
+  beast::error_code failed;
+  tcp::resolver resolver{context};
+  const auto found = resolver.resolve(at.host, std::to_string(at.port), tcp::resolver::passive, failed);
+  if (failed || found.empty()) {
+    return fail(errc::invalid_configuration,
+                fmt::format("the HTTP address {} is unknown: {}", at.host, failed.message()));
+  }
+  const auto endpoint = found.begin()->endpoint();
+  acceptor_.open(endpoint.protocol(), failed);
+  if (!failed) {
+    acceptor_.set_option(asio::socket_base::reuse_address(true), failed);
+  }
+  if (!failed) {
+    acceptor_.bind(endpoint, failed);
+  }
+  if (!failed) {
+    acceptor_.listen(asio::socket_base::max_listen_connections, failed);
+  }
+  if (failed) {
+    return fail(errc::address_in_use,
+                fmt::format("cannot listen for HTTP at {}:{}: {}", at.host, at.port, failed.message()));
+  }
+  accept();
+  return {};
+}
+
+void server::state::accept() {
+  acceptor_.async_accept([self = shared_from_this()](beast::error_code failed, tcp::socket socket) {
+    if (failed == asio::error::operation_aborted) {
+      return;
+    }
+    if (!failed && self->sessions_.size() < self->limits_.connections) {
+      const auto made = std::make_shared<session>(std::move(socket), self);
+      self->sessions_.insert(made);
+      made->read();
+    }
+    if (failed) { // out of descriptors, as a rule: not at once again
+      const auto pause = std::make_shared<asio::steady_timer>(self->context, std::chrono::milliseconds{50});
+      pause->async_wait([self, pause](beast::error_code cancelled) {
+        if (!cancelled) {
+          self->accept();
+        }
+      });
+      return;
+    }
+    self->accept();
+  });
+}
+
+void server::state::run() {
+  thread_ = std::thread{[this] { context.run(); }};
+}
+
+void server::state::stop() {
+  asio::post(context, [self = shared_from_this()] {
+    beast::error_code ignored;
+    self->acceptor_.close(ignored);
+    for (const auto& one : std::set{self->sessions_}) {
+      one->close();
+    }
+    self->context.stop();
+  });
+  if (thread_.joinable()) {
+    thread_.join();
+  }
+}
+
+server::server(std::shared_ptr<state> state) : state_(std::move(state)) {}
+
+server::~server() {
+  state_->stop();
+}
+
+result<std::unique_ptr<server>> server::listen(const http_address& at, handler answers, server_limits limits) {
+  auto made = std::make_shared<state>(std::move(answers), limits);
+  if (auto opened = made->open(at); !opened) {
+    return tl::unexpected(opened.error());
+  }
+  made->run();
+  return std::unique_ptr<server>{new server{std::move(made)}};
+}
+
+std::uint16_t server::port() const {
+  return state_->acceptor_.local_endpoint().port();
+}
+
+} // namespace continuo::http

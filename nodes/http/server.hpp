@@ -1,0 +1,77 @@
+#pragma once
+
+#include <continuo/cluster.hpp>
+#include <continuo/result.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace continuo::http {
+
+/// What a client asks for.
+struct request {
+  std::string method;                         ///< as it was sent: "GET"
+  std::string path;                           ///< decoded, without the query
+  std::map<std::string, std::string> query;   ///< decoded; of a repeated name the last one
+  std::map<std::string, std::string> headers; ///< by their names in lower case; of a repeated one the last
+  std::string body;
+};
+
+struct response {
+  unsigned status = 200;
+  std::string body;
+  std::string type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers{};
+};
+
+/// `{"error": {"code": ..., "message": ...}}`.
+response error_response(unsigned status, std::string_view code, std::string_view message);
+
+/// Takes the answer to one request, once, from any thread; it may outlive the server.
+using answer = std::function<void(response)>;
+
+/// Answers a request, at once or later. Runs on the server's thread and must not block; the connection waits
+/// and costs no thread meanwhile. @pre it does not throw
+using handler = std::function<void(request&&, answer)>;
+
+struct server_limits {
+  std::size_t connections = 1'024; ///< beyond it a new one is closed at once
+  std::size_t header_bytes = 16'384;
+  std::size_t body_bytes = 2u << 20;
+  std::chrono::seconds to_send{10};  ///< a client has this long for a request once it has begun, or to take
+                                     ///< an answer
+  std::chrono::seconds idle{60};     ///< a connection without a request is closed after it
+  std::chrono::seconds to_answer{90}; ///< then a 503
+};
+
+/// An HTTP/1.1 server on one thread of its own. What it cannot read is answered with 400, 413 or 431 and
+/// closed.
+class server {
+public:
+  /// Listens until it is destroyed. `errc::address_in_use` where the address is taken or is none of this
+  /// machine's. Port 0: the kernel chooses.
+  static result<std::unique_ptr<server>> listen(const http_address& at, handler answers,
+                                                server_limits limits = {});
+
+  /// Closes all connections. A handler that runs ends first.
+  ~server();
+
+  server(const server&) = delete;
+  server& operator=(const server&) = delete;
+
+  std::uint16_t port() const;
+
+private:
+  class state;
+  explicit server(std::shared_ptr<state> state);
+  std::shared_ptr<state> state_;
+};
+
+} // namespace continuo::http

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+/// `continuo cluster ...`. Each command prints what it does, an error on standard error, and gives the exit
+/// code of the program: 0 done, 1 not done, 2 the cluster file or an argument is wrong; else that of a node
+/// which could not be started.
+namespace continuo::tools {
+
+struct cluster_options {
+  std::filesystem::path file;
+  std::string node;
+  bool detach = false;
+  bool json = false;
+  std::chrono::seconds patience{60}; ///< for nodes to become ready, or to stop
+};
+
+/// Makes the certificates that are missing.
+int cluster_init(const cluster_options& chosen);
+
+/// Starts every node that does not run and waits until all are ready. Then ends (`detach`), or shows what
+/// they say until SIGINT or SIGTERM comes, and stops all nodes of the file in order.
+int cluster_up(const cluster_options& chosen);
+
+int cluster_down(const cluster_options& chosen);
+
+/// 1 where a node is not ready.
+int cluster_status(const cluster_options& chosen);
+
+int cluster_kill(const cluster_options& chosen);
+int cluster_start(const cluster_options& chosen);
+int cluster_stop(const cluster_options& chosen);
+
+} // namespace continuo::tools

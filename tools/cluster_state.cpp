@@ -1,0 +1,220 @@
+#include "tools/cluster_state.hpp"
+
+#include "nodes/probe.hpp"
+#include "tools/http_client.hpp"
+#include "tools/table.hpp"
+
+#include <continuo/detail/time_text.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace continuo::tools {
+
+namespace {
+
+using json = nlohmann::json;
+using std::chrono::system_clock;
+
+constexpr std::chrono::milliseconds patience{1'000};
+constexpr std::chrono::milliseconds patience_for_counts{20'000}; // it reads all of its records
+
+std::optional<system_clock::time_point> time_of(const json& text) {
+  if (!text.is_string()) {
+    return std::nullopt;
+  }
+  const auto read = detail::read_time(text.get<std::string>(),
+                                      detail::period_of<system_clock::time_point::duration>());
+  return read ? std::optional{system_clock::time_point{system_clock::time_point::duration{*read}}} : std::nullopt;
+}
+
+std::chrono::milliseconds since(system_clock::time_point then) {
+  return std::max(std::chrono::milliseconds{0},
+                  std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now() - then));
+}
+
+/// The JSON that a node answers; null where it does not.
+json ask(const node_state& node, const std::string& target, std::chrono::milliseconds time) {
+  const auto& at = node.entry->seen_by_peers.http;
+  if (!at || !node.ready) {
+    return nullptr;
+  }
+  const auto answer = http_get(*at, target, time);
+  auto read = answer && answer->status == 200 ? json::parse(answer->body, nullptr, false) : json{};
+  return read.is_discarded() ? json{} : read;
+}
+
+void add_services(cluster_state& to, const json& answer) {
+  for (const auto& one : answer) {
+    const auto name = one.value("name", std::string{});
+    auto found = std::find_if(to.services.begin(), to.services.end(),
+                              [&](const service_state& known) { return known.name == name; });
+    if (found == to.services.end()) {
+      to.services.push_back({name, one.value("nodes", std::vector<std::string>{}), 0, std::nullopt});
+      found = std::prev(to.services.end());
+    }
+    found->waiting += one.value("waiting", std::uint64_t{0});
+    if (const auto oldest = time_of(one.value("oldest_waiting", json{}));
+        oldest && (!found->oldest || *oldest < *found->oldest)) {
+      found->oldest = oldest;
+    }
+  }
+}
+
+void add_instances(cluster_state& to, const json& answer) {
+  for (const auto& [type, counts] : answer.items()) {
+    for (const auto& [status, count] : counts.items()) {
+      to.instances[type][status] += count.get<std::uint64_t>();
+    }
+  }
+}
+
+std::string http_text(const config::node_entry& node) {
+  const auto& http = node.seen_by_peers.http;
+  return http ? fmt::format("{}:{}", http->host, http->port) : std::string{};
+}
+
+/// Peers that a node does not see, with since when and why.
+std::string missing_peers(const node_state& node) {
+  std::string made;
+  for (const auto& peer : node.peers) {
+    if (peer.value("state", "") == "down") {
+      const auto at = time_of(peer.value("since", json{}));
+      made += fmt::format("{}{} for {}", made.empty() ? "misses " : ", ", peer.value("name", ""),
+                          at ? age_text(since(*at)) : "?");
+    }
+  }
+  return made;
+}
+
+bool is_up(const cluster_state& state, const service_state& service) {
+  return std::any_of(service.nodes.begin(), service.nodes.end(),
+                     [&](const std::string& node) { return state.find(node).ready; });
+}
+
+} // namespace
+
+std::string_view node_state::word() const {
+  return ready ? "ready" : process ? "not ready" : "down";
+}
+
+const node_state& cluster_state::find(std::string_view name) const {
+  return *std::find_if(nodes.begin(), nodes.end(), [&](const node_state& node) {
+    return node.entry->seen_by_peers.name == name;
+  });
+}
+
+void look_at(node_state& node) {
+  node.process = find_process(*node.entry);
+  const auto& seen = node.entry->seen_by_peers;
+  if (!seen.http) {
+    const auto listens = nodes::probe(seen.host, seen.port, patience);
+    node.ready = listens.has_value();
+    node.why = listens ? std::string{} : listens.error().message;
+    return;
+  }
+  const auto answer = http_get(*seen.http, "/readyz", patience);
+  node.ready = answer && answer->status == 200;
+  if (!answer) {
+    node.why = answer.error().message;
+  } else if (!node.ready) {
+    const auto body = json::parse(answer->body, nullptr, false);
+    node.why = body.is_object() ? body.value("/error/message"_json_pointer, std::string{}) : std::string{};
+  } else {
+    node.why.clear();
+  }
+}
+
+cluster_state look_at_all(const config::cluster_file& file) {
+  cluster_state state;
+  for (const auto& entry : file.nodes) {
+    node_state node;
+    node.entry = &entry;
+    look_at(node);
+    if (const auto nodes = ask(node, "/api/v1/nodes", patience); nodes.is_object()) {
+      node.peers = nodes.value("nodes", json::array());
+    }
+    const auto services = ask(node, "/api/v1/services", patience_for_counts);
+    const auto counts = ask(node, "/api/v1/node", patience_for_counts);
+    if (services.is_object() && counts.is_object()) {
+      add_services(state, services.value("services", json::array()));
+      add_instances(state, counts.value("instances", json::object()));
+    } else if (node.process || node.ready) {
+      state.silent.push_back(entry.seen_by_peers.name);
+    }
+    state.nodes.push_back(std::move(node));
+  }
+  return state;
+}
+
+std::string text_of(const cluster_state& state, const std::string& cluster) {
+  table nodes{{"NODE", "STATE", "PROCESS>", "RUNS FOR>", "PEERS AT", "HTTP AT", "HOSTS", ""}};
+  for (const auto& node : state.nodes) {
+    const auto& seen = node.entry->seen_by_peers;
+    auto remark = missing_peers(node);
+    if (!node.ready && node.process) {
+      remark = node.why;
+    }
+    nodes.add({seen.name, std::string{node.word()}, node.process ? std::to_string(node.process->pid) : "",
+               node.process ? age_text(node.process->age()) : "", fmt::format("{}:{}", seen.host, seen.port),
+               http_text(*node.entry), fmt::format("{}", fmt::join(seen.hosts, ", ")),
+               remark.empty() ? " " : remark});
+  }
+  auto text = fmt::format("cluster {}\n\n{}", cluster, nodes.text());
+  table services{{"SERVICE", "ON", "STATE", "WAITING>", "OLDEST>"}};
+  for (const auto& service : state.services) {
+    services.add({service.name, fmt::format("{}", fmt::join(service.nodes, ", ")),
+                  is_up(state, service) ? "up" : "down", std::to_string(service.waiting),
+                  service.oldest ? age_text(since(*service.oldest)) : ""});
+  }
+  if (!services.empty()) {
+    text += "\n" + services.text();
+  }
+  table instances{{"INSTANCES", "RUNNING>", "COMPENSATING>", "PAUSED>", "STUCK>", "COMPLETED>", "COMPENSATED>"}};
+  for (const auto& [type, counts] : state.instances) {
+    const auto count = [&counts = counts](const char* status) {
+      const auto found = counts.find(status);
+      return std::to_string(found == counts.end() ? 0 : found->second);
+    };
+    instances.add({type, count("running"), count("compensating"), count("paused"), count("stuck"),
+                   count("completed"), count("compensated")});
+  }
+  if (!instances.empty()) {
+    text += "\n" + instances.text();
+  }
+  if (!state.silent.empty()) {
+    text += fmt::format("\nnot counted, since they do not say: {}\n", fmt::join(state.silent, ", "));
+  }
+  return text;
+}
+
+nlohmann::ordered_json json_of(const cluster_state& state, const std::string& cluster) {
+  using ordered = nlohmann::ordered_json;
+  ordered nodes = ordered::array();
+  for (const auto& node : state.nodes) {
+    const auto& seen = node.entry->seen_by_peers;
+    nodes.push_back({{"name", seen.name},
+                     {"state", std::string{node.word()}},
+                     {"pid", node.process ? ordered(node.process->pid) : ordered(nullptr)},
+                     {"runs_for_ms", node.process ? ordered(node.process->age().count()) : ordered(nullptr)},
+                     {"address", fmt::format("{}:{}", seen.host, seen.port)},
+                     {"http", seen.http ? ordered(http_text(*node.entry)) : ordered(nullptr)},
+                     {"hosts", seen.hosts},
+                     {"why", node.why},
+                     {"peers", ordered::parse(node.peers.dump())}});
+  }
+  ordered services = ordered::array();
+  for (const auto& service : state.services) {
+    services.push_back(
+        {{"name", service.name},
+         {"nodes", service.nodes},
+         {"state", is_up(state, service) ? "up" : "down"},
+         {"waiting", service.waiting},
+         {"oldest_waiting_ms", service.oldest ? ordered(since(*service.oldest).count()) : ordered(nullptr)}});
+  }
+  return {{"cluster", cluster}, {"nodes", nodes}, {"services", services}, {"instances", state.instances},
+          {"not_counted", state.silent}};
+}
+
+} // namespace continuo::tools

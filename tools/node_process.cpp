@@ -1,0 +1,239 @@
+#include "tools/node_process.hpp"
+
+#include "journal/directory.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <poll.h>
+#include <sstream>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace continuo::tools {
+
+namespace {
+
+std::string first_line(const std::filesystem::path& file) {
+  std::ifstream in{file};
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+std::string boot_id() {
+  return first_line("/proc/sys/kernel/random/boot_id");
+}
+
+std::filesystem::path beside(const std::filesystem::path& data, const char* ending) {
+  auto path = data;
+  path += ending;
+  return path;
+}
+
+/// A handle of a process; -1 where it does not run. The kernel keeps its id from being used again as long as
+/// it is open, so what is checked through it stays true.
+class process_handle {
+public:
+  explicit process_handle(const process_mark& of) {
+    number_ = static_cast<int>(::syscall(SYS_pidfd_open, of.pid, 0u));
+    if (number_ >= 0 && mark_of(of.pid) != of) {
+      ::close(number_);
+      number_ = -1;
+    }
+  }
+  ~process_handle() {
+    if (number_ >= 0) {
+      ::close(number_);
+    }
+  }
+  process_handle(const process_handle&) = delete;
+  process_handle& operator=(const process_handle&) = delete;
+
+  int get() const { return number_; }
+
+private:
+  int number_ = -1;
+};
+
+/// Becomes the node's program. Only returns where that fails, with errno.
+void become(const config::cluster_file& file, const config::node_entry& node, const start_options& how,
+            int log) {
+  if (how.detached) {
+    ::setsid();
+  } else {
+    ::setpgid(0, 0); // Ctrl-C is for its starter, who stops it in order
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  }
+  const int nothing = ::open("/dev/null", O_RDONLY);
+  const int output = how.detached ? log : how.output;
+  if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 ||
+      (output >= 0 && (::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0)) ||
+      ::chdir(file.file.parent_path().c_str()) != 0) {
+    return;
+  }
+  for (const auto& [name, value] : node.environment) {
+    ::setenv(name.c_str(), value.c_str(), 1);
+  }
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  std::vector<std::string> words{node.program.string()};
+  words.insert(words.end(), node.arguments.begin(), node.arguments.end());
+  words.insert(words.end(), {"--config", file.file.string(), "--node", node.seen_by_peers.name});
+  std::vector<char*> pointers;
+  for (auto& word : words) {
+    pointers.push_back(word.data());
+  }
+  pointers.push_back(nullptr);
+  ::execv(node.program.c_str(), pointers.data());
+}
+
+} // namespace
+
+std::chrono::milliseconds process_mark::age() const {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  const auto ticks = static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  const auto since_boot =
+      std::chrono::seconds{now.tv_sec} +
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::nanoseconds{now.tv_nsec});
+  return std::max(std::chrono::milliseconds{0},
+                  since_boot - std::chrono::milliseconds{start * 1'000 / ticks});
+}
+
+std::optional<process_mark> mark_of(pid_t pid) {
+  // proc(5): behind the program's name in parentheses stand the state (field 3) and, as field 22, the start.
+  const auto line = first_line(fmt::format("/proc/{}/stat", pid));
+  const auto name_end = line.rfind(')');
+  if (name_end == std::string::npos) {
+    return std::nullopt;
+  }
+  std::istringstream fields{line.substr(name_end + 1)};
+  std::string state;
+  fields >> state;
+  std::string skipped;
+  for (int field = 4; field < 22; ++field) {
+    fields >> skipped;
+  }
+  process_mark found{pid, 0, boot_id()};
+  if (!(fields >> found.start) || state == "Z" || state == "X") {
+    return std::nullopt;
+  }
+  return found;
+}
+
+std::filesystem::path pid_file_of(const config::node_entry& node) {
+  return beside(node.data, ".pid");
+}
+
+std::filesystem::path log_file_of(const config::node_entry& node) {
+  return beside(node.data, ".log");
+}
+
+std::optional<process_mark> find_process(const config::node_entry& node) {
+  std::istringstream line{first_line(pid_file_of(node))};
+  process_mark noted;
+  if (!(line >> noted.pid >> noted.start >> noted.boot) || noted.pid <= 1) {
+    return std::nullopt;
+  }
+  const auto runs = mark_of(noted.pid);
+  return runs && *runs == noted ? runs : std::nullopt;
+}
+
+result<process_mark> start_node(const config::cluster_file& file, const config::node_entry& node,
+                                const start_options& how) {
+  const auto& name = node.seen_by_peers.name;
+  if (node.program.empty()) {
+    return fail(errc::invalid_configuration,
+                fmt::format("{}: the node {} has no program: write program=\"...\" in [cluster] or [nodes.{}]",
+                            file.file.string(), name, name));
+  }
+  if (const auto runs = find_process(node)) {
+    return fail(errc::in_use, fmt::format("{} runs already, as process {}", name, runs->pid));
+  }
+  std::error_code trouble;
+  std::filesystem::create_directories(node.data.parent_path(), trouble);
+  if (trouble) {
+    return fail(errc::invalid_configuration,
+                fmt::format("{}: {}", node.data.parent_path().string(), trouble.message()));
+  }
+  int log = -1;
+  if (how.detached) {
+    const auto path = log_file_of(node);
+    log = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (log < 0) {
+      return tl::unexpected(journal::system_failure("open", path, errno));
+    }
+  }
+  int report[2];
+  if (::pipe2(report, O_CLOEXEC) != 0) {
+    return fail(errc::unavailable, fmt::format("no pipe: {}", std::strerror(errno)));
+  }
+  const auto child = ::fork();
+  if (child == 0) {
+    become(file, node, how, log);
+    const int why = errno;
+    [[maybe_unused]] const auto wrote = ::write(report[1], &why, sizeof(why));
+    ::_exit(127);
+  }
+  ::close(report[1]);
+  if (log >= 0) {
+    ::close(log);
+  }
+  int why = child < 0 ? errno : 0;
+  if (child > 0 && ::read(report[0], &why, sizeof(why)) > 0) { // ends with the exec
+    ::waitpid(child, nullptr, 0);
+  }
+  ::close(report[0]);
+  if (why != 0) {
+    return fail(errc::invalid_configuration,
+                fmt::format("{}: cannot run {}: {}", name, node.program.string(), std::strerror(why)));
+  }
+  const auto mark = mark_of(child).value_or(process_mark{child, 0, {}}); // it may have ended
+  if (auto written = journal::write_file_atomically(
+          pid_file_of(node), fmt::format("{} {} {}\n", mark.pid, mark.start, mark.boot));
+      !written) {
+    ::kill(child, SIGTERM); // nobody could stop it later
+    ::waitpid(child, nullptr, 0);
+    return tl::unexpected(written.error());
+  }
+  return mark;
+}
+
+bool send_signal(const process_mark& to, int signal) {
+  const process_handle handle{to};
+  return handle.get() >= 0 &&
+         ::syscall(SYS_pidfd_send_signal, handle.get(), signal, nullptr, 0u) == 0;
+}
+
+bool wait_for_end(const process_mark& of, std::chrono::milliseconds patience, int* status) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    const process_handle handle{of};
+    if (handle.get() < 0) {
+      int how = 0;
+      if (::waitpid(of.pid, &how, 0) == of.pid && status != nullptr) { // a child of ours
+        *status = how;
+      }
+      return true;
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) {
+      return false;
+    }
+    pollfd end{handle.get(), POLLIN, 0};
+    ::poll(&end, 1, static_cast<int>(left.count()));
+  }
+}
+
+} // namespace continuo::tools
