@@ -320,7 +320,8 @@ void print_table(const std::vector<node_state>& nodes) {
   for (const auto& node : nodes) {
     const auto& seen = node.entry->seen_by_peers;
     const auto process = find_process(*node.entry);
-    made.add({seen.name, process ? std::to_string(process->pid) : "", fmt::format("{}:{}", seen.host, seen.port),
+    made.add({seen.name, process ? std::to_string(process->pid) : "",
+              fmt::format("{}:{}", seen.host, seen.port),
               seen.http ? fmt::format("http://{}:{}", seen.http->host, seen.http->port) : "",
               fmt::format("{}", fmt::join(seen.hosts, ", "))});
   }
@@ -452,7 +453,8 @@ int cluster_status(const cluster_options& chosen) {
   } else {
     fmt::print("{}", text_of(state, file->cluster.name));
   }
-  return std::all_of(state.nodes.begin(), state.nodes.end(), [](const node_state& node) { return node.ready; })
+  return std::all_of(state.nodes.begin(), state.nodes.end(),
+                     [](const node_state& node) { return node.ready; })
              ? 0
              : exit_not_done;
 }
@@ -514,8 +516,7 @@ int cluster_start(const cluster_options& chosen) {
   if (auto ready = wait_until_ready(started, signals, nodes, detached); !ready) {
     return refuse(ready.error());
   }
-  fmt::print("{} is ready, as process {}\n", chosen.node,
-             find_process(**node).value_or(process_mark{}).pid);
+  fmt::print("{} is ready, as process {}\n", chosen.node, find_process(**node).value_or(process_mark{}).pid);
   return 0;
 }
 

@@ -24,9 +24,10 @@ std::optional<system_clock::time_point> time_of(const json& text) {
   if (!text.is_string()) {
     return std::nullopt;
   }
-  const auto read = detail::read_time(text.get<std::string>(),
-                                      detail::period_of<system_clock::time_point::duration>());
-  return read ? std::optional{system_clock::time_point{system_clock::time_point::duration{*read}}} : std::nullopt;
+  const auto read =
+      detail::read_time(text.get<std::string>(), detail::period_of<system_clock::time_point::duration>());
+  return read ? std::optional{system_clock::time_point{system_clock::time_point::duration{*read}}}
+              : std::nullopt;
 }
 
 std::chrono::milliseconds since(system_clock::time_point then) {
@@ -100,9 +101,8 @@ std::string_view node_state::word() const {
 }
 
 const node_state& cluster_state::find(std::string_view name) const {
-  return *std::find_if(nodes.begin(), nodes.end(), [&](const node_state& node) {
-    return node.entry->seen_by_peers.name == name;
-  });
+  return *std::find_if(nodes.begin(), nodes.end(),
+                       [&](const node_state& node) { return node.entry->seen_by_peers.name == name; });
 }
 
 void look_at(node_state& node) {
@@ -171,7 +171,8 @@ std::string text_of(const cluster_state& state, const std::string& cluster) {
   if (!services.empty()) {
     text += "\n" + services.text();
   }
-  table instances{{"INSTANCES", "RUNNING>", "COMPENSATING>", "PAUSED>", "STUCK>", "COMPLETED>", "COMPENSATED>"}};
+  table instances{
+      {"INSTANCES", "RUNNING>", "COMPENSATING>", "PAUSED>", "STUCK>", "COMPLETED>", "COMPENSATED>"}};
   for (const auto& [type, counts] : state.instances) {
     const auto count = [&counts = counts](const char* status) {
       const auto found = counts.find(status);
@@ -213,7 +214,10 @@ nlohmann::ordered_json json_of(const cluster_state& state, const std::string& cl
          {"waiting", service.waiting},
          {"oldest_waiting_ms", service.oldest ? ordered(since(*service.oldest).count()) : ordered(nullptr)}});
   }
-  return {{"cluster", cluster}, {"nodes", nodes}, {"services", services}, {"instances", state.instances},
+  return {{"cluster", cluster},
+          {"nodes", nodes},
+          {"services", services},
+          {"instances", state.instances},
           {"not_counted", state.silent}};
 }
 

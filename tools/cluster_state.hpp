@@ -35,7 +35,7 @@ struct service_state {
 
 struct cluster_state {
   std::vector<node_state> nodes;
-  std::vector<service_state> services; ///< empty where no node answered
+  std::vector<service_state> services;                                   ///< empty where no node answered
   std::map<std::string, std::map<std::string, std::uint64_t>> instances; ///< by type, by status
   std::vector<std::string> silent; ///< nodes that run and did not say what they hold
 

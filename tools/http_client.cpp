@@ -21,7 +21,11 @@ constexpr std::uint64_t body_bytes_max = 64u << 20;
 result<http_answer> http_get(const http_address& at, const std::string& target,
                              std::chrono::milliseconds patience) {
   const auto trouble = [&](const beast::error_code& why) {
-    return fail(errc::unavailable, fmt::format("{}:{} does not answer: {}", at.host, at.port, why.message()));
+    return fail(errc::unavailable,
+                fmt::format("{}:{} {}", at.host, at.port,
+                            why == beast::error::timeout
+                                ? fmt::format("does not answer within {} ms", patience.count())
+                                : fmt::format("cannot be asked: {}", why.message())));
   };
   asio::io_context context{1};
   beast::error_code failed;

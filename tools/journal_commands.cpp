@@ -40,9 +40,10 @@ int accept_loss(const std::filesystem::path& data) {
   if (auto done = nodes::accept_loss(**store, id); !done) {
     return refuse(done.error());
   }
-  fmt::print("{}: the store has the new id {:016x}. Its peers take it in place of what they knew, and send again\n"
-             "whatever they have not seen answered; what only the lost data held is gone. Start the node.\n",
-             data.string(), id);
+  fmt::print(
+      "{}: the store has the new id {:016x}. Its peers take it in place of what they knew, and send again\n"
+      "whatever they have not seen answered; what only the lost data held is gone. Start the node.\n",
+      data.string(), id);
   return 0;
 }
 

@@ -28,7 +28,8 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
   const auto add = [&](const char* name, const char* help, int (*command)(const cluster_options&)) {
     auto* added = cluster->add_subcommand(name, help);
     added->add_option("FILE", chosen.cluster.file, "The cluster file")->required();
-    added->callback([&chosen, command] { chosen.run = [&chosen, command] { return command(chosen.cluster); }; });
+    added->callback(
+        [&chosen, command] { chosen.run = [&chosen, command] { return command(chosen.cluster); }; });
     return added;
   };
   const auto add_node = [&](CLI::App* to) {
@@ -36,18 +37,22 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
   };
   const auto add_patience = [&](CLI::App* to) {
     to->add_option_function<unsigned>(
-          "--timeout", [&chosen](unsigned seconds) { chosen.cluster.patience = std::chrono::seconds{seconds}; },
+          "--timeout",
+          [&chosen](unsigned seconds) { chosen.cluster.patience = std::chrono::seconds{seconds}; },
           "Seconds to wait for nodes to become ready (default: 60)")
         ->type_name("SECONDS");
   };
-  add("init", "Make a private authority and a certificate for each node; what is there is kept", cluster_init);
-  auto* up = add("up", "Start every node, wait until all are ready, and show what they say until Ctrl-C", cluster_up);
+  add("init", "Make a private authority and a certificate for each node; what is there is kept",
+      cluster_init);
+  auto* up = add("up", "Start every node, wait until all are ready, and show what they say until Ctrl-C",
+                 cluster_up);
   up->add_flag("--detach,-d", chosen.cluster.detach,
                "Leave the nodes running; what they say goes to DATA/NODE.log");
   add_patience(up);
   add("down", "Stop every node in order", cluster_down);
-  auto* status = add("status", "Show nodes, services and what waits for them, and instances; exits with 1 where a "
-                               "node is not ready",
+  auto* status = add("status",
+                     "Show nodes, services and what waits for them, and instances; exits with 1 where a "
+                     "node is not ready",
                      cluster_status);
   status->add_flag("--json", chosen.cluster.json, "For scripts");
   add_node(add("kill", "End one node at once (SIGKILL)", cluster_kill));
@@ -62,9 +67,10 @@ void describe_journal(CLI::App& program, chosen_command& chosen) {
   journal->require_subcommand(1);
   auto* restore = journal->add_subcommand("restore", "Bring a node back whose data was lost");
   restore
-      ->add_flag("--accept-loss", chosen.accepts_loss,
-                 "Accept that what the directory does not hold is lost: the way out where a node ends with exit "
-                 "code 5")
+      ->add_flag(
+          "--accept-loss", chosen.accepts_loss,
+          "Accept that what the directory does not hold is lost: the way out where a node ends with exit "
+          "code 5")
       ->required();
   restore->add_option("DIR", chosen.data, "The node's data directory")->required();
   restore->callback([&chosen] { chosen.run = [&chosen] { return accept_loss(chosen.data); }; });
@@ -76,9 +82,10 @@ int main(int argc, char** argv) {
   CLI::App program{"Runs and looks after nodes of Continuo."};
   program.set_version_flag("--version", std::string{continuo::version()});
   program.require_subcommand(1);
-  program.footer("Exit codes: 0 done; 1 not done, standard error says why; 2 an argument or the cluster file is wrong;\n"
-                 "else that of the node: 3 corrupt data, 4 the disk failed, 5 its data is older than its peers know,\n"
-                 "6 its data directory is in use, 7 an address is in use.");
+  program.footer(
+      "Exit codes: 0 done; 1 not done, standard error says why; 2 an argument or the cluster file is wrong;\n"
+      "else that of the node: 3 corrupt data, 4 the disk failed, 5 its data is older than its peers know,\n"
+      "6 its data directory is in use, 7 an address is in use.");
   chosen_command chosen;
   describe_cluster(program, chosen);
   describe_journal(program, chosen);

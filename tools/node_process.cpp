@@ -153,9 +153,10 @@ result<process_mark> start_node(const config::cluster_file& file, const config::
                                 const start_options& how) {
   const auto& name = node.seen_by_peers.name;
   if (node.program.empty()) {
-    return fail(errc::invalid_configuration,
-                fmt::format("{}: the node {} has no program: write program=\"...\" in [cluster] or [nodes.{}]",
-                            file.file.string(), name, name));
+    return fail(
+        errc::invalid_configuration,
+        fmt::format("{}: the node {} has no program: write program=\"...\" in [cluster] or [nodes.{}]",
+                    file.file.string(), name, name));
   }
   if (const auto runs = find_process(node)) {
     return fail(errc::in_use, fmt::format("{} runs already, as process {}", name, runs->pid));
@@ -211,8 +212,7 @@ result<process_mark> start_node(const config::cluster_file& file, const config::
 
 bool send_signal(const process_mark& to, int signal) {
   const process_handle handle{to};
-  return handle.get() >= 0 &&
-         ::syscall(SYS_pidfd_send_signal, handle.get(), signal, nullptr, 0u) == 0;
+  return handle.get() >= 0 && ::syscall(SYS_pidfd_send_signal, handle.get(), signal, nullptr, 0u) == 0;
 }
 
 bool wait_for_end(const process_mark& of, std::chrono::milliseconds patience, int* status) {
@@ -226,8 +226,8 @@ bool wait_for_end(const process_mark& of, std::chrono::milliseconds patience, in
       }
       return true;
     }
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) {
       return false;
     }

@@ -46,6 +46,7 @@ struct options {
   std::size_t generate = 0;
   double rate = 0;
   milliseconds payment_timeout = 2s;
+  milliseconds slow_time = 0ms; ///< 0: half as long again as the timeout
   milliseconds provider_time = 0ms;
   bool show_progress = false;
   bool show_report = false;
@@ -85,9 +86,10 @@ void describe(CLI::App& program, options& chosen) {
           "ledgers)")
       ->type_name("DIR");
   add_duration(program, "--payment-timeout", chosen.payment_timeout,
-               "Give an order up that is not paid by then (default: 2s). A payment by the method \"slow\" "
-               "takes half as "
-               "long again");
+               "Give an order up that is not paid by then (default: 2s)");
+  add_duration(program, "--slow-time", chosen.slow_time,
+               "How long a payment by the method \"slow\" takes (default: half as long again as the payment "
+               "timeout)");
   add_duration(program, "--provider-time", chosen.provider_time,
                "How long the bank and the label printer take for anything else (default: 0ms)");
   program.add_flag("--progress", chosen.show_progress, "Show how far the orders are");
@@ -163,9 +165,9 @@ continuo::result<std::vector<order_placed>> choose_orders(const options& chosen)
 void host_everything(continuo::node& node, const options& chosen, const std::shared_ptr<ledger>& bank_book,
                      const std::shared_ptr<ledger>& label_book) {
   payment_options paying;
-  paying.delay = [usual = chosen.provider_time,
-                  timeout = chosen.payment_timeout](const make_payment& command) {
-    std::this_thread::sleep_for(command.method == "slow" ? timeout * 3 / 2 : usual);
+  const auto slow = chosen.slow_time > 0ms ? chosen.slow_time : chosen.payment_timeout * 3 / 2;
+  paying.delay = [usual = chosen.provider_time, slow](const make_payment& command) {
+    std::this_thread::sleep_for(command.method == "slow" ? slow : usual);
   };
   warehouse_options shipping;
   shipping.delay = [usual = chosen.provider_time](const create_shipping_label&) {

@@ -159,7 +159,9 @@ private:
       json all = json::array();
       const auto peers = node.peers();
       for (const auto& one : core.cluster.nodes) {
-        json entry{{"name", one.name}, {"address", address_text(one.host, one.port)}, {"http", http_of(one)},
+        json entry{{"name", one.name},
+                   {"address", address_text(one.host, one.port)},
+                   {"http", http_of(one)},
                    {"hosts", one.hosts}};
         const auto peer = std::find_if(peers.begin(), peers.end(),
                                        [&](const peer_status& seen) { return seen.name == one.name; });
@@ -243,8 +245,8 @@ private:
 };
 
 const api::calls::route api::calls::routes[5] = {
-    {"/healthz", &calls::healthz},           {"/readyz", &calls::readyz},
-    {"/api/v1/node", &calls::node},          {"/api/v1/nodes", &calls::nodes},
+    {"/healthz", &calls::healthz},          {"/readyz", &calls::readyz},
+    {"/api/v1/node", &calls::node},         {"/api/v1/nodes", &calls::nodes},
     {"/api/v1/services", &calls::services},
 };
 

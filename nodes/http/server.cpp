@@ -65,7 +65,8 @@ bool read_target(std::string_view target, request& to) {
     rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 1);
     const auto equals = pair.find('=');
     auto name = decoded(pair.substr(0, equals), true);
-    auto value = decoded(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), true);
+    auto value =
+        decoded(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), true);
     if (!name || !value) {
       return false;
     }
@@ -152,10 +153,9 @@ public:
 private:
   void read_rest() {
     stream_.expires_after(owner_->limits_.to_send);
-    wire::async_read(stream_, buffer_, *parser_,
-                     [self = shared_from_this()](beast::error_code failed, std::size_t) {
-                       self->on_read(failed);
-                     });
+    wire::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](beast::error_code failed, std::size_t) { self->on_read(failed); });
   }
 
   void on_read(beast::error_code failed) {
@@ -194,7 +194,8 @@ private:
     const auto number = ++requests_;
     timer_.async_wait([self = shared_from_this(), number](beast::error_code cancelled) {
       if (!cancelled) {
-        self->write(number, error_response(503, "unavailable", "the node took too long to answer: try again"));
+        self->write(number,
+                    error_response(503, "unavailable", "the node took too long to answer: try again"));
       }
     });
     owner_->answers_(std::move(made), [weak = weak_from_this(), owner = owner_, number](response ready) {
@@ -228,14 +229,13 @@ private:
     message_->body() = std::move(ready.body);
     message_->prepare_payload();
     stream_.expires_after(owner_->limits_.to_send);
-    wire::async_write(stream_, *message_,
-                      [self = shared_from_this()](beast::error_code failed, std::size_t) {
-                        if (failed || !self->keep_alive_) {
-                          self->close();
-                        } else {
-                          self->read();
-                        }
-                      });
+    wire::async_write(stream_, *message_, [self = shared_from_this()](beast::error_code failed, std::size_t) {
+      if (failed || !self->keep_alive_) {
+        self->close();
+      } else {
+        self->read();
+      }
+    });
   }
 
   beast::tcp_stream stream_;
@@ -324,7 +324,8 @@ server::~server() {
   state_->stop();
 }
 
-result<std::unique_ptr<server>> server::listen(const http_address& at, handler answers, server_limits limits) {
+result<std::unique_ptr<server>> server::listen(const http_address& at, handler answers,
+                                               server_limits limits) {
   auto made = std::make_shared<state>(std::move(answers), limits);
   if (auto opened = made->open(at); !opened) {
     return tl::unexpected(opened.error());

@@ -45,9 +45,9 @@ struct server_limits {
   std::size_t connections = 1'024; ///< beyond it a new one is closed at once
   std::size_t header_bytes = 16'384;
   std::size_t body_bytes = 2u << 20;
-  std::chrono::seconds to_send{10};  ///< a client has this long for a request once it has begun, or to take
-                                     ///< an answer
-  std::chrono::seconds idle{60};     ///< a connection without a request is closed after it
+  std::chrono::seconds to_send{10};   ///< a client has this long for a request once it has begun, or to take
+                                      ///< an answer
+  std::chrono::seconds idle{60};      ///< a connection without a request is closed after it
   std::chrono::seconds to_answer{90}; ///< then a 503
 };
 
