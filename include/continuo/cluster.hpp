@@ -25,8 +25,8 @@ struct cluster_node {
   std::string name;               ///< unique in the cluster; letters, digits, `-` and `_`
   std::string host = "127.0.0.1"; ///< where it listens for its peers: an IP address or a host name
   std::uint16_t port = 0;
-  std::vector<std::string> hosts;   ///< names of the sagas and services that run there
-  std::optional<http_address> http; ///< empty: it answers no HTTP
+  std::vector<std::string> hosts;     ///< names of the sagas and services that run there
+  std::optional<http_address> http{}; ///< empty: it answers no HTTP
 
   friend bool operator==(const cluster_node&, const cluster_node&) = default;
 };

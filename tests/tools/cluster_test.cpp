@@ -1,0 +1,354 @@
+#define CAF_SUITE cluster
+// ctest: timeout=300 labels=processes
+
+#include "tests/nodes/process.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <caf/test/dsl.hpp>
+
+#include <arpa/inet.h>
+#include <filesystem>
+#include <fstream>
+#include <netinet/in.h>
+#include <sstream>
+#include <sys/socket.h>
+#include <thread>
+
+using namespace continuo::tests;
+using namespace std::chrono_literals;
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+const std::string continuo_program = CONTINUO_PROGRAM;
+
+/// How a run of `continuo` ended, and all that it said.
+struct outcome {
+  int code = -1;
+  std::string text;
+};
+
+bool join_outputs() {
+  return ::dup2(STDOUT_FILENO, STDERR_FILENO) >= 0;
+}
+
+outcome run(std::vector<std::string> arguments) {
+  process program{continuo_program, std::move(arguments), {}, join_outputs};
+  outcome made;
+  while (auto line = program.hear(process::clock::now() + 90s)) {
+    made.text += *line + '\n';
+  }
+  made.code = program.wait().code.value_or(-1);
+  return made;
+}
+
+bool has(const outcome& from, const std::string& text) {
+  const auto found = from.text.find(text) != std::string::npos;
+  if (!found) {
+    CAF_MESSAGE("not in: " << from.text);
+  }
+  return found;
+}
+
+/// Holds a port of this machine. What is closed without a connection can be taken at once.
+class held_port {
+public:
+  held_port() : file_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(address);
+    if (::bind(file_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(file_, 1) != 0 ||
+        ::getsockname(file_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      throw std::runtime_error{"no port"};
+    }
+    number_ = ntohs(address.sin_port);
+  }
+  ~held_port() { ::close(file_); }
+  held_port(const held_port&) = delete;
+  held_port& operator=(const held_port&) = delete;
+
+  std::uint16_t number() const { return number_; }
+
+private:
+  int file_;
+  std::uint16_t number_ = 0;
+};
+
+/// A folder with a cluster of three order nodes in it. Whatever runs in the end is ended.
+struct fixture {
+  fs::path folder;
+  fs::path file;
+  std::vector<std::uint16_t> ports;
+
+  fixture() {
+    auto name = (fs::temp_directory_path() / "continuo-tools-XXXXXX").string();
+    CAF_REQUIRE(::mkdtemp(name.data()) != nullptr);
+    folder = name;
+    file = folder / "shop.conf";
+    std::vector<std::unique_ptr<held_port>> held;
+    for (int i = 0; i < 6; ++i) {
+      held.push_back(std::make_unique<held_port>());
+      ports.push_back(held.back()->number());
+    }
+    write(0);
+  }
+
+  ~fixture() {
+    for (const auto* name : {"ordering", "payment", "warehouse"}) {
+      run({"cluster", "kill", file.string(), name});
+    }
+    fs::remove_all(folder);
+  }
+
+  void write(int orders, const std::string& more = {}) const {
+    std::ofstream out{file};
+    out << "[cluster]\nname=\"shop\"\nprogram=\"" << CONTINUO_ORDER_NODE << "\"\narguments=[\"--generate\", \""
+        << orders << "\"]\n" << more;
+    const char* nodes[][2] = {{"ordering", "fulfilment"}, {"payment", "payment"}, {"warehouse", "warehouse"}};
+    for (std::size_t i = 0; i < 3; ++i) {
+      out << "[nodes." << nodes[i][0] << "]\naddress=\"127.0.0.1:" << ports[i] << "\"\nhttp=\"127.0.0.1:"
+          << ports[i + 3] << "\"\nhosts=[\"" << nodes[i][1] << "\"]\n";
+    }
+  }
+
+  outcome cluster(const std::string& command, const std::string& node = {}) const {
+    std::vector<std::string> arguments{"cluster", command, file.string()};
+    if (!node.empty()) {
+      arguments.push_back(node);
+    }
+    return run(arguments);
+  }
+
+  outcome up() const { return run({"cluster", "up", file.string(), "--detach"}); }
+
+  json status() const {
+    return json::parse(run({"cluster", "status", file.string(), "--json"}).text, nullptr, false);
+  }
+
+  /// Waits until so many orders have completed or were compensated.
+  bool wait_for_ends(std::uint64_t orders) const {
+    const auto deadline = process::clock::now() + 60s;
+    while (process::clock::now() < deadline) {
+      const auto now = status();
+      const auto counts = now.value("/instances/fulfilment"_json_pointer, json::object());
+      if (counts.value("completed", 0u) + counts.value("compensated", 0u) == orders) {
+        return true;
+      }
+      std::this_thread::sleep_for(50ms);
+    }
+    CAF_MESSAGE(status().dump(1));
+    return false;
+  }
+
+  pid_t pid_of(const std::string& node) const {
+    pid_t pid = 0;
+    std::ifstream{folder / "data" / (node + ".pid")} >> pid;
+    return pid;
+  }
+};
+
+/// Whoever adopted a detached process may be slow to reap it: a zombie does not run.
+bool runs(pid_t pid) {
+  std::ifstream in{"/proc/" + std::to_string(pid) + "/stat"};
+  std::string line;
+  std::getline(in, line);
+  const auto name_end = line.rfind(')');
+  return name_end != std::string::npos && line.substr(name_end + 2, 1) != "Z";
+}
+
+bool ends_soon(pid_t pid) {
+  const auto deadline = process::clock::now() + 10s;
+  while (runs(pid) && process::clock::now() < deadline) {
+    std::this_thread::sleep_for(10ms);
+  }
+  return !runs(pid);
+}
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(tools_tests, fixture)
+
+CAF_TEST(a cluster from nothing to its end) {
+  write(60);
+  const auto without = up();
+  CAF_CHECK_EQUAL(without.code, 2);
+  CAF_CHECK(has(without, "continuo cluster init"));
+  CAF_CHECK(has(cluster("init"), "made certificates of ordering, payment, warehouse"));
+  CAF_CHECK(has(cluster("init"), "kept those of ordering, payment, warehouse"));
+
+  const auto started = up();
+  CAF_REQUIRE_EQUAL(started.code, 0);
+  CAF_CHECK(has(started, "http://127.0.0.1:" + std::to_string(ports[3])));
+  CAF_CHECK(wait_for_ends(60));
+  CAF_CHECK_EQUAL(cluster("status").code, 0);
+  const auto again = up();
+  CAF_CHECK_EQUAL(again.code, 0);
+  CAF_CHECK(has(again, "ordering runs already, as process " + std::to_string(pid_of("ordering"))));
+
+  CAF_CHECK_EQUAL(cluster("stop", "ordering").code, 0);
+  const auto payment = pid_of("payment");
+  CAF_CHECK_EQUAL(cluster("kill", "payment").code, 0);
+  CAF_CHECK(!runs(payment));
+  CAF_CHECK_EQUAL(cluster("kill", "payment").code, 1); // there is nothing to kill
+  write(100);
+  CAF_CHECK_EQUAL(cluster("start", "ordering").code, 0);
+  auto now = status();
+  for (int i = 0; i < 200 && now["services"][0]["waiting"] != 40; ++i) {
+    std::this_thread::sleep_for(20ms);
+    now = status();
+  }
+  CAF_CHECK_EQUAL(now["services"][0]["name"], "payment");
+  CAF_CHECK_EQUAL(now["services"][0]["state"], "down");
+  CAF_CHECK_EQUAL(now["services"][0]["waiting"], 40);
+  CAF_CHECK(now["services"][0]["oldest_waiting_ms"].get<int>() > 0);
+  CAF_CHECK_EQUAL(now["nodes"][1]["state"], "down");
+  const auto shown = cluster("status");
+  CAF_CHECK_EQUAL(shown.code, 1);
+  CAF_CHECK(has(shown, "misses payment for"));
+
+  CAF_CHECK_EQUAL(cluster("start", "payment").code, 0);
+  CAF_CHECK(wait_for_ends(100));
+  const auto pids = {pid_of("ordering"), pid_of("payment"), pid_of("warehouse")};
+  CAF_CHECK_EQUAL(cluster("down").code, 0);
+  for (const auto pid : pids) {
+    CAF_CHECK(!runs(pid));
+  }
+  CAF_CHECK(!fs::exists(folder / "data" / "payment.pid"));
+  CAF_CHECK_EQUAL(cluster("down").code, 0);
+}
+
+CAF_TEST(in the foreground the nodes end with it however it ends) {
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  for (const auto signal : {SIGTERM, SIGINT, SIGKILL}) {
+    process shown{continuo_program, {"cluster", "up", file.string()}, {}, join_outputs};
+    CAF_REQUIRE(shown.wait_for_line("warehouse"));
+    const auto pids = {pid_of("ordering"), pid_of("payment"), pid_of("warehouse")};
+    for (const auto pid : pids) {
+      CAF_CHECK(runs(pid));
+    }
+    shown.kill(signal);
+    if (signal != SIGKILL) {
+      CAF_CHECK_EQUAL(shown.wait().code.value_or(-1), 0);
+    }
+    for (const auto pid : pids) {
+      CAF_CHECK(ends_soon(pid));
+    }
+  }
+}
+
+CAF_TEST(a node that is killed is told of and the others go on) {
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  process shown{continuo_program, {"cluster", "up", file.string()}, {}, join_outputs};
+  CAF_REQUIRE(shown.wait_for_line("warehouse"));
+  CAF_CHECK_EQUAL(cluster("kill", "payment").code, 0);
+  CAF_CHECK(shown.wait_for_line("payment was ended by signal 9"));
+  CAF_CHECK_EQUAL(cluster("start", "payment").code, 0);
+  CAF_CHECK_EQUAL(cluster("status").code, 0);
+  const auto detached = pid_of("payment");
+  shown.kill(SIGTERM);
+  CAF_CHECK_EQUAL(shown.wait().code.value_or(-1), 0);
+  CAF_CHECK(ends_soon(detached)); // it stops all nodes of the file
+}
+
+CAF_TEST(what cannot start says why and takes the others back) {
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  const held_port in_the_way;
+  auto taken = ports;
+  ports[1] = in_the_way.number();
+  write(0);
+  const auto failed = up();
+  CAF_CHECK_EQUAL(failed.code, 7);
+  CAF_CHECK(has(failed, "payment ended with exit code 7 before it was ready"));
+  CAF_CHECK(has(failed, "payment.log"));
+  for (const auto* name : {"ordering", "payment", "warehouse"}) {
+    CAF_CHECK_EQUAL(pid_of(name) > 0 && runs(pid_of(name)), false);
+  }
+  ports = taken;
+  write(0, "data=\"/dev/null/x\"\n");
+  CAF_CHECK_EQUAL(up().code, 2);
+}
+
+CAF_TEST(no process is signalled but the one that was started) {
+  fs::create_directories(folder / "data");
+  // Our own process, as it would stand there if its id had been a node's before.
+  std::ofstream{folder / "data" / "payment.pid"} << ::getpid() << " 12345 another-boot\n";
+  const auto stopped = cluster("kill", "payment");
+  CAF_CHECK_EQUAL(stopped.code, 1);
+  CAF_CHECK(has(stopped, "does not run"));
+  for (const auto* text : {"", "x", "-1 1 x", "1 1 x", "99999999999999999999 1 x"}) {
+    std::ofstream{folder / "data" / "payment.pid"} << text;
+    CAF_CHECK_EQUAL(cluster("kill", "payment").code, 1);
+  }
+}
+
+CAF_TEST(a lost store stops its node until the loss is accepted) {
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  const auto data = folder / "data" / "payment";
+  const auto copy = folder / "copy";
+  write(30);
+  CAF_REQUIRE_EQUAL(up().code, 0);
+  CAF_REQUIRE(wait_for_ends(30));
+  CAF_REQUIRE_EQUAL(cluster("stop", "payment").code, 0);
+  fs::copy(data, copy, fs::copy_options::recursive);
+  CAF_REQUIRE_EQUAL(cluster("start", "payment").code, 0);
+  CAF_REQUIRE_EQUAL(cluster("stop", "ordering").code, 0);
+  int orders = 60;
+  write(orders);
+  CAF_REQUIRE_EQUAL(cluster("start", "ordering").code, 0);
+  CAF_REQUIRE(wait_for_ends(60));
+  CAF_CHECK_EQUAL(run({"journal", "restore", "--accept-loss", data.string()}).code, 6); // it runs
+
+  for (const auto* loss : {"an old copy", "nothing"}) {
+    CAF_MESSAGE("restored: " << loss);
+    CAF_REQUIRE_EQUAL(cluster("stop", "payment").code, 0);
+    fs::remove_all(data);
+    if (std::string{loss} == "an old copy") {
+      fs::copy(copy, data, fs::copy_options::recursive);
+    }
+    for (int i = 0; i < 2; ++i) { // it stays so until a person says otherwise
+      const auto refused = cluster("start", "payment");
+      CAF_CHECK_EQUAL(refused.code, 5);
+    }
+    CAF_CHECK_EQUAL(run({"journal", "restore", "--accept-loss", data.string()}).code, 0);
+    CAF_REQUIRE_EQUAL(cluster("start", "payment").code, 0);
+    CAF_REQUIRE_EQUAL(cluster("stop", "ordering").code, 0);
+    orders += 30;
+    write(orders);
+    CAF_REQUIRE_EQUAL(cluster("start", "ordering").code, 0);
+    CAF_CHECK(wait_for_ends(static_cast<std::uint64_t>(orders)));
+  }
+  CAF_CHECK_EQUAL(cluster("down").code, 0);
+}
+
+CAF_TEST(mistakes on the command line are told with code 2) {
+  const std::vector<std::vector<std::string>> wrong{
+      {},
+      {"cluster"},
+      {"cluster", "up"},
+      {"cluster", "fly", file.string()},
+      {"cluster", "kill", file.string()},
+      {"cluster", "kill", file.string(), "nobody"},
+      {"cluster", "start", file.string(), "nobody"},
+      {"cluster", "up", (folder / "none.conf").string()},
+      {"cluster", "up", file.string(), "--timeout", "soon"},
+      {"journal"},
+      {"journal", "restore", folder.string()},
+      {"journal", "restore", "--accept-loss", folder.string()},
+      {"journal", "restore", "--accept-loss", (folder / "none").string()},
+  };
+  for (const auto& arguments : wrong) {
+    const auto told = run(arguments);
+    CAF_CHECK_EQUAL(told.code, 2);
+    CAF_CHECK(!told.text.empty());
+  }
+  CAF_CHECK_EQUAL(run({"--version"}).code, 0);
+  for (const auto& words : std::vector<std::vector<std::string>>{{"--help"}, {"cluster", "--help"},
+                                                                 {"cluster", "up", "--help"}, {"journal", "--help"}}) {
+    CAF_CHECK_EQUAL(run(words).code, 0);
+  }
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
