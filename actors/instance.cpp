@@ -27,6 +27,7 @@ caf::behavior instance_actor<Machine>::make_behavior() {
       [this](const messages::receipt& receipt) { on_receipt(receipt); },
       [this](const messages::call_for& call) { on_call(call); },
       [this](operate& request) { on_operate(request); },
+      [this](const move_command& request) { on_move(request); },
       [this](show& request) { on_show(request); },
       [this](report_end) { on_report_end(); },
       [this](const expire& request) { on_expire(request); },
@@ -151,6 +152,20 @@ void instance_actor<Machine>::on_operate(operate& request) {
       answer(fail(errc::conflict, "an operator's verbs apply to sagas, not to keyed services"));
     });
   }
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_move(const move_command& request) {
+  ++handled_;
+  std::vector<journal::release> extra;
+  extra.push_back({request.link, caf::make_message(moved{request.of, request.id})});
+  engine::transition decided;
+  std::uint64_t revision = 0;
+  if constexpr (is_saga) { // keyed services send no commands
+    revision = core_->next_revision();
+    decided = machine_->move(request.id, request.from, request.handed_out, core_->time->now(), revision);
+  }
+  carry_out(std::move(decided), revision, std::move(extra));
 }
 
 template <class Machine>

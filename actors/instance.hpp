@@ -40,6 +40,7 @@ private:
   void on_receipt(const messages::receipt& receipt);
   void on_call(const messages::call_for& call);
   void on_operate(operate& request);
+  void on_move(const move_command& request);
   void on_show(show& request);
   void on_report_end();
   void on_expire(const expire& request);

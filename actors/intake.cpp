@@ -231,6 +231,33 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
   state.messages.emplace(id, std::move(taken));
 }
 
+/// A client's command whose node is down goes to another one.
+void on_move(intake* self, const std::shared_ptr<core>& shared, const move_command& request) {
+  engine::transition decided;
+  std::vector<journal::release> releases;
+  releases.push_back({request.link, caf::make_message(moved{request.of, request.id})});
+  const auto found = self->state.messages.find(request.id);
+  if (found == self->state.messages.end() || found->second->stored.requests.empty()) {
+    act(self, *shared, decided, request.of, {}, 0, std::move(releases));
+    return;
+  }
+  auto& stored = found->second->stored;
+  auto& sent = stored.requests.front();
+  const auto where = shared->routes.command(sent.type, sent.payload, {std::string{send_type}, sent.payload});
+  if (!where || where->to == sent.to || sent.to.type != request.from) {
+    act(self, *shared, decided, request.of, {}, 0, std::move(releases));
+    return;
+  }
+  sent.to = where->to;
+  sent.moved = sent.moved || request.handed_out;
+  stored.revision = shared->next_revision();
+  decided.write = engine::write_kind::put;
+  found->second->mail.resend(decided, nullptr);
+  act(
+      self, *shared, decided, stored.self, [&] { return encode(stored); }, stored.revision,
+      std::move(releases));
+}
+
 /// The outcome of a client's command.
 void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages::envelope& message) {
   auto& state = self->state;
@@ -354,6 +381,7 @@ caf::behavior intake_actor(intake* self, std::shared_ptr<core> shared) {
       [self, shared](const messages::envelope& message) { on_answer(self, shared, message); },
       [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
       [self, shared](const messages::call_for& asks) { on_call(self, shared, asks); },
+      [self, shared](const move_command& request) { on_move(self, shared, request); },
       [self, shared](room) { on_room(self, shared); },
       [self, shared](adopt& record) { on_adopt(self, shared, record); },
       [self, shared](const disk_space& space) {

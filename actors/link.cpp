@@ -40,8 +40,9 @@ std::optional<record> read_record(const core& shared, const instance_id& id) {
   return std::move(*stored);
 }
 
-/// A message as durable state has it now; nothing where it is not owed any more.
-std::optional<messages::envelope> look_up(const core& shared, const engine::waiting_message& wanted) {
+/// A message as durable state has it now; nothing where it is not owed any more, or goes to another node.
+std::optional<messages::envelope> look_up(const core& shared, std::string_view peer,
+                                          const engine::waiting_message& wanted) {
   auto stored = read_record(shared, wanted.of);
   if (!stored) {
     return std::nullopt;
@@ -49,7 +50,7 @@ std::optional<messages::envelope> look_up(const core& shared, const engine::wait
   for (auto& message : engine::unacknowledged(*stored)) {
     const auto withdraws = message.kind == messages::message_kind::withdrawal;
     if (withdraws == wanted.withdrawal && (withdraws ? message.in_reply_to : message.id) == wanted.id) {
-      return std::move(message);
+      return shared.peer_of(message.to) == peer ? std::optional{std::move(message)} : std::nullopt;
     }
   }
   return std::nullopt;
@@ -93,11 +94,12 @@ void want_scan(link* self) {
 
 void flush(link* self, core& shared, bool shows_life = false) {
   auto& state = self->state;
-  put_on_the_wire(self, shared,
-                  state.machine->flush(
-                      shared.position(),
-                      [&](const engine::waiting_message& wanted) { return look_up(shared, wanted); },
-                      shows_life));
+  put_on_the_wire(
+      self, shared,
+      state.machine->flush(
+          shared.position(),
+          [&](const engine::waiting_message& wanted) { return look_up(shared, state.peer, wanted); },
+          shows_life));
   want_flush(self);
   want_scan(self);
 }
@@ -110,7 +112,8 @@ void offer(link* self, const core& shared, record&& stored) {
   for (const auto& message : engine::unacknowledged(stored)) {
     const auto withdraws = message.kind == messages::message_kind::withdrawal;
     const auto& id = withdraws ? message.in_reply_to : message.id;
-    if (id.revision >= state.offer_from && shared.peer_of(message.to) == state.peer) {
+    if (id.revision >= state.offer_from && shared.peer_of(message.to) == state.peer &&
+        !state.moving.contains(id)) {
       state.machine->offer({engine::holder_of(message), id, withdraws});
     }
   }
@@ -233,6 +236,11 @@ void say_once(link* self, const core& shared, log_level level, const std::string
 
 void went_down(link* self, core& shared, const std::string& why) {
   auto& state = self->state;
+  if (std::exchange(state.was_up, false)) {
+    state.seen_up_to = shared.last_revision.load();
+    state.down_ns = shared.time->now().boot_time_ns;
+    state.moves_to.clear();
+  }
   if (shared.peers.is_up(state.peer)) {
     shared.log(log_level::info, fmt::format("{} is down: {}", state.peer, why));
   }
@@ -266,6 +274,7 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     went_down(self, shared, out.refused ? out.refused->message : "a batch is missing");
   }
   if (out.began) {
+    state.was_up = true;
     state.said.clear();
     state.failures = 0;
     if (state.is_open) {
@@ -369,6 +378,127 @@ void on_down(link* self, core& shared, const caf::down_msg& down) {
   went_down(self, shared, "the connection is gone");
 }
 
+// -- moving ---------------------------------------------------------------------------------------------
+
+/// The stateless services of the peer that another live node hosts as well.
+std::vector<std::string> services_elsewhere(const link* self, const core& shared) {
+  std::vector<std::string> found;
+  const auto& where = shared.routes.where();
+  for (const auto& [name, service] : shared.services) {
+    const auto hosts = where.hosts().find(name);
+    if (hosts == where.hosts().end()) {
+      continue;
+    }
+    const auto on = [&](const std::string& node) {
+      return std::find(hosts->second.begin(), hosts->second.end(), node) != hosts->second.end();
+    };
+    if (on(self->state.peer) &&
+        std::any_of(hosts->second.begin(), hosts->second.end(), [&](const std::string& node) {
+          return node == where.here() || shared.peers.is_up(node);
+        })) {
+      found.push_back(name);
+    }
+  }
+  return found;
+}
+
+bool is_overdue(const link* self, const core& shared) {
+  return shared.time->now().boot_time_ns - self->state.down_ns >=
+         std::chrono::nanoseconds{shared.cluster.move_after}.count();
+}
+
+/// Begins to look for commands that may leave a peer that is down, whenever there is a new place for them or
+/// a new reason.
+void look_for_moves(link* self, const core& shared) {
+  auto& state = self->state;
+  if (state.moving_scan) {
+    return;
+  }
+  const auto services = services_elsewhere(self, shared);
+  const auto now = services.empty() ? std::string{}
+                                    : fmt::format("{} {}", is_overdue(self, shared) ? "overdue" : "early",
+                                                  fmt::join(services, " "));
+  if (now == state.moves_to) {
+    return;
+  }
+  state.moves_to = now;
+  state.moving_scan = !services.empty();
+  state.move_cursor.clear();
+  if (state.moving_scan) {
+    self->send(self, link_move{});
+  }
+}
+
+/// A command moves while it was never handed out; one of an idempotent service also after a while.
+void ask_to_move(link* self, const core& shared, const record& stored) {
+  auto& state = self->state;
+  const auto overdue = is_overdue(self, shared);
+  for (const auto& sent : stored.requests) {
+    if (!sent.to.key.empty() || sent.abandoned || sent.refused || shared.peer_of(sent.to) != state.peer) {
+      continue;
+    }
+    const auto service = shared.services.find(engine::placement::service_of(sent.to.type));
+    const auto handed_out = sent.id.revision <= state.seen_up_to;
+    const auto may_move =
+        service != shared.services.end() && (!handed_out || (overdue && service->second.idempotent));
+    const auto& home = shared.home_of(stored.self);
+    if (may_move && home && state.moving.insert(sent.id).second) {
+      self->send(home, move_command{stored.self, sent.id, sent.to.type, handed_out,
+                                    caf::actor_cast<caf::actor>(self)});
+    }
+  }
+}
+
+/// Reads some of the records.
+void move_some(link* self, core& shared) {
+  auto& state = self->state;
+  if (!state.moving_scan || !state.moving.empty()) {
+    return; // goes on when what was asked for is answered
+  }
+  if (state.machine->is_up()) {
+    state.moving_scan = false;
+    return;
+  }
+  std::size_t read = 0;
+  bool whole = true;
+  std::optional<error> wrong;
+  const auto scanned = shared.store->scan(
+      "r",
+      [&](std::string_view key, std::string_view bytes) {
+        const auto stored = decode<record>(bytes);
+        if (!stored) {
+          wrong = stored.error();
+          return false;
+        }
+        state.move_cursor = key;
+        if (stored->kind == engine::record_kind::saga || stored->kind == engine::record_kind::send) {
+          ask_to_move(self, shared, *stored);
+        }
+        whole = ++read < records_a_scan;
+        return whole;
+      },
+      state.move_cursor);
+  if (!scanned || wrong) {
+    shared.failed(wrong ? *wrong : scanned.error());
+    return;
+  }
+  state.moving_scan = !whole;
+  if (state.moving_scan && state.moving.empty()) {
+    self->send(self, link_move{});
+  }
+}
+
+/// What stays is offered again; it was left out meanwhile.
+void on_moved(link* self, core& shared, const moved& answer) {
+  auto& state = self->state;
+  state.moving.erase(answer.id);
+  state.machine->offer({answer.of, answer.id, false}); // what has moved is not found, and left out
+  want_flush(self);
+  if (state.moving.empty()) {
+    move_some(self, shared);
+  }
+}
+
 /// Once a second: shows life, and looks for the peer's.
 void on_beat(link* self, core& shared) {
   auto& state = self->state;
@@ -381,8 +511,11 @@ void on_beat(link* self, core& shared) {
     } else if (now - state.spoke_ns >= std::chrono::nanoseconds{shared.cluster.heartbeat}.count() / 2) {
       flush(self, shared, true);
     }
-  } else if (state.machine->dials() && !state.dial_sent &&
-             now - state.dialed_ns > std::chrono::nanoseconds{greeting_time}.count()) {
+    return;
+  }
+  look_for_moves(self, shared);
+  if (state.machine->dials() && !state.dial_sent &&
+      now - state.dialed_ns > std::chrono::nanoseconds{greeting_time}.count()) {
     went_down(self, shared, "it does not answer");
     shared.peers.settled(state.peer);
   }
@@ -422,12 +555,18 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
   state.number = static_cast<std::uint32_t>(
       1 + std::distance(shared->link_settings.begin(), shared->link_settings.find(peer)));
   state.random = shared->seed ^ std::hash<std::string>{}(peer);
+  // After a restart nothing is known of what was handed out before.
+  state.seen_up_to = shared->last_revision.load();
+  state.down_ns = shared->time->now().boot_time_ns;
   self->set_down_handler([self, shared](const caf::down_msg& down) { on_down(self, *shared, down); });
   self->delayed_send(self, shared->cluster.heartbeat, link_beat{});
   state.dial_sent = state.machine->dials(); // the node says when it listens
   return {
       [self, shared](const messages::wire& message) { on_wire(self, *shared, message); },
       [self](messages::envelope& message) {
+        if (self->state.moving.contains(message.id)) {
+          return; // it may have moved; if it stays it is offered
+        }
         self->state.machine->send(std::move(message));
         want_flush(self);
       },
@@ -451,6 +590,8 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
         self->state.scan_sent = false;
         scan(self, *shared);
       },
+      [self, shared](link_move) { move_some(self, *shared); },
+      [self, shared](const moved& answer) { on_moved(self, *shared, answer); },
       [self, shared](link_dial) { on_dial(self, *shared); },
       [self, shared](link_beat) { on_beat(self, *shared); },
       [self, shared](link_renew) {

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace continuo::actors {
@@ -30,6 +31,15 @@ struct link_state {
   bool scan_sent = false;
   std::string cursor;           ///< the last key that was read
   std::uint64_t offer_from = 0; ///< the first revision that is offered; 0: all, and senders are asked as well
+
+  // -- commands that leave a peer that is down --------------------------------------------
+  bool was_up = false;
+  std::uint64_t seen_up_to = 0; ///< the peer may have commands of up to this revision; never later ones
+  std::int64_t down_ns = 0;     ///< since when it is down; boot time
+  std::string moves_to;         ///< what the last reading of the records for such commands was for
+  bool moving_scan = false;
+  std::string move_cursor;
+  std::set<message_id> moving; ///< asked about; bounded: the reading waits
 
   // -- signs of life ---------------------------------------------------------------------
   std::int64_t heard_ns = 0; ///< boot time

@@ -196,6 +196,25 @@ struct link_scan {};
 struct link_beat {};
 struct link_dial {};
 
+/// A link to an instance, or to the intake: the node behind the address `from` is down, so its open command
+/// may go to another node of the service. `handed_out`: the service may have it all the same. Answered with
+/// `moved` once what was decided is durable.
+struct move_command {
+  instance_id of;
+  message_id id;
+  std::string from;
+  bool handed_out = false;
+  caf::actor link;
+};
+
+/// The command has moved, or stays.
+struct moved {
+  instance_id of;
+  message_id id;
+};
+
+struct link_move {};
+
 /// To a link: begin a new epoch, so that the peer offers all again. From a link to the services: one has
 /// begun.
 struct link_renew {};
@@ -254,5 +273,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_scan)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_beat)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_dial)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_renew)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::move_command)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::moved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_move)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::redrive)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::discard_letter)

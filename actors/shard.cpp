@@ -182,6 +182,10 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         const auto id = request.to;
         forward(self, shared, id, std::move(request));
       },
+      [self, shared](move_command& request) {
+        const auto id = request.of;
+        forward(self, shared, id, std::move(request));
+      },
       [self, shared](show& request) {
         const auto id = request.to;
         forward(self, shared, id, std::move(request));

@@ -227,8 +227,8 @@ void correspondence::written(transition& into) {
   }
 }
 
-/// Whether the message that stopped the instance is the answer to this request: the receiver was told that
-/// the answer is here, and may have deleted its record. Sent once more, the command would run again.
+// The receiver was told that the answer is here, and may have deleted its record. Sent once more, the command
+// would run again.
 bool correspondence::is_answered(const request& sent) const {
   return record_->failed && record_->failed->in_reply_to == sent.id;
 }

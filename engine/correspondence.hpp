@@ -78,13 +78,15 @@ public:
   /// Whether senders are put off, so that the instance must stay in memory.
   bool holds_back() const { return !held_.empty() || !held_answers_.empty(); }
 
+  /// Whether the message that stopped the instance is the answer to this request.
+  bool is_answered(const request& sent) const;
+
   envelope to_envelope(const request& sent) const;
   envelope to_envelope(const outgoing& sent) const;
   envelope withdrawal_of(const request& sent) const;
 
 private:
   bool misses_predecessor(const envelope& message) const;
-  bool is_answered(const request& sent) const;
   bool owes(const instance_id& to, const message_id& up_to) const;
 
   record* record_;

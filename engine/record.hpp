@@ -46,8 +46,10 @@ struct request {
   bool abandoned = false; ///< given up; its outcome only decides what must be undone
   bool compensation = false; ///< undoes the newest completed step
   bool refused = false;      ///< a compensation that was declined: waits for a person
+  bool moved = false;        ///< it went to another node before and may have been handed out there
 
-  CONTINUO_FIELDS(request, id, to, type, payload, sent_at, effects, abandoned, compensation, refused)
+  CONTINUO_FIELDS(request, id, to, type, payload, sent_at, effects, abandoned, compensation, refused,
+                  CONTINUO_SINCE(1, moved))
 };
 
 /// An event or a reply that its receiver has not acknowledged.

@@ -45,6 +45,8 @@ constexpr std::array edges{
     "verb_refused",
     "quarantine",
     "flush",
+    "move",
+    "stays",
     "expire",
 };
 

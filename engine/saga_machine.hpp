@@ -43,6 +43,8 @@
 //   skip                 stuck (compensating)   operator                             compensating or compensated
 //   verb_refused         any                    a verb that the status forbids       the same
 //   quarantine           absent, running        its handler ended the process thrice stuck
+//   move                 any                    its node is down, another one is up  the same; sent to the other node
+//   stays                any                    the same, nothing to move            the same
 //   flush                any                    receipts since the last write        the same
 //   expire               terminal               kept long enough                     absent
 // clang-format on
@@ -99,6 +101,11 @@ public:
                      std::uint64_t revision);
 
   // -- housekeeping ----------------------------------------------------------------
+  /// The stateless service at `from` cannot be reached: the open command `id` goes to another live node of
+  /// the service, if there is one. `handed_out`: the service may have it all the same.
+  transition move(const message_id& id, std::string_view from, bool handed_out, const moment& now,
+                  std::uint64_t revision);
+
   /// Writes what receipts changed, if anything.
   transition flush(const moment& now, std::uint64_t revision);
 

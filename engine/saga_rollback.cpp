@@ -84,7 +84,9 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent, c
   const std::string_view* known = &reply;
   if (answer.kind == message_kind::failure) {
     const auto body = decode<messages::failure_body>(answer.payload);
-    if (body && static_cast<failure_kind>(body->kind) != failure_kind::unknown) {
+    const auto kind = body ? static_cast<failure_kind>(body->kind) : failure_kind::unknown;
+    // Withdrawn says that the node which has it now had not begun; the one before may have.
+    if (kind == failure_kind::declined || (kind == failure_kind::withdrawn && !sent.moved)) {
       return std::nullopt; // it did not happen
     }
     if (call.nothing_to_undo) {
@@ -316,6 +318,32 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
 }
 
 // -- housekeeping ------------------------------------------------------------------------------
+
+transition saga_machine::move(const message_id& id, std::string_view from, bool handed_out, const moment& now,
+                              std::uint64_t revision) {
+  draft next{now, revision, environment_->store};
+  next.out.edge = "stays";
+  const auto position = find_request(id);
+  if (position == record_.requests.size()) {
+    return std::move(next.out);
+  }
+  // One that was given up has its withdrawal behind it, and waits with it.
+  auto& sent = record_.requests[position];
+  if (sent.to.type != from || sent.abandoned || sent.refused || mail_.is_answered(sent)) {
+    return std::move(next.out);
+  }
+  const auto where = environment_->routes->command(sent.type, sent.payload, record_.self);
+  if (!where || where->to == sent.to) {
+    return std::move(next.out);
+  }
+  next.out.edge = "move";
+  next.note = fmt::format("{} moves from {} to {}", sent.type, sent.to.type, where->to.type);
+  sent.to = where->to;
+  sent.moved = sent.moved || handed_out;
+  next.send(mail_.to_envelope(sent), sent.effects);
+  write(next);
+  return std::move(next.out);
+}
 
 transition saga_machine::flush(const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};

@@ -24,6 +24,17 @@ struct fixture : world {
   /// An instance that waits for its payment.
   void start() { CAF_REQUIRE_EQUAL(edge_of(saga.take(event(placed{"o-1", 42}))), "start"); }
 
+  /// The instance lives on node a, payments are made on b and c, of which `live` are up.
+  void spread(std::set<std::string, std::less<>>& live) {
+    placement::hosts_map hosts{{"order", {"a"}}};
+    for (const auto& name : {labels.describe().name, mail.describe().name, stock.describe().name}) {
+      hosts[name] = {"a"};
+    }
+    hosts[payment.describe().name] = {"b", "c"};
+    routes.place(placement{"a", std::move(hosts)},
+                 [&live](std::string_view node) { return live.find(node) != live.end(); });
+  }
+
   order state() {
     auto decoded = decode<order>(saga.current().state);
     CAF_REQUIRE(decoded);
@@ -453,6 +464,50 @@ CAF_TEST(a message handled again sees the same random numbers and another messag
   CAF_CHECK(drawn == first);
   one.take(event(changed{"o-7", 2}, {"order", "o-2"}, "o-7"));
   CAF_CHECK(drawn != first);
+}
+
+CAF_TEST(a command whose node is down moves to one that is up and nowhere else) {
+  std::set<std::string, std::less<>> live{"b"};
+  spread(live);
+  start();
+  const auto sent = saga.open<pay>();
+  CAF_REQUIRE_EQUAL(sent.to.type, payment.describe().name + "@b");
+  CAF_CHECK_EQUAL(edge_of(saga.move(sent.id, sent.to.type, false)), "stays"); // no other one is up
+  live = {"c"};
+  CAF_CHECK_EQUAL(edge_of(saga.move(sent.id, "elsewhere@d", false)), "stays");
+  const auto moved = saga.move(sent.id, sent.to.type, false);
+  CAF_CHECK_EQUAL(edge_of(moved), "move");
+  CAF_CHECK(moved.write == write_kind::put);
+  CAF_CHECK_EQUAL(sent_by(moved), "(pay)");
+  CAF_CHECK(moved.released.front().id == sent.id); // so the key of its effect is the same
+  CAF_REQUIRE(moved.history);
+  CAF_CHECK(contains(moved.history->note, "@b to "));
+  saga.crash();
+  CAF_CHECK_EQUAL(saga.open<pay>().to.type, payment.describe().name + "@c");
+  CAF_CHECK(!saga.open<pay>().moved); // the first one never had it
+  CAF_CHECK_EQUAL(edge_of(saga.move(sent.id, sent.to.type, false)), "stays");
+  // The answer closes it, whoever gives it.
+  CAF_CHECK_EQUAL(edge_of(saga.take(reply(sent, paid{"o-1", "p-1"}))), "reply");
+  CAF_CHECK_EQUAL(edge_of(saga.move(sent.id, sent.to.type, true)), "stays");
+}
+
+CAF_TEST(what was withdrawn behind a move may have happened on the node before) {
+  for (const auto handed_out : {false, true}) {
+    std::set<std::string, std::less<>> live{"b"};
+    spread(live);
+    saga_box one{*this, handed_out ? "o-2" : "o-3"};
+    one.take(event(placed{one.current().self.key, 42}, {"continuo.publish", "x"}, one.current().self.key));
+    const auto sent = one.open<pay>();
+    live = {"c"};
+    CAF_REQUIRE_EQUAL(edge_of(one.move(sent.id, sent.to.type, handed_out)), "move");
+    one.operate(verb::cancel);
+    CAF_CHECK_EQUAL(edge_of(one.move(sent.id, one.open<pay>().to.type, true)), "stays"); // given up
+    auto answer = failed(one.open<pay>(), failure_kind::withdrawn, "withdrawn");
+    answer.to = one.current().self;
+    one.take(answer);
+    CAF_CHECK_EQUAL(one.is_open<refund>(), handed_out);
+    CAF_CHECK_EQUAL(one.status(), handed_out ? "compensating" : "compensated");
+  }
 }
 
 CAF_TEST(every row of the table of the saga machine was taken) {

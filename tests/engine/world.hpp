@@ -185,6 +185,9 @@ public:
   transition take(const call_for& call) { return keep(machine_->called(call), false); }
   transition again() { return keep(machine_->try_again(world_->now, world_->next_revision())); }
   transition flush() { return keep(machine_->flush(world_->now, world_->next_revision())); }
+  transition move(const message_id& id, const std::string& from, bool handed_out) {
+    return keep(machine_->move(id, from, handed_out, world_->now, world_->next_revision()));
+  }
   transition suspect(const envelope& message) {
     return keep(machine_->suspect(message, world_->now, world_->next_revision()));
   }

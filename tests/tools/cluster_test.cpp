@@ -105,12 +105,13 @@ struct fixture {
 
   void write(int orders, const std::string& more = {}) const {
     std::ofstream out{file};
-    out << "[cluster]\nname=\"shop\"\nprogram=\"" << CONTINUO_ORDER_NODE << "\"\narguments=[\"--generate\", \""
-        << orders << "\"]\n" << more;
+    out << "[cluster]\nname=\"shop\"\nprogram=\"" << CONTINUO_ORDER_NODE
+        << "\"\narguments=[\"--generate\", \"" << orders << "\"]\n"
+        << more;
     const char* nodes[][2] = {{"ordering", "fulfilment"}, {"payment", "payment"}, {"warehouse", "warehouse"}};
     for (std::size_t i = 0; i < 3; ++i) {
-      out << "[nodes." << nodes[i][0] << "]\naddress=\"127.0.0.1:" << ports[i] << "\"\nhttp=\"127.0.0.1:"
-          << ports[i + 3] << "\"\nhosts=[\"" << nodes[i][1] << "\"]\n";
+      out << "[nodes." << nodes[i][0] << "]\naddress=\"127.0.0.1:" << ports[i]
+          << "\"\nhttp=\"127.0.0.1:" << ports[i + 3] << "\"\nhosts=[\"" << nodes[i][1] << "\"]\n";
     }
   }
 
@@ -345,8 +346,8 @@ CAF_TEST(mistakes on the command line are told with code 2) {
     CAF_CHECK(!told.text.empty());
   }
   CAF_CHECK_EQUAL(run({"--version"}).code, 0);
-  for (const auto& words : std::vector<std::vector<std::string>>{{"--help"}, {"cluster", "--help"},
-                                                                 {"cluster", "up", "--help"}, {"journal", "--help"}}) {
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {"--help"}, {"cluster", "--help"}, {"cluster", "up", "--help"}, {"journal", "--help"}}) {
     CAF_CHECK_EQUAL(run(words).code, 0);
   }
 }
