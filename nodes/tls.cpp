@@ -101,6 +101,7 @@ public:
 
   /// What is written before the handshake is over goes out when it is.
   void flush() override {
+    begin_life();
     if (session_->is_ready()) {
       stream_.flush(this);
     }
@@ -148,6 +149,16 @@ public:
   std::size_t pending() const { return session_->pending(); }
 
 private:
+  /// CAF takes a connection that it has made and not heard of yet for one that was always silent: it would
+  /// end it at the next heartbeat.
+  void begin_life() {
+    auto& basp = static_cast<caf::io::basp_broker&>(*parent());
+    const auto found = basp.ctx.find(hdl());
+    if (found != basp.ctx.end() && found->second.last_seen == caf::actor_clock::time_point{}) {
+      found->second.last_seen = basp.clock().now();
+    }
+  }
+
   void is_known() {
     if (guests_) {
       guests_->remove(stream_.fd());
