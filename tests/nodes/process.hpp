@@ -78,6 +78,8 @@ public:
   process(const process&) = delete;
   process& operator=(const process&) = delete;
 
+  pid_t pid() const { return pid_; }
+
   void kill(int signal) const {
     if (!ended_) {
       ::kill(pid_, signal);
