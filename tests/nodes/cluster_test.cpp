@@ -77,6 +77,42 @@ CAF_TEST(a node whose data directory was wiped ends with 5) {
   CAF_CHECK(shop.said("payment").find("continuo journal restore --accept-loss") != std::string::npos);
 }
 
+CAF_TEST(a node whose data is an old copy ends with 5 and the copy of the end goes on) {
+  start_all();
+  const auto place = [&](int from, int to) {
+    for (int i = from; i < to; ++i) {
+      const auto order = "o-" + std::to_string(i);
+      shop["ordering"].say("place " + order + " 100");
+      shop["ordering"].say("watch " + order);
+      CAF_REQUIRE(shop["ordering"].wait_for_line("ended " + order + " completed"));
+    }
+  };
+  for (const auto& name : shop_nodes) { // the one that dials, the one that does both, the one that is dialed
+    place(0, 5);
+    shop[name].kill(SIGTERM);
+    CAF_REQUIRE_EQUAL(shop.end(name, 6s), 0);
+    const auto copy = shop.folder() / "copy";
+    const auto newest = shop.folder() / "newest";
+    std::filesystem::copy(shop.data(name), copy, std::filesystem::copy_options::recursive);
+    shop.start(name);
+    CAF_REQUIRE(shop.wait_for_ready());
+    CAF_REQUIRE(shop.time_to_all_up(10s).has_value());
+    place(5, 10);
+    shop[name].kill(SIGTERM);
+    CAF_REQUIRE_EQUAL(shop.end(name, 6s), 0);
+    std::filesystem::rename(shop.data(name), newest);
+    std::filesystem::rename(copy, shop.data(name));
+    shop.start(name);
+    CAF_CHECK_EQUAL(shop.end(name, 20s), 5);
+    CAF_CHECK(shop.said(name).find("Restore the newest copy") != std::string::npos);
+    std::filesystem::remove_all(shop.data(name));
+    std::filesystem::rename(newest, shop.data(name));
+    shop.start(name);
+    CAF_REQUIRE(shop.wait_for_ready());
+    CAF_CHECK(shop.time_to_all_up(10s).has_value());
+  }
+}
+
 CAF_TEST(what cannot be run ends with its code and says why) {
   shop.start("nobody", "nobody", shop.file("ordering"));
   CAF_CHECK_EQUAL(shop.end("nobody", 10s), 2);
