@@ -267,8 +267,10 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
   }
   if (out.refused) {
     say_once(self, shared, log_level::error, out.refused->message);
-    shared.peers.went_down(state.peer, out.refused->message, shared.time->now().wall);
-    shared.peers.settled(state.peer);
+    if (!state.machine->is_up()) { // else another node holds the peer's name: the peer is there
+      shared.peers.went_down(state.peer, out.refused->message, shared.time->now().wall);
+      shared.peers.settled(state.peer);
+    }
   }
   if (out.broke) {
     went_down(self, shared, out.refused ? out.refused->message : "a batch is missing");

@@ -2,7 +2,8 @@
 # them, and so does the installed package config, from this same list.
 set(CONTINUO_DEPENDENCIES
     "Threads"
-    "CAF 0.17 COMPONENTS core io openssl"
+    "CAF 0.17 COMPONENTS core io"
+    "OpenSSL 3.0"
     "RocksDB 7.8"
     "XXHash 0.8"
     "Boost 1.74 COMPONENTS serialization"

@@ -20,14 +20,14 @@ target_include_directories(
 target_link_libraries(
   continuo
   PUBLIC tl::expected Boost::serialization nlohmann_json::nlohmann_json spdlog::spdlog CAF::core Threads::Threads
-  PRIVATE CAF::io CAF::openssl RocksDB::rocksdb-shared XXHash::xxhash fmt::fmt)
+  PRIVATE CAF::io OpenSSL::SSL OpenSSL::Crypto RocksDB::rocksdb-shared XXHash::xxhash fmt::fmt)
 
 # For our own tests and benchmarks, which look behind the public headers: `"engine/inbox.hpp"` and the libraries that the
 # library itself uses.
 add_library(continuo_internals INTERFACE)
 target_include_directories(continuo_internals INTERFACE "${PROJECT_SOURCE_DIR}")
-target_link_libraries(continuo_internals INTERFACE continuo CAF::io CAF::openssl RocksDB::rocksdb-shared XXHash::xxhash
-                                                   fmt::fmt)
+target_link_libraries(continuo_internals INTERFACE continuo CAF::io OpenSSL::SSL OpenSSL::Crypto
+                                                   RocksDB::rocksdb-shared XXHash::xxhash fmt::fmt)
 
 # The simulation kit behind <continuo/testing.hpp>, a library of its own: an application links it with its tests only.
 file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/testing/*.cpp")

@@ -175,8 +175,13 @@ std::optional<error> link::own_loss(const messages::greeting& peer, const messag
   return std::nullopt;
 }
 
-void link::learn(const messages::greeting& peer, link_effects& out) {
-  const messages::known_peer now{peer.store, peer.at};
+/// Of a peer that has dialed only who it is: it may find in the welcome that its data was lost, and what it
+/// says of itself must not stand in the way of the newest copy. Its first batch says how far it is.
+void link::learn(const messages::greeting& peer, bool dialed, link_effects& out) {
+  messages::known_peer now{peer.store, peer.at};
+  if (dialed) {
+    now.furthest = known_ && known_->store == peer.store ? known_->furthest : messages::position{};
+  }
   peer_version_ = peer.version;
   if (!known_ || !(*known_ == now)) {
     known_ = now;
@@ -215,8 +220,15 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
     return refuse({errc::invalid_configuration, fmt::format("{} refuses {}: the node of the lower name dials",
                                                             settings_.here, frame.me.from)});
   }
-  if (known_ && known_->store != frame.me.store) {
-    newest_ = {}; // an accepted loss: the new store counts its starts from the beginning
+  if (newest_store_ != frame.me.store) {
+    newest_ = {};
+  } else if (newest_life_ != frame.me.at.incarnation && frame.epoch.starts <= newest_.starts) {
+    return refuse(
+        {errc::identity,
+         fmt::format("{} refuses {}: its journal was started more often than it knows, so it is an old copy. "
+                     "Restore the newest copy; if what is missing is lost for good, accept that with "
+                     "`continuo journal restore --accept-loss`",
+                     settings_.here, frame.me.from)});
   }
   if (frame.epoch <= newest_) {
     return refuse({errc::conflict, fmt::format("{} refuses {}: a newer connection of it was accepted already",
@@ -224,8 +236,10 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
   }
   out.edge = "accept";
   newest_ = frame.epoch;
+  newest_store_ = frame.me.store;
+  newest_life_ = frame.me.at.incarnation;
   out.frames.push_back(framed(messages::welcome{frame.epoch, greet(at)}));
-  learn(frame.me, out);
+  learn(frame.me, true, out);
   begin(frame.epoch, out);
   return out;
 }
@@ -252,7 +266,7 @@ link_effects link::on_welcome(messages::welcome&& frame, const messages::positio
     return out;
   }
   out.edge = "welcome";
-  learn(frame.me, out);
+  learn(frame.me, false, out);
   begin(frame.epoch, out);
   return out;
 }

@@ -156,7 +156,7 @@ private:
   messages::greeting greet(const messages::position& at) const;
   std::optional<error> objection(const messages::greeting& peer) const;
   std::optional<error> own_loss(const messages::greeting& peer, const messages::position& at) const;
-  void learn(const messages::greeting& peer, link_effects& out);
+  void learn(const messages::greeting& peer, bool dialed, link_effects& out);
   void begin(messages::epoch_id epoch, link_effects& out);
   void queue(waiting_message&& message);
 
@@ -171,6 +171,8 @@ private:
   phase phase_ = phase::down;
   messages::epoch_id epoch_;
   messages::epoch_id newest_; ///< the highest that was ever accepted
+  std::uint64_t newest_store_ = 0;
+  std::uint64_t newest_life_ = 0; ///< the incarnation of its store
   std::uint64_t connections_ = 0;
   std::uint32_t token_ = 0;
 

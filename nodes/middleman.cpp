@@ -2,10 +2,11 @@
 
 #include "messages/caf_types.hpp"
 #include "nodes/probe.hpp"
+#include "nodes/tls.hpp"
 
 #include <caf/event_based_actor.hpp>
 #include <caf/io/middleman.hpp>
-#include <caf/openssl/all.hpp>
+#include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
 #include <fmt/format.h>
@@ -23,13 +24,15 @@ constexpr std::chrono::seconds probe_time{1};
 constexpr std::chrono::seconds connect_time{3};
 
 /// Asks for a connection once it is known that somebody listens: the middleman connects synchronously, so
-/// that a black hole would block it, and with it every other connection and the end of the process.
+/// that a black hole would block it, and with it every other connection and the end of the process. Under TLS
+/// the connection is made here, on this actor's own thread, up to the end of the handshake.
 class dialer : public caf::event_based_actor {
 public:
-  /// Without a broker it only looks whether somebody listens.
-  dialer(caf::actor_config& config, caf::actor broker, cluster_node peer, caf::actor link)
-      : caf::event_based_actor(config), broker_(std::move(broker)), peer_(std::move(peer)),
-        link_(std::move(link)) {}
+  /// Without a broker it only looks whether somebody listens. `tls` is null where there is none.
+  dialer(caf::actor_config& config, caf::actor broker, std::shared_ptr<tls_transport> tls, cluster_node peer,
+         caf::actor link)
+      : caf::event_based_actor(config), broker_(std::move(broker)), tls_(std::move(tls)),
+        peer_(std::move(peer)), link_(std::move(link)) {}
 
   caf::behavior make_behavior() override {
     set_default_handler(caf::drop);
@@ -41,7 +44,9 @@ public:
 
 private:
   void dial() {
-    if (const auto found = probe(peer_.host, peer_.port, probe_time); !found) {
+    const auto found = broker_ && tls_ ? tls_->prepare(peer_.host, peer_.port, probe_time)
+                                       : probe(peer_.host, peer_.port, probe_time);
+    if (!found) {
       finish(actors::unreachable{found.error().message});
       return;
     }
@@ -68,40 +73,46 @@ private:
 
   template <class Answer>
   void finish(Answer answer) {
+    if (tls_) {
+      tls_->forget(peer_.host, peer_.port); // the broker had one already
+    }
     send(link_, std::move(answer));
     link_ = nullptr;
     quit();
   }
 
   caf::actor broker_;
+  std::shared_ptr<tls_transport> tls_;
   cluster_node peer_;
   caf::actor link_;
 };
 
 class middleman_connector : public actors::connector {
 public:
-  middleman_connector(caf::actor_system& system, const cluster_config& cluster, std::string here)
-      : system_(&system), cluster_(cluster), here_(std::move(here)) {}
+  middleman_connector(caf::actor_system& system, const cluster_config& cluster, std::string here,
+                      std::shared_ptr<tls_transport> tls)
+      : system_(&system), cluster_(cluster), here_(std::move(here)), tls_(std::move(tls)) {}
 
-  void dial(const std::string& peer, const caf::actor& link) override {
-    spawn_dialer(cluster_.tls ? caf::actor_cast<caf::actor>(system_->openssl_manager().actor_handle())
-                              : caf::actor_cast<caf::actor>(system_->middleman().actor_handle()),
-                 peer, link);
-  }
+  void dial(const std::string& peer, const caf::actor& link) override { spawn_dialer(broker(), peer, link); }
 
   void look(const std::string& peer, const caf::actor& link) override { spawn_dialer({}, peer, link); }
 
   result<void> listen(const caf::actor& gate) override {
     const auto& me = find(here_);
     // Always to an address: without one CAF listens on all of them.
-    const auto port = cluster_.tls ? caf::openssl::publish(gate, me.port, me.host.c_str(), true)
-                                   : system_->middleman().publish(gate, me.port, me.host.c_str(), true);
-    if (!port) {
-      return fail(errc::address_in_use,
-                  fmt::format("cannot listen at {}:{}: {}", me.host, me.port, system_->render(port.error())));
+    result<void> outcome;
+    caf::scoped_actor self{*system_, true};
+    self->request(broker(), caf::infinite, caf::publish_atom_v, me.port,
+                  caf::actor_cast<caf::strong_actor_ptr>(gate), std::set<std::string>{}, me.host, true)
+        .receive([](std::uint16_t) {},
+                 [&](const caf::error& why) {
+                   outcome = fail(errc::address_in_use, fmt::format("cannot listen at {}:{}: {}", me.host,
+                                                                    me.port, system_->render(why)));
+                 });
+    if (outcome) {
+      gate_ = gate;
     }
-    gate_ = gate;
-    return {};
+    return outcome;
   }
 
   void stop() override {
@@ -118,9 +129,16 @@ public:
                      gate_.address(), find(here_).port);
       gate_ = nullptr;
     }
+    if (tls_) {
+      tls_->stop();
+    }
   }
 
 private:
+  caf::actor broker() const {
+    return tls_ ? tls_->broker() : caf::actor_cast<caf::actor>(system_->middleman().actor_handle());
+  }
+
   void spawn_dialer(const caf::actor& broker, const std::string& peer, const caf::actor& link) {
     const std::lock_guard lock{mutex_};
     if (stopped_) {
@@ -128,7 +146,7 @@ private:
     }
     std::erase_if(dialers_,
                   [](const caf::actor_addr& one) { return !caf::actor_cast<caf::strong_actor_ptr>(one); });
-    const auto at_work = system_->spawn<dialer, caf::detached>(broker, find(peer), link);
+    const auto at_work = system_->spawn<dialer, caf::detached>(broker, tls_, find(peer), link);
     dialers_.push_back(at_work.address());
   }
 
@@ -140,6 +158,7 @@ private:
   caf::actor_system* system_;
   cluster_config cluster_;
   std::string here_;
+  std::shared_ptr<tls_transport> tls_;
   std::mutex mutex_;
   bool stopped_ = false;
   std::vector<caf::actor_addr> dialers_;
@@ -151,15 +170,6 @@ private:
 void configure_middleman(caf::actor_system_config& config, const cluster_config& cluster) {
   config.add_message_types<caf::id_block::continuo>();
   config.load<caf::io::middleman>();
-  if (cluster.tls) {
-    config.load<caf::openssl::manager>();
-    config.set("openssl.certificate", cluster.tls->certificate.string());
-    config.set("openssl.key", cluster.tls->key.string());
-    config.set("openssl.cafile", cluster.tls->authority.string());
-    config.openssl_certificate = cluster.tls->certificate.string();
-    config.openssl_key = cluster.tls->key.string();
-    config.openssl_cafile = cluster.tls->authority.string();
-  }
   // The first gate: nodes of other protocols are refused before they say anything.
   config.set("middleman.app-identifiers",
              std::vector<std::string>{fmt::format("continuo-wire-{}", messages::protocol_version)});
@@ -169,13 +179,22 @@ void configure_middleman(caf::actor_system_config& config, const cluster_config&
 
 result<std::shared_ptr<actors::connector>>
 make_middleman_connector(caf::actor_system& system, const cluster_config& cluster, const std::string& here) {
-  if (!system.has_middleman() || (cluster.tls && !system.has_openssl_manager())) {
+  if (!system.has_middleman()) {
     return fail(
         errc::invalid_configuration,
         "the application's actor system cannot reach other nodes: call continuo::configure_cluster on its "
         "configuration before the system is made");
   }
-  return std::shared_ptr<actors::connector>{std::make_shared<middleman_connector>(system, cluster, here)};
+  std::shared_ptr<tls_transport> tls;
+  if (cluster.tls) {
+    auto started = tls_transport::start(system, *cluster.tls);
+    if (!started) {
+      return tl::unexpected(started.error());
+    }
+    tls = std::move(*started);
+  }
+  return std::shared_ptr<actors::connector>{
+      std::make_shared<middleman_connector>(system, cluster, here, std::move(tls))};
 }
 
 } // namespace continuo::nodes

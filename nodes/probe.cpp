@@ -14,11 +14,11 @@ namespace continuo::nodes {
 
 namespace {
 
-/// Tries one address; 0, or the system's error number.
-int try_address(const addrinfo& address, std::chrono::milliseconds time) {
+/// Tries one address; the error is the system's number.
+tl::expected<int, int> try_address(const addrinfo& address, std::chrono::milliseconds time) {
   const int file = ::socket(address.ai_family, address.ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (file < 0) {
-    return errno;
+    return tl::unexpected(errno);
   }
   int problem = ::connect(file, address.ai_addr, address.ai_addrlen) == 0 ? 0 : errno;
   if (problem == EINPROGRESS) {
@@ -31,13 +31,16 @@ int try_address(const addrinfo& address, std::chrono::milliseconds time) {
       problem = errno;
     }
   }
-  ::close(file);
-  return problem;
+  if (problem != 0) {
+    ::close(file);
+    return tl::unexpected(problem);
+  }
+  return file;
 }
 
 } // namespace
 
-result<void> probe(const std::string& host, std::uint16_t port, std::chrono::milliseconds time) {
+result<int> open_connection(const std::string& host, std::uint16_t port, std::chrono::milliseconds time) {
   addrinfo wanted{};
   wanted.ai_family = AF_UNSPEC;
   wanted.ai_socktype = SOCK_STREAM;
@@ -49,12 +52,22 @@ result<void> probe(const std::string& host, std::uint16_t port, std::chrono::mil
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses{found, ::freeaddrinfo};
   int problem = EADDRNOTAVAIL;
   for (const auto* one = addresses.get(); one != nullptr; one = one->ai_next) {
-    problem = try_address(*one, time);
-    if (problem == 0) {
-      return {};
+    const auto file = try_address(*one, time);
+    if (file) {
+      return *file;
     }
+    problem = file.error();
   }
   return fail(errc::unavailable, fmt::format("{}:{}: {}", host, port, std::strerror(problem)));
+}
+
+result<void> probe(const std::string& host, std::uint16_t port, std::chrono::milliseconds time) {
+  const auto file = open_connection(host, port, time);
+  if (!file) {
+    return tl::unexpected(file.error());
+  }
+  ::close(*file);
+  return {};
 }
 
 } // namespace continuo::nodes

@@ -148,6 +148,47 @@ CAF_TEST(case 7 and 8 - an old epoch delivers nothing and no epoch comes twice) 
   CAF_CHECK(b.is_up());
 }
 
+CAF_TEST(case 29 - an old copy that dials is refused and the newest one is taken after it) {
+  connect();
+  for (auto& frame : a.flush(at_a, {}, true)) {
+    give(b, std::move(frame), at_b);
+  }
+  CAF_CHECK_EQUAL(b.known()->furthest.incarnation, 10u);
+  const auto old_copy = [&](std::uint64_t connections) {
+    auto copy = settings("a", "b", 1);
+    copy.lives = {{11, 1}};
+    engine::link dials{copy, std::nullopt};
+    for (; connections > 1; --connections) {
+      dials.dial({11, 2});
+    }
+    CAF_CHECK_EQUAL(std::string{give(b, std::move(dials.dial({11, 2}).frames.front()), at_b)}, "refuse");
+    const auto out = dials.receive(std::move(answers.front()), {11, 2});
+    answers.clear();
+    CAF_REQUIRE(out.fatal.has_value());
+    CAF_CHECK(out.fatal->code == errc::identity);
+  };
+  old_copy(1);
+  old_copy(5); // however often it has dialed
+  // One that counts its starts right, after `b` was started again: the welcome tells it.
+  auto unaware = settings("b", "a", 2);
+  b = engine::link{unaware, b.known()};
+  auto copy = settings("a", "b", 1);
+  copy.starts = 2;
+  copy.lives = {{11, 1}};
+  engine::link dials{copy, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(dials.dial({11, 2}).frames.front()), at_b)}, "accept");
+  CAF_CHECK(dials.receive(std::move(answers.front()), {11, 2}).fatal.has_value());
+  answers.clear();
+  // The newest copy.
+  auto newest = settings("a", "b", 1);
+  newest.starts = 3;
+  newest.lives = {{10, 1}, {12, 6}};
+  a = engine::link{newest, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(a.dial({12, 6}).frames.front()), at_b)}, "accept");
+  CAF_CHECK(!a.receive(std::move(answers.front()), {12, 6}).fatal);
+  CAF_CHECK(a.is_up());
+}
+
 CAF_TEST(what the queue has no room for is named so that it can be read again) {
   auto small = settings("a", "b", 1);
   small.queue_max = 2;

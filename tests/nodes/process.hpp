@@ -10,13 +10,15 @@
 #include <poll.h>
 #include <stdexcept>
 #include <string>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
 namespace continuo::tests {
 
-/// A program that a test runs, talks to by lines, and kills by its pid. It does not outlive its object.
+/// A program that a test runs, talks to by lines, and kills by its pid. It does not outlive its object, nor
+/// the test.
 class process {
 public:
   using clock = std::chrono::steady_clock;
@@ -38,6 +40,7 @@ public:
     }
     pid_ = ::fork();
     if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL); // where the test ends without a word
       ::dup2(in[0], STDIN_FILENO);
       ::dup2(out[1], STDOUT_FILENO);
       for (const auto& [name, value] : environment) {
@@ -74,6 +77,8 @@ public:
 
   process(const process&) = delete;
   process& operator=(const process&) = delete;
+
+  pid_t pid() const { return pid_; }
 
   void kill(int signal) const {
     if (!ended_) {

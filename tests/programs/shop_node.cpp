@@ -9,10 +9,12 @@
 //   show ORDER           answers `shown ORDER STATUS` and what it waits for
 //   stuck TYPE           answers `stuck TYPE KEY REASON` for each, then `end`
 //   letters              answers `stuck letter TYPE MESSAGE-ID REASON` for each dead letter, then `end`
+//   peers                answers `peer NAME up|down CONNECTIONS WAITING` for each, then `end`
 //   fill FILE            writes to the file until the disk is full; answers `full`
 //
 // It says `ready` when it takes calls. SHOP_LEDGER names the file in which each effect on the outside world
-// is noted; SHOP_DEFINITIONS=incomplete leaves out a service.
+// is noted; SHOP_DEFINITIONS=incomplete leaves out a service; SHOP_HANDLER_MS is how long a handler still runs
+// after its effect.
 // clang-format on
 #include "tests/support/orders.hpp"
 
@@ -80,6 +82,10 @@ void note(const std::string& kind, const std::string& order, const command_conte
   if (ledger >= 0) {
     write_all(ledger, kind + " " + order + " " + context.idempotency_key() + "\n");
   }
+  static const auto* time = std::getenv("SHOP_HANDLER_MS");
+  if (time != nullptr) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{std::atoi(time)});
+  }
 }
 
 // -- what it hosts ---------------------------------------------------------------------------
@@ -132,6 +138,9 @@ service payment() {
           say("hanging");
           std::this_thread::sleep_for(std::chrono::minutes{10});
         }
+        if (command.cents > 100'000) {
+          return decline("amount over the limit");
+        }
         note("charge", command.order_id, context);
         return payment_completed{command.order_id};
       })
@@ -144,6 +153,9 @@ service payment() {
 service warehouse() {
   return service{"warehouse"}.handle(
       [](const create_label& command, command_context& context) -> outcome<label_created> {
+        if (command.order_id.starts_with("none")) {
+          return decline("out of stock");
+        }
         note("label", command.order_id, context);
         return label_created{"track-" + command.order_id};
       });
@@ -224,6 +236,14 @@ void list_letters(const client& node) {
   say("end");
 }
 
+void list_peers(const node& here) {
+  for (const auto& peer : here.peers()) {
+    say("peer " + peer.name + (peer.up ? " up " : " down ") + std::to_string(peer.connections) + " " +
+        std::to_string(peer.waiting));
+  }
+  say("end");
+}
+
 void fill(const std::string& path) {
   const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
   for (std::size_t size : {1u << 20, 1u << 12, 1u}) {
@@ -235,7 +255,8 @@ void fill(const std::string& path) {
   say("full");
 }
 
-void work(const client& node) {
+/// `here` is asked for its peers only by who does not end it meanwhile.
+void work(const node& here, const client& node) {
   while (!node.list("selling", std::nullopt, 1)) {
     std::this_thread::sleep_for(std::chrono::milliseconds{2}); // the node is starting
   }
@@ -261,6 +282,8 @@ void work(const client& node) {
       list_stuck(node, what);
     } else if (verb == "letters") {
       list_letters(node);
+    } else if (verb == "peers") {
+      list_peers(here);
     } else if (verb == "fill") {
       fill(what);
     }
@@ -280,6 +303,6 @@ int main(int argc, char** argv) {
     if (definitions == nullptr || std::string{definitions} != "incomplete") {
       node.host(warehouse());
     }
-    std::thread{work, node.client()}.detach(); // the client may outlive the node
+    std::thread{work, std::cref(node), node.client()}.detach(); // the client may outlive the node
   });
 }

@@ -1,0 +1,400 @@
+#include "nodes/tls.hpp"
+
+#include "nodes/probe.hpp"
+#include "nodes/tls_session.hpp"
+
+#include <caf/io/basp_broker.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/io/middleman_actor_impl.hpp>
+#include <caf/io/network/default_multiplexer.hpp>
+#include <caf/io/network/doorman_impl.hpp>
+#include <caf/io/network/stream_impl.hpp>
+#include <caf/io/scribe.hpp>
+#include <caf/send.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace continuo::nodes {
+
+namespace {
+
+namespace network = caf::io::network;
+using clock = std::chrono::steady_clock;
+
+/// As a handshake may take. Nothing waits for it but the next attempt.
+constexpr std::chrono::seconds handshake_time{3};
+
+/// Connections that came in and have not said anything yet. Beyond it the oldest ones are dropped.
+constexpr std::size_t strangers_max = 256;
+
+/// Accepted connections that have not said anything yet, oldest first. I/O thread only.
+class strangers {
+public:
+  void add(int file) {
+    if (files_.size() == strangers_max) {
+      ::shutdown(files_.front(), SHUT_RDWR); // its own event closes it
+      files_.pop_front();
+    }
+    files_.push_back(file);
+  }
+
+  void remove(int file) { std::erase(files_, file); }
+
+private:
+  std::deque<int> files_;
+};
+
+class tls_scribe;
+
+/// How CAF's stream reads and writes.
+struct tls_policy {
+  explicit tls_policy(tls_scribe& of) : scribe(&of) {}
+  network::rw_state read_some(std::size_t& got, network::native_socket, void* to, std::size_t size);
+  network::rw_state write_some(std::size_t& wrote, network::native_socket, const void* from,
+                               std::size_t size);
+  bool must_read_more(network::native_socket, std::size_t threshold);
+
+  tls_scribe* scribe;
+};
+
+class tls_scribe : public caf::io::scribe {
+public:
+  /// @param guests where it counts as a stranger until it says something; null for one that was made here
+  tls_scribe(network::default_multiplexer& loop, int file, std::unique_ptr<tls_session> with,
+             std::shared_ptr<strangers> guests)
+      : scribe(network::conn_hdl_from_socket(file)), session_(std::move(with)), guests_(std::move(guests)),
+        stream_(loop, file, *this) {
+    if (guests_) {
+      guests_->add(file);
+    }
+  }
+
+  ~tls_scribe() override { is_known(); }
+
+  void configure_read(caf::io::receive_policy::config config) override {
+    stream_.configure_read(config);
+    if (!launched_) {
+      launched_ = true;
+      stream_.start(this);
+    }
+  }
+
+  void ack_writes(bool enable) override { stream_.ack_writes(enable); }
+  std::vector<char>& wr_buf() override { return stream_.wr_buf(); }
+  std::vector<char>& rd_buf() override { return stream_.rd_buf(); }
+
+  /// Not in CAF's way, which first sends what waits: a peer that takes nothing would keep the socket for
+  /// ever.
+  void graceful_shutdown() override {
+    ::shutdown(stream_.fd(), SHUT_RDWR);
+    detach(&stream_.backend(), false);
+  }
+
+  /// What is written before the handshake is over goes out when it is.
+  void flush() override {
+    begin_life();
+    if (session_->is_ready()) {
+      stream_.flush(this);
+    }
+  }
+
+  std::string addr() const override {
+    const auto found = network::remote_addr_of_fd(stream_.fd());
+    return found ? *found : std::string{};
+  }
+  std::uint16_t port() const override {
+    const auto found = network::remote_port_of_fd(stream_.fd());
+    return found ? *found : std::uint16_t{0};
+  }
+
+  void add_to_loop() override { stream_.activate(this); }
+  void remove_from_loop() override { stream_.passivate(); }
+
+  network::rw_state read(void* to, std::size_t size, std::size_t& got) {
+    got = 0;
+    if (!session_->is_ready()) {
+      // A handshake is a few packets: who does not even take these is not waited for.
+      const auto step = session_->shake_hands();
+      if (step != tls_session::progress::made) {
+        return step == tls_session::progress::waits_to_read ? network::rw_state::success
+                                                            : network::rw_state::failure;
+      }
+      stream_.flush(this);
+    }
+    const auto step = session_->read(to, size, got);
+    if (got > 0) {
+      is_known();
+    }
+    return step == tls_session::progress::failed ? network::rw_state::failure : network::rw_state::success;
+  }
+
+  network::rw_state write(const void* from, std::size_t size, std::size_t& wrote) {
+    wrote = 0;
+    if (size == 0) {
+      return network::rw_state::indeterminate;
+    }
+    return session_->write(from, size, wrote) == tls_session::progress::failed ? network::rw_state::failure
+                                                                               : network::rw_state::success;
+  }
+
+  std::size_t pending() const { return session_->pending(); }
+
+private:
+  /// CAF takes a connection that it has made and not heard of yet for one that was always silent: it would
+  /// end it at the next heartbeat.
+  void begin_life() {
+    auto& basp = static_cast<caf::io::basp_broker&>(*parent());
+    const auto found = basp.ctx.find(hdl());
+    if (found != basp.ctx.end() && found->second.last_seen == caf::actor_clock::time_point{}) {
+      found->second.last_seen = basp.clock().now();
+    }
+  }
+
+  void is_known() {
+    if (guests_) {
+      guests_->remove(stream_.fd());
+      guests_ = nullptr;
+    }
+  }
+
+  std::unique_ptr<tls_session> session_;
+  std::shared_ptr<strangers> guests_;
+  bool launched_ = false;
+  network::stream_impl<tls_policy> stream_;
+};
+
+network::rw_state tls_policy::read_some(std::size_t& got, network::native_socket, void* to,
+                                        std::size_t size) {
+  return scribe->read(to, size, got);
+}
+
+network::rw_state tls_policy::write_some(std::size_t& wrote, network::native_socket, const void* from,
+                                         std::size_t size) {
+  return scribe->write(from, size, wrote);
+}
+
+bool tls_policy::must_read_more(network::native_socket, std::size_t threshold) {
+  return scribe->pending() >= threshold;
+}
+
+/// A socket until somebody takes it over.
+class owned_file {
+public:
+  explicit owned_file(int file) : file_(file) {}
+  ~owned_file() {
+    if (file_ >= 0) {
+      ::close(file_);
+    }
+  }
+  owned_file(owned_file&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  owned_file& operator=(owned_file&& other) noexcept {
+    std::swap(file_, other.file_);
+    return *this;
+  }
+
+  int get() const { return file_; }
+  int release() { return std::exchange(file_, -1); }
+
+private:
+  int file_;
+};
+
+struct prepared {
+  owned_file file;
+  std::unique_ptr<tls_session> with;
+};
+
+} // namespace
+
+// -- what the parts share ------------------------------------------------------------------
+
+class tls_transport::state {
+public:
+  state(tls_files files, tls_context first) : files_(std::move(files)), context_(std::move(first)) {}
+
+  /// The certificates as they are, or were when they could be read last.
+  tls_context certificates() {
+    const std::lock_guard lock{mutex_};
+    if (const auto now = clock::now(); now - read_at_ > std::chrono::seconds{1}) {
+      read_at_ = now;
+      if (auto read = read_certificates(files_)) {
+        context_ = std::move(*read);
+      }
+    }
+    return context_;
+  }
+
+  void put(const std::string& host, std::uint16_t port, prepared&& made) {
+    const std::lock_guard lock{mutex_};
+    prepared_.insert_or_assign({host, port}, std::move(made));
+  }
+
+  void stop() { stopped_ = true; }
+  bool is_stopped() const { return stopped_; }
+
+  std::optional<prepared> take(const std::string& host, std::uint16_t port) {
+    const std::lock_guard lock{mutex_};
+    auto found = prepared_.extract({host, port});
+    return found.empty() ? std::nullopt : std::optional{std::move(found.mapped())};
+  }
+
+private:
+  const tls_files files_;
+  std::atomic<bool> stopped_{false};
+  std::mutex mutex_; // guards what follows
+  tls_context context_;
+  clock::time_point read_at_ = clock::now();
+  std::map<std::pair<std::string, std::uint16_t>, prepared> prepared_;
+};
+
+namespace {
+
+class tls_doorman : public network::doorman_impl {
+public:
+  tls_doorman(network::default_multiplexer& loop, int file, std::function<tls_context()> certificates)
+      : network::doorman_impl(loop, file), certificates_(std::move(certificates)) {}
+
+  bool new_connection() override {
+    if (detached()) {
+      return false; // the broker has closed it, and the loop did not hear of that yet
+    }
+    auto& loop = acceptor_.backend();
+    owned_file file{acceptor_.accepted_socket()};
+    network::nonblocking(file.get(), true);
+    auto with = tls_session::begin(certificates_(), file.get(), true);
+    if (!with) {
+      return false;
+    }
+    auto made = caf::make_counted<tls_scribe>(loop, file.get(), std::move(with), guests_);
+    file.release();
+    const auto handle = made->hdl();
+    parent()->add_scribe(std::move(made));
+    return doorman::new_connection(&loop, handle);
+  }
+
+private:
+  std::function<tls_context()> certificates_;
+  std::shared_ptr<strangers> guests_ = std::make_shared<strangers>();
+};
+
+/// CAF's middleman actor with other sockets.
+class tls_middleman : public caf::io::middleman_actor_impl {
+public:
+  using take_prepared = std::function<std::optional<prepared>(const std::string&, std::uint16_t)>;
+
+  tls_middleman(caf::actor_config& config, caf::actor basp, take_prepared take,
+                std::function<tls_context()> certificates)
+      : caf::io::middleman_actor_impl(config, std::move(basp)), take_(std::move(take)),
+        certificates_(std::move(certificates)) {}
+
+  const char* name() const override { return "continuo.tls"; }
+
+protected:
+  caf::expected<caf::io::scribe_ptr> connect(const std::string& host, std::uint16_t port) override {
+    auto found = take_(host, port);
+    if (!found) {
+      return caf::sec::cannot_connect_to_node;
+    }
+    return caf::io::scribe_ptr{
+        caf::make_counted<tls_scribe>(loop(), found->file.release(), std::move(found->with), nullptr)};
+  }
+
+  caf::expected<caf::io::doorman_ptr> open(std::uint16_t port, const char* address, bool reuse) override {
+    auto file = network::new_tcp_acceptor_impl(port, address, reuse);
+    if (!file) {
+      return std::move(file.error());
+    }
+    return caf::io::doorman_ptr{caf::make_counted<tls_doorman>(loop(), *file, certificates_)};
+  }
+
+private:
+  network::default_multiplexer& loop() {
+    return static_cast<network::default_multiplexer&>(system().middleman().backend());
+  }
+
+  take_prepared take_;
+  std::function<tls_context()> certificates_;
+};
+
+} // namespace
+
+// -- the transport ---------------------------------------------------------------------------
+
+tls_transport::tls_transport(std::shared_ptr<state> inside) : inside_(std::move(inside)) {}
+
+tls_transport::~tls_transport() {
+  stop();
+}
+
+result<std::shared_ptr<tls_transport>> tls_transport::start(caf::actor_system& system,
+                                                            const tls_files& files) {
+  auto first = read_certificates(files);
+  if (!first) {
+    return tl::unexpected(first.error());
+  }
+  if (dynamic_cast<network::default_multiplexer*>(&system.middleman().backend()) == nullptr) {
+    return fail(errc::invalid_configuration, "the application's actor system has a network of its own");
+  }
+  const std::shared_ptr<tls_transport> made{
+      new tls_transport{std::make_shared<state>(files, std::move(*first))}};
+  auto basp = system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
+  made->broker_ = caf::actor_cast<caf::actor>(system.spawn<tls_middleman, caf::detached + caf::hidden>(
+      std::move(basp),
+      [inside = made->inside_](const std::string& host, std::uint16_t port) {
+        return inside->take(host, port);
+      },
+      [inside = made->inside_] { return inside->certificates(); }));
+  return made;
+}
+
+result<void> tls_transport::prepare(const std::string& host, std::uint16_t port,
+                                    std::chrono::milliseconds time) {
+  forget(host, port);
+  auto connected = open_connection(host, port, time);
+  if (!connected) {
+    return tl::unexpected(connected.error());
+  }
+  prepared made{owned_file{*connected}, tls_session::begin(inside_->certificates(), *connected, false)};
+  const auto refuse = [&](const std::string& why) {
+    return fail(errc::unavailable, fmt::format("{}:{} does not shake hands: {}", host, port, why));
+  };
+  if (!made.with) {
+    return refuse("TLS cannot begin");
+  }
+  const auto deadline = clock::now() + handshake_time;
+  for (auto step = made.with->shake_hands(); step != tls_session::progress::made;
+       step = made.with->shake_hands()) {
+    if (step == tls_session::progress::failed) {
+      return refuse(made.with->trouble());
+    }
+    const auto waits_for = step == tls_session::progress::waits_to_read ? POLLIN : POLLOUT;
+    pollfd waits{*connected, static_cast<short>(waits_for), 0};
+    while (::poll(&waits, 1, 20) == 0) { // short, so that the end of the node does not wait for it
+      if (inside_->is_stopped() || clock::now() >= deadline) {
+        return refuse("it is silent");
+      }
+    }
+  }
+  inside_->put(host, port, std::move(made));
+  return {};
+}
+
+void tls_transport::forget(const std::string& host, std::uint16_t port) {
+  inside_->take(host, port);
+}
+
+void tls_transport::stop() {
+  inside_->stop();
+  caf::anon_send_exit(broker_, caf::exit_reason::kill);
+}
+
+} // namespace continuo::nodes

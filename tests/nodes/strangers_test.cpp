@@ -1,0 +1,328 @@
+#define CAF_SUITE strangers
+// ctest: timeout=240 labels=processes
+
+#include "nodes/probe.hpp"
+#include "nodes/tls_session.hpp"
+#include "tests/nodes/shop_cluster.hpp"
+
+#include <caf/io/middleman.hpp>
+#include <caf/test/dsl.hpp>
+
+#include <openssl/bio.h>
+#include <sys/resource.h>
+
+using namespace continuo;
+using namespace continuo::tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr rlim_t descriptors = 512; // that a node may have
+constexpr std::size_t flood = 700;
+
+/// A connection to a node that closes with it.
+class visitor {
+public:
+  explicit visitor(std::uint16_t port) : file_(nodes::open_connection("127.0.0.1", port, 2s).value_or(-1)) {}
+  ~visitor() { leave(); }
+  visitor(visitor&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
+  visitor& operator=(visitor&&) = delete;
+
+  bool is_in() const { return file_ >= 0; }
+  int file() const { return file_; }
+  void leave() {
+    if (file_ >= 0) {
+      ::close(file_);
+      file_ = -1;
+    }
+  }
+
+  void say(const std::string& bytes) const {
+    CAF_CHECK(::send(file_, bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0);
+  }
+
+  /// Shakes hands and reads; why that failed, empty where the node goes on to speak.
+  std::string shake_hands(const nodes::tls_context& with) const {
+    const auto session = nodes::tls_session::begin(with, file_, false);
+    const auto deadline = process::clock::now() + 10s;
+    char byte = 0;
+    std::size_t got = 0;
+    auto step = session->shake_hands();
+    while (got == 0 && step != nodes::tls_session::progress::failed && process::clock::now() < deadline) {
+      pollfd waits{file_, POLLIN, 0};
+      ::poll(&waits, 1, 100);
+      step = session->is_ready() ? session->read(&byte, 1, got) : session->shake_hands();
+    }
+    return got > 0 ? "" : session->trouble();
+  }
+
+private:
+  int file_;
+};
+
+/// The first bytes of a TLS client.
+std::string client_hello() {
+  const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> with{SSL_CTX_new(TLS_client_method()), SSL_CTX_free};
+  const std::unique_ptr<SSL, void (*)(SSL*)> client{SSL_new(with.get()), SSL_free};
+  auto* out = BIO_new(BIO_s_mem());
+  SSL_set_bio(client.get(), BIO_new(BIO_s_mem()), out);
+  SSL_connect(client.get());
+  std::string bytes(4096, 0);
+  const auto size = BIO_read(out, bytes.data(), static_cast<int>(bytes.size()));
+  bytes.resize(static_cast<std::size_t>(std::max(0, size)));
+  return bytes;
+}
+
+std::size_t descriptors_of(const process& node) {
+  const std::filesystem::directory_iterator all{"/proc/" + std::to_string(node.pid()) + "/fd"};
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+std::size_t memory_kb_of(const process& node) {
+  std::ifstream lines{"/proc/" + std::to_string(node.pid()) + "/status"};
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("VmRSS:")) {
+      return std::stoul(line.substr(6));
+    }
+  }
+  return 0;
+}
+
+/// In hundredths of a second.
+std::size_t processor_time_of(const process& node) {
+  std::ifstream line{"/proc/" + std::to_string(node.pid()) + "/stat"};
+  std::string word;
+  std::size_t user = 0;
+  std::size_t system = 0;
+  for (int i = 1; i < 14; ++i) {
+    line >> word;
+  }
+  line >> user >> system;
+  return user + system;
+}
+
+/// A cluster of which payment is visited while orders come in.
+struct fixture {
+  shop_cluster shop;
+
+  fixture() {
+    shop.start("ordering");
+    shop.start("payment", [] {
+      const rlimit few{descriptors, descriptors};
+      return ::setrlimit(RLIMIT_NOFILE, &few) == 0;
+    });
+    shop.start("warehouse");
+    CAF_REQUIRE(shop.wait_for_ready());
+    CAF_REQUIRE(shop.time_to_all_up(10s).has_value());
+    shop.order_rate(30);
+    shop.listen(300ms);
+  }
+
+  /// How often which nodes were connected.
+  std::map<std::string, std::uint64_t> connections() {
+    CAF_REQUIRE(shop.time_to_all_up(10s).has_value());
+    std::map<std::string, std::uint64_t> found;
+    for (const auto& one : shop_nodes) {
+      for (const auto& other : shop_nodes) {
+        if (one != other) {
+          found[one + " to " + other] = shop.seen(one, other)->connections;
+        }
+      }
+    }
+    return found;
+  }
+
+  /// Orders end, and no link was lost since.
+  void check_undisturbed(const std::map<std::string, std::uint64_t>& before, const std::string& by) {
+    const auto ended = shop.ended().size();
+    if (!shop.wait_until([&] { return shop.ended().size() >= ended + 5; }, 10s)) {
+      CAF_ERROR("no orders end: " << by);
+    }
+    for (const auto& [link, count] : connections()) {
+      if (count != before.at(link)) {
+        CAF_ERROR(link << " was lost: " << by);
+      }
+    }
+  }
+
+  void check_orders_and_stop() {
+    CAF_CHECK(shop.settle(60s));
+    const auto wrongs = shop.wrongs();
+    for (std::size_t i = 0; i < wrongs.size() && i < 10; ++i) {
+      CAF_MESSAGE(wrongs[i]);
+    }
+    CAF_CHECK_EQUAL(wrongs.size(), 0u);
+    for (const auto& name : shop_nodes) {
+      shop[name].kill(SIGTERM);
+      CAF_CHECK_EQUAL(shop.end(name, 6s), 0);
+    }
+  }
+
+  /// A cluster file for a second node of that name: at an address and with data of its own.
+  std::filesystem::path file_of_another(const std::string& name, const reserved_port& at,
+                                        const std::string& what, const std::string& in_place_of_it) {
+    auto text = shop.file_text({{name, at.number()}});
+    text.insert(text.find("[node]"), "data=\"another\"\n");
+    if (!what.empty()) {
+      text.replace(text.find(what), what.size(), in_place_of_it);
+    }
+    const auto file = shop.folder() / "another.conf";
+    std::ofstream{file} << text;
+    return file;
+  }
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(strangers_tests, fixture)
+
+CAF_TEST(strangers disturb nobody) {
+  const auto port = shop.port("payment");
+  const auto before = connections();
+  {
+    for (int i = 0; i < 30; ++i) { // gone at once
+      visitor{port};
+    }
+    check_undisturbed(before, "visitors that leave at once");
+  }
+  {
+    std::mt19937 random{1};
+    for (const std::size_t size : {1u, 5u, 100u, 10'000u}) {
+      for (int i = 0; i < 10; ++i) {
+        std::string garbage(size, 0);
+        std::generate(garbage.begin(), garbage.end(), [&] { return static_cast<char>(random()); });
+        visitor{port}.say(garbage);
+      }
+    }
+    visitor web{port};
+    web.say("GET / HTTP/1.1\r\nHost: payment\r\n\r\n");
+    check_undisturbed(before, "garbage");
+  }
+  {
+    const auto hello = client_hello();
+    CAF_REQUIRE(hello.size() > 100);
+    std::vector<visitor> silent;
+    for (std::size_t i = 0; i < 40; ++i) {
+      silent.emplace_back(port);
+      silent.back().say(i % 2 == 0 ? hello : hello.substr(0, 1 + i * 5));
+    }
+    check_undisturbed(before, "half handshakes");
+    silent.clear();
+    check_undisturbed(before, "half handshakes that ended");
+  }
+  {
+    caf::actor_system_config config;
+    config.load<caf::io::middleman>();
+    caf::actor_system system{config};
+    CAF_CHECK(!system.middleman().remote_actor("127.0.0.1", port));
+    check_undisturbed(before, "a client of CAF without TLS");
+  }
+  {
+    const auto folder = shop.folder() / "foreign";
+    CAF_REQUIRE(nodes::make_certificates(folder, {"ordering"}).has_value());
+    const auto ours = shop.folder() / "certificates";
+    // Its own certificate, and the right idea of who signs the others'.
+    const auto foreign =
+        nodes::read_certificates({folder / "ordering.pem", folder / "ordering.key", ours / "ca.pem"});
+    CAF_REQUIRE(foreign.has_value());
+    for (int i = 0; i < 10; ++i) {
+      const auto why = visitor{port}.shake_hands(*foreign);
+      CAF_CHECK(!why.empty());
+      if (i == 0) {
+        CAF_MESSAGE("a foreign certificate: " << why);
+      }
+    }
+    // That it is the certificate: one of ours is spoken to.
+    const auto known =
+        nodes::read_certificates({ours / "ordering.pem", ours / "ordering.key", ours / "ca.pem"});
+    CAF_REQUIRE(known.has_value());
+    CAF_CHECK_EQUAL(visitor{port}.shake_hands(*known), "");
+    const std::shared_ptr<SSL_CTX> none{SSL_CTX_new(TLS_client_method()), SSL_CTX_free};
+    CAF_CHECK_NOT_EQUAL(visitor{port}.shake_hands(none), "");
+    check_undisturbed(before, "foreign certificates");
+  }
+  check_orders_and_stop();
+}
+
+CAF_TEST(a flood of idle connections costs little and passes) {
+  const auto before = connections();
+  auto& payment = shop["payment"];
+  const auto files = descriptors_of(payment);
+  const auto memory_kb = memory_kb_of(payment);
+  {
+    std::vector<visitor> idle;
+    for (std::size_t i = 0; i < flood; ++i) {
+      idle.emplace_back(shop.port("payment"));
+      CAF_REQUIRE(idle.back().is_in());
+    }
+    shop.listen(1s);
+    const auto worked = processor_time_of(payment);
+    shop.listen(2s);
+    const auto percent = (processor_time_of(payment) - worked) / 2;
+    CAF_MESSAGE(flood << " idle connections: " << descriptors_of(payment) - files << " descriptors, "
+                      << memory_kb_of(payment) - memory_kb << " kB, " << percent << " % of a processor");
+    CAF_CHECK(descriptors_of(payment) - files < 300);
+    CAF_CHECK(memory_kb_of(payment) - memory_kb < 30'000);
+    CAF_CHECK(percent < 60);
+    check_undisturbed(before, "idle connections");
+    // A node that starts now is let in.
+    shop.kill("ordering");
+    shop.start("ordering");
+    const auto took = shop.time_to_all_up(20s);
+    CAF_REQUIRE(took.has_value());
+    CAF_MESSAGE("a node that starts meanwhile is connected after " << took->count() << " ms");
+  }
+  CAF_CHECK(shop.wait_until([&] { return descriptors_of(payment) <= files + 3; }, 5s));
+  CAF_CHECK(memory_kb_of(payment) < memory_kb + 30'000);
+  check_orders_and_stop();
+}
+
+CAF_TEST(a peer that hangs costs no descriptors) {
+  const auto files = descriptors_of(shop["ordering"]);
+  shop.pause("payment", true);
+  shop.listen(is_long() ? 60s : 10s);
+  const auto worked = processor_time_of(shop["ordering"]);
+  shop.listen(2s);
+  const auto percent = (processor_time_of(shop["ordering"]) - worked) / 2;
+  CAF_MESSAGE(descriptors_of(shop["ordering"])
+              << " descriptors, before " << files << "; " << percent << " % of a processor");
+  CAF_CHECK(descriptors_of(shop["ordering"]) <= files + 2);
+  CAF_CHECK(percent < 60);
+  shop.pause("payment", false);
+  check_orders_and_stop();
+}
+
+CAF_TEST(a second node of a name and nodes of other clusters are refused) {
+  const auto before = connections();
+  // One that uses the same data.
+  shop.start("second", "payment", shop.file("payment"));
+  CAF_CHECK_EQUAL(shop.end("second", 15s), 6);
+  CAF_MESSAGE(shop.said("second"));
+  // One with data and an address of its own: its peers know the store of the other one.
+  const reserved_port own;
+  shop.start("second", "ordering", file_of_another("ordering", own, "", ""));
+  CAF_CHECK_EQUAL(shop.end("second", 15s), 5);
+  CAF_MESSAGE(shop.said("second"));
+  CAF_CHECK(shop.said("second").find("another node holds the name") != std::string::npos);
+  check_undisturbed(before, "a second node of a name");
+  // Those of another cluster or placement go on to ask; nobody listens.
+  const auto refuse = [&](const std::string& what, const std::string& in_place_of_it,
+                          const std::string& reason) {
+    std::filesystem::remove_all(shop.folder() / "another");
+    shop.start("other", "ordering", file_of_another("ordering", own, what, in_place_of_it));
+    const auto said_so = [&](const std::string& name) {
+      return shop.said(name).find(reason) != std::string::npos;
+    };
+    CAF_CHECK(
+        shop.wait_until([&] { return said_so("other") && said_so("payment") && said_so("warehouse"); }, 10s));
+    shop["other"].kill(SIGTERM);
+    CAF_CHECK_EQUAL(shop.end("other", 6s), 0);
+    CAF_MESSAGE(shop.said("other"));
+    check_undisturbed(before, reason);
+  };
+  refuse("name=\"shop\"", "name=\"mall\"", "it belongs to the cluster");
+  refuse("\"warehouse\"", "\"warehouse\", \"account\"", "its cluster file places sagas or services on other");
+  check_orders_and_stop();
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
