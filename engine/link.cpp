@@ -134,8 +134,10 @@ std::optional<error> link::objection(const messages::greeting& peer) const {
 /// Whether the peer knows more of this store than it holds: then acknowledged data was lost, and ids would be
 /// used twice.
 std::optional<error> link::own_loss(const messages::greeting& peer, const messages::position& at) const {
-  if (!peer.yours) {
-    return std::nullopt;
+  const auto is_meant =
+      peer.cluster == settings_.cluster && peer.from == settings_.peer && peer.to == settings_.here;
+  if (!is_meant || !peer.yours) {
+    return std::nullopt; // what it knows of another node says nothing of this one
   }
   const auto& seen = *peer.yours;
   const auto say = [&](std::string what) {
@@ -171,7 +173,11 @@ std::optional<error> link::own_loss(const messages::greeting& peer, const messag
 }
 
 void link::learn(const messages::greeting& peer, link_effects& out) {
-  const messages::known_peer now{peer.store, peer.at};
+  // A hello's position does not count yet: its sender has not heard what is known of it, and may find that it
+  // has lost something. Then it must find that again with its next start.
+  const auto is_same = known_ && known_->store == peer.store;
+  const auto seen = is_same ? known_->furthest : messages::position{};
+  const messages::known_peer now{peer.store, dials() ? peer.at : seen};
   peer_version_ = peer.version;
   if (!known_ || !(*known_ == now)) {
     known_ = now;
@@ -197,7 +203,7 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
         framed(messages::refusal{frame.epoch, static_cast<std::uint8_t>(why.code), why.message}));
     return std::move(out);
   };
-  if (auto lost = own_loss(frame.me, at); lost && frame.me.cluster == settings_.cluster) {
+  if (auto lost = own_loss(frame.me, at)) {
     out.edge = "amnesia";
     this->lost();
     out.fatal = std::move(lost);
@@ -210,9 +216,19 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
     return refuse({errc::invalid_configuration, fmt::format("{} refuses {}: the node of the lower name dials",
                                                             settings_.here, frame.me.from)});
   }
-  if (frame.epoch <= newest_) {
-    return refuse({errc::conflict, fmt::format("{} refuses {}: a newer connection of it was accepted already",
+  // A store that stands for a lost one counts its starts anew.
+  const auto is_new_store = known_ && known_->store != frame.me.store;
+  if (!is_new_store && frame.epoch == newest_) {
+    return refuse({errc::conflict, fmt::format("{} refuses {}: this connection was accepted already",
                                                settings_.here, frame.me.from)});
+  }
+  if (!is_new_store && frame.epoch < newest_) {
+    // A late one, of which its sender knows nothing any more; else the sender has forgotten the later ones.
+    return refuse({errc::identity,
+                   fmt::format("{} refuses {}: its store counts {} starts, and {} were seen already: an old "
+                               "copy of its data was restored. Restore the newest copy; if what is missing "
+                               "is lost for good, accept that with `continuo journal restore --accept-loss`",
+                               settings_.here, frame.me.from, frame.epoch.starts, newest_.starts)});
   }
   out.edge = "accept";
   newest_ = frame.epoch;
@@ -350,9 +366,13 @@ bool link::has_work() const {
   if (!is_up()) {
     return false;
   }
-  const auto credit = is_open_ ? taken_ + settings_.window : 0;
-  return (!ready_.empty() && is_heard()) || (!queue_.empty() && used_ < allowed_) ||
-         credit >= announced_ + settings_.window / 4;
+  return (!ready_.empty() && is_heard()) || (!queue_.empty() && used_ < allowed_) || has_credit_to_give();
+}
+
+/// Whether so much was taken since the credit was announced last that it is worth a batch.
+bool link::has_credit_to_give() const {
+  const auto now = credit();
+  return now > announced_ && now >= announced_ + settings_.window / 4;
 }
 
 messages::batch link::next_batch(const messages::position& at) {
@@ -360,7 +380,7 @@ messages::batch link::next_batch(const messages::position& at) {
   made.epoch = epoch_;
   made.number = ++sent_;
   made.at = at;
-  announced_ = is_open_ ? taken_ + settings_.window : 0;
+  announced_ = credit();
   made.credit = announced_;
   return made;
 }
@@ -398,8 +418,7 @@ link::flush(const messages::position& at,
       ready_.emplace_back(std::move(*message));
     }
   }
-  const auto credit = is_open_ ? taken_ + settings_.window : 0;
-  if ((ready_.empty() || !is_heard()) && (shows_life || credit >= announced_ + settings_.window / 4)) {
+  if ((ready_.empty() || !is_heard()) && (shows_life || has_credit_to_give())) {
     cut();
   }
   while (!ready_.empty() && is_heard()) {

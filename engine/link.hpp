@@ -162,6 +162,10 @@ private:
 
   /// Whether the peer takes anything yet: a node that has not recovered gives no credit, and hears nothing.
   bool is_heard() const { return allowed_ > 0; }
+
+  /// How many units the peer may have sent in this epoch, in all.
+  std::uint64_t credit() const { return is_open_ ? taken_ + settings_.window : 0; }
+  bool has_credit_to_give() const;
   messages::batch next_batch(const messages::position& at);
 
   link_settings settings_;

@@ -206,7 +206,9 @@ result<void> accept_loss(journal::store& store, std::uint64_t new_store) {
     return tl::unexpected(
         values.trouble().value_or(error{errc::not_found, "the store has no id yet: no node ever ran on it"}));
   }
+  // Starts are counted from a number that the lost life has not come to: no connection is named twice.
   return store.commit({put(replaces_key, *id),
+                       put(starts_key, new_store >> 16),
                        put(journal::store_id_key, new_store),
                        {journal::operation::kind::erase, std::string{lives_key}, {}}});
 }
