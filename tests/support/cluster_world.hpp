@@ -2,7 +2,9 @@
 
 #include "tests/support/virtual_time.hpp"
 
+#include "engine/record.hpp"
 #include "journal/memory_store.hpp"
+#include "messages/frames.hpp"
 #include "nodes/runtime.hpp"
 
 #include <continuo/client.hpp>
@@ -47,6 +49,13 @@ public:
   void set_link_queue_max(std::size_t messages) { link_queue_max_ = messages; }
   std::vector<std::string> names() const;
 
+  /// Whether the handlers of the node's stateless services hang. Those that hang go on in order.
+  coordinator_pool& handlers(const std::string& name) const;
+
+  /// What the node's disk holds, as a start after a crash would find it.
+  std::vector<engine::record> records(const std::string& name) const;
+  std::optional<engine::record> record(const std::string& name, const instance_id& id) const;
+
   // -- the network -------------------------------------------------------------------------
   /// Cuts every connection between the two; they connect anew. With `late` what was under way arrives a
   /// second later.
@@ -55,8 +64,15 @@ public:
   void separate(const std::string& a, const std::string& b);
   void heal();
 
+  /// Shows every frame on its way, which may be changed; where it answers false the frame is lost.
+  using inspector = std::function<bool(const std::string& from, const std::string& to, messages::frame&)>;
+  void inspect(inspector what);
+
   // -- time --------------------------------------------------------------------------------
   void run_for(std::chrono::nanoseconds time);
+
+  /// Runs so many jobs, or as many as there are before time must pass.
+  void step(std::size_t jobs);
   std::uint64_t draw(std::uint64_t below);
 
   std::string status_of(const std::string& node, const std::string& type, const std::string& key);

@@ -10,6 +10,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <deque>
+#include <functional>
 #include <memory>
 
 namespace continuo::tests {
@@ -36,7 +39,8 @@ private:
   const caf::scheduler::test_coordinator* from_;
 };
 
-/// Runs handlers as jobs of the coordinator.
+/// Runs handlers as jobs of the coordinator. Handlers hang when the test wants it: those posted meanwhile run
+/// when they are let go.
 class coordinator_pool : public actors::handler_pool {
 public:
   explicit coordinator_pool(caf::actor_system& system)
@@ -44,13 +48,42 @@ public:
           return {[](actors::call& job) { job.what(); }};
         })) {}
 
+  void hang() { hangs_ = true; }
+
+  /// Ends that, and lets all go.
+  void go_on() {
+    hangs_ = false;
+    let_go(hanging_.size());
+  }
+
+  /// Lets the first so many go; others hang still.
+  void let_go(std::size_t count) {
+    for (; count > 0 && !hanging_.empty(); --count) {
+      caf::anon_send(runner_, actors::call{std::move(hanging_.front())});
+      hanging_.pop_front();
+    }
+  }
+
+  /// The same with the last ones, newest first.
+  void let_go_last(std::size_t count) {
+    for (; count > 0 && !hanging_.empty(); --count) {
+      caf::anon_send(runner_, actors::call{std::move(hanging_.back())});
+      hanging_.pop_back();
+    }
+  }
+
+  std::size_t hanging() const { return hanging_.size(); }
+
   void post(std::function<void()> job) override {
-    if (runner_) {
+    if (hangs_) {
+      hanging_.push_back(std::move(job));
+    } else if (runner_) {
       caf::anon_send(runner_, actors::call{std::move(job)});
     }
   }
 
   void stop() override {
+    hanging_.clear();
     if (runner_) {
       caf::anon_send_exit(runner_, caf::exit_reason::kill);
       runner_ = nullptr;
@@ -59,6 +92,8 @@ public:
 
 private:
   caf::actor runner_;
+  bool hangs_ = false;
+  std::deque<std::function<void()>> hanging_;
 };
 
 /// An actor system that runs in virtual time, one job after the other.
