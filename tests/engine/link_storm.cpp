@@ -554,15 +554,15 @@ public:
         while (one.scan()) {
         }
         send(which, one.flush(round % 3 == 0));
-        silent[which] = towards_[which].empty() ? silent[which] + 1 : 0;
-        if (silent[which] > 6) {
-          one.lose(); // as one that hears nothing of its peer does
-        }
       }
       if (!sides_[0].machine().is_up() && round % 3 == 0) {
         act(0, sides_[0].dial());
       }
       for (const auto which : {0u, 1u}) {
+        silent[which] = towards_[which].empty() ? silent[which] + 1 : 0;
+        if (silent[which] > 6) {
+          sides_[which].lose(); // as one that hears nothing of its peer does
+        }
         while (!towards_[which].empty() && !is_over()) {
           deliver(which);
         }
