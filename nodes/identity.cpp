@@ -199,17 +199,23 @@ result<identity> begin_life(journal::store& store, const engine::placement& wher
   return me;
 }
 
-result<void> accept_loss(journal::store& store, std::uint64_t new_store) {
+result<void> accept_loss(journal::store& store, std::uint64_t random) {
   own_values values{store};
   const auto id = values.read<std::uint64_t>(journal::store_id_key);
   if (values.trouble() || !id) {
     return tl::unexpected(
         values.trouble().value_or(error{errc::not_found, "the store has no id yet: no node ever ran on it"}));
   }
-  // Starts are counted from a number that the lost life has not come to: no connection is named twice.
+  const auto above = ~std::uint64_t{0} - *id;
+  if (above == 0) {
+    return fail(errc::conflict, "no store id is left above the old one");
+  }
+  // Ids of one sender grow, and a message's id begins with the store's. Starts are counted from a number that
+  // the lost life has not come to, so that no connection is named twice.
+  const auto greater = *id + 1 + random % above;
   return store.commit({put(replaces_key, *id),
-                       put(starts_key, new_store >> 16),
-                       put(journal::store_id_key, new_store),
+                       put(starts_key, random >> 16),
+                       put(journal::store_id_key, greater),
                        {journal::operation::kind::erase, std::string{lives_key}, {}}});
 }
 

@@ -42,8 +42,9 @@ result<identity> begin_life(journal::store& store, const engine::placement& wher
                             std::uint64_t new_store);
 
 /// Gives the store a new id, which peers accept once in place of the old one: the way out when acknowledged
-/// data is lost for good. Returns after the sync. @pre no node has the store open
-result<void> accept_loss(journal::store& store, std::uint64_t new_store);
+/// data is lost for good. The new id is made from `random`, and greater than the old one, so that the ids of
+/// messages go on growing. Returns after the sync. @pre no node has the store open
+result<void> accept_loss(journal::store& store, std::uint64_t random);
 
 /// The nodes of everything that the cluster hosts. `errc::invalid_configuration` where the node is not in its
 /// cluster, a node hosts what is not in `offered`, or an unencrypted cluster has an address that is not

@@ -712,6 +712,33 @@ CAF_TEST(case 29 - a store from before its last starts is found out by a peer th
   }
 }
 
+CAF_TEST(case 29 - after an accepted loss what the node sends is not taken for what it sent before) {
+  for (const std::uint64_t random : {1ull, 0x8000'0000'0000'0000ull, ~0ull}) {
+    fixture one;
+    one.start();
+    one.lose<messages::receipt>("beta", [](const auto& said) { return bool{said.forget}; });
+    one.poke("tell", 1);
+    one.poke("add", 1);
+    one.here.run_for(3s);
+    const auto copy = one.here.disk("alpha")->snapshot();
+    one.restart("alpha");
+    one.here.run_for(3s);
+    one.restore("alpha", copy);
+    {
+      journal::memory_store store{one.here.disk("alpha")};
+      CAF_REQUIRE(nodes::accept_loss(store, random).has_value());
+    }
+    CAF_REQUIRE(one.here.start("alpha").has_value());
+    CAF_REQUIRE(!one.here.record("beta", hearer_id)->inbox.empty()); // of the lost life
+    one.here.client("alpha").publish(poked{"c", "tell", 2});
+    one.here.client("alpha").publish(poked{"c", "add", 2});
+    one.here.run_for(5s);
+    CAF_CHECK(one.heard<hearer>(hearer_id) == up_to(2));
+    CAF_CHECK(one.counted() == up_to(2));
+    CAF_CHECK_EQUAL(one.open_requests(), 0u);
+  }
+}
+
 CAF_TEST(case 29 - after an accepted loss the node comes back and all that was not forgotten is sent again) {
   for (const std::string node : {"alpha", "beta"}) {
     fixture one;

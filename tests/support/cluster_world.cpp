@@ -183,7 +183,7 @@ struct cluster_world::member {
 cluster_world::cluster_world(definitions offers,
                              std::vector<std::pair<std::string, std::vector<std::string>>> hosts,
                              std::uint64_t seed)
-    : offers_(std::move(offers)), random_(seed),
+    : offers_(std::move(offers)), random_(seed), store_ids_(~seed),
       network_(std::make_shared<simulated_network>(system_.system())) {
   cluster_.name = "test";
   std::uint16_t port = 1;
@@ -216,6 +216,7 @@ result<void> cluster_world::start(const std::string& name) {
   means.time = system_.clock();
   means.pool = one.pool;
   means.own_journal_thread = false;
+  means.store_id = detail::next_random(store_ids_); // of a disk that has none
   means.reach = std::make_shared<simulated_connector>(network_, name);
   means.link_queue_max = link_queue_max_;
   means.greet_peers = std::chrono::milliseconds{0}; // nothing runs while `start` does

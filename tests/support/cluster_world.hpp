@@ -85,6 +85,7 @@ private:
   definitions offers_;
   cluster_config cluster_;
   std::uint64_t random_;
+  std::uint64_t store_ids_; // another source of the same seed
   std::size_t link_queue_max_ = 0;
   virtual_system system_;
   std::shared_ptr<simulated_network> network_;
