@@ -196,7 +196,7 @@ CAF_TEST(commands that hang survive the end of either node) {
 }
 
 CAF_TEST(what was called for at a node that is gone does not keep others waiting) {
-  for (std::size_t steps = 0; steps < 60; ++steps) {
+  for (std::size_t steps = 0; steps < 150; ++steps) {
     fixture one;
     one.start();
     one.here.node("work").open_core()->bounds.commands_waiting = 20;

@@ -7,6 +7,7 @@
 #include "examples/bank/transfer.hpp"
 #include "tests/support/cluster_world.hpp"
 
+#include <continuo/archive.hpp>
 #include <continuo/saga.hpp>
 #include <continuo/service.hpp>
 
@@ -342,4 +343,29 @@ CAF_TEST(an event reaches a node that has never started when it first starts) {
       CAF_FAIL("seed " << seed << ": " << wrong);
     }
   }
+}
+
+CAF_TEST(the same seed gives the same run) {
+  const auto run = [] {
+    bank one{7};
+    one.open(true);
+    const auto names = one.here.names();
+    for (int round = 0; round < 20; ++round) {
+      one.ask(names[one.here.draw(4)]);
+      one.disturb(names);
+      one.here.run_for(std::chrono::microseconds{one.here.draw(300'000)});
+      one.bring_all_back(names);
+    }
+    one.here.run_for(10s);
+    std::map<std::string, std::string> all;
+    for (const auto& name : names) {
+      for (const auto& stored : one.here.records(name)) {
+        all[name + " " + to_string(stored.self)] = encode(stored);
+      }
+    }
+    return all;
+  };
+  const auto first = run();
+  CAF_CHECK(first.size() > 30u);
+  CAF_CHECK(first == run());
 }
