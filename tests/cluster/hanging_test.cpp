@@ -196,22 +196,57 @@ CAF_TEST(commands that hang survive the end of either node) {
 }
 
 CAF_TEST(what was called for at a node that is gone does not keep others waiting) {
-  for (std::size_t steps = 0; steps < 150; ++steps) {
+  for (const auto crashes : {false, true}) {
     fixture one;
     one.start();
-    one.here.node("work").open_core()->bounds.commands_waiting = 20;
+    auto& room = one.here.node("work").open_core()->bounds.commands_waiting;
+    room = 20;
     one.send_slow("front1", 100);
     one.here.run_for(100ms);
     one.send_slow("front2", 100);
     one.here.run_for(100ms);
-    one.here.handlers("work").let_go(16); // there is room, and front1 is asked first
-    one.here.step(steps);
+    room = 40; // now it asks for many at once, of front1 first, which does not answer any more
+    one.here.inspect(
+        [](const std::string& from, const std::string&, messages::frame&) { return from != "front1"; });
+    one.here.handlers("work").go_on();
+    one.here.run_for(1s);
+    CAF_REQUIRE(one.slow().executions.size() < 40u);
+    CAF_REQUIRE(one.slow().called.size() > 20u);
+    CAF_REQUIRE(one.answered("front2") < 100u);
+    if (crashes) {
+      one.here.crash("front1");
+    }
+    one.here.run_for(10s); // or it is found to be silent
+    CAF_CHECK_EQUAL(one.answered("front2"), 100u);
+    one.here.inspect(nullptr);
+    if (crashes) {
+      CAF_REQUIRE(one.here.start("front1").has_value());
+    }
+    one.here.run_for(10s);
+    CAF_CHECK(one.is_each_handled_once("front1"));
+    CAF_CHECK(one.is_each_handled_once("front2"));
+  }
+}
+
+CAF_TEST(a node may go away at any moment while it is called upon) {
+  for (std::size_t steps = 0; steps < 60; ++steps) {
+    fixture one;
+    one.start();
+    auto& room = one.here.node("work").open_core()->bounds.commands_waiting;
+    room = 20;
+    one.send_slow("front1", 60);
+    one.here.run_for(100ms);
+    one.send_slow("front2", 60);
+    one.here.run_for(100ms);
+    room = 40;
+    one.here.handlers("work").let_go(16);
+    one.here.step(3 * steps);
     one.here.crash("front1");
     one.here.handlers("work").go_on();
-    one.here.run_for(30s);
-    CAF_REQUIRE_EQUAL(one.answered("front2"), 100u);
+    one.here.run_for(10s);
+    CAF_REQUIRE_EQUAL(one.answered("front2"), 60u);
     CAF_REQUIRE(one.here.start("front1").has_value());
-    one.here.run_for(30s);
+    one.here.run_for(10s);
     CAF_REQUIRE(one.is_each_handled_once("front1"));
     CAF_REQUIRE(one.is_each_handled_once("front2"));
   }
