@@ -18,8 +18,10 @@
 #include <cstdlib>
 #include <map>
 #include <set>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 using namespace bank_transfers;
@@ -58,13 +60,25 @@ struct enter {
   CONTINUO_FIELDS(enter, ledger, by, number)
 };
 
-/// Enters 1, 2, 3, ... into a ledger, and publishes the same.
+struct stamped {
+  CONTINUO_FIELDS(stamped)
+};
+
+struct stamp {
+  using reply = stamped;
+  std::string by;
+  std::int64_t number = 0;
+  CONTINUO_FIELDS(stamp, by, number)
+};
+
+/// Enters 1, 2, 3, ... into a ledger, has each stamped, and publishes the same.
 class counter : public saga<counter> {
 public:
   static void define(saga_definition<counter>& saga) {
     saga.starts_on<count_begun>(&count_begun::id);
     saga.on<count_more>(&count_more::id, unknown_instance::discard);
     saga.calls<enter>().nothing_to_undo();
+    saga.calls<stamp>().nothing_to_undo();
   }
   void on(const count_begun& event, saga_context& context) {
     id = event.id;
@@ -74,9 +88,11 @@ public:
     context.expect<count_more>();
     ++number;
     context.send(enter{"ledger-" + std::to_string(id.size() % 2), id, number});
+    context.send(stamp{id, number});
     context.publish(counted{id, number});
   }
   void on(const entered&, saga_context& context) { context.expect<count_more>(); }
+  void on(const stamped&, saga_context& context) { context.expect<count_more>(); }
 
   std::string id;
   std::int64_t number = 0;
@@ -103,7 +119,10 @@ struct ledger {
   CONTINUO_FIELDS(ledger, entries)
 };
 
-void host_all(detail::node_runtime& node) {
+/// What the notaries stamped, outside of all nodes: the keys under which they did.
+using stamps = std::map<std::pair<std::string, std::int64_t>, std::set<std::string>>;
+
+void host_all(detail::node_runtime& node, stamps& book) {
   node.host(accounts().describe());
   node.host(transfer::describe());
   node.host(counter::describe());
@@ -115,11 +134,21 @@ void host_all(detail::node_runtime& node) {
                           return entered{};
                         })
                 .describe());
+  node.host(service{"notary"}
+                .handle([&book](const stamp& command, command_context& context) -> outcome<stamped> {
+                  if (command.number % 5 == 0 && context.attempt() == 1) {
+                    throw std::runtime_error{"no ink"};
+                  }
+                  book[{command.by, command.number}].insert(context.idempotency_key());
+                  return stamped{};
+                })
+                .concurrency(2)
+                .describe());
 }
 
 const std::vector<std::pair<std::string, std::vector<std::string>>> five_nodes{
-    {"bank1", {"accounts", "ledger"}},
-    {"bank2", {"accounts", "ledger"}},
+    {"bank1", {"accounts", "ledger", "notary"}},
+    {"bank2", {"accounts", "ledger", "notary"}},
     {"desk1", {"transfer", "counter"}},
     {"desk2", {"transfer", "counter"}},
     {"late", {"auditor"}}};
@@ -142,7 +171,20 @@ bool is_in_order(const std::vector<std::int64_t>& all, std::int64_t last) {
 
 /// A bank on four nodes, and one that hears of it.
 struct bank {
-  explicit bank(std::uint64_t seed) : here(host_all, five_nodes, seed) {}
+  explicit bank(std::uint64_t seed)
+      : here([this](detail::node_runtime& node) { host_all(node, book); }, five_nodes, seed) {
+    if (seed % 2 == 0) {
+      here.shuffle();
+    }
+    if (seed % 3 == 0) { // everything is short of room
+      here.set_link_queue_max(2 + here.draw(20));
+      here.set_limits([](actors::limits& bounds) {
+        bounds.instances_in_memory = 2;
+        bounds.commands_waiting = 4;
+        bounds.commands_held = 8;
+      });
+    }
+  }
 
   void open(bool with_late) {
     for (const auto& name : here.names()) {
@@ -258,6 +300,11 @@ struct bank {
       if (!is_in_order(entered_by(id), number_of(id))) {
         return "the ledger has " + id + " out of order";
       }
+      for (std::int64_t number = 1; number <= number_of(id); ++number) {
+        if (book[{id, number}].size() != 1) {
+          return id + " has a number stamped under " + std::to_string(book[{id, number}].size()) + " keys";
+        }
+      }
       if (!is_in_order(audited(id), number_of(id))) {
         return "the auditor has " + id + " out of order";
       }
@@ -282,6 +329,7 @@ struct bank {
 
   const std::vector<std::string> counters{"a", "b2", "c", "d4"};
   std::set<std::string> accepted;
+  stamps book;
   cluster_world here;
 
 private:
@@ -347,7 +395,7 @@ CAF_TEST(an event reaches a node that has never started when it first starts) {
 
 CAF_TEST(the same seed gives the same run) {
   const auto run = [] {
-    bank one{7};
+    bank one{6};
     one.open(true);
     const auto names = one.here.names();
     for (int round = 0; round < 20; ++round) {

@@ -220,7 +220,11 @@ result<void> cluster_world::start(const std::string& name) {
   means.reach = std::make_shared<simulated_connector>(network_, name);
   means.link_queue_max = link_queue_max_;
   means.greet_peers = std::chrono::milliseconds{0}; // nothing runs while `start` does
-  return one.runtime->start();
+  auto started = one.runtime->start();
+  if (started && set_limits_) {
+    set_limits_(one.runtime->open_core()->bounds);
+  }
+  return started;
 }
 
 void cluster_world::start_all() {
@@ -308,7 +312,7 @@ void cluster_world::run() {
 }
 
 void cluster_world::step(std::size_t jobs) {
-  for (; jobs > 0 && system_.coordinator().try_run_once(); --jobs) {
+  for (; jobs > 0 && system_.step(); --jobs) {
   }
 }
 

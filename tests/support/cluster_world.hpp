@@ -47,6 +47,9 @@ public:
   std::shared_ptr<journal::memory_disk>& disk(const std::string& name);
   cluster_config& cluster() { return cluster_; }
   void set_link_queue_max(std::size_t messages) { link_queue_max_ = messages; }
+
+  /// Sets the bounds of each node that starts from here on.
+  void set_limits(std::function<void(actors::limits&)> set) { set_limits_ = std::move(set); }
   std::vector<std::string> names() const;
 
   /// Whether the handlers of the node's stateless services hang. Those that hang go on in order.
@@ -71,6 +74,9 @@ public:
   // -- time --------------------------------------------------------------------------------
   void run_for(std::chrono::nanoseconds time);
 
+  /// From here on the order of the jobs is drawn from the seed.
+  void shuffle() { system_.shuffle(draw(~std::uint64_t{0})); }
+
   /// Runs so many jobs, or as many as there are before time must pass.
   void step(std::size_t jobs);
   std::uint64_t draw(std::uint64_t below);
@@ -87,6 +93,7 @@ private:
   std::uint64_t random_;
   std::uint64_t store_ids_; // another source of the same seed
   std::size_t link_queue_max_ = 0;
+  std::function<void(actors::limits&)> set_limits_;
   virtual_system system_;
   std::shared_ptr<simulated_network> network_;
   std::map<std::string, std::unique_ptr<member>> members_;

@@ -14,6 +14,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 
 namespace continuo::tests {
 
@@ -113,9 +115,22 @@ public:
     return dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler());
   }
 
+  /// Draws the order of the jobs from a seed from here on: so a sync may take long, and actors overtake each
+  /// other. What one actor sends another stays in order.
+  void shuffle(std::uint64_t seed) { order_ = seed; }
+
+  /// Runs one job; false where there is none.
+  bool step() {
+    auto& jobs = coordinator().jobs;
+    if (order_ && !jobs.empty()) {
+      std::swap(jobs.front(), jobs[detail::next_random(*order_) % jobs.size()]);
+    }
+    return coordinator().try_run_once();
+  }
+
   /// Runs until nothing can go on without time passing.
   void run() {
-    while (coordinator().try_run_once()) {
+    while (step()) {
     }
   }
 
@@ -138,6 +153,7 @@ private:
   caf::actor_system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<virtual_clock> clock_;
+  std::optional<std::uint64_t> order_;
 };
 
 } // namespace continuo::tests
