@@ -252,4 +252,24 @@ CAF_TEST(a node may go away at any moment while it is called upon) {
   }
 }
 
+CAF_TEST(beyond the names that a service remembers all is offered again) {
+  start();
+  auto& bounds = here.node("work").open_core()->bounds;
+  bounds.commands_waiting = 20;
+  bounds.commands_held = 50;
+  send_slow("front1", 300);
+  send_slow("front2", 300);
+  here.run_for(5s);
+  CAF_CHECK_EQUAL(slow().held.size(), 50u);
+  CAF_CHECK(slow().overflowed);
+  here.handlers("work").go_on();
+  auto waited = 0s;
+  for (; waited < 300s && answered("front1") + answered("front2") < 600; waited += 1s) {
+    here.run_for(1s);
+  }
+  CAF_CHECK(waited < 60s); // 31 s: the dialing node finds by silence that the connection is over
+  CAF_CHECK(is_each_handled_once("front1"));
+  CAF_CHECK(is_each_handled_once("front2"));
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()
