@@ -234,6 +234,13 @@ void say_once(link* self, const core& shared, log_level level, const std::string
   }
 }
 
+/// What a service has called for at the peer does not come on this connection any more.
+void tell_services(link* self, const core& shared) {
+  for (const auto& [address, service] : shared.service_actors) {
+    self->send(service, link_renew{});
+  }
+}
+
 void went_down(link* self, core& shared, const std::string& why) {
   auto& state = self->state;
   if (std::exchange(state.was_up, false)) {
@@ -247,6 +254,7 @@ void went_down(link* self, core& shared, const std::string& why) {
   shared.peers.went_down(state.peer, why, shared.time->now().wall);
   state.machine->lost();
   state.scanning = false;
+  tell_services(self, shared);
   dial_later(self, shared);
 }
 
@@ -284,9 +292,7 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     }
     shared.peers.went_up(state.peer, state.machine->peer_version(), shared.time->now().wall);
     shared.log(log_level::info, fmt::format("{} is up", state.peer));
-    for (const auto& [address, service] : shared.service_actors) {
-      self->send(service, link_renew{});
-    }
+    tell_services(self, shared);
     begin_scan(self);
   }
   for (auto& item : out.arrived) {
@@ -365,6 +371,9 @@ void on_reached(link* self, core& shared, reached& found) {
 void on_unreachable(link* self, core& shared, const unreachable& answer) {
   auto& state = self->state;
   state.dial_sent = false;
+  if (state.machine->is_up()) {
+    return; // it has reached this node meanwhile
+  }
   say_once(self, shared, log_level::info, fmt::format("{} cannot be reached: {}", state.peer, answer.why));
   shared.peers.went_down(state.peer, answer.why, shared.time->now().wall);
   shared.peers.settled(state.peer);

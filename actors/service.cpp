@@ -271,6 +271,17 @@ void on_call(service* self, const std::shared_ptr<core>& shared, const messages:
   }
 }
 
+/// A connection ended or began: what was called for on it is offered again when the peer is back, and so is
+/// what was put off. Until then neither takes the room of others.
+void on_renewed(service* self, core& shared) {
+  auto& state = self->state;
+  state.called.clear();
+  std::erase_if(state.held,
+                [&](const auto& entry) { return !shared.peers.is_up(shared.peer_of(entry.second)); });
+  std::erase_if(state.held_order, [&](const message_id& id) { return !state.held.contains(id); });
+  call_held(self, shared);
+}
+
 void on_deadlines(service* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
   state.deadline_armed = false;
@@ -377,10 +388,7 @@ caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::st
   fail_node_on_exception(self, shared);
   self->state.environment = &shared->execution_environments.find(name)->second;
   return {
-      [self](link_renew) { // a connection began anew: what was called for on the old one is offered again
-        auto& state = self->state;
-        state.called.clear();
-      },
+      [self, shared](link_renew) { on_renewed(self, *shared); },
       [self, shared](messages::envelope& message) { on_envelope(self, shared, message); },
       [self, shared](handler_done& done) {
         finish(self, *shared, done);

@@ -139,8 +139,10 @@ std::optional<error> link::objection(const messages::greeting& peer) const {
 /// Whether the peer knows more of this store than it holds: then acknowledged data was lost, and ids would be
 /// used twice.
 std::optional<error> link::own_loss(const messages::greeting& peer, const messages::position& at) const {
-  if (!peer.yours) {
-    return std::nullopt;
+  const auto is_meant =
+      peer.cluster == settings_.cluster && peer.from == settings_.peer && peer.to == settings_.here;
+  if (!is_meant || !peer.yours) {
+    return std::nullopt; // what it knows of another node says nothing of this one
   }
   const auto& seen = *peer.yours;
   const auto say = [&](std::string what) {
@@ -175,13 +177,12 @@ std::optional<error> link::own_loss(const messages::greeting& peer, const messag
   return std::nullopt;
 }
 
-/// Of a peer that has dialed only who it is: it may find in the welcome that its data was lost, and what it
-/// says of itself must not stand in the way of the newest copy. Its first batch says how far it is.
-void link::learn(const messages::greeting& peer, bool dialed, link_effects& out) {
-  messages::known_peer now{peer.store, peer.at};
-  if (dialed) {
-    now.furthest = known_ && known_->store == peer.store ? known_->furthest : messages::position{};
-  }
+void link::learn(const messages::greeting& peer, link_effects& out) {
+  // A hello's position does not count yet: its sender has not heard what is known of it, and may find that it
+  // has lost something. Then it must find that again with its next start.
+  const auto is_same = known_ && known_->store == peer.store;
+  const auto seen = is_same ? known_->furthest : messages::position{};
+  const messages::known_peer now{peer.store, dials() ? peer.at : seen};
   peer_version_ = peer.version;
   if (!known_ || !(*known_ == now)) {
     known_ = now;
@@ -207,7 +208,7 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
         framed(messages::refusal{frame.epoch, static_cast<std::uint8_t>(why.code), why.message}));
     return std::move(out);
   };
-  if (auto lost = own_loss(frame.me, at); lost && frame.me.cluster == settings_.cluster) {
+  if (auto lost = own_loss(frame.me, at)) {
     out.edge = "amnesia";
     this->lost();
     out.fatal = std::move(lost);
@@ -221,7 +222,7 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
                                                             settings_.here, frame.me.from)});
   }
   if (newest_store_ != frame.me.store) {
-    newest_ = {};
+    newest_ = {}; // one that stands for a lost one counts its starts anew
   } else if (newest_life_ != frame.me.at.incarnation && frame.epoch.starts <= newest_.starts) {
     return refuse(
         {errc::identity,
@@ -239,7 +240,7 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
   newest_store_ = frame.me.store;
   newest_life_ = frame.me.at.incarnation;
   out.frames.push_back(framed(messages::welcome{frame.epoch, greet(at)}));
-  learn(frame.me, true, out);
+  learn(frame.me, out);
   begin(frame.epoch, out);
   return out;
 }
@@ -266,7 +267,7 @@ link_effects link::on_welcome(messages::welcome&& frame, const messages::positio
     return out;
   }
   out.edge = "welcome";
-  learn(frame.me, false, out);
+  learn(frame.me, out);
   begin(frame.epoch, out);
   return out;
 }
@@ -372,9 +373,13 @@ bool link::has_work() const {
   if (!is_up()) {
     return false;
   }
-  const auto credit = is_open_ ? taken_ + settings_.window : 0;
-  return (!ready_.empty() && is_heard()) || (!queue_.empty() && used_ < allowed_) ||
-         credit >= announced_ + settings_.window / 4;
+  return (!ready_.empty() && is_heard()) || (!queue_.empty() && used_ < allowed_) || has_credit_to_give();
+}
+
+/// Whether so much was taken since the credit was announced last that it is worth a batch.
+bool link::has_credit_to_give() const {
+  const auto now = credit();
+  return now > announced_ && now >= announced_ + settings_.window / 4;
 }
 
 messages::batch link::next_batch(const messages::position& at) {
@@ -382,7 +387,7 @@ messages::batch link::next_batch(const messages::position& at) {
   made.epoch = epoch_;
   made.number = ++sent_;
   made.at = at;
-  announced_ = is_open_ ? taken_ + settings_.window : 0;
+  announced_ = credit();
   made.credit = announced_;
   return made;
 }
@@ -420,8 +425,7 @@ link::flush(const messages::position& at,
       ready_.emplace_back(std::move(*message));
     }
   }
-  const auto credit = is_open_ ? taken_ + settings_.window : 0;
-  if ((ready_.empty() || !is_heard()) && (shows_life || credit >= announced_ + settings_.window / 4)) {
+  if ((ready_.empty() || !is_heard()) && (shows_life || has_credit_to_give())) {
     cut();
   }
   while (!ready_.empty() && is_heard()) {

@@ -156,12 +156,16 @@ private:
   messages::greeting greet(const messages::position& at) const;
   std::optional<error> objection(const messages::greeting& peer) const;
   std::optional<error> own_loss(const messages::greeting& peer, const messages::position& at) const;
-  void learn(const messages::greeting& peer, bool dialed, link_effects& out);
+  void learn(const messages::greeting& peer, link_effects& out);
   void begin(messages::epoch_id epoch, link_effects& out);
   void queue(waiting_message&& message);
 
   /// Whether the peer takes anything yet: a node that has not recovered gives no credit, and hears nothing.
   bool is_heard() const { return allowed_ > 0; }
+
+  /// How many units the peer may have sent in this epoch, in all.
+  std::uint64_t credit() const { return is_open_ ? taken_ + settings_.window : 0; }
+  bool has_credit_to_give() const;
   messages::batch next_batch(const messages::position& at);
 
   link_settings settings_;

@@ -199,6 +199,11 @@ result<identity> begin_life(journal::store& store, const engine::placement& wher
   return me;
 }
 
+std::uint64_t make_store_id(time_point now, std::uint64_t random) {
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  return (static_cast<std::uint64_t>(seconds) << 32) | (random & 0xffff'ffffu);
+}
+
 result<void> accept_loss(journal::store& store, std::uint64_t new_store) {
   own_values values{store};
   const auto mark = values.read<cluster_mark>(cluster_key);
@@ -207,8 +212,13 @@ result<void> accept_loss(journal::store& store, std::uint64_t new_store) {
         errc::not_found, "no node of a cluster ever ran on this data: start the node once, so that it is "
                          "known which one it is"}));
   }
+  // Ids of one sender grow, and a message's id begins with the store's. Starts are counted from a number that
+  // the lost life has not come to, so that no connection is named twice.
+  const auto id = values.read<std::uint64_t>(journal::store_id_key).value_or(0);
+  const auto greater = std::max(new_store, id + 1);
   return store.commit({put(replaces_key, messages::any_store),
-                       put(journal::store_id_key, new_store),
+                       put(starts_key, (std::uint64_t{1} << 32) + (greater >> 16)),
+                       put(journal::store_id_key, greater),
                        {journal::operation::kind::erase, std::string{lives_key}, {}}});
 }
 

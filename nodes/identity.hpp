@@ -41,9 +41,14 @@ result<identity> begin_life(journal::store& store, const engine::placement& wher
                             const cluster_config& cluster, const std::function<std::uint64_t()>& draw,
                             std::uint64_t new_store);
 
+/// The id of a store that is made now: later ones are greater, as ids of messages have to be that come from
+/// what stands for a lost store. Its upper half counts seconds since 1970, its lower half is random.
+std::uint64_t make_store_id(time_point now, std::uint64_t random);
+
 /// Gives the store of a cluster's node a new id, which peers accept in place of whatever they knew: the way
-/// out when acknowledged data is lost for good. Returns after the sync. `errc::not_found` where no node of a
-/// cluster ever ran on it. @pre no node has the store open
+/// out when acknowledged data is lost for good. The id is `new_store`, or the next one after the old id where
+/// that is not smaller. Returns after the sync. `errc::not_found` where no node of a cluster ever ran on it.
+/// @pre no node has the store open
 result<void> accept_loss(journal::store& store, std::uint64_t new_store);
 
 /// The nodes of everything that the cluster hosts. `errc::invalid_configuration` where the node is not in its

@@ -251,8 +251,9 @@ result<void> node_runtime::open_store() {
 
 result<void> node_runtime::read_identity() {
   auto& shared = *core_;
-  const auto me =
-      nodes::begin_life(*shared.store, shared.routes.where(), shared.cluster, draw, means_.store_id);
+  const auto me = nodes::begin_life(
+      *shared.store, shared.routes.where(), shared.cluster, draw,
+      means_.store_id != 0 ? means_.store_id : nodes::make_store_id(shared.time->now().wall, draw()));
   if (!me) {
     return tl::unexpected(me.error());
   }

@@ -20,9 +20,9 @@ constexpr std::size_t orders = 20;
 struct fixture {
   outside_world outside;
   const std::vector<std::pair<std::string, std::vector<std::string>>> nodes{{"ordering", {"fulfilment"}},
-                                                                           {"payment-1", {"payment"}},
-                                                                           {"payment-2", {"payment"}},
-                                                                           {"warehouse", {"warehouse"}}};
+                                                                            {"payment-1", {"payment"}},
+                                                                            {"payment-2", {"payment"}},
+                                                                            {"warehouse", {"warehouse"}}};
 
   cluster_world::definitions workflow(bool idempotent) {
     return [this, idempotent](detail::node_runtime& node) {
@@ -146,8 +146,9 @@ CAF_TEST(moves survive crashes and cuts at any moment) {
     std::vector<publication> sent;
     for (int round = 0; round < 10; ++round) {
       for (int i = 0; i < 5; ++i) {
-        sent.push_back(here.client("ordering").publish(
-            order_placed{"o-" + std::to_string(round) + "-" + std::to_string(i), 100}));
+        sent.push_back(
+            here.client("ordering")
+                .publish(order_placed{"o-" + std::to_string(round) + "-" + std::to_string(i), 100}));
       }
       here.run_for(std::chrono::microseconds{here.draw(5'000)});
       const auto* one = here.draw(2) == 0 ? "payment-1" : "payment-2";

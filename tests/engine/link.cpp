@@ -206,4 +206,89 @@ CAF_TEST(what the queue has no room for is named so that it can be read again) {
   CAF_CHECK_EQUAL(narrow.take_dropped(), 0u);
 }
 
+CAF_TEST(a hello that is meant for another node is refused and no loss is suspected) {
+  // An address in a's file belongs to b, and a believes to speak to c, of which it knows another store.
+  auto astray = settings("a", "c", 1);
+  engine::link dialer{astray, messages::known_peer{3, {30, 100}}};
+  auto out = b.receive(std::move(dialer.dial(at_a).frames.front()), at_b);
+  CAF_CHECK_EQUAL(std::string{out.edge}, "refuse");
+  CAF_CHECK(!out.fatal);
+  CAF_REQUIRE(out.refused);
+  CAF_CHECK(out.refused->message.find("belongs to another node") != std::string::npos);
+  out = dialer.receive(std::move(out.frames.front()), at_a);
+  CAF_CHECK_EQUAL(std::string{out.edge}, "refused");
+  CAF_CHECK(!out.fatal);
+}
+
+CAF_TEST(a node on a copy from before its last starts is told so by a peer that was up all the time) {
+  auto later = settings("a", "b", 1);
+  later.starts = 3;
+  engine::link lost{later, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(lost.dial(at_a).frames.front()), at_b)}, "accept");
+  answers.clear();
+  later.starts = 2;
+  engine::link old{later, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(old.dial(at_a).frames.front()), at_b)}, "refuse");
+  CAF_CHECK(b.is_up());
+  const auto out = old.receive(std::move(answers.back()), at_a);
+  CAF_CHECK_EQUAL(std::string{out.edge}, "amnesia");
+  CAF_REQUIRE(out.fatal);
+  CAF_CHECK(out.fatal->code == errc::identity);
+}
+
+CAF_TEST(a store that stands for a lost one is taken whatever its count of starts) {
+  auto before = settings("a", "b", 1);
+  before.starts = 3;
+  engine::link lost{before, std::nullopt};
+  auto late = lost.dial(at_a).frames.front();
+  CAF_CHECK_EQUAL(std::string{give(b, late, at_b)}, "accept");
+  auto after = settings("a", "b", 9);
+  after.replaces = 1;
+  after.starts = 1;
+  engine::link fresh{after, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(fresh.dial(at_a).frames.front()), at_b)}, "accept");
+  CAF_CHECK_EQUAL(std::string{give(fresh, std::move(answers.back()), at_a)}, "welcome");
+  // The old one is not taken any more, and the new one counts from where it began.
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(late), at_b)}, "refuse");
+  auto first = fresh.dial(at_a).frames.front();
+  auto second = fresh.dial(at_a).frames.front();
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(second), at_b)}, "accept");
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(first), at_b)}, "refuse");
+}
+
+CAF_TEST(what waits for credit is not overtaken by what comes later) {
+  auto small = settings("b", "a", 2);
+  small.window = 1;
+  b = engine::link{small, std::nullopt};
+  connect();
+  open_b();
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    a.send(command(i));
+  }
+  flush(a, at_a);
+  b.taken(b.token(), 1);
+  for (auto& frame : flush(b, at_b)) {
+    give(a, std::move(frame), at_a);
+  }
+  a.send(command(4));
+  const auto frames = flush(a, at_a);
+  CAF_REQUIRE_EQUAL(frames.size(), 1u);
+  const auto& items = std::get<messages::batch>(frames.front().body).items;
+  CAF_REQUIRE_EQUAL(items.size(), 1u);
+  CAF_CHECK_EQUAL(std::get<envelope>(items.front()).id.revision, 2u);
+}
+
+CAF_TEST(a small window is announced when it changes and not for ever) {
+  auto small = settings("b", "a", 2);
+  small.window = 1;
+  b = engine::link{small, std::nullopt};
+  connect();
+  open_b();
+  CAF_CHECK(!b.has_work());
+  b.taken(b.token(), 1);
+  CAF_CHECK(b.has_work());
+  CAF_CHECK_EQUAL(flush(b, at_b).size(), 1u);
+  CAF_CHECK(!b.has_work());
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -3,6 +3,8 @@
 #include "messages/caf_types.hpp"
 #include "tests/support/world.hpp"
 
+#include <continuo/archive.hpp>
+
 #include <caf/send.hpp>
 
 #include <deque>
@@ -17,6 +19,7 @@ namespace {
 
 /// Both directions of one connection. Each direction is an actor, so that who sends is who is answered.
 struct connection {
+  std::shared_ptr<cluster_world::inspector> inspect;
   std::string dialer;
   std::string acceptor;
   caf::actor near;                   ///< the dialing link
@@ -26,8 +29,22 @@ struct connection {
   std::deque<messages::wire> recent; ///< the last frames towards the acceptor
 };
 
+/// Whether the inspector lets a frame pass.
+bool passes(const connection& of, const std::string& from, const std::string& to, messages::wire& wire) {
+  if (!*of.inspect) {
+    return true;
+  }
+  auto frame = decode<messages::frame>(wire.bytes).value();
+  const auto passed = (*of.inspect)(from, to, frame);
+  wire.bytes = encode(frame);
+  return passed;
+}
+
 caf::behavior forwards(caf::event_based_actor*, std::shared_ptr<connection> of) {
   return {[of](messages::wire& frame) {
+    if (!passes(*of, of->dialer, of->acceptor, frame)) {
+      return;
+    }
     of->recent.push_back(frame);
     if (of->recent.size() > 4) {
       of->recent.pop_front();
@@ -39,6 +56,9 @@ caf::behavior forwards(caf::event_based_actor*, std::shared_ptr<connection> of) 
 caf::behavior backwards(caf::event_based_actor* self, std::shared_ptr<connection> of) {
   return {[self, of](messages::wire& frame) {
     of->far = caf::actor_cast<caf::actor>(self->current_sender());
+    if (!passes(*of, of->acceptor, of->dialer, frame)) {
+      return;
+    }
     caf::send_as(of->there, of->near, std::move(frame));
   }};
 }
@@ -63,6 +83,7 @@ public:
       return;
     }
     auto made = std::make_shared<connection>();
+    made->inspect = inspect_;
     made->dialer = from;
     made->acceptor = to;
     made->near = link;
@@ -86,6 +107,8 @@ public:
   }
 
   void heal() { separated_.clear(); }
+
+  void inspect(cluster_world::inspector what) { *inspect_ = std::move(what); }
 
   /// What old connections still had in their buffers arrives.
   void deliver_late() {
@@ -115,6 +138,7 @@ private:
   }
 
   caf::actor_system* system_;
+  std::shared_ptr<cluster_world::inspector> inspect_ = std::make_shared<cluster_world::inspector>();
   std::map<std::string, caf::actor> gates_;
   std::vector<std::shared_ptr<connection>> connections_;
   std::set<std::pair<std::string, std::string>> separated_;
@@ -159,7 +183,7 @@ struct cluster_world::member {
 cluster_world::cluster_world(definitions offers,
                              std::vector<std::pair<std::string, std::vector<std::string>>> hosts,
                              std::uint64_t seed)
-    : offers_(std::move(offers)), random_(seed),
+    : offers_(std::move(offers)), random_(seed), store_ids_(~seed),
       network_(std::make_shared<simulated_network>(system_.system())) {
   cluster_.name = "test";
   std::uint16_t port = 1;
@@ -192,10 +216,15 @@ result<void> cluster_world::start(const std::string& name) {
   means.time = system_.clock();
   means.pool = one.pool;
   means.own_journal_thread = false;
+  means.store_id = detail::next_random(store_ids_); // of a disk that has none
   means.reach = std::make_shared<simulated_connector>(network_, name);
   means.link_queue_max = link_queue_max_;
   means.greet_peers = std::chrono::milliseconds{0}; // nothing runs while `start` does
-  return one.runtime->start();
+  auto started = one.runtime->start();
+  if (started && set_limits_) {
+    set_limits_(one.runtime->open_core()->bounds);
+  }
+  return started;
 }
 
 void cluster_world::start_all() {
@@ -234,6 +263,26 @@ std::shared_ptr<journal::memory_disk>& cluster_world::disk(const std::string& na
   return members_.at(name)->disk;
 }
 
+coordinator_pool& cluster_world::handlers(const std::string& name) const {
+  return *members_.at(name)->pool;
+}
+
+std::vector<engine::record> cluster_world::records(const std::string& name) const {
+  std::vector<engine::record> found;
+  for (const auto& [key, value] : members_.at(name)->disk->snapshot()) {
+    if (key.front() == 'r') {
+      found.push_back(decode<engine::record>(value).value());
+    }
+  }
+  return found;
+}
+
+std::optional<engine::record> cluster_world::record(const std::string& name, const instance_id& id) const {
+  const auto all = members_.at(name)->disk->snapshot();
+  const auto found = all.find(engine::record_key(id));
+  return found == all.end() ? std::nullopt : std::optional{decode<engine::record>(found->second).value()};
+}
+
 std::vector<std::string> cluster_world::names() const {
   std::vector<std::string> all;
   for (const auto& [name, one] : members_) {
@@ -254,8 +303,17 @@ void cluster_world::heal() {
   network_->heal();
 }
 
+void cluster_world::inspect(inspector what) {
+  network_->inspect(std::move(what));
+}
+
 void cluster_world::run() {
   system_.run();
+}
+
+void cluster_world::step(std::size_t jobs) {
+  for (; jobs > 0 && system_.step(); --jobs) {
+  }
 }
 
 void cluster_world::run_for(std::chrono::nanoseconds time) {

@@ -2,7 +2,9 @@
 
 #include "tests/support/virtual_time.hpp"
 
+#include "engine/record.hpp"
 #include "journal/memory_store.hpp"
+#include "messages/frames.hpp"
 #include "nodes/runtime.hpp"
 
 #include <continuo/client.hpp>
@@ -45,7 +47,17 @@ public:
   std::shared_ptr<journal::memory_disk>& disk(const std::string& name);
   cluster_config& cluster() { return cluster_; }
   void set_link_queue_max(std::size_t messages) { link_queue_max_ = messages; }
+
+  /// Sets the bounds of each node that starts from here on.
+  void set_limits(std::function<void(actors::limits&)> set) { set_limits_ = std::move(set); }
   std::vector<std::string> names() const;
+
+  /// Whether the handlers of the node's stateless services hang. Those that hang go on in order.
+  coordinator_pool& handlers(const std::string& name) const;
+
+  /// What the node's disk holds, as a start after a crash would find it.
+  std::vector<engine::record> records(const std::string& name) const;
+  std::optional<engine::record> record(const std::string& name, const instance_id& id) const;
 
   // -- the network -------------------------------------------------------------------------
   /// Cuts every connection between the two; they connect anew. With `late` what was under way arrives a
@@ -55,8 +67,18 @@ public:
   void separate(const std::string& a, const std::string& b);
   void heal();
 
+  /// Shows every frame on its way, which may be changed; where it answers false the frame is lost.
+  using inspector = std::function<bool(const std::string& from, const std::string& to, messages::frame&)>;
+  void inspect(inspector what);
+
   // -- time --------------------------------------------------------------------------------
   void run_for(std::chrono::nanoseconds time);
+
+  /// From here on the order of the jobs is drawn from the seed.
+  void shuffle() { system_.shuffle(draw(~std::uint64_t{0})); }
+
+  /// Runs so many jobs, or as many as there are before time must pass.
+  void step(std::size_t jobs);
   std::uint64_t draw(std::uint64_t below);
 
   std::string status_of(const std::string& node, const std::string& type, const std::string& key);
@@ -69,7 +91,9 @@ private:
   definitions offers_;
   cluster_config cluster_;
   std::uint64_t random_;
+  std::uint64_t store_ids_; // another source of the same seed
   std::size_t link_queue_max_ = 0;
+  std::function<void(actors::limits&)> set_limits_;
   virtual_system system_;
   std::shared_ptr<simulated_network> network_;
   std::map<std::string, std::unique_ptr<member>> members_;

@@ -10,7 +10,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstddef>
+#include <deque>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 
 namespace continuo::tests {
 
@@ -36,7 +41,8 @@ private:
   const caf::scheduler::test_coordinator* from_;
 };
 
-/// Runs handlers as jobs of the coordinator.
+/// Runs handlers as jobs of the coordinator. Handlers hang when the test wants it: those posted meanwhile run
+/// when they are let go.
 class coordinator_pool : public actors::handler_pool {
 public:
   explicit coordinator_pool(caf::actor_system& system)
@@ -44,13 +50,42 @@ public:
           return {[](actors::call& job) { job.what(); }};
         })) {}
 
+  void hang() { hangs_ = true; }
+
+  /// Ends that, and lets all go.
+  void go_on() {
+    hangs_ = false;
+    let_go(hanging_.size());
+  }
+
+  /// Lets the first so many go; others hang still.
+  void let_go(std::size_t count) {
+    for (; count > 0 && !hanging_.empty(); --count) {
+      caf::anon_send(runner_, actors::call{std::move(hanging_.front())});
+      hanging_.pop_front();
+    }
+  }
+
+  /// The same with the last ones, newest first.
+  void let_go_last(std::size_t count) {
+    for (; count > 0 && !hanging_.empty(); --count) {
+      caf::anon_send(runner_, actors::call{std::move(hanging_.back())});
+      hanging_.pop_back();
+    }
+  }
+
+  std::size_t hanging() const { return hanging_.size(); }
+
   void post(std::function<void()> job) override {
-    if (runner_) {
+    if (hangs_) {
+      hanging_.push_back(std::move(job));
+    } else if (runner_) {
       caf::anon_send(runner_, actors::call{std::move(job)});
     }
   }
 
   void stop() override {
+    hanging_.clear();
     if (runner_) {
       caf::anon_send_exit(runner_, caf::exit_reason::kill);
       runner_ = nullptr;
@@ -59,6 +94,8 @@ public:
 
 private:
   caf::actor runner_;
+  bool hangs_ = false;
+  std::deque<std::function<void()>> hanging_;
 };
 
 /// An actor system that runs in virtual time, one job after the other.
@@ -78,9 +115,22 @@ public:
     return dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler());
   }
 
+  /// Draws the order of the jobs from a seed from here on: so a sync may take long, and actors overtake each
+  /// other. What one actor sends another stays in order.
+  void shuffle(std::uint64_t seed) { order_ = seed; }
+
+  /// Runs one job; false where there is none.
+  bool step() {
+    auto& jobs = coordinator().jobs;
+    if (order_ && !jobs.empty()) {
+      std::swap(jobs.front(), jobs[detail::next_random(*order_) % jobs.size()]);
+    }
+    return coordinator().try_run_once();
+  }
+
   /// Runs until nothing can go on without time passing.
   void run() {
-    while (coordinator().try_run_once()) {
+    while (step()) {
     }
   }
 
@@ -103,6 +153,7 @@ private:
   caf::actor_system_config config_;
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<virtual_clock> clock_;
+  std::optional<std::uint64_t> order_;
 };
 
 } // namespace continuo::tests
