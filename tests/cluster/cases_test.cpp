@@ -488,6 +488,13 @@ CAF_TEST(case 7 - a hello that comes late changes nothing of a connection that i
   CAF_CHECK_EQUAL(peer_of("beta").connections, 2u);
 }
 
+CAF_TEST(a peer that is not found changes nothing of a connection that it has made meanwhile) {
+  start();
+  caf::anon_send(here.node("beta").open_core()->links.at("alpha"), actors::unreachable{"nobody listens"});
+  here.run_for(10ms);
+  CAF_CHECK(peer_of("beta").up);
+}
+
 CAF_TEST(case 8 - no epoch comes twice though the dialing node has started anew) {
   for (int beats = 0; beats < 24; ++beats) { // as in case 7
     fixture one;
