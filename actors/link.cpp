@@ -258,6 +258,14 @@ void went_down(link* self, core& shared, const std::string& why) {
   dial_later(self, shared);
 }
 
+/// Ends an epoch that is up, and says so: the dialer dials again at once.
+void give_up(link* self, core& shared, const std::string& why) {
+  std::vector<messages::frame> last;
+  last.push_back(self->state.machine->farewell(why));
+  put_on_the_wire(self, shared, std::move(last));
+  went_down(self, shared, why);
+}
+
 void carry_out(link* self, core& shared, engine::link_effects&& out) {
   auto& state = self->state;
   if (out.fatal) {
@@ -518,7 +526,7 @@ void on_beat(link* self, core& shared) {
   if (state.machine->is_up()) {
     shared.peers.note(state.peer, state.machine->waiting(), state.machine->unanswered_units());
     if (now - state.heard_ns > std::chrono::nanoseconds{shared.cluster.silence}.count()) {
-      went_down(self, shared, "the peer is silent");
+      give_up(self, shared, "the peer is silent");
     } else if (now - state.spoke_ns >= std::chrono::nanoseconds{shared.cluster.heartbeat}.count() / 2) {
       flush(self, shared, true);
     }
@@ -607,7 +615,7 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
       [self, shared](link_beat) { on_beat(self, *shared); },
       [self, shared](link_renew) {
         if (self->state.machine->is_up()) {
-          went_down(self, *shared, "messages that found no room are offered again");
+          give_up(self, *shared, "messages that found no room are offered again");
         }
       },
       [self, shared](reached& found) { on_reached(self, *shared, found); },

@@ -70,6 +70,12 @@ void link::lost() {
   used_ = answered_ = allowed_ = 0;
 }
 
+messages::frame link::farewell(std::string_view why) const {
+  return framed(
+      messages::refusal{epoch_, static_cast<std::uint8_t>(errc::unavailable),
+                        fmt::format("{} begins anew with {}: {}", settings_.here, settings_.peer, why)});
+}
+
 link_effects link::receive(messages::frame&& frame, const messages::position& at) {
   if (auto* hello = std::get_if<messages::hello>(&frame.body)) {
     return on_hello(std::move(*hello), at);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // The state machine of one node's side of the link to one peer. The node of the lower name dials.
@@ -98,6 +99,10 @@ public:
 
   /// The connection is gone, or is given up.
   void lost();
+
+  /// Tells the peer that this side gives the epoch up, so that it need not find out by silence. @pre
+  /// `is_up()`
+  messages::frame farewell(std::string_view why) const;
 
   // -- to the peer ----------------------------------------------------------------------
   /// A message that has just become durable. Dropped while the link is not up: its record holds it.

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <random>
 
 namespace continuo::tools {
@@ -36,14 +37,14 @@ int accept_loss(const std::filesystem::path& data) {
     return refuse(store.error());
   }
   std::random_device source;
-  const auto id = (std::uint64_t{source()} << 32 | source()) | 1;
+  const auto id = nodes::make_store_id(std::chrono::system_clock::now(), source());
   if (auto done = nodes::accept_loss(**store, id); !done) {
     return refuse(done.error());
   }
   fmt::print(
-      "{}: the store has the new id {:016x}. Its peers take it in place of what they knew, and send again\n"
-      "whatever they have not seen answered; what only the lost data held is gone. Start the node.\n",
-      data.string(), id);
+      "{}: the store has a new id. Its peers take it in place of what they knew, and send again whatever\n"
+      "they have not seen answered; what only the lost data held is gone. Start the node.\n",
+      data.string());
   return 0;
 }
 
