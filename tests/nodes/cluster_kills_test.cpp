@@ -59,7 +59,7 @@ std::string summary(std::vector<std::chrono::milliseconds> times) {
 CAF_TEST_FIXTURE_SCOPE(cluster_kills_tests, fixture)
 
 CAF_TEST(kills of any nodes lose nothing and do nothing twice) {
-  const int wanted = is_long() ? 200 : 100;
+  const int wanted = is_long() ? 200 : 80;
   const auto seed = std::random_device{}();
   CAF_MESSAGE("seed " << seed);
   std::mt19937 random{seed};
