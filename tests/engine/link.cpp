@@ -196,6 +196,17 @@ CAF_TEST(case 29 - an old copy that dials is refused and the newest one is taken
   CAF_CHECK(!a.receive(std::move(answers.front()), {30, 2}).fatal);
 }
 
+CAF_TEST(a side that has lost the connection says so to one that has not noticed) {
+  connect();
+  b.lost(); // the end of an older connection was taken for this one's
+  for (auto& frame : a.flush(at_a, {}, true)) {
+    CAF_CHECK_EQUAL(std::string{give(b, std::move(frame), at_b)}, "stale");
+  }
+  CAF_REQUIRE_EQUAL(answers.size(), 1u);
+  CAF_CHECK(a.receive(std::move(answers.front()), at_a).broke);
+  CAF_CHECK(!a.is_up());
+}
+
 CAF_TEST(what the queue has no room for is named so that it can be read again) {
   auto small = settings("a", "b", 1);
   small.queue_max = 2;
