@@ -332,6 +332,10 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
   } else if (out.began && sender) {
     state.other = sender;
     self->monitor(state.other);
+  } else if (!state.other && sender) { // the peer still speaks in an epoch that is over here
+    state.other = sender;
+    put_on_the_wire(self, shared, std::exchange(out.frames, {}));
+    state.other = nullptr;
   }
   carry_out(self, shared, std::move(out));
 }

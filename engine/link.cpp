@@ -300,6 +300,11 @@ link_effects link::on_batch(messages::batch&& frame) {
   link_effects out;
   if (phase_ != phase::up || frame.epoch != epoch_) {
     out.edge = "stale";
+    if (phase_ == phase::down && frame.epoch == epoch_) { // the peer does not know it yet
+      out.frames.push_back(framed(messages::refusal{
+          frame.epoch, static_cast<std::uint8_t>(errc::unavailable),
+          fmt::format("{} has lost the connection to {}: it begins anew", settings_.here, settings_.peer)}));
+    }
     return out;
   }
   if (frame.number <= received_) {

@@ -25,7 +25,7 @@
 //   take        up               next batch of this epoch               up
 //   repeated    up               batch that was taken before            up
 //   gap         up               batch behind a missing one             down
-//   stale       any              batch or welcome of another epoch      the same
+//   stale       any              batch or welcome of another epoch      the same (may refuse it)
 //   lost        any              the connection is gone                 down
 //
 // Nothing is remembered from one epoch to the next but what is durable: the outboxes hold what was not

@@ -187,6 +187,24 @@ CAF_TEST(case 29 - an old copy that dials is refused and the newest one is taken
   CAF_CHECK_EQUAL(std::string{give(b, std::move(a.dial({12, 6}).frames.front()), at_b)}, "accept");
   CAF_CHECK(!a.receive(std::move(answers.front()), {12, 6}).fatal);
   CAF_CHECK(a.is_up());
+  answers.clear();
+  // A copy whose loss was accepted counts its starts anew.
+  auto accepted = settings("a", "b", 3);
+  accepted.replaces = 1;
+  a = engine::link{accepted, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(a.dial({30, 2}).frames.front()), at_b)}, "accept");
+  CAF_CHECK(!a.receive(std::move(answers.front()), {30, 2}).fatal);
+}
+
+CAF_TEST(a side that has lost the connection says so to one that has not noticed) {
+  connect();
+  b.lost(); // the end of an older connection was taken for this one's
+  for (auto& frame : a.flush(at_a, {}, true)) {
+    CAF_CHECK_EQUAL(std::string{give(b, std::move(frame), at_b)}, "stale");
+  }
+  CAF_REQUIRE_EQUAL(answers.size(), 1u);
+  CAF_CHECK(a.receive(std::move(answers.front()), at_a).broke);
+  CAF_CHECK(!a.is_up());
 }
 
 CAF_TEST(what the queue has no room for is named so that it can be read again) {
