@@ -229,7 +229,8 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
   }
   if (newest_store_ != frame.me.store) {
     newest_ = {}; // one that stands for a lost one counts its starts anew
-  } else if (newest_life_ != frame.me.at.incarnation && frame.epoch.starts <= newest_.starts) {
+  } else if (frame.epoch.starts < newest_.starts ||
+             (newest_life_ != frame.me.at.incarnation && frame.epoch.starts == newest_.starts)) {
     return refuse(
         {errc::identity,
          fmt::format("{} refuses {}: its journal was started more often than it knows, so it is an old copy. "
@@ -327,7 +328,7 @@ link_effects link::on_batch(messages::batch&& frame) {
     allowed_ = frame.credit;
     answered_ = allowed_ > settings_.window ? allowed_ - settings_.window : 0;
   }
-  if (known_ && !(known_->furthest == frame.at)) {
+  if (frame.at.incarnation != 0 && known_ && !(known_->furthest == frame.at)) {
     known_->furthest = frame.at;
     out.learned = known_;
   }
@@ -342,7 +343,7 @@ void link::send(envelope&& message) {
     return;
   }
   const auto withdraws = message.kind == message_kind::withdrawal;
-  if (queue_.empty() && used_ < allowed_) {
+  if (queue_.empty() && is_heard() && used_ < allowed_) {
     used_ += units_of(message);
     ready_.emplace_back(std::move(message));
     return;
@@ -384,7 +385,8 @@ bool link::has_work() const {
   if (!is_up()) {
     return false;
   }
-  return (!ready_.empty() && is_heard()) || (!queue_.empty() && used_ < allowed_) || has_credit_to_give();
+  return (!ready_.empty() && is_heard()) || (!queue_.empty() && is_heard() && used_ < allowed_) ||
+         has_credit_to_give();
 }
 
 /// Whether so much was taken since the credit was announced last that it is worth a batch.
@@ -397,7 +399,7 @@ messages::batch link::next_batch(const messages::position& at) {
   messages::batch made;
   made.epoch = epoch_;
   made.number = ++sent_;
-  made.at = at;
+  made.at = is_open_ ? at : messages::position{}; // what an old copy says would stand in the newest one's way
   announced_ = credit();
   made.credit = announced_;
   return made;
@@ -428,7 +430,8 @@ link::flush(const messages::position& at,
     ready_.erase(ready_.begin(), end);
     frames.push_back(framed(std::move(made)));
   };
-  for (std::size_t looked = 0; looked < lookups_max && !queue_.empty() && used_ < allowed_; ++looked) {
+  for (std::size_t looked = 0; looked < lookups_max && !queue_.empty() && is_heard() && used_ < allowed_;
+       ++looked) {
     const auto next = std::move(queue_.front());
     queue_.pop_front();
     if (auto message = lookup(next)) {

@@ -165,8 +165,9 @@ private:
   void begin(messages::epoch_id epoch, link_effects& out);
   void queue(waiting_message&& message);
 
-  /// Whether the peer takes anything yet: a node that has not recovered gives no credit, and hears nothing.
-  bool is_heard() const { return allowed_ > 0; }
+  /// Whether both sides have recovered: one that has not gives no credit and hears nothing, and says nothing
+  /// but that it lives, since it may still learn that its data was lost.
+  bool is_heard() const { return is_open_ && allowed_ > 0; }
 
   /// How many units the peer may have sent in this epoch, in all.
   std::uint64_t credit() const { return is_open_ ? taken_ + settings_.window : 0; }

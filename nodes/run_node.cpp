@@ -185,7 +185,7 @@ public:
           std::unique_lock lock{mutex_};
           if (!changed_.wait_for(lock, patience, [this] { return done_; })) {
             say(fmt::format(
-                "it is not at its end after {} s (a handler that still runs?): the node ends all the same, "
+                "it is not at its end after {} s (perhaps a handler still runs): the node ends all the same, "
                 "and what was running runs again after the next start",
                 patience.count()));
             ::_exit(code);

@@ -178,6 +178,11 @@ const row broken[] = {
     {with_second("\"127.0.0.1:4701\""), 7, "nodes.b.address",
      "is the address of a too; give each node a port"},
     {with_second("\"localhost:4701\""), 7, "nodes.b.address", "is the address of a too"},
+    {with_second("\"127.0.0.1:4702\"", "http=\"127.0.0.1:4701\"\n"), 9, "nodes.b.http",
+     "is the address of a too; give each node a port"},
+    {with_second("\"127.0.0.1:4702\"", "http=\"10.0.0.1:8702\"\n"), 9, "nodes.b.http",
+     "is no loopback address, and whoever reaches it could do anything; write \"127.0.0.1:8702\""},
+    {with_second("\"127.0.0.1:4702\"", "http=8702\n"), 9, "nodes.b.http", "it is 8702, not a string"},
     {with_second("\"127.0.0.1:4702\"", "data=\"data/../data/a/\"\n"), 9, "nodes.b.data",
      "/etc/shop/data/a is the data directory of a too"},
     {in_cluster("tls=\"off\"\n[nodes.b]\naddress=\"10.0.0.1:4701\"\nhosts=[\"x\"]"), 5, "nodes.b.address",
@@ -480,12 +485,13 @@ CAF_TEST(the sample is read) {
     CAF_FAIL(file.error().message);
   }
   CAF_REQUIRE_EQUAL(file->nodes.size(), 3u);
-  CAF_CHECK(
-      (file->find("ordering")->seen_by_peers == cluster_node{"ordering", "127.0.0.1", 4701, {"fulfilment"}}));
-  CAF_CHECK(
-      (file->find("payment")->seen_by_peers == cluster_node{"payment", "127.0.0.1", 4702, {"payment"}}));
-  CAF_CHECK((file->find("warehouse")->seen_by_peers ==
-             cluster_node{"warehouse", "127.0.0.1", 4703, {"warehouse"}}));
+  const auto is = [&](const char* name, std::uint16_t port, const char* host, std::uint16_t http) {
+    return file->find(name)->seen_by_peers ==
+           cluster_node{name, "127.0.0.1", port, {host}, http_address{"127.0.0.1", http}};
+  };
+  CAF_CHECK(is("ordering", 4701, "fulfilment", 8701));
+  CAF_CHECK(is("payment", 4702, "payment", 8702));
+  CAF_CHECK(is("warehouse", 4703, "warehouse", 8703));
   CAF_CHECK(file->tls);
   CAF_CHECK(file->find("nobody") == nullptr);
 }

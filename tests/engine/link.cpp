@@ -63,6 +63,7 @@ struct fixture {
     auto welcome = std::move(answers.front());
     answers.clear();
     CAF_CHECK_EQUAL(std::string{give(a, std::move(welcome), at_a)}, "welcome");
+    a.open();
   }
 
   void open_b() {
@@ -82,7 +83,10 @@ CAF_TEST(a peer that takes nothing yet hears nothing and then all in order) {
   a.send(receipt(1));
   a.send(command(2));
   a.send(messages::call_for{{"saga", "s"}, {"keyed", "k"}, {2, 3, 0}});
-  CAF_CHECK(flush(a, at_a).empty());
+  for (const auto& frame : flush(a, at_a)) {
+    CAF_CHECK(std::get<messages::batch>(frame.body).items.empty()); // only its own credit
+    CAF_CHECK_EQUAL(std::string{give(b, frame, at_b)}, "take");
+  }
   open_b();
   for (auto& frame : flush(a, at_a)) {
     CAF_CHECK_EQUAL(std::string{give(b, std::move(frame), at_b)}, "take");
@@ -205,6 +209,42 @@ CAF_TEST(a side that has lost the connection says so to one that has not noticed
   CAF_REQUIRE_EQUAL(answers.size(), 1u);
   CAF_CHECK(a.receive(std::move(answers.front()), at_a).broke);
   CAF_CHECK(!a.is_up());
+}
+
+CAF_TEST(a node that has not recovered says nothing but that it lives) {
+  connect();
+  open_b();
+  CAF_REQUIRE(a.known());
+  for (auto& frame : b.flush(
+           at_b, [](const waiting_message&) { return std::optional<envelope>{}; }, true)) {
+    give(a, std::move(frame), at_a);
+  }
+  const auto known = a.known()->furthest;
+  CAF_CHECK_EQUAL(known.revision, at_b.revision);
+  // b begins anew and has a message for a, which gives it credit.
+  engine::link again{settings("b", "a", 2), std::nullopt};
+  auto dialed = a.dial(at_a);
+  give(again, std::move(dialed.frames.front()), at_b);
+  give(a, std::move(answers.back()), at_a);
+  for (auto& frame : flush(a, at_a)) {
+    give(again, std::move(frame), at_b);
+  }
+  again.send(command(9));
+  CAF_CHECK(!again.has_work());
+  const messages::position further{20, 1'000};
+  auto frames = again.flush(
+      further, [](const waiting_message&) { return std::optional<envelope>{}; }, true);
+  CAF_REQUIRE_EQUAL(frames.size(), 1u);
+  CAF_CHECK(std::get<messages::batch>(frames.front().body).items.empty());
+  CAF_CHECK_EQUAL(std::string{give(a, std::move(frames.front()), at_a)}, "take");
+  CAF_CHECK(a.known()->furthest.revision != further.revision);
+  again.open();
+  arrived.clear();
+  for (auto& frame : flush(again, further)) {
+    give(a, std::move(frame), at_a);
+  }
+  CAF_CHECK_EQUAL(arrived.size(), 1u);
+  CAF_CHECK_EQUAL(a.known()->furthest.revision, further.revision);
 }
 
 CAF_TEST(what the queue has no room for is named so that it can be read again) {

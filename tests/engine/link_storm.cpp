@@ -185,7 +185,7 @@ public:
       check_bounds(std::get<messages::batch>(frame.body));
     }
     demand(!frames.empty() || machine_->waiting() < waited || !machine_->has_work(), "work gets done");
-    demand(!is_heard_ || machine_->waiting() <= settings_.queue_max, "the queue is bounded");
+    demand(!is_heard_ || !is_open_ || machine_->waiting() <= settings_.queue_max, "the queue is bounded");
     return frames;
   }
 
