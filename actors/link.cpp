@@ -40,6 +40,33 @@ std::optional<record> read_record(const core& shared, const instance_id& id) {
   return std::move(*stored);
 }
 
+/// Reads the records behind `cursor` and moves it on: some hundreds, or fewer where `visit` says so. Whether
+/// these were the last. A store that cannot be read ends the node.
+template <class Visit>
+bool read_some(core& shared, std::string& cursor, Visit visit) {
+  std::size_t read = 0;
+  bool whole = true;
+  std::optional<error> wrong;
+  const auto scanned = shared.store->scan(
+      "r",
+      [&](std::string_view key, std::string_view bytes) {
+        auto stored = decode<record>(bytes);
+        if (!stored) {
+          wrong = stored.error();
+          return false;
+        }
+        cursor = key;
+        whole = visit(std::move(*stored)) && ++read < records_a_scan;
+        return whole;
+      },
+      cursor);
+  if (!scanned || wrong) {
+    shared.failed(wrong ? *wrong : scanned.error());
+    return true;
+  }
+  return whole;
+}
+
 /// A message as durable state has it now; nothing where it is not owed any more, or goes to another node.
 std::optional<messages::envelope> look_up(const core& shared, std::string_view peer,
                                           const engine::waiting_message& wanted) {
@@ -142,27 +169,10 @@ void scan(link* self, core& shared) {
   if (!state.scanning || !state.machine->wants_offers()) {
     return;
   }
-  std::size_t read = 0;
-  bool whole = true;
-  std::optional<error> wrong;
-  const auto scanned = shared.store->scan(
-      "r",
-      [&](std::string_view key, std::string_view bytes) {
-        auto stored = decode<record>(bytes);
-        if (!stored) {
-          wrong = stored.error();
-          return false;
-        }
-        state.cursor = key;
-        offer(self, shared, std::move(*stored));
-        whole = ++read < records_a_scan && state.machine->wants_offers();
-        return whole;
-      },
-      state.cursor);
-  if (!scanned || wrong) {
-    shared.failed(wrong ? *wrong : scanned.error());
-    return;
-  }
+  const auto whole = read_some(shared, state.cursor, [&](record&& stored) {
+    offer(self, shared, std::move(stored));
+    return state.machine->wants_offers();
+  });
   state.scanning = !whole;
   want_flush(self);
   want_scan(self);
@@ -318,7 +328,6 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
              fmt::format("{} sent a frame that cannot be read: {}", state.peer, frame.error().message));
     return;
   }
-  state.heard_ns = shared.time->now().boot_time_ns;
   const auto sender = caf::actor_cast<caf::actor>(self->current_sender());
   const auto begins = std::holds_alternative<messages::hello>(frame->body);
   const auto before = state.other;
@@ -326,6 +335,9 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
     state.other = sender; // where a refusal goes as well
   }
   auto out = state.machine->receive(std::move(*frame), shared.position());
+  if (!begins || out.began) { // a stranger's hello is no sign of the peer's life
+    state.heard_ns = shared.time->now().boot_time_ns;
+  }
   if (begins && !out.began) {
     put_on_the_wire(self, shared, std::exchange(out.frames, {}));
     state.other = before; // a stranger changes nothing
@@ -403,10 +415,12 @@ void on_down(link* self, core& shared, const caf::down_msg& down) {
 
 // -- moving ---------------------------------------------------------------------------------------------
 
-/// The stateless services of the peer that another live node hosts as well.
+/// The stateless services of the peer that another live node hosts as well, each with which connections to
+/// these nodes: after a new one there may be commands that found none of them up.
 std::vector<std::string> services_elsewhere(const link* self, const core& shared) {
   std::vector<std::string> found;
   const auto& where = shared.routes.where();
+  const auto peers = shared.peers.all();
   for (const auto& [name, service] : shared.services) {
     const auto hosts = where.hosts().find(name);
     if (hosts == where.hosts().end()) {
@@ -415,11 +429,18 @@ std::vector<std::string> services_elsewhere(const link* self, const core& shared
     const auto on = [&](const std::string& node) {
       return std::find(hosts->second.begin(), hosts->second.end(), node) != hosts->second.end();
     };
-    if (on(self->state.peer) &&
-        std::any_of(hosts->second.begin(), hosts->second.end(), [&](const std::string& node) {
-          return node == where.here() || shared.peers.is_up(node);
-        })) {
-      found.push_back(name);
+    std::string elsewhere;
+    for (const auto& node : hosts->second) {
+      if (node == where.here()) {
+        elsewhere += " " + node;
+      } else if (const auto peer = std::find_if(peers.begin(), peers.end(),
+                                                [&](const auto& one) { return one.name == node && one.up; });
+                 peer != peers.end()) {
+        elsewhere += fmt::format(" {}#{}", node, peer->connections);
+      }
+    }
+    if (on(self->state.peer) && !elsewhere.empty()) {
+      found.push_back(name + elsewhere);
     }
   }
   return found;
@@ -441,15 +462,17 @@ void look_for_moves(link* self, const core& shared) {
   const auto now = services.empty() ? std::string{}
                                     : fmt::format("{} {}", is_overdue(self, shared) ? "overdue" : "early",
                                                   fmt::join(services, " "));
-  if (now == state.moves_to) {
+  if (now != state.moves_to) {
+    state.moves_to = now;
+    state.move_scans = 2; // the second one finds what was not durable yet when the first one passed
+  }
+  if (services.empty() || state.move_scans == 0) {
     return;
   }
-  state.moves_to = now;
-  state.moving_scan = !services.empty();
+  --state.move_scans;
+  state.moving_scan = true;
   state.move_cursor.clear();
-  if (state.moving_scan) {
-    self->send(self, link_move{});
-  }
+  self->send(self, link_move{});
 }
 
 /// A command moves while it was never handed out; one of an idempotent service also after a while.
@@ -482,29 +505,12 @@ void move_some(link* self, core& shared) {
     state.moving_scan = false;
     return;
   }
-  std::size_t read = 0;
-  bool whole = true;
-  std::optional<error> wrong;
-  const auto scanned = shared.store->scan(
-      "r",
-      [&](std::string_view key, std::string_view bytes) {
-        const auto stored = decode<record>(bytes);
-        if (!stored) {
-          wrong = stored.error();
-          return false;
-        }
-        state.move_cursor = key;
-        if (stored->kind == engine::record_kind::saga || stored->kind == engine::record_kind::send) {
-          ask_to_move(self, shared, *stored);
-        }
-        whole = ++read < records_a_scan;
-        return whole;
-      },
-      state.move_cursor);
-  if (!scanned || wrong) {
-    shared.failed(wrong ? *wrong : scanned.error());
-    return;
-  }
+  const auto whole = read_some(shared, state.move_cursor, [&](record&& stored) {
+    if (stored.kind == engine::record_kind::saga || stored.kind == engine::record_kind::send) {
+      ask_to_move(self, shared, stored);
+    }
+    return true;
+  });
   state.moving_scan = !whole;
   if (state.moving_scan && state.moving.empty()) {
     self->send(self, link_move{});
@@ -515,7 +521,9 @@ void move_some(link* self, core& shared) {
 void on_moved(link* self, core& shared, const moved& answer) {
   auto& state = self->state;
   state.moving.erase(answer.id);
-  state.machine->offer({answer.of, answer.id, false}); // what has moved is not found, and left out
+  // What has moved is not found, and left out. If it was given up meanwhile its withdrawal goes behind it.
+  state.machine->offer({answer.of, answer.id, false});
+  state.machine->offer({answer.of, answer.id, true});
   want_flush(self);
   if (state.moving.empty()) {
     move_some(self, shared);
@@ -536,7 +544,9 @@ void on_beat(link* self, core& shared) {
     }
     return;
   }
-  look_for_moves(self, shared);
+  if (state.is_open) { // recovery comes first: it wakes instances so that they send again
+    look_for_moves(self, shared);
+  }
   if (state.machine->dials() && !state.dial_sent &&
       now - state.dialed_ns > std::chrono::nanoseconds{greeting_time}.count()) {
     went_down(self, shared, "it does not answer");
@@ -587,7 +597,8 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
   return {
       [self, shared](const messages::wire& message) { on_wire(self, *shared, message); },
       [self](messages::envelope& message) {
-        if (self->state.moving.contains(message.id)) {
+        const auto withdraws = message.kind == messages::message_kind::withdrawal;
+        if (self->state.moving.contains(withdraws ? message.in_reply_to : message.id)) {
           return; // it may have moved; if it stays it is offered
         }
         self->state.machine->send(std::move(message));

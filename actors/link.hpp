@@ -38,6 +38,7 @@ struct link_state {
   std::int64_t down_ns = 0;     ///< since when it is down; boot time
   std::string moves_to;         ///< what the last reading of the records for such commands was for
   bool moving_scan = false;
+  int move_scans = 0; ///< still to come for it
   std::string move_cursor;
   std::set<message_id> moving; ///< asked about; bounded: the reading waits
 

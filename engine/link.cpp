@@ -22,9 +22,10 @@ std::size_t bytes_of(const messages::batch_item& item) {
   return 128 + (message != nullptr ? message->payload.size() + message->type.size() : 0);
 }
 
-/// Whether a store is the one that a node knows, or takes its place since an operator accepted its loss.
+/// Whether a store is the one that a node knows, or takes its place since an operator accepted its loss. Ids
+/// grow with each loss: a copy from between two of them takes nobody's place.
 bool stands_for(std::uint64_t store, std::uint64_t replaces, std::uint64_t known) {
-  return store == known || replaces == known || replaces == messages::any_store;
+  return store == known || replaces == known || (replaces == messages::any_store && store > known);
 }
 
 template <class Body>

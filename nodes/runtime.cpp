@@ -391,10 +391,12 @@ result<void> node_runtime::start() {
     return {};
   }();
   if (!checked) {
-    const std::lock_guard lock{mutex_};
-    phase_ = phase::failed;
-    reason_ = checked.error();
-    server_.reset();
+    {
+      const std::lock_guard lock{mutex_};
+      phase_ = phase::failed;
+      reason_ = checked.error();
+    }
+    server_.reset(); // its calls look at the phase
     api_.reset();
     shared.store.reset();
     directory_.reset();
@@ -588,6 +590,7 @@ result<void> node_runtime::recover() {
 // -- the end --------------------------------------------------------------------------------------
 
 void node_runtime::fail(const error& reason) {
+  ending_ = true;
   bool report = false;
   {
     const std::lock_guard lock{mutex_};
@@ -619,6 +622,7 @@ void node_runtime::fail(const error& reason) {
 }
 
 void node_runtime::stop() {
+  ending_ = true;
   {
     const std::lock_guard lock{mutex_};
     if (phase_ == phase::stopped) {

@@ -7,6 +7,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
 
+#include <atomic>
 #include <functional>
 #include <future>
 #include <memory>
@@ -86,6 +87,9 @@ public:
   const recovery_figures& recovery() const { return recovery_; }
   const node_config& config() const { return config_; }
   time_point started_at() const { return started_at_; }
+
+  /// Set before the node waits for calls to end: one that takes long gives up.
+  const std::atomic<bool>& ending() const { return ending_; }
   node_figures figures() const;
   std::vector<peer_status> peers() const { return core_->peers.all(); }
 
@@ -120,6 +124,7 @@ private:
   std::unique_ptr<http::api> api_;
   std::unique_ptr<http::server> server_; // ends before what it asks
 
+  std::atomic<bool> ending_{false};
   mutable std::shared_mutex mutex_; // guards what follows
   enum class phase { fresh, started, failed, stopped } phase_ = phase::fresh;
   error reason_{errc::unavailable, "the node has not started"};

@@ -7,7 +7,7 @@
 
 namespace continuo::nodes {
 
-result<survey> make_survey(const actors::core& shared) {
+result<survey> make_survey(const actors::core& shared, const std::atomic<bool>& ending) {
   survey made;
   made.at = shared.time->now().wall;
   result<void> outcome;
@@ -27,7 +27,10 @@ result<survey> make_survey(const actors::core& shared) {
         open.oldest = sent.sent_at;
       }
     }
-    return true;
+    if (ending) {
+      outcome = fail(errc::unavailable, "the node is stopping");
+    }
+    return outcome.has_value();
   });
   if (!outcome || !scanned) {
     return tl::unexpected(outcome ? scanned.error() : outcome.error());

@@ -6,6 +6,7 @@
 #include <continuo/result.hpp>
 #include <continuo/status.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -27,7 +28,8 @@ struct survey {
   std::uint64_t dead_letters = 0;
 };
 
-/// Reads all records, once: a few microseconds each. Any thread; blocks.
-result<survey> make_survey(const actors::core& shared);
+/// Reads all records, once: a few microseconds each. Any thread; blocks. `errc::unavailable` once `ending` is
+/// set, at once.
+result<survey> make_survey(const actors::core& shared, const std::atomic<bool>& ending);
 
 } // namespace continuo::nodes

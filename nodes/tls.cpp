@@ -376,6 +376,9 @@ result<void> tls_transport::prepare(const std::string& host, std::uint16_t port,
     if (step == tls_session::progress::failed) {
       return refuse(made.with->trouble());
     }
+    if (inside_->is_stopped() || clock::now() >= deadline) {
+      return refuse("it is slow");
+    }
     const auto waits_for = step == tls_session::progress::waits_to_read ? POLLIN : POLLOUT;
     pollfd waits{*connected, static_cast<short>(waits_for), 0};
     while (::poll(&waits, 1, 20) == 0) { // short, so that the end of the node does not wait for it

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace continuo::tools {
 
@@ -82,8 +83,9 @@ std::string missing_peers(const node_state& node) {
   for (const auto& peer : node.peers) {
     if (peer.value("state", "") == "down") {
       const auto at = time_of(peer.value("since", json{}));
-      made += fmt::format("{}{} for {}", made.empty() ? "misses " : ", ", peer.value("name", ""),
-                          at ? age_text(since(*at)) : "?");
+      const auto why = peer.value("last_error", std::string{});
+      made += fmt::format("{}{} for {}{}", made.empty() ? "misses " : "; ", peer.value("name", ""),
+                          at ? age_text(since(*at)) : "?", why.empty() ? "" : " (" + why + ")");
     }
   }
   return made;
@@ -116,6 +118,14 @@ void look_at(node_state& node) {
   }
   const auto answer = http_get(*seen.http, "/readyz", patience);
   node.ready = answer && answer->status == 200;
+  constexpr std::string_view says_who = "ready, process ";
+  if (node.ready && node.process && answer->body.starts_with(says_who) &&
+      std::atol(answer->body.c_str() + says_who.size()) != node.process->pid) {
+    node.ready = false;
+    node.why = fmt::format("another process answers at its address: {}",
+                           answer->body.substr(0, answer->body.find('\n')));
+    return;
+  }
   if (!answer) {
     node.why = answer.error().message;
   } else if (!node.ready) {

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <poll.h>
 #include <sstream>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -62,6 +63,27 @@ public:
 
 private:
   int number_ = -1;
+};
+
+/// Holds a lock on a directory until it ends; waits for it.
+class directory_lock {
+public:
+  explicit directory_lock(const std::filesystem::path& path)
+      : number_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
+    if (number_ >= 0) {
+      ::flock(number_, LOCK_EX);
+    }
+  }
+  ~directory_lock() {
+    if (number_ >= 0) {
+      ::close(number_);
+    }
+  }
+  directory_lock(const directory_lock&) = delete;
+  directory_lock& operator=(const directory_lock&) = delete;
+
+private:
+  int number_;
 };
 
 /// Becomes the node's program. Only returns where that fails, with errno.
@@ -158,14 +180,15 @@ result<process_mark> start_node(const config::cluster_file& file, const config::
         fmt::format("{}: the node {} has no program: write program=\"...\" in [cluster] or [nodes.{}]",
                     file.file.string(), name, name));
   }
-  if (const auto runs = find_process(node)) {
-    return fail(errc::in_use, fmt::format("{} runs already, as process {}", name, runs->pid));
-  }
   std::error_code trouble;
   std::filesystem::create_directories(node.data.parent_path(), trouble);
   if (trouble) {
     return fail(errc::invalid_configuration,
                 fmt::format("{}: {}", node.data.parent_path().string(), trouble.message()));
+  }
+  const directory_lock alone{node.data.parent_path()}; // of two who start it, one sees the other's pid file
+  if (const auto runs = find_process(node)) {
+    return fail(errc::in_use, fmt::format("{} runs already, as process {}", name, runs->pid));
   }
   int log = -1;
   if (how.detached) {

@@ -99,7 +99,8 @@ void describe(CLI::App& program, options& chosen) {
       "Alone it ends when all orders are at their end, those of earlier runs included; a node of a cluster "
       "runs\n"
       "until SIGTERM. Orders are placed by the node that runs the saga.\n"
-      "Exit codes: 0 stopped in order, 1 the ledgers do not agree with the outcomes (--report), 2 wrong\n"
+      "Exit codes: 0 stopped in order, 1 the ledgers do not agree with the outcomes (--report, alone), 2 "
+      "wrong\n"
       "arguments, 3 corrupt data, 4 the disk failed or is full, 5 its peers know more of its data than it "
       "holds,\n"
       "6 the folder is in use, 7 an address is in use.");

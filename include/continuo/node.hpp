@@ -35,7 +35,7 @@ struct node_config {
   /// The cluster it belongs to; empty: it stands alone. `name` is then its name there.
   std::optional<cluster_config> cluster;
 
-  /// Where it answers HTTP (see docs/http.md); empty: nowhere. Loopback addresses only.
+  /// Where it answers HTTP (see docs/operations.md); empty: nowhere. Loopback addresses only.
   std::optional<http_address> http;
 
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.

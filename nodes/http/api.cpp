@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
+#include <unistd.h>
 
 namespace continuo::http {
 
@@ -91,7 +92,7 @@ private:
   void readyz(answer&& done) {
     const auto node = node_.lock();
     if (node && node->open_core()) {
-      done({200, "ready\n", "text/plain"});
+      done({200, fmt::format("ready, process {}\n", ::getpid()), "text/plain"});
       return;
     }
     done(closed(node));
@@ -117,7 +118,7 @@ private:
   // -- what it is, and what it sees -------------------------------------------------------------
   void node(answer&& done) {
     with_core(std::move(done), [](calls& self, detail::node_runtime& node, const actors::core& core) {
-      const auto counted = self.survey_of(core);
+      const auto counted = self.survey_of(core, node.ending());
       if (!counted) {
         return error_response(503, to_string(counted.error().code), counted.error().message);
       }
@@ -154,43 +155,47 @@ private:
     });
   }
 
-  void nodes(answer&& done) {
-    with_core(std::move(done), [](calls&, detail::node_runtime& node, const actors::core& core) {
-      json all = json::array();
-      const auto peers = node.peers();
-      for (const auto& one : core.cluster.nodes) {
-        json entry{{"name", one.name},
-                   {"address", address_text(one.host, one.port)},
-                   {"http", http_of(one)},
-                   {"hosts", one.hosts}};
-        const auto peer = std::find_if(peers.begin(), peers.end(),
-                                       [&](const peer_status& seen) { return seen.name == one.name; });
-        if (peer == peers.end()) {
-          entry.update(json{{"state", "up"},
-                            {"since", text_of(node.started_at())},
-                            {"version", std::string{version()}},
-                            {"waiting", 0},
-                            {"unacknowledged", 0},
-                            {"connections", 0},
-                            {"last_error", ""}});
-        } else {
-          entry.update(json{{"state", peer->up ? "up" : "down"},
-                            {"since", text_of(peer->since)},
-                            {"version", peer->version},
-                            {"waiting", peer->waiting},
-                            {"unacknowledged", peer->unanswered},
-                            {"connections", peer->connections},
-                            {"last_error", peer->up ? "" : peer->last_error}});
-        }
-        all.push_back(std::move(entry));
+  void nodes(answer&& done) { // at once: it asks nobody
+    const auto runtime = node_.lock();
+    const auto core = runtime ? runtime->open_core() : detail::open_node{};
+    done(core ? nodes_of(*runtime, *core) : closed(runtime));
+  }
+
+  static response nodes_of(const detail::node_runtime& node, const actors::core& core) {
+    json all = json::array();
+    const auto peers = node.peers();
+    for (const auto& one : core.cluster.nodes) {
+      json entry{{"name", one.name},
+                 {"address", address_text(one.host, one.port)},
+                 {"http", http_of(one)},
+                 {"hosts", one.hosts}};
+      const auto peer = std::find_if(peers.begin(), peers.end(),
+                                     [&](const peer_status& seen) { return seen.name == one.name; });
+      if (peer == peers.end()) {
+        entry.update(json{{"state", "up"},
+                          {"since", text_of(node.started_at())},
+                          {"version", std::string{version()}},
+                          {"waiting", 0},
+                          {"unacknowledged", 0},
+                          {"connections", 0},
+                          {"last_error", ""}});
+      } else {
+        entry.update(json{{"state", peer->up ? "up" : "down"},
+                          {"since", text_of(peer->since)},
+                          {"version", peer->version},
+                          {"waiting", peer->waiting},
+                          {"unacknowledged", peer->unanswered},
+                          {"connections", peer->connections},
+                          {"last_error", peer->up ? "" : peer->last_error}});
       }
-      return ok({{"nodes", std::move(all)}});
-    });
+      all.push_back(std::move(entry));
+    }
+    return ok({{"nodes", std::move(all)}});
   }
 
   void services(answer&& done) {
-    with_core(std::move(done), [](calls& self, detail::node_runtime&, const actors::core& core) {
-      const auto counted = self.survey_of(core);
+    with_core(std::move(done), [](calls& self, detail::node_runtime& node, const actors::core& core) {
+      const auto counted = self.survey_of(core, node.ending());
       if (!counted) {
         return error_response(503, to_string(counted.error().code), counted.error().message);
       }
@@ -225,10 +230,10 @@ private:
   }
 
   /// Of the thread that may block.
-  result<continuo::nodes::survey> survey_of(const actors::core& core) {
+  result<continuo::nodes::survey> survey_of(const actors::core& core, const std::atomic<bool>& ending) {
     const auto now = std::chrono::steady_clock::now();
     if (!survey_ || now - surveyed_ > survey_age) {
-      auto made = continuo::nodes::make_survey(core);
+      auto made = continuo::nodes::make_survey(core, ending);
       if (!made) {
         return made;
       }

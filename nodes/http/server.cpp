@@ -111,6 +111,8 @@ private:
   handler answers_;
   server_limits limits_;
   tcp::acceptor acceptor_{context};
+  asio::steady_timer pause_{context};
+  bool stopped_ = false;                        // of the server's thread
   std::set<std::shared_ptr<session>> sessions_; // of the server's thread
   std::thread thread_;
 };
@@ -279,7 +281,7 @@ result<void> server::state::open(const http_address& at) {
 
 void server::state::accept() {
   acceptor_.async_accept([self = shared_from_this()](beast::error_code failed, tcp::socket socket) {
-    if (failed == asio::error::operation_aborted) {
+    if (self->stopped_) {
       return;
     }
     if (!failed && self->sessions_.size() < self->limits_.connections) {
@@ -288,9 +290,9 @@ void server::state::accept() {
       made->read();
     }
     if (failed) { // out of descriptors, as a rule: not at once again
-      const auto pause = std::make_shared<asio::steady_timer>(self->context, std::chrono::milliseconds{50});
-      pause->async_wait([self, pause](beast::error_code cancelled) {
-        if (!cancelled) {
+      self->pause_.expires_after(std::chrono::milliseconds{50});
+      self->pause_.async_wait([self](beast::error_code) {
+        if (!self->stopped_) {
           self->accept();
         }
       });
@@ -306,12 +308,14 @@ void server::state::run() {
 
 void server::state::stop() {
   asio::post(context, [self = shared_from_this()] {
+    // Not the context: what is cancelled has to run, since it holds what holds the context.
+    self->stopped_ = true;
     beast::error_code ignored;
     self->acceptor_.close(ignored);
+    self->pause_.cancel();
     for (const auto& one : std::set{self->sessions_}) {
       one->close();
     }
-    self->context.stop();
   });
   if (thread_.joinable()) {
     thread_.join();

@@ -88,6 +88,17 @@ CAF_TEST(what was never handed out goes to a node that is up) {
   CAF_CHECK_EQUAL(outside.calls, 2 * orders);
 }
 
+CAF_TEST(what was sent while no node was up moves though the same one is back at once) {
+  cluster_world here{workflow(false), nodes};
+  start(here, {"ordering", "warehouse", "payment-2"});
+  here.run_for(40s); // payment-1 is down, and overdue
+  here.crash("payment-2");
+  place(here);
+  CAF_REQUIRE(here.start("payment-2").has_value());
+  here.run_for(20s);
+  CAF_CHECK_EQUAL(count(here, instance_status::completed), orders);
+}
+
 CAF_TEST(case 17 - what may have been handed out stays with its node) {
   cluster_world here{workflow(false), nodes};
   start(here, {"ordering", "warehouse", "payment-1", "payment-2"});

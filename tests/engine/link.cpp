@@ -211,6 +211,20 @@ CAF_TEST(a side that has lost the connection says so to one that has not noticed
   CAF_CHECK(!a.is_up());
 }
 
+CAF_TEST(a copy from between two accepted losses is refused) {
+  auto first = settings("a", "b", 100);
+  first.replaces = messages::any_store;
+  auto second = settings("a", "b", 200);
+  second.replaces = messages::any_store;
+  engine::link before{settings("a", "b", 50), std::nullopt};
+  engine::link newest{second, std::nullopt};
+  engine::link old{first, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(before.dial(at_a).frames.front()), at_b)}, "accept");
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(newest.dial(at_a).frames.front()), at_b)}, "accept");
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(old.dial(at_a).frames.front()), at_b)}, "refuse");
+  CAF_CHECK_EQUAL(std::string{old.receive(std::move(answers.back()), at_a).edge}, "amnesia");
+}
+
 CAF_TEST(a node that has not recovered says nothing but that it lives) {
   connect();
   open_b();

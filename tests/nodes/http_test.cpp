@@ -1,0 +1,280 @@
+#define CAF_SUITE http
+
+#include "nodes/http/server.hpp"
+#include "tests/nodes/shop.hpp"
+
+#include <continuo/node.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <caf/test/dsl.hpp>
+
+#include <arpa/inet.h>
+#include <mutex>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace continuo;
+using namespace continuo::tests;
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+namespace {
+
+/// One connection, as any client may have it: bytes out, bytes in.
+class connection {
+public:
+  explicit connection(std::uint16_t port) : file_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    if (::connect(file_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+      throw std::runtime_error{"nobody listens"};
+    }
+  }
+  ~connection() { ::close(file_); }
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+
+  void say(const std::string& bytes) const {
+    [[maybe_unused]] const auto sent = ::send(file_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+
+  /// All that comes until the other side closes, or `text` has come, or the time is over.
+  std::string hear(std::chrono::milliseconds time = 5s, const std::string& text = {}) const {
+    std::string heard;
+    const auto deadline = std::chrono::steady_clock::now() + time;
+    char part[4096];
+    for (;;) {
+      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+          deadline - std::chrono::steady_clock::now());
+      pollfd in{file_, POLLIN, 0};
+      if (left.count() <= 0 || ::poll(&in, 1, static_cast<int>(left.count())) <= 0) {
+        return heard + "<silence>";
+      }
+      const auto got = ::recv(file_, part, sizeof(part), 0);
+      if (got <= 0) {
+        return heard;
+      }
+      heard.append(part, static_cast<std::size_t>(got));
+      if (!text.empty() && heard.find(text) != std::string::npos) {
+        return heard;
+      }
+    }
+  }
+
+private:
+  int file_;
+};
+
+std::string ask(std::uint16_t port, const std::string& target, const std::string& method = "GET") {
+  connection to{port};
+  to.say(method + " " + target + " HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+  return to.hear();
+}
+
+int status_of(const std::string& answer) {
+  return answer.starts_with("HTTP/1.1 ") ? std::stoi(answer.substr(9, 3)) : 0;
+}
+
+json body_of(const std::string& answer) {
+  const auto end = answer.find("\r\n\r\n");
+  return end == std::string::npos ? json{} : json::parse(answer.substr(end + 4), nullptr, false);
+}
+
+std::uint16_t free_port() {
+  const auto held = http::server::listen({}, [](http::request&&, const http::answer&) {});
+  CAF_REQUIRE(held.has_value());
+  return (*held)->port();
+}
+
+/// A server that says back what it was asked.
+std::unique_ptr<http::server> echo(const http::server_limits& limits = {}) {
+  auto made = http::server::listen(
+      {},
+      [](http::request&& asked, const http::answer& done) {
+        json seen{{"method", asked.method}, {"path", asked.path}, {"query", asked.query}, {"body", asked.body}};
+        seen["test"] = asked.headers["x-test"];
+        done({200, seen.dump()});
+      },
+      limits);
+  CAF_REQUIRE(made.has_value());
+  return std::move(*made);
+}
+
+} // namespace
+
+CAF_TEST(a request arrives whole and several one after another) {
+  const auto server = echo();
+  connection to{server->port()};
+  to.say("POST /a%20b?x=1&y=%2Fz+w&x=2&empty HTTP/1.1\r\nHost: here\r\nX-Test: Yes\r\nContent-Length: 3\r\n\r\nabc"
+         "GET /second HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+  const auto both = to.hear();
+  const auto second = both.find("HTTP/1.1", 1);
+  CAF_REQUIRE(second != std::string::npos);
+  const auto first = body_of(both.substr(0, second));
+  CAF_CHECK_EQUAL(first["method"], "POST");
+  CAF_CHECK_EQUAL(first["path"], "/a b");
+  CAF_CHECK_EQUAL(first["query"]["x"], "2");
+  CAF_CHECK_EQUAL(first["query"]["y"], "/z w");
+  CAF_CHECK_EQUAL(first["query"]["empty"], "");
+  CAF_CHECK_EQUAL(first["test"], "Yes");
+  CAF_CHECK_EQUAL(first["body"], "abc");
+  CAF_CHECK_EQUAL(body_of(both.substr(second))["path"], "/second");
+}
+
+CAF_TEST(what cannot be read is refused and never a 500) {
+  http::server_limits limits;
+  limits.header_bytes = 1'000;
+  limits.body_bytes = 100;
+  limits.to_send = 1s;
+  const auto server = echo(limits);
+  const auto request = [](const std::string& line, const std::string& more = {}) {
+    return line + "\r\nHost: here\r\nConnection: close\r\n" + more + "\r\n";
+  };
+  const std::pair<std::string, int> table[] = {
+      {"\r\n\r\n\r\n", 400},
+      {"hello there\r\n\r\n", 400},
+      {std::string(500, '\0'), 400},
+      {"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + std::string(200, 'x') + "\r\n\r\n", 400}, // TLS
+      {request("GET HTTP/1.1"), 400},
+      {request("GET /a HTTP/9.9"), 400},
+      {request("GET /a HTTP/1.1", "no colon here\r\n"), 400},
+      {request("GET /a HTTP/1.1", "Content-Length: -1\r\n"), 400},
+      {request("GET /a HTTP/1.1", "Content-Length: x\r\n"), 400},
+      {request("GET /a%zz HTTP/1.1"), 400},
+      {request("GET /a% HTTP/1.1"), 400},
+      {request("GET /a?x=%1 HTTP/1.1"), 400},
+      {request("GET a HTTP/1.1"), 400},
+      {request("POST /a HTTP/1.1", "Transfer-Encoding: chunked\r\n") + "zz\r\n", 400},
+      {request("GET /a HTTP/1.1", "X: " + std::string(2'000, 'y') + "\r\n"), 431},
+      {request("POST /a HTTP/1.1", "Content-Length: 101\r\n") + std::string(101, 'b'), 413},
+      {request("POST /a HTTP/1.1", "Content-Length: 100\r\n") + std::string(100, 'b'), 200},
+      {request("BREW /a HTTP/1.1"), 200}, // a method is the handler's to judge
+  };
+  for (const auto& [bytes, status] : table) {
+    connection to{server->port()};
+    to.say(bytes);
+    const auto answer = to.hear(3s);
+    CAF_CHECK_EQUAL(status_of(answer), status);
+    CAF_CHECK(answer.find("<silence>") == std::string::npos);
+    if (status_of(answer) != status) {
+      CAF_MESSAGE(bytes << "\n-> " << answer);
+    }
+    CAF_CHECK(status == 200 || body_of(answer)["error"]["message"].is_string());
+  }
+}
+
+CAF_TEST(slow and idle clients are closed and those beyond the bound too) {
+  http::server_limits limits;
+  limits.connections = 2;
+  limits.to_send = 1s;
+  limits.idle = 2s;
+  const auto server = echo(limits);
+  const connection slow{server->port()};
+  slow.say("GET /a HT");
+  const connection idle{server->port()};
+  std::string beyond;
+  for (int i = 0; i < 100 && beyond.empty(); ++i) { // until the server has seen the other two
+    const connection third{server->port()};
+    beyond = third.hear(50ms) == "" ? "closed" : "";
+  }
+  CAF_CHECK_EQUAL(beyond, "closed");
+  CAF_CHECK_EQUAL(slow.hear(3s), "");
+  CAF_CHECK_EQUAL(idle.hear(4s), "");
+  CAF_CHECK_EQUAL(status_of(ask(server->port(), "/again")), 200);
+}
+
+CAF_TEST(an answer may come later from another thread or never) {
+  std::mutex mutex;
+  std::vector<http::answer> waiting;
+  http::server_limits limits;
+  limits.to_answer = 1s;
+  auto server = http::server::listen(
+      {},
+      [&](http::request&&, const http::answer& done) {
+        const std::lock_guard lock{mutex};
+        waiting.push_back(done);
+      },
+      limits);
+  CAF_REQUIRE(server.has_value());
+  const auto request = "GET /a HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+  const auto wait_for = [&](std::size_t count) {
+    for (int i = 0; i < 500; ++i) {
+      const std::lock_guard lock{mutex};
+      if (waiting.size() == count) {
+        return true;
+      }
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  };
+  const connection answered{(*server)->port()};
+  answered.say(request);
+  CAF_REQUIRE(wait_for(1));
+  std::thread{[&] {
+    waiting[0]({200, "{}"});
+    waiting[0]({200, "twice"}); // the second one is dropped
+  }}.join();
+  CAF_CHECK_EQUAL(status_of(answered.hear()), 200);
+  const connection forgotten{(*server)->port()};
+  forgotten.say(request);
+  CAF_CHECK_EQUAL(status_of(forgotten.hear()), 503);
+  const connection left{(*server)->port()};
+  left.say(request);
+  CAF_REQUIRE(wait_for(3));
+  server->reset();
+  waiting[2]({200, "{}"}); // nobody is there any more
+}
+
+CAF_TEST(a node says what it is and what it sees) {
+  auto config = node_config::in_memory();
+  config.name = "shop";
+  config.http = http_address{"127.0.0.1", free_port()};
+  const auto port = config.http->port;
+  node here{std::move(config)};
+  host_shop(here);
+  CAF_REQUIRE(here.start().has_value());
+  CAF_CHECK_EQUAL(status_of(ask(port, "/healthz")), 200);
+  CAF_CHECK_EQUAL(status_of(ask(port, "/readyz")), 200);
+  const auto node = body_of(ask(port, "/api/v1/node"));
+  CAF_CHECK_EQUAL(node["name"], "shop");
+  CAF_CHECK_EQUAL(node["orphaned"], 0);
+  CAF_CHECK(node["cluster"].is_null());
+  CAF_CHECK(body_of(ask(port, "/api/v1/nodes"))["nodes"].empty());
+  const auto services = body_of(ask(port, "/api/v1/services"))["services"];
+  CAF_REQUIRE(services.is_array() && !services.empty());
+  CAF_CHECK_EQUAL(services[0]["waiting"], 0);
+  CAF_CHECK(services[0]["oldest_waiting"].is_null());
+  CAF_CHECK_EQUAL(status_of(ask(port, "/api/v1/nothing")), 404);
+  CAF_CHECK_EQUAL(status_of(ask(port, "/")), 404);
+  CAF_CHECK_EQUAL(status_of(ask(port, "/readyz", "POST")), 405);
+  CAF_CHECK_EQUAL(status_of(ask(port, "/nothing", "DELETE")), 404);
+  here.stop();
+  bool listens = true;
+  try {
+    ask(port, "/healthz");
+  } catch (const std::runtime_error&) {
+    listens = false;
+  }
+  CAF_CHECK(!listens);
+}
+
+CAF_TEST(an address must be free and of this machine alone) {
+  const auto taken = echo();
+  for (const auto& [address, code] : {std::pair{http_address{"127.0.0.1", taken->port()}, errc::address_in_use},
+                                      std::pair{http_address{"0.0.0.0", 8'700}, errc::invalid_configuration},
+                                      std::pair{http_address{"192.0.2.1", 8'700}, errc::invalid_configuration}}) {
+    auto config = node_config::in_memory();
+    config.http = address;
+    node refused{std::move(config)};
+    host_shop(refused);
+    const auto started = refused.start();
+    CAF_REQUIRE(!started);
+    CAF_CHECK(started.error().code == code);
+  }
+}
