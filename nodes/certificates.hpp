@@ -9,8 +9,8 @@
 namespace continuo::nodes {
 
 /// Whether the files can be used: they can be read, the key belongs to the certificate, and the authority has
-/// signed it for the present time. Checked at start, since CAF ends the process at the first connection where
-/// one is wrong. `errc::invalid_configuration` names the file and what to do.
+/// signed it for the present time. Checked at start: later a wrong one would only show as peers that refuse
+/// each other. `errc::invalid_configuration` names the file and what to do.
 result<void> check_certificates(const tls_files& files);
 
 /// Makes a private authority (`ca.pem`, `ca.key`) in `folder`, which is created if missing, and for each name

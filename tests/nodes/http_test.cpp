@@ -50,8 +50,8 @@ public:
     const auto deadline = std::chrono::steady_clock::now() + time;
     char part[4096];
     for (;;) {
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-          deadline - std::chrono::steady_clock::now());
+      const auto left =
+          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
       pollfd in{file_, POLLIN, 0};
       if (left.count() <= 0 || ::poll(&in, 1, static_cast<int>(left.count())) <= 0) {
         return heard + "<silence>";
@@ -97,7 +97,8 @@ std::unique_ptr<http::server> echo(const http::server_limits& limits = {}) {
   auto made = http::server::listen(
       {},
       [](http::request&& asked, const http::answer& done) {
-        json seen{{"method", asked.method}, {"path", asked.path}, {"query", asked.query}, {"body", asked.body}};
+        json seen{
+            {"method", asked.method}, {"path", asked.path}, {"query", asked.query}, {"body", asked.body}};
         seen["test"] = asked.headers["x-test"];
         done({200, seen.dump()});
       },
@@ -111,7 +112,8 @@ std::unique_ptr<http::server> echo(const http::server_limits& limits = {}) {
 CAF_TEST(a request arrives whole and several one after another) {
   const auto server = echo();
   connection to{server->port()};
-  to.say("POST /a%20b?x=1&y=%2Fz+w&x=2&empty HTTP/1.1\r\nHost: here\r\nX-Test: Yes\r\nContent-Length: 3\r\n\r\nabc"
+  to.say("POST /a%20b?x=1&y=%2Fz+w&x=2&empty HTTP/1.1\r\nHost: here\r\nX-Test: Yes\r\nContent-Length: "
+         "3\r\n\r\nabc"
          "GET /second HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
   const auto both = to.hear();
   const auto second = both.find("HTTP/1.1", 1);
@@ -124,7 +126,8 @@ CAF_TEST(a request arrives whole and several one after another) {
   CAF_CHECK_EQUAL(first["query"]["empty"], "");
   CAF_CHECK_EQUAL(first["test"], "Yes");
   CAF_CHECK_EQUAL(first["body"], "abc");
-  CAF_CHECK_EQUAL(body_of(both.substr(second))["path"], "/second");
+  const auto last = body_of(both.substr(second));
+  CAF_CHECK_EQUAL(last["path"], "/second");
 }
 
 CAF_TEST(what cannot be read is refused and never a 500) {
@@ -266,9 +269,10 @@ CAF_TEST(a node says what it is and what it sees) {
 
 CAF_TEST(an address must be free and of this machine alone) {
   const auto taken = echo();
-  for (const auto& [address, code] : {std::pair{http_address{"127.0.0.1", taken->port()}, errc::address_in_use},
-                                      std::pair{http_address{"0.0.0.0", 8'700}, errc::invalid_configuration},
-                                      std::pair{http_address{"192.0.2.1", 8'700}, errc::invalid_configuration}}) {
+  for (const auto& [address, code] :
+       {std::pair{http_address{"127.0.0.1", taken->port()}, errc::address_in_use},
+        std::pair{http_address{"0.0.0.0", 8'700}, errc::invalid_configuration},
+        std::pair{http_address{"192.0.2.1", 8'700}, errc::invalid_configuration}}) {
     auto config = node_config::in_memory();
     config.http = address;
     node refused{std::move(config)};
