@@ -208,9 +208,11 @@ CAF_TEST(an answer may come later from another thread or never) {
   const auto request = "GET /a HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
   const auto wait_for = [&](std::size_t count) {
     for (int i = 0; i < 500; ++i) {
-      const std::lock_guard lock{mutex};
-      if (waiting.size() == count) {
-        return true;
+      {
+        const std::lock_guard lock{mutex}; // not while it sleeps: the server waits for it
+        if (waiting.size() == count) {
+          return true;
+        }
       }
       std::this_thread::sleep_for(10ms);
     }
