@@ -784,7 +784,8 @@ CAF_TEST(case 29 - after an accepted loss the node comes back and all that was n
     one.restart("beta");
     one.here.run_for(5s);
     one.poke("add", 4);
-    CAF_CHECK_EQUAL(one.counted().back(), 4);
+    const auto counted = one.counted();
+    CAF_CHECK_EQUAL(counted.back(), 4);
     CAF_CHECK(one.peer_of("alpha").up && one.peer_of("beta").up);
   }
 }
