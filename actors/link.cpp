@@ -1,5 +1,7 @@
 #include "actors/link.hpp"
 
+#include "actors/link_moves.hpp"
+#include "actors/link_records.hpp"
 #include "engine/correspondence.hpp"
 #include "messages/caf_types.hpp"
 
@@ -17,7 +19,6 @@ namespace {
 using link = caf::stateful_actor<link_state>;
 using engine::record;
 
-constexpr std::size_t records_a_scan = 500;
 constexpr std::chrono::milliseconds first_redial{50};
 constexpr std::chrono::milliseconds greeting_time{2'000};
 
@@ -38,33 +39,6 @@ std::optional<record> read_record(const core& shared, const instance_id& id) {
     return std::nullopt;
   }
   return std::move(*stored);
-}
-
-/// Reads the records behind `cursor` and moves it on: some hundreds, or fewer where `visit` says so. Whether
-/// these were the last. A store that cannot be read ends the node.
-template <class Visit>
-bool read_some(core& shared, std::string& cursor, Visit visit) {
-  std::size_t read = 0;
-  bool whole = true;
-  std::optional<error> wrong;
-  const auto scanned = shared.store->scan(
-      "r",
-      [&](std::string_view key, std::string_view bytes) {
-        auto stored = decode<record>(bytes);
-        if (!stored) {
-          wrong = stored.error();
-          return false;
-        }
-        cursor = key;
-        whole = visit(std::move(*stored)) && ++read < records_a_scan;
-        return whole;
-      },
-      cursor);
-  if (!scanned || wrong) {
-    shared.failed(wrong ? *wrong : scanned.error());
-    return true;
-  }
-  return whole;
 }
 
 /// A message as durable state has it now; nothing where it is not owed any more, or goes to another node.
@@ -254,9 +228,7 @@ void tell_services(link* self, const core& shared) {
 void went_down(link* self, core& shared, const std::string& why) {
   auto& state = self->state;
   if (std::exchange(state.was_up, false)) {
-    state.seen_up_to = shared.last_revision.load();
-    state.down_ns = shared.time->now().boot_time_ns;
-    state.moves_to.clear();
+    begin_to_move(state, shared);
   }
   if (shared.peers.is_up(state.peer)) {
     shared.log(log_level::info, fmt::format("{} is down: {}", state.peer, why));
@@ -413,110 +385,6 @@ void on_down(link* self, core& shared, const caf::down_msg& down) {
   went_down(self, shared, "the connection is gone");
 }
 
-// -- moving ---------------------------------------------------------------------------------------------
-
-/// The stateless services of the peer that another live node hosts as well, each with which connections to
-/// these nodes: after a new one there may be commands that found none of them up.
-std::vector<std::string> services_elsewhere(const link* self, const core& shared) {
-  std::vector<std::string> found;
-  const auto& where = shared.routes.where();
-  const auto peers = shared.peers.all();
-  for (const auto& [name, service] : shared.services) {
-    const auto hosts = where.hosts().find(name);
-    if (hosts == where.hosts().end()) {
-      continue;
-    }
-    const auto on = [&](const std::string& node) {
-      return std::find(hosts->second.begin(), hosts->second.end(), node) != hosts->second.end();
-    };
-    std::string elsewhere;
-    for (const auto& node : hosts->second) {
-      if (node == where.here()) {
-        elsewhere += " " + node;
-      } else if (const auto peer = std::find_if(peers.begin(), peers.end(),
-                                                [&](const auto& one) { return one.name == node && one.up; });
-                 peer != peers.end()) {
-        elsewhere += fmt::format(" {}#{}", node, peer->connections);
-      }
-    }
-    if (on(self->state.peer) && !elsewhere.empty()) {
-      found.push_back(name + elsewhere);
-    }
-  }
-  return found;
-}
-
-bool is_overdue(const link* self, const core& shared) {
-  return shared.time->now().boot_time_ns - self->state.down_ns >=
-         std::chrono::nanoseconds{shared.cluster.move_after}.count();
-}
-
-/// Begins to look for commands that may leave a peer that is down, whenever there is a new place for them or
-/// a new reason.
-void look_for_moves(link* self, const core& shared) {
-  auto& state = self->state;
-  if (state.moving_scan) {
-    return;
-  }
-  const auto services = services_elsewhere(self, shared);
-  const auto now = services.empty() ? std::string{}
-                                    : fmt::format("{} {}", is_overdue(self, shared) ? "overdue" : "early",
-                                                  fmt::join(services, " "));
-  if (now != state.moves_to) {
-    state.moves_to = now;
-    state.move_scans = 2; // the second one finds what was not durable yet when the first one passed
-  }
-  if (services.empty() || state.move_scans == 0) {
-    return;
-  }
-  --state.move_scans;
-  state.moving_scan = true;
-  state.move_cursor.clear();
-  self->send(self, link_move{});
-}
-
-/// A command moves while it was never handed out; one of an idempotent service also after a while.
-void ask_to_move(link* self, const core& shared, const record& stored) {
-  auto& state = self->state;
-  const auto overdue = is_overdue(self, shared);
-  for (const auto& sent : stored.requests) {
-    if (!sent.to.key.empty() || sent.abandoned || sent.refused || shared.peer_of(sent.to) != state.peer) {
-      continue;
-    }
-    const auto service = shared.services.find(engine::placement::service_of(sent.to.type));
-    const auto handed_out = sent.id.revision <= state.seen_up_to;
-    const auto may_move =
-        service != shared.services.end() && (!handed_out || (overdue && service->second.idempotent));
-    const auto& home = shared.home_of(stored.self);
-    if (may_move && home && state.moving.insert(sent.id).second) {
-      self->send(home, move_command{stored.self, sent.id, sent.to.type, handed_out,
-                                    caf::actor_cast<caf::actor>(self)});
-    }
-  }
-}
-
-/// Reads some of the records.
-void move_some(link* self, core& shared) {
-  auto& state = self->state;
-  if (!state.moving_scan || !state.moving.empty()) {
-    return; // goes on when what was asked for is answered
-  }
-  if (state.machine->is_up()) {
-    state.moving_scan = false;
-    return;
-  }
-  const auto whole = read_some(shared, state.move_cursor, [&](record&& stored) {
-    if (stored.kind == engine::record_kind::saga || stored.kind == engine::record_kind::send) {
-      ask_to_move(self, shared, stored);
-    }
-    return true;
-  });
-  state.moving_scan = !whole;
-  if (state.moving_scan && state.moving.empty()) {
-    self->send(self, link_move{});
-  }
-}
-
 /// What stays is offered again; it was left out meanwhile.
 void on_moved(link* self, core& shared, const moved& answer) {
   auto& state = self->state;
@@ -588,9 +456,7 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
   state.number = static_cast<std::uint32_t>(
       1 + std::distance(shared->link_settings.begin(), shared->link_settings.find(peer)));
   state.random = shared->seed ^ std::hash<std::string>{}(peer);
-  // After a restart nothing is known of what was handed out before.
-  state.seen_up_to = shared->last_revision.load();
-  state.down_ns = shared->time->now().boot_time_ns;
+  begin_to_move(state, *shared); // after a restart nothing is known of what was handed out before
   self->set_down_handler([self, shared](const caf::down_msg& down) { on_down(self, *shared, down); });
   self->delayed_send(self, shared->cluster.heartbeat, link_beat{});
   state.dial_sent = state.machine->dials(); // the node says when it listens
