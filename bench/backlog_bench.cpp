@@ -1,4 +1,5 @@
 #include "bench/machine.hpp"
+#include "bench/measuring.hpp"
 #include "bench/order_load.hpp"
 #include "bench/order_workflow.hpp"
 #include "bench/report.hpp"
@@ -16,8 +17,6 @@ namespace continuo::bench {
 
 namespace {
 
-using steady = std::chrono::steady_clock;
-
 /// If no order completes for so long, none will.
 constexpr std::chrono::seconds patience{60};
 
@@ -28,16 +27,6 @@ struct run_options {
   double seconds = 6;              ///< of the usual rate
   bool tls = true;
 };
-
-void require(bool fine, const std::string& what) {
-  if (!fine) {
-    throw std::runtime_error(what);
-  }
-}
-
-double seconds_since(steady::time_point begun) {
-  return std::chrono::duration<double>(steady::now() - begun).count();
-}
 
 /// Places orders as fast as they are accepted, so many at a time; does not wait for their ends. Runs on the
 /// node's threads, by callbacks; must outlive the last of them: see `wait`.

@@ -1,5 +1,6 @@
 #include "bench/disk_limit.hpp"
 #include "bench/machine.hpp"
+#include "bench/measuring.hpp"
 #include "bench/order_load.hpp"
 #include "bench/order_workflow.hpp"
 #include "bench/report.hpp"
@@ -17,8 +18,6 @@ namespace continuo::bench {
 
 namespace {
 
-using steady = std::chrono::steady_clock;
-
 struct run_options {
   options common;
   double warm_up = 2;
@@ -27,16 +26,6 @@ struct run_options {
   std::vector<std::uint32_t> in_flight{1, 64, 1024};
   std::vector<std::string> tls{"on", "off"};
 };
-
-void require(bool fine, const std::string& what) {
-  if (!fine) {
-    throw std::runtime_error(what);
-  }
-}
-
-void sleep_for(double seconds) {
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
-}
 
 /// One row: three fresh processes on fresh directories, loaded and stopped.
 nlohmann::ordered_json measure(const run_options& chosen, bool tls, std::uint32_t in_flight) {

@@ -1,5 +1,6 @@
 #include "bench/disk_limit.hpp"
 #include "bench/machine.hpp"
+#include "bench/measuring.hpp"
 #include "bench/order_load.hpp"
 #include "bench/order_workflow.hpp"
 #include "bench/report.hpp"
@@ -15,8 +16,6 @@
 namespace continuo::bench {
 
 namespace {
-
-using steady = std::chrono::steady_clock;
 
 struct run_options {
   options common;
@@ -50,16 +49,6 @@ node_figures difference(const node_figures& before, const node_figures& after) {
   done.bytes -= before.bytes;
   done.sync_ns -= before.sync_ns;
   return done;
-}
-
-void require(bool fine, const std::string& what) {
-  if (!fine) {
-    throw std::runtime_error(what);
-  }
-}
-
-void sleep_for(double seconds) {
-  std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
 }
 
 /// One row: a fresh node on a fresh directory, loaded and stopped.

@@ -1,4 +1,5 @@
 #include "bench/machine.hpp"
+#include "bench/measuring.hpp"
 #include "bench/order_workflow.hpp"
 #include "bench/report.hpp"
 
@@ -23,8 +24,6 @@ namespace continuo::bench {
 
 namespace {
 
-using steady = std::chrono::steady_clock;
-
 /// If nothing moves for so long, nothing will.
 constexpr std::chrono::minutes patience{1};
 
@@ -35,16 +34,6 @@ struct run_options {
   std::filesystem::path data;
   std::filesystem::path result;
 };
-
-void require(bool fine, const std::string& what) {
-  if (!fine) {
-    throw std::runtime_error(what);
-  }
-}
-
-double seconds_since(steady::time_point begun) {
-  return std::chrono::duration<double>(steady::now() - begun).count();
-}
 
 std::string id_of(std::uint64_t number) {
   return fmt::format("subscription-{:09}", number);

@@ -1,5 +1,6 @@
 #include "bench/three_nodes.hpp"
 
+#include "bench/measuring.hpp"
 #include "bench/order_workflow.hpp"
 #include "config/cluster_file.hpp"
 #include "nodes/certificates.hpp"
@@ -24,8 +25,6 @@ namespace continuo::bench {
 
 namespace {
 
-using steady = std::chrono::steady_clock;
-
 constexpr std::chrono::seconds patience{30};
 constexpr const char* child_mark = "--as-node";
 
@@ -46,9 +45,7 @@ std::uint16_t free_port() {
 }
 
 void require(const result<void>& done) {
-  if (!done) {
-    throw std::runtime_error(done.error().message);
-  }
+  bench::require(done.has_value(), done ? std::string{} : done.error().message);
 }
 
 } // namespace

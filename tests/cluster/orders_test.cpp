@@ -150,24 +150,7 @@ CAF_TEST(crashes and cuts at any moment lose nothing and repeat nothing under an
           accepted.insert(order);
         }
       }
-      const auto& one = names[here.draw(names.size())];
-      const auto& other = names[here.draw(names.size())];
-      switch (here.draw(5)) {
-      case 0:
-        here.crash(one);
-        break;
-      case 1:
-        here.cut(one, other, true);
-        break;
-      case 2:
-        here.separate(one, other);
-        break;
-      case 3:
-        here.heal();
-        break;
-      default:
-        break;
-      }
+      here.disturb();
       here.run_for(std::chrono::microseconds{here.draw(400'000)});
       for (const auto& name : names) {
         if (!here.is_up(name) && here.draw(2) == 0) {

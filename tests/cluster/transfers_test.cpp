@@ -221,28 +221,6 @@ struct bank {
     }
   }
 
-  /// One bad thing, perhaps.
-  void disturb(const std::vector<std::string>& names) {
-    const auto& one = names[here.draw(names.size())];
-    const auto& other = names[here.draw(names.size())];
-    switch (here.draw(6)) {
-    case 0:
-      here.crash(one);
-      break;
-    case 1:
-      here.cut(one, other, true);
-      break;
-    case 2:
-      here.separate(one, other);
-      break;
-    case 3:
-      here.heal();
-      break;
-    default:
-      break;
-    }
-  }
-
   void bring_all_back(const std::vector<std::string>& names) {
     here.heal();
     for (const auto& name : names) {
@@ -353,7 +331,7 @@ CAF_TEST(crashes and cuts make and lose no money and keep the order of each pair
     for (int round = 0; round < 25; ++round) {
       one.ask(names[2 + one.here.draw(2)]);
       one.ask(names[one.here.draw(4)]);
-      one.disturb(names);
+      one.here.disturb();
       one.here.run_for(std::chrono::microseconds{one.here.draw(300'000)});
       for (const auto& name : names) {
         if (!one.here.is_up(name) && one.here.draw(2) == 0) {
@@ -378,7 +356,7 @@ CAF_TEST(an event reaches a node that has never started when it first starts) {
     const std::vector<std::string> names{"bank1", "bank2", "desk1", "desk2"};
     for (int round = 0; round < 10; ++round) {
       one.ask(names[one.here.draw(4)]);
-      one.disturb(names);
+      one.here.disturb();
       one.here.run_for(200ms);
       one.bring_all_back(names);
     }
@@ -400,7 +378,7 @@ CAF_TEST(the same seed gives the same run) {
     const auto names = one.here.names();
     for (int round = 0; round < 20; ++round) {
       one.ask(names[one.here.draw(4)]);
-      one.disturb(names);
+      one.here.disturb();
       one.here.run_for(std::chrono::microseconds{one.here.draw(300'000)});
       one.bring_all_back(names);
     }

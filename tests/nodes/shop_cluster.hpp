@@ -2,6 +2,7 @@
 
 #include "nodes/certificates.hpp"
 #include "tests/nodes/process.hpp"
+#include "tests/nodes/reserved_port.hpp"
 #include "tests/nodes/shop.hpp"
 
 #include <algorithm>
@@ -32,36 +33,6 @@ inline bool is_long() {
 inline int number_of(const process::ending& end) {
   return end.code ? *end.code : -end.signal;
 }
-
-/// A port of loopback that the kernel gives to nobody else as long as this lives: it stays bound here,
-/// without listening, so that only who asks for it by number and with SO_REUSEADDR (a node) gets it.
-class reserved_port {
-public:
-  reserved_port() : file_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const int yes = 1;
-    ::setsockopt(file_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    if (::bind(file_, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-        ::getsockname(file_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error{"no port"};
-    }
-    number_ = ntohs(address.sin_port);
-  }
-
-  ~reserved_port() { ::close(file_); }
-  reserved_port(const reserved_port&) = delete;
-  reserved_port& operator=(const reserved_port&) = delete;
-
-  std::uint16_t number() const { return number_; }
-  int file() const { return file_; }
-
-private:
-  int file_;
-  std::uint16_t number_ = 0;
-};
 
 /// The nodes of the shop. The one of the lower name dials.
 inline const std::array<std::string, 3> shop_nodes{"ordering", "payment", "warehouse"};

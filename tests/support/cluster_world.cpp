@@ -299,6 +299,28 @@ void cluster_world::separate(const std::string& a, const std::string& b) {
   network_->separate(a, b);
 }
 
+void cluster_world::disturb() {
+  const auto all = names();
+  const auto& one = all[draw(all.size())];
+  const auto& other = all[draw(all.size())];
+  switch (draw(6)) {
+  case 0:
+    crash(one);
+    break;
+  case 1:
+    cut(one, other, true);
+    break;
+  case 2:
+    separate(one, other);
+    break;
+  case 3:
+    heal();
+    break;
+  default:
+    break;
+  }
+}
+
 void cluster_world::heal() {
   network_->heal();
 }

@@ -67,6 +67,9 @@ public:
   void separate(const std::string& a, const std::string& b);
   void heal();
 
+  /// One bad thing, perhaps, to nodes that are drawn: a crash, a cut, a separation; or all is healed.
+  void disturb();
+
   /// Shows every frame on its way, which may be changed; where it answers false the frame is lost.
   using inspector = std::function<bool(const std::string& from, const std::string& to, messages::frame&)>;
   void inspect(inspector what);

@@ -2,17 +2,16 @@
 // ctest: timeout=300 labels=processes
 
 #include "tests/nodes/process.hpp"
+#include "tests/nodes/reserved_port.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <caf/test/dsl.hpp>
 
-#include <arpa/inet.h>
+#include <array>
 #include <filesystem>
 #include <fstream>
-#include <netinet/in.h>
 #include <sstream>
-#include <sys/socket.h>
 #include <thread>
 
 using namespace continuo::tests;
@@ -52,35 +51,11 @@ bool has(const outcome& from, const std::string& text) {
   return found;
 }
 
-/// Holds a port of this machine. What is closed without a connection can be taken at once.
-class held_port {
-public:
-  held_port() : file_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(address);
-    if (::bind(file_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(file_, 1) != 0 ||
-        ::getsockname(file_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      throw std::runtime_error{"no port"};
-    }
-    number_ = ntohs(address.sin_port);
-  }
-  ~held_port() { ::close(file_); }
-  held_port(const held_port&) = delete;
-  held_port& operator=(const held_port&) = delete;
-
-  std::uint16_t number() const { return number_; }
-
-private:
-  int file_;
-  std::uint16_t number_ = 0;
-};
-
 /// A folder with a cluster of three order nodes in it. Whatever runs in the end is ended.
 struct fixture {
   fs::path folder;
   fs::path file;
+  std::array<reserved_port, 6> held;
   std::vector<std::uint16_t> ports;
 
   fixture() {
@@ -88,10 +63,8 @@ struct fixture {
     CAF_REQUIRE(::mkdtemp(name.data()) != nullptr);
     folder = name;
     file = folder / "shop.conf";
-    std::vector<std::unique_ptr<held_port>> held;
-    for (int i = 0; i < 6; ++i) {
-      held.push_back(std::make_unique<held_port>());
-      ports.push_back(held.back()->number());
+    for (const auto& one : held) {
+      ports.push_back(one.number());
     }
     write(0);
   }
@@ -256,7 +229,8 @@ CAF_TEST(a node that is killed is told of and the others go on) {
 
 CAF_TEST(what cannot start says why and takes the others back) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
-  const held_port in_the_way;
+  const reserved_port in_the_way;
+  CAF_REQUIRE_EQUAL(::listen(in_the_way.file(), 1), 0);
   auto taken = ports;
   ports[1] = in_the_way.number();
   write(0);
