@@ -202,7 +202,8 @@ using node_builder = node;
 /// that still runs runs again).
 ///
 /// `beside`, if there is one, is called once the node has started, on a thread of its own; the node may be
-/// used there. It may return at any time, and must within 4 seconds once its token is stopped.
+/// used there. It may return at any time, and must within 4 seconds once its token is stopped. It does not
+/// throw.
 int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer,
              const std::function<void(node&, std::stop_token)>& beside = {});
 

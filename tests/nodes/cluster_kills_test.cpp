@@ -1,5 +1,5 @@
 #define CAF_SUITE cluster_kills
-// ctest: timeout=240 labels=processes
+// ctest: timeout=400 labels=processes
 
 #include "tests/nodes/shop_cluster.hpp"
 
@@ -15,6 +15,11 @@ namespace {
 constexpr auto reconnects_within = 6s;
 constexpr auto notices_within = 5s;
 constexpr auto notices_at_most = 8s;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr int kills_wanted = 80; // a start takes several times as long
+#else
+constexpr int kills_wanted = 200;
+#endif
 
 struct fixture {
   shop_cluster shop;
@@ -59,7 +64,7 @@ std::string summary(std::vector<std::chrono::milliseconds> times) {
 CAF_TEST_FIXTURE_SCOPE(cluster_kills_tests, fixture)
 
 CAF_TEST(kills of any nodes lose nothing and do nothing twice) {
-  const int wanted = is_long() ? 200 : 80;
+  const int wanted = kills_wanted;
   const auto seed = std::random_device{}();
   CAF_MESSAGE("seed " << seed);
   std::mt19937 random{seed};

@@ -1,6 +1,7 @@
 #define CAF_SUITE http
 
 #include "nodes/http/server.hpp"
+#include "tests/nodes/reserved_port.hpp"
 #include "tests/nodes/shop.hpp"
 
 #include <continuo/node.hpp>
@@ -10,6 +11,9 @@
 #include <caf/test/dsl.hpp>
 
 #include <arpa/inet.h>
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <netinet/in.h>
 #include <poll.h>
@@ -33,6 +37,7 @@ public:
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(port);
     if (::connect(file_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+      ::close(file_);
       throw std::runtime_error{"nobody listens"};
     }
   }
@@ -84,12 +89,6 @@ int status_of(const std::string& answer) {
 json body_of(const std::string& answer) {
   const auto end = answer.find("\r\n\r\n");
   return end == std::string::npos ? json{} : json::parse(answer.substr(end + 4), nullptr, false);
-}
-
-std::uint16_t free_port() {
-  const auto held = http::server::listen({}, [](http::request&&, const http::answer&) {});
-  CAF_REQUIRE(held.has_value());
-  return (*held)->port();
 }
 
 /// A server that says back what it was asked.
@@ -194,6 +193,7 @@ CAF_TEST(slow and idle clients are closed and those beyond the bound too) {
 
 CAF_TEST(an answer may come later from another thread or never) {
   std::mutex mutex;
+  std::condition_variable one_more;
   std::vector<http::answer> waiting;
   http::server_limits limits;
   limits.to_answer = 1s;
@@ -202,21 +202,14 @@ CAF_TEST(an answer may come later from another thread or never) {
       [&](http::request&&, const http::answer& done) {
         const std::lock_guard lock{mutex};
         waiting.push_back(done);
+        one_more.notify_all();
       },
       limits);
   CAF_REQUIRE(server.has_value());
   const auto request = "GET /a HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
   const auto wait_for = [&](std::size_t count) {
-    for (int i = 0; i < 500; ++i) {
-      {
-        const std::lock_guard lock{mutex}; // not while it sleeps: the server waits for it
-        if (waiting.size() == count) {
-          return true;
-        }
-      }
-      std::this_thread::sleep_for(10ms);
-    }
-    return false;
+    std::unique_lock lock{mutex};
+    return one_more.wait_for(lock, 5s, [&] { return waiting.size() == count; });
   };
   const connection answered{(*server)->port()};
   answered.say(request);
@@ -239,8 +232,9 @@ CAF_TEST(an answer may come later from another thread or never) {
 CAF_TEST(a node says what it is and what it sees) {
   auto config = node_config::in_memory();
   config.name = "shop";
-  config.http = http_address{"127.0.0.1", free_port()};
-  const auto port = config.http->port;
+  const reserved_port held;
+  const auto port = held.number();
+  config.http = http_address{"127.0.0.1", port};
   node here{std::move(config)};
   host_shop(here);
   CAF_REQUIRE(here.start().has_value());
@@ -267,6 +261,46 @@ CAF_TEST(a node says what it is and what it sees) {
     listens = false;
   }
   CAF_CHECK(!listens);
+}
+
+CAF_TEST(a start that fails while somebody asks for it ends all the same) {
+  auto folder = (std::filesystem::temp_directory_path() / "continuo-http-XXXXXX").string();
+  CAF_REQUIRE(::mkdtemp(folder.data()) != nullptr);
+  const auto data = folder + "/data";
+  {
+    node alone{node_config::embedded(data)};
+    host_shop(alone);
+    CAF_REQUIRE(alone.start().has_value());
+    CAF_REQUIRE(alone.client().publish(order_placed{"o-1", 100}).get().has_value());
+  }
+  const reserved_port held;
+  const reserved_port peers;
+  std::atomic<bool> over{false};
+  std::thread curious{[&] {
+    while (!over) {
+      try {
+        ask(held.number(), "/readyz");
+        ask(held.number(), "/api/v1/node");
+      } catch (const std::runtime_error&) {
+      } // nobody listens at this moment
+    }
+  }};
+  for (int i = 0; i < 20; ++i) {
+    auto config = node_config::embedded(data); // of a node that stood alone: it cannot be one of a cluster
+    config.name = "shop";
+    config.http = http_address{"127.0.0.1", held.number()};
+    config.cluster.emplace();
+    config.cluster->name = "mall";
+    config.cluster->nodes = {
+        {"shop", "127.0.0.1", peers.number(), {"payment", "warehouse", "fulfilment"}, std::nullopt}};
+    node refused{std::move(config)};
+    host_shop(refused);
+    const auto started = refused.start();
+    CAF_CHECK(!started && started.error().code == errc::invalid_configuration);
+  }
+  over = true;
+  curious.join();
+  std::filesystem::remove_all(folder);
 }
 
 CAF_TEST(an address must be free and of this machine alone) {
