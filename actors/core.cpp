@@ -157,11 +157,12 @@ void give_credit_back(const core& shared, const messages::envelope& message,
 
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
-         std::vector<journal::release> extra) {
+         std::vector<journal::release> extra, std::vector<journal::operation> beside) {
   hold_back(shared, decided);
   auto receipts = take_waiting(shared, decided.receipts);
   auto calls = take_waiting(shared, decided.calls);
-  const auto writes = decided.write != engine::write_kind::none || !decided.dead_letters.empty();
+  const auto writes =
+      decided.write != engine::write_kind::none || !decided.dead_letters.empty() || !beside.empty();
   if (writes || !decided.released.empty() || !receipts.empty() || !calls.empty() || !extra.empty()) {
     journal::commit commit;
     if (decided.write != engine::write_kind::none) {
@@ -182,6 +183,7 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
       commit.operations.push_back(
           {journal::operation::kind::put, engine::record_key(letter.self), encode(letter)});
     }
+    std::move(beside.begin(), beside.end(), std::back_inserter(commit.operations));
     commit.revision = writes ? revision : 0;
     commit.releases = std::move(extra);
     release_all(shared, std::move(decided.released), commit.releases);

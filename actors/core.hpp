@@ -128,6 +128,8 @@ public:
   // -- peers ------------------------------------------------------------------------------
   std::map<std::string, engine::link_settings, std::less<>> link_settings; ///< by peer
   link_board peers;
+  /// Answers what a peer asks, at once or later, from any thread; never blocks. Empty: nobody answers.
+  std::function<void(std::string text, std::function<void(std::string)> done)> answer_peer;
 
   // -- counters -------------------------------------------------------------------------
   std::atomic<std::uint64_t> last_revision{0};
@@ -179,10 +181,10 @@ private:
 
 /// Carries out what the engine decided: hands the writes to the journal, then sends. The one place where a
 /// transition's effects leave an instance. `encoded` is the record after the transition; `extra` is released
-/// with it.
+/// with it, and `beside` is written with it.
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
-         std::vector<journal::release> extra = {});
+         std::vector<journal::release> extra = {}, std::vector<journal::operation> beside = {});
 
 /// Adds what tells the link of a message that the message needs its credit no more, once all that was handed
 /// to the journal before is durable. Nothing for a message that was sent here.

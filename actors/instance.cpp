@@ -176,7 +176,7 @@ void instance_actor<Machine>::on_show(show& request) {
   if (view && machine_->retrying()) {
     const auto& put_off = machine_->retried();
     view->waiting_for.push_back(
-        {"delivery", put_off.type, to_string(put_off.from), core_->time->now().wall, 0, {}});
+        {"delivery", put_off.type, to_string(put_off.from), put_off.id, {}, core_->time->now().wall});
   }
   // Speaks of durable state: the answer waits until everything that it shows is written.
   release_answer([answer = std::move(request.answer), view = std::move(view)] { answer(view); });

@@ -1,5 +1,7 @@
 #include "actors/intake.hpp"
 
+#include "actors/intake_keys.hpp"
+
 #include <continuo/archive.hpp>
 
 #include <fmt/format.h>
@@ -50,6 +52,35 @@ std::optional<error> start_objection(const intake_state& state, const core& shar
                              shared.bounds.in_flight)};
   }
   return std::nullopt;
+}
+
+/// Answers a publish or send whose key was used before, and says whether it did.
+template <class Message>
+bool answer_again(intake* self, core& shared, Message& message,
+                  std::function<void(result<accepted>)> answer) {
+  if (message.key.empty()) {
+    return false;
+  }
+  auto known = answer_of_key(self->state, shared, message.key, message.type, message.payload);
+  if (!known) {
+    return false;
+  }
+  engine::transition nothing;
+  act(self, shared, nothing, {}, {}, 0,
+      when_durable(shared, [answer = std::move(answer), again = std::move(*known)] { answer(again); }));
+  return true;
+}
+
+/// The write that remembers a message's key, if it has one.
+template <class Message>
+std::vector<journal::operation> remembered(intake* self, const core& shared, const Message& message,
+                                           const accepted& answer) {
+  std::vector<journal::operation> beside;
+  if (!message.key.empty()) {
+    beside.push_back(remember_key(self->state, message.key, message.type, message.payload, answer,
+                                  shared.time->now().wall));
+  }
+  return beside;
 }
 
 /// Whether nothing of an accepted event is for this node.
@@ -128,7 +159,12 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
   }
   act(
       self, shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
-      when_durable(shared, [reply = std::move(event.answer), answer] { reply(answer); }));
+      when_durable(shared,
+                   [self, key = event.key, reply = std::move(event.answer), answer] {
+                     self->state.new_keys.erase(key);
+                     reply(answer);
+                   }),
+      remembered(self, shared, event, answer));
   // What goes to other nodes only is parked: its record has it, and memory need not.
   if (!is_elsewhere(shared, taken->stored)) {
     shared.count_in_flight(self, 1); // until its receivers have it
@@ -140,6 +176,9 @@ void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& even
   auto& state = self->state;
   if (auto reason = objection(state)) {
     event.answer(tl::unexpected(std::move(*reason)));
+    return;
+  }
+  if (answer_again(self, *shared, event, event.answer)) {
     return;
   }
   if (!shared->routes.knows_event(event.type) && shared->types.find(event.type) == nullptr) {
@@ -188,6 +227,9 @@ void on_room(intake* self, const std::shared_ptr<core>& shared) {
 void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& command) {
   auto& state = self->state;
   auto refused = objection(state);
+  if (!refused && answer_again(self, *shared, command, command.taken)) {
+    return;
+  }
   if (!refused) {
     refused = start_objection(state, *shared);
   }
@@ -222,11 +264,14 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
   taken->mail.resend(decided, nullptr);
   std::vector<journal::release> releases;
   if (command.taken) {
-    releases = when_durable(*shared, [reply = std::move(command.taken), id] { reply(accepted{id, {}}); });
+    releases = when_durable(*shared, [self, key = command.key, reply = std::move(command.taken), id] {
+      self->state.new_keys.erase(key);
+      reply(accepted{id, {}});
+    });
   }
   act(
       self, *shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
-      std::move(releases));
+      std::move(releases), remembered(self, *shared, command, accepted{id, {}}));
   shared->count_in_flight(self, 1); // until its outcome is here
   state.messages.emplace(id, std::move(taken));
 }
@@ -288,8 +333,16 @@ void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages
   sent.stored.updated_at = shared->time->now().wall;
   decided.write = engine::write_kind::put;
   sent.mail.written(decided);
-  if (sent.answer) {
-    auto answers = when_durable(*shared, [reply = std::move(sent.answer), outcome] { reply(outcome); });
+  if (sent.answer || !sent.waiters.empty()) {
+    auto answers =
+        when_durable(*shared, [reply = std::move(sent.answer), waiters = std::move(sent.waiters), outcome] {
+          if (reply) {
+            reply(outcome);
+          }
+          for (const auto& [number, answer] : waiters) {
+            answer(std::optional{outcome});
+          }
+        });
     std::move(answers.begin(), answers.end(), std::back_inserter(releases));
   }
   act(
@@ -297,6 +350,65 @@ void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages
       std::move(releases));
   state.messages.erase(found); // the record stays for those who ask later; it expires
   shared->count_in_flight(self, -1);
+}
+
+/// The outcome of an ended command, from its record.
+result<std::optional<command_result>> stored_outcome(const core& shared, const message_id& id) {
+  const auto bytes = shared.store->get(engine::record_key({std::string{send_type}, to_string(id)}));
+  if (!bytes) {
+    return tl::unexpected(bytes.error());
+  }
+  if (!*bytes) {
+    return fail(errc::not_found,
+                fmt::format("there is no command {} of a client: the id may be wrong, or its "
+                            "outcome is older than is kept",
+                            to_string(id)));
+  }
+  auto stored = decode<engine::record>(**bytes);
+  if (!stored) {
+    return tl::unexpected(stored.error());
+  }
+  if (!stored->requests.empty()) {
+    return std::optional<command_result>{};
+  }
+  command_result outcome{
+      id, {}, std::move(stored->reason), std::move(stored->result_type), std::move(stored->result)};
+  if (stored->status == instance_status::compensated) {
+    const auto body = decode<messages::failure_body>(outcome.payload);
+    outcome.failed = body ? static_cast<failure_kind>(body->kind) : failure_kind::unknown;
+  }
+  return std::optional{std::move(outcome)};
+}
+
+void on_await_command(intake* self, core& shared, await_command& asks) {
+  const auto found = self->state.messages.find(asks.id);
+  if (found == self->state.messages.end() || found->second->stored.requests.empty()) {
+    // Written, or about to be: the store is asked once all that was handed over before is durable.
+    engine::transition nothing;
+    act(self, shared, nothing, {}, {}, 0,
+        when_durable(shared, [&shared, id = asks.id, answer = std::move(asks.answer)] {
+          answer(stored_outcome(shared, id));
+        }));
+    return;
+  }
+  const auto number = ++self->state.last_waiter;
+  found->second->waiters.emplace_back(number, std::move(asks.answer));
+  self->delayed_send(self, asks.timeout, await_command_over{asks.id, number});
+}
+
+void on_await_command_over(intake* self, const await_command_over& over) {
+  const auto found = self->state.messages.find(over.id);
+  if (found == self->state.messages.end()) {
+    return;
+  }
+  auto& waiters = found->second->waiters;
+  const auto one =
+      std::find_if(waiters.begin(), waiters.end(), [&](const auto& w) { return w.first == over.number; });
+  if (one != waiters.end()) {
+    auto answer = std::move(one->second);
+    waiters.erase(one);
+    answer(std::optional<command_result>{});
+  }
 }
 
 void on_receipt(intake* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
@@ -368,6 +480,9 @@ void on_close(intake* self, const close& end) {
       message->answer(tl::unexpected(end.reason));
       message->answer = nullptr;
     }
+    for (auto& [number, answer] : std::exchange(message->waiters, {})) {
+      answer(tl::unexpected(end.reason));
+    }
   }
 }
 
@@ -378,6 +493,8 @@ caf::behavior intake_actor(intake* self, std::shared_ptr<core> shared) {
   return {
       [self, shared](publish& event) { on_publish(self, shared, event); },
       [self, shared](send_command& command) { on_send(self, shared, command); },
+      [self, shared](await_command& asks) { on_await_command(self, *shared, asks); },
+      [self](const await_command_over& over) { on_await_command_over(self, over); },
       [self, shared](const messages::envelope& message) { on_answer(self, shared, message); },
       [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
       [self, shared](const messages::call_for& asks) { on_call(self, shared, asks); },

@@ -2,13 +2,17 @@
 
 #include "actors/core.hpp"
 #include "engine/correspondence.hpp"
+#include "engine/remembered_key.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
 #include <deque>
 #include <memory>
+#include <string>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace continuo::actors {
 
@@ -19,12 +23,16 @@ struct accepted_message {
   engine::record stored;
   engine::correspondence mail{stored};
   std::function<void(result<command_result>)> answer; // of a command; lost in a crash, with the client
+  /// Who asked for the outcome later, by number.
+  std::vector<std::pair<std::uint64_t, std::function<void(result<std::optional<command_result>>)>>> waiters;
   bool parked = false; // not counted in flight: it was brought back for a receipt
 };
 
 struct intake_state {
   std::unordered_map<message_id, std::unique_ptr<accepted_message>> messages;
-  std::deque<publish> waiting; ///< for room
+  std::deque<publish> waiting;                                      ///< for room
+  std::unordered_map<std::string, engine::remembered_key> new_keys; ///< on their way to the disk
+  std::uint64_t last_waiter = 0;
   bool is_open = false;
   bool disk_low = false;
   error closed{errc::unavailable, "the node has not started"};

@@ -1,6 +1,7 @@
 #include "actors/link.hpp"
 
 #include "actors/link_moves.hpp"
+#include "actors/link_questions.hpp"
 #include "actors/link_records.hpp"
 #include "engine/correspondence.hpp"
 #include "messages/caf_types.hpp"
@@ -236,6 +237,7 @@ void went_down(link* self, core& shared, const std::string& why) {
   shared.peers.went_down(state.peer, why, shared.time->now().wall);
   state.machine->lost();
   state.scanning = false;
+  drop_questions(state, why);
   tell_services(self, shared);
   dial_later(self, shared);
 }
@@ -274,6 +276,7 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     went_down(self, shared, out.refused ? out.refused->message : "a batch is missing");
   }
   if (out.began) {
+    drop_questions(state, "the connection began anew"); // where nobody noticed that the old one was gone
     state.was_up = true;
     state.said.clear();
     state.failures = 0;
@@ -298,6 +301,9 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
   if (!frame) {
     say_once(self, shared, log_level::error,
              fmt::format("{} sent a frame that cannot be read: {}", state.peer, frame.error().message));
+    return;
+  }
+  if (on_question_frame(self, shared, frame->body)) {
     return;
   }
   const auto sender = caf::actor_cast<caf::actor>(self->current_sender());
@@ -492,6 +498,9 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
       },
       [self, shared](link_move) { move_some(self, *shared); },
       [self, shared](const moved& answer) { on_moved(self, *shared, answer); },
+      [self, shared](ask_peer& asks) { on_ask(self, *shared, asks); },
+      [self](const question_over& over) { on_question_over(self, over); },
+      [self, shared](say_to_peer& says) { on_say(self, *shared, std::move(says.said)); },
       [self, shared](link_dial) { on_dial(self, *shared); },
       [self, shared](link_beat) { on_beat(self, *shared); },
       [self, shared](link_renew) {

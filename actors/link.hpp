@@ -6,6 +6,8 @@
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -41,6 +43,10 @@ struct link_state {
   int move_scans = 0; ///< still to come for it
   std::string move_cursor;
   std::set<message_id> moving; ///< asked about; bounded: the reading waits
+
+  // -- what is asked of the peer ------------------------------------------------------------
+  std::map<std::uint64_t, std::function<void(result<std::string>)>> questions; ///< open, by number; bounded
+  std::uint64_t last_question = 0;
 
   // -- signs of life ---------------------------------------------------------------------
   std::int64_t heard_ns = 0; ///< boot time

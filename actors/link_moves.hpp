@@ -3,9 +3,10 @@
 #include "actors/core.hpp"
 #include "actors/link.hpp"
 
-/// Which commands leave a peer that is down for another node of their service. The link asks the instance that
-/// sent a command (`move_command`), which decides and writes; until that is durable the link leaves the command
-/// out of what it sends, so that no two nodes get it from one misunderstanding. On the link's own thread.
+/// Which commands leave a peer that is down for another node of their service. The link asks the instance
+/// that sent a command (`move_command`), which decides and writes; until that is durable the link leaves the
+/// command out of what it sends, so that no two nodes get it from one misunderstanding. On the link's own
+/// thread.
 namespace continuo::actors {
 
 /// The peer is down from now on: what was sent up to here may have reached it.

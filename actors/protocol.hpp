@@ -3,6 +3,7 @@
 #include "engine/record.hpp"
 #include "engine/saga_machine.hpp"
 #include "messages/envelope.hpp"
+#include "messages/frames.hpp"
 
 #include <continuo/client.hpp>
 
@@ -150,6 +151,7 @@ struct publish {
   std::string payload;
   publish_options options;
   std::function<void(result<accepted>)> answer;
+  std::string key{}; ///< of the client's; the same one again is answered as the first time. Empty: none
 };
 
 struct send_command {
@@ -157,6 +159,20 @@ struct send_command {
   std::string payload;
   std::function<void(result<accepted>)> taken;
   std::function<void(result<command_result>)> answer;
+  std::string key{}; ///< as in `publish`
+};
+
+/// Asks for the outcome of a client's command, which may be long ago or not here yet: after `timeout` the
+/// answer is nothing.
+struct await_command {
+  message_id id;
+  std::chrono::milliseconds timeout{};
+  std::function<void(result<std::optional<command_result>>)> answer;
+};
+
+struct await_command_over {
+  message_id id;
+  std::uint64_t number = 0;
 };
 
 /// The intake may take new work, or must not any more.
@@ -215,6 +231,25 @@ struct moved {
 
 struct link_move {};
 
+/// To a link: asks the peer something, in the form that both sides of the call know. `answer` is called once,
+/// with what the peer says or why it says nothing: it is down, does not answer in time, or has too many
+/// questions open already.
+struct ask_peer {
+  std::string text;
+  std::chrono::milliseconds patience{};
+  std::function<void(result<std::string>)> answer;
+};
+
+/// The time of a question is over.
+struct question_over {
+  std::uint64_t number = 0;
+};
+
+/// To a link: what this node says to a question of the peer's.
+struct say_to_peer {
+  messages::answer said;
+};
+
 /// To a link: begin a new epoch, so that the peer offers all again. From a link to the services: one has
 /// begun.
 struct link_renew {};
@@ -260,6 +295,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::adopt)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::operate_command)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::publish)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::send_command)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_command)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_command_over)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::open)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::close)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::disk_space)
@@ -276,5 +313,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_renew)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::move_command)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::moved)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_move)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::ask_peer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::question_over)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::say_to_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::redrive)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::discard_letter)

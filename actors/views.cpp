@@ -9,11 +9,10 @@ namespace continuo::actors {
 namespace {
 
 /// Bytes as JSON, or a note why not: a view never fails for the sake of one field.
-std::string json_of(const core& shared, const message_type* type, std::string_view bytes) {
+std::string json_of(const message_type* type, std::string_view bytes) {
   if (type == nullptr) {
     return {};
   }
-  static_cast<void>(shared);
   auto text = type->to_json(bytes);
   return text ? std::move(*text) : "null";
 }
@@ -41,39 +40,47 @@ std::vector<cause> causes_of(const engine::record& stored) {
     causes.push_back({"operator",
                       stored.status == instance_status::paused ? "paused" : stored.reason,
                       {},
+                      {},
+                      {},
                       stored.updated_at,
                       stored.attempts,
                       stored.status == instance_status::stuck ? stored.reason : std::string{}});
   }
   for (const auto& sent : stored.requests) {
-    causes.push_back({"reply", sent.type, to_string(sent.to), sent.sent_at, 0, {}});
+    causes.push_back({"reply", sent.type, to_string(sent.to), sent.id, sent.to, sent.sent_at});
   }
   for (const auto& timer : stored.timers) {
-    causes.push_back({"timer", timer.name, {}, timer.due, 0, {}});
+    causes.push_back({"timer", timer.name, {}, {}, {}, timer.due});
   }
   for (const auto& event : stored.expected) {
-    causes.push_back({"event", event, {}, stored.updated_at, 0, {}});
+    causes.push_back({"event", event, {}, {}, {}, stored.updated_at});
   }
   if (stored.failed && stored.status != instance_status::stuck) {
-    causes.push_back({"delivery", stored.failed->type, to_string(stored.failed->from), stored.updated_at,
-                      stored.attempts, stored.reason});
+    causes.push_back({"delivery",
+                      stored.failed->type,
+                      to_string(stored.failed->from),
+                      stored.failed->id,
+                      {},
+                      stored.updated_at,
+                      stored.attempts,
+                      stored.reason});
   }
   return causes;
 }
 
-instance_view view_of(const engine::record& stored, const core& shared) {
+instance_view view_of(const engine::record& stored, const core& shared, bool with_state) {
   instance_view view;
   view.instance = stored.self;
   view.status = stored.status;
   view.revision = stored.revision;
   view.definition_version = stored.definition_version;
-  view.state =
-      stored.state.empty() ? "null" : json_of(shared, state_type(shared, stored.self.type), stored.state);
+  view.state = stored.state.empty() || !with_state
+                   ? "null"
+                   : json_of(state_type(shared, stored.self.type), stored.state);
   view.waiting_for = causes_of(stored);
   view.reason = stored.reason;
-  view.result = stored.result_type.empty()
-                    ? std::string{}
-                    : json_of(shared, shared.types.find(stored.result_type), stored.result);
+  view.result = stored.result_type.empty() ? std::string{}
+                                           : json_of(shared.types.find(stored.result_type), stored.result);
   view.started_at = stored.started_at;
   view.updated_at = stored.updated_at;
   return view;
@@ -89,7 +96,7 @@ history_view view_of(const engine::history_entry& stored, const core& shared) {
     view.message = stored.in->type;
     view.id = stored.in->id;
     view.from = stored.in->peer;
-    view.payload = json_of(shared, shared.types.find(stored.in->type), stored.in->payload);
+    view.payload = json_of(shared.types.find(stored.in->type), stored.in->payload);
   }
   for (const auto& sent : stored.out) {
     view.sent.push_back(sent.kind == engine::message_kind::withdrawal ? "withdrawal" : sent.type);
@@ -109,7 +116,7 @@ dead_letter_view letter_view_of(const engine::record& stored, const core& shared
     view.type = stored.failed->type;
     view.from = stored.failed->from;
     view.to = stored.failed->to;
-    view.payload = json_of(shared, shared.types.find(stored.failed->type), stored.failed->payload);
+    view.payload = json_of(shared.types.find(stored.failed->type), stored.failed->payload);
   }
   return view;
 }

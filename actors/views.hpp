@@ -7,7 +7,8 @@
 namespace continuo::actors {
 
 /// What people see of a record.
-instance_view view_of(const engine::record& stored, const core& shared);
+/// Without its state, which may be large, where a list needs none.
+instance_view view_of(const engine::record& stored, const core& shared, bool with_state = true);
 history_view view_of(const engine::history_entry& stored, const core& shared);
 dead_letter_view letter_view_of(const engine::record& stored, const core& shared);
 

@@ -290,11 +290,11 @@ void check_addresses(contents& file) {
     }
     const auto address = read_endpoint(*text).value_or(endpoint{});
     const auto line = file.line_of(key, node.line);
-    if (!address.loopback) {
+    if (!address.loopback && !file.get<std::string>("cluster.token-file")) {
       file.complain(
           line, key,
           fmt::format("\"{}\" is no loopback address, and whoever reaches it could do anything; write "
-                      "\"127.0.0.1:{}\"",
+                      "\"127.0.0.1:{}\", or give cluster.token-file",
                       *text, address.port));
     }
     check_port(file, taken, key, line, address, *text, node.name);
@@ -371,7 +371,7 @@ cluster_node peer_of(const contents::node& node, const contents& from) {
   }
   if (const auto text = from.get<std::string>(key_of(node, "http"))) {
     if (const auto address = read_endpoint(*text)) {
-      peer.http = http_address{address->host, address->port};
+      peer.http = http_address{address->host, address->port, {}};
     }
   }
   fill(peer.hosts, from, key_of(node, "hosts"));
@@ -407,6 +407,9 @@ cluster_file build(const contents& from, const fs::path& file) {
   to.certificates = "certificates";
   fill_path(to.certificates, from, "cluster.certificates", folder);
 
+  fs::path token_file;
+  fill_path(token_file, from, "cluster.token-file", folder);
+
   node_entry common;
   common.data = "data";
   fill_path(common.data, from, "cluster.data", folder);
@@ -417,6 +420,9 @@ cluster_file build(const contents& from, const fs::path& file) {
     auto entry = common;
     entry.line = node.line;
     entry.seen_by_peers = peer_of(node, from);
+    if (entry.seen_by_peers.http) {
+      entry.seen_by_peers.http->token_file = token_file;
+    }
     entry.data /= node.name;
     fill_path(entry.data, from, key_of(node, "data"), folder);
     fill_path(entry.program, from, key_of(node, "program"), folder);

@@ -1,9 +1,9 @@
 #include "config/known_keys.hpp"
 
+#include "config/nearest.hpp"
+
 #include <algorithm>
 #include <array>
-#include <numeric>
-#include <vector>
 
 namespace continuo::config {
 
@@ -40,6 +40,7 @@ constexpr std::array keys{
   known_key{"cluster.data", path},
   known_key{"cluster.tls", choice, 0, 0, 1, "on off"},
   known_key{"cluster.certificates", path},
+  known_key{"cluster.token-file", path},
   known_key{"cluster.heartbeat", duration, second, hour},
   known_key{"cluster.silence", duration, second, 24 * hour},
   known_key{"cluster.redial-cap", duration, 1, hour},
@@ -104,33 +105,12 @@ constexpr std::array keys{
 // clang-format on
 #undef CONTINUO_LIMITS
 
-/// How many letters must be inserted, removed or replaced to make one of the other.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    auto diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const auto replaced = diagonal + (a[i] == b[j] ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 std::string_view section_of(std::string_view path) {
   return path.substr(0, path.rfind('.'));
 }
 
 std::string_view last_of(std::string_view path) {
   return path.substr(path.rfind('.') + 1);
-}
-
-// Like enough to be a slip: a third of the letters may differ.
-bool is_like(std::string_view a, std::string_view b) {
-  return distance(a, b) <= std::max<std::size_t>(1, std::max(a.size(), b.size()) / 3);
 }
 
 } // namespace
@@ -169,7 +149,7 @@ std::string nearest_key(std::string_view path) {
   const auto last = last_of(pattern);
   const known_key* best = nullptr;
   const auto rank = [&](const known_key& key) {
-    return std::pair{distance(last, last_of(key.path)), section_of(key.path) != section};
+    return std::pair{edit_distance(last, last_of(key.path)), section_of(key.path) != section};
   };
   for (const auto& key : keys) {
     // A slip of the key in its section, or the very key in a wrong one.
@@ -202,7 +182,7 @@ std::string nearest_section(std::string_view path) {
   std::string best;
   for (const auto& key : keys) {
     const auto section = key.path.substr(0, key.path.find('.'));
-    if (is_like(top, section) && (best.empty() || distance(top, section) < distance(top, best))) {
+    if (is_like(top, section) && (best.empty() || edit_distance(top, section) < edit_distance(top, best))) {
       best = section;
     }
   }

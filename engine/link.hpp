@@ -94,7 +94,8 @@ public:
   /// Begins a new epoch with a hello. @pre the node dials
   link_effects dial(const messages::position& at);
 
-  /// A frame has come. `at` is the durable position of this node.
+  /// A frame has come, which is no question and no answer: these are the link actor's. `at` is the durable
+  /// position of this node.
   link_effects receive(messages::frame&& frame, const messages::position& at);
 
   /// The connection is gone, or is given up.
@@ -132,6 +133,9 @@ public:
   bool is_up() const { return phase_ == phase::up; }
   bool dials() const { return settings_.here < settings_.peer; }
   const std::string& peer() const { return settings_.peer; }
+
+  /// The epoch that is up, or was last.
+  const messages::epoch_id& epoch() const { return epoch_; }
 
   /// Counts the epochs that were up in this life; what is taken names it.
   std::uint32_t token() const { return token_; }

@@ -14,7 +14,7 @@
 namespace continuo::messages {
 
 /// Of the frames and their order. Nodes of different protocols refuse each other.
-constexpr std::uint32_t protocol_version = 1;
+constexpr std::uint32_t protocol_version = 2;
 
 /// In `greeting::replaces`: whichever store was behind the name before. What was wiped does not know it.
 constexpr std::uint64_t any_store = ~std::uint64_t{0};
@@ -107,8 +107,27 @@ struct batch {
   CONTINUO_FIELDS(batch, epoch, number, at, credit, items)
 };
 
+/// A node asks its peer what only the peer knows: a call of the HTTP interface that it passes on. Nothing of
+/// it is durable, so it uses no credit and no batch: it is lost with the epoch, and whoever asks is told so.
+struct question {
+  epoch_id epoch;
+  std::uint64_t number = 0; ///< of the asking side, in this epoch
+  std::string text;
+
+  CONTINUO_FIELDS(question, epoch, number, text)
+};
+
+/// What the peer has to say to a question. Speaks of durable state only.
+struct answer {
+  epoch_id epoch;
+  std::uint64_t number = 0; ///< of the question
+  std::string text;
+
+  CONTINUO_FIELDS(answer, epoch, number, text)
+};
+
 struct frame {
-  std::variant<hello, welcome, refusal, batch> body;
+  std::variant<hello, welcome, refusal, batch, question, answer> body;
 
   CONTINUO_FIELDS(frame, body)
 };

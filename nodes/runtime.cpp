@@ -13,6 +13,7 @@
 #include "nodes/certificates.hpp"
 #include "nodes/http/api.hpp"
 #include "nodes/http/server.hpp"
+#include "nodes/http/token.hpp"
 #include "nodes/identity.hpp"
 #include "nodes/log.hpp"
 #include "nodes/middleman.hpp"
@@ -322,18 +323,19 @@ void node_runtime::make_environments() {
 
 /// Listens for HTTP. Until the node has started, and once it ends, its answers say that.
 result<void> node_runtime::answer_http() {
-  if (!config_.http) {
+  if (!config_.http && !config_.cluster) {
     return {};
   }
-  if (!nodes::is_loopback(config_.http->host)) {
-    return continuo::fail(
-        errc::invalid_configuration,
-        fmt::format(
-            "the HTTP address {} can be reached by others, who could do anything: it must be a loopback "
-            "address",
-            config_.http->host));
+  auto token = config_.http ? nodes::read_token(*config_.http) : result<std::string>{std::string{}};
+  if (!token) {
+    return tl::unexpected(token.error());
   }
-  auto calls = std::make_unique<http::api>(weak_from_this());
+  auto calls = std::make_unique<http::api>(weak_from_this(), std::move(*token));
+  core_->answer_peer = calls->answers_peers(); // a node without an address answers its peers all the same
+  if (!config_.http) {
+    api_ = std::move(calls);
+    return {};
+  }
   auto listening = http::server::listen(*config_.http, calls->answers());
   if (!listening) {
     return tl::unexpected(listening.error());

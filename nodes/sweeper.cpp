@@ -1,12 +1,45 @@
 #include "nodes/sweeper.hpp"
 
+#include "engine/remembered_key.hpp"
+
 #include <continuo/archive.hpp>
+
+#include <algorithm>
 
 namespace continuo::nodes {
 
 namespace {
 
 constexpr std::size_t deletions_max = 10'000; // at a time, so that a sweep never floods the shards
+constexpr std::chrono::hours keep_keys{24};
+
+void erase_key(caf::event_based_actor* self, actors::core& shared, std::string_view key) {
+  journal::commit commit;
+  commit.revision = shared.next_revision();
+  commit.operations.push_back({journal::operation::kind::erase, std::string{key}, {}});
+  self->send(shared.journal, std::move(commit));
+}
+
+/// Idempotency keys are kept a day, and as long as an instance that their message started.
+void sweep_keys(caf::event_based_actor* self, actors::core& shared) {
+  const auto before = shared.time->now().wall - keep_keys;
+  std::size_t found = 0;
+  static_cast<void>(shared.store->scan(engine::key_prefix, [&](std::string_view key, std::string_view bytes) {
+    const auto known = decode<engine::remembered_key>(bytes);
+    if (!known || known->at >= before) {
+      return true;
+    }
+    const auto exists = [&](const instance_id& one) {
+      const auto there = shared.store->get(engine::record_key(one));
+      return !there || there->has_value(); // one that lives elsewhere is not asked for
+    };
+    if (std::none_of(known->instances.begin(), known->instances.end(), exists)) {
+      erase_key(self, shared, key);
+      ++found;
+    }
+    return found < deletions_max;
+  }));
+}
 
 void sweep(caf::event_based_actor* self, actors::core& shared, std::chrono::hours keep) {
   const auto before = shared.time->now().wall - keep;
@@ -21,10 +54,7 @@ void sweep(caf::event_based_actor* self, actors::core& shared, std::chrono::hour
       self->send(shared.shard_of(stored->self), actors::expire{stored->self, before});
       ++found;
     } else if (stored->kind == engine::record_kind::send && stored->requests.empty()) {
-      journal::commit commit;
-      commit.revision = shared.next_revision();
-      commit.operations.push_back({journal::operation::kind::erase, std::string{key}, {}});
-      self->send(shared.journal, std::move(commit));
+      erase_key(self, shared, key);
       ++found;
     }
     return found < deletions_max;
@@ -41,6 +71,7 @@ caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors
   return {
       [self, shared, keep, every](actors::tick) {
         sweep(self, *shared, keep);
+        sweep_keys(self, *shared);
         self->delayed_send(self, every, actors::tick{});
       },
   };

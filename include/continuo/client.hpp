@@ -109,9 +109,11 @@ struct cause {
   std::string kind;   ///< `reply`, `timer`, `event`, `delivery` or `operator`
   std::string what;   ///< the command, the timer's name, the event, the message, or the reason
   std::string where;  ///< the service or instance
+  message_id id{};    ///< of a reply: the command's
+  instance_id to{};   ///< of a reply: where the command went; a stateless service's key is empty
   time_point since{}; ///< sent at; of a timer: when it is due
   std::uint32_t attempts = 0;
-  std::string last_error;
+  std::string last_error{};
 
   friend bool operator==(const cause&, const cause&) = default;
 };

@@ -16,6 +16,9 @@ namespace continuo {
 struct http_address {
   std::string host = "127.0.0.1"; ///< an IP address or a host name of this machine
   std::uint16_t port = 0;
+  /// A file whose first line is what clients must send as `Authorization: Bearer`. Empty: nothing, which is
+  /// allowed for loopback addresses only. Read at start.
+  std::filesystem::path token_file{};
 
   friend bool operator==(const http_address&, const http_address&) = default;
 };

@@ -2,7 +2,9 @@
 
 #include "nodes/http/server.hpp"
 
+#include <functional>
 #include <memory>
+#include <string>
 
 namespace continuo::detail {
 class node_runtime;
@@ -10,24 +12,32 @@ class node_runtime;
 
 namespace continuo::http {
 
-/// The calls of a node's HTTP interface, `/api/v1/...`. What has to read the store runs on a thread of its
-/// own. The node may end while answers are under way; they then say so.
+class desk;
+
+/// The HTTP interface of a node (docs/http.md): finds the call that a request is, and who may make it. What
+/// has to read the store runs on threads of its own. The node may end while answers are under way; they then
+/// say so.
 class api {
 public:
-  explicit api(std::weak_ptr<detail::node_runtime> node);
+  /// @param token what clients must send as a bearer token; empty: nothing
+  api(std::weak_ptr<detail::node_runtime> node, std::string token);
 
-  /// Waits for an answer that is being made.
+  /// Waits for answers that are being made.
   ~api();
 
   api(const api&) = delete;
   api& operator=(const api&) = delete;
 
-  /// What a server is to be given. It lives as long as this object.
-  handler answers();
+  /// What a server is to be given.
+  handler answers() const;
+
+  /// Answers what other nodes pass on, from bytes to bytes; they have shown who they are. It may be called
+  /// when this object is gone.
+  std::function<void(std::string, std::function<void(std::string)>)> answers_peers() const;
 
 private:
-  class calls;
-  std::shared_ptr<calls> calls_;
+  std::shared_ptr<desk> desk_;
+  std::string token_;
 };
 
 } // namespace continuo::http

@@ -58,6 +58,13 @@ bool read_target(std::string_view target, request& to) {
     return false;
   }
   to.path = std::move(*path);
+  auto parts = target.substr(1, mark == std::string_view::npos ? mark : mark - 1);
+  for (bool more = true; more;) {
+    const auto slash = parts.find('/');
+    to.segments.push_back(*decoded(parts.substr(0, slash), false)); // its % are right: the whole path's are
+    more = slash != std::string_view::npos;
+    parts.remove_prefix(more ? slash + 1 : parts.size());
+  }
   auto rest = mark == std::string_view::npos ? std::string_view{} : target.substr(mark + 1);
   while (!rest.empty()) {
     const auto end = rest.find('&');

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <continuo/cluster.hpp>
+#include <continuo/fields.hpp>
 #include <continuo/result.hpp>
 
 #include <chrono>
@@ -15,13 +16,16 @@
 
 namespace continuo::http {
 
-/// What a client asks for.
+/// What a client asks for. A node passes it on to another one as bytes.
 struct request {
   std::string method;                         ///< as it was sent: "GET"
   std::string path;                           ///< decoded, without the query
+  std::vector<std::string> segments;          ///< of the path, each decoded by itself: one may hold a slash
   std::map<std::string, std::string> query;   ///< decoded; of a repeated name the last one
   std::map<std::string, std::string> headers; ///< by their names in lower case; of a repeated one the last
   std::string body;
+
+  CONTINUO_FIELDS(request, method, path, segments, query, headers, body)
 };
 
 struct response {
@@ -29,6 +33,8 @@ struct response {
   std::string body;
   std::string type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers{};
+
+  CONTINUO_FIELDS(response, status, body, type, headers)
 };
 
 /// `{"error": {"code": ..., "message": ...}}`.

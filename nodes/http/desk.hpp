@@ -1,0 +1,137 @@
+#pragma once
+
+#include "nodes/http/server.hpp"
+#include "nodes/survey.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace continuo::detail {
+class node_runtime;
+}
+
+namespace continuo::http {
+
+using json = nlohmann::ordered_json;
+
+/// One call under way.
+struct call {
+  request asked;
+  std::vector<std::string> names; ///< what stands in the places of the route's pattern, decoded
+  bool passed_on = false;         ///< by another node, which wants what this one has and nothing else
+  answer done;
+};
+
+/// What one node said to a call that all were asked.
+struct part {
+  std::string node;
+  result<response> said; ///< an error where the node could not be asked
+};
+
+/// How long a node waits for others that it asks on a client's behalf, beyond what the client asked for.
+constexpr std::chrono::milliseconds peer_patience{3'000};
+
+/// What all calls share: the node that they speak for, the threads on which they may block, and the way to
+/// the other nodes. Calls run on the server's thread, or on a link's where a node passes them on, and must
+/// not block there. Lives as long as a call is under way.
+class desk : public std::enable_shared_from_this<desk> {
+public:
+  explicit desk(std::weak_ptr<detail::node_runtime> node) : node_(std::move(node)) {}
+
+  /// Waits for what runs on its threads. No call runs on them afterwards.
+  void stop() { pool_.join(); }
+
+  // -- this node --------------------------------------------------------------------------
+  /// An open node with its actors; nothing where the node takes no calls, and then `done` is told why.
+  struct opened;
+  std::optional<opened> open(const answer& done) const;
+
+  /// Runs `make` on a thread that may block, and answers with what it gives.
+  void blocking(const answer& done, std::function<response(const detail::node_runtime&, actors::core&)> make);
+
+  /// Of a thread that may block: what the node's records add up to, perhaps of a moment ago.
+  result<nodes::survey> survey_of(const detail::node_runtime& node, const actors::core& core);
+
+  const std::weak_ptr<detail::node_runtime>& node() const { return node_; }
+
+  // -- other nodes -------------------------------------------------------------------------
+  /// Lets another node answer. `patience` is how long this may take.
+  void pass_on(std::string_view node, call&& one, std::chrono::milliseconds patience = peer_patience);
+
+  /// Asks all nodes for their part, this one as well, by the same call. `merge` gets the parts in the order
+  /// of the cluster file, on a thread that may block.
+  void gather(call&& one, std::function<response(const detail::node_runtime&, actors::core&)> here,
+              std::function<response(std::vector<part>)> merge);
+
+private:
+  std::weak_ptr<detail::node_runtime> node_;
+  std::mutex survey_mutex_;
+  std::optional<nodes::survey> survey_;
+  std::chrono::steady_clock::time_point surveyed_;
+  std::chrono::steady_clock::duration survey_took_{};
+  boost::asio::thread_pool pool_{2};
+};
+
+/// One call of the interface. `{}` in the pattern stands for one part of the path.
+struct route {
+  std::string_view method;
+  std::string_view pattern;
+  void (*run)(desk& at, call&& one);
+};
+
+// -- the calls, by what they are about -------------------------------------------------------
+std::span<const route> cluster_routes();
+std::span<const route> instance_routes();
+std::span<const route> letter_routes();
+std::span<const route> message_routes();
+
+// -- answers -----------------------------------------------------------------------------------
+response ok(const json& body, unsigned status = 200);
+
+/// With the status that the code stands for, and `Retry-After` where it is worth to try again.
+response error_response(const error& why);
+
+/// Whatever text the bytes of a type have as JSON; null where there is none.
+json json_or_null(const std::string& text);
+
+/// `{"node": ..., "reason": ...}` for each part that is missing.
+json missing_of(const std::vector<part>& parts);
+
+/// The parts that could be had, as JSON; those that answered with an error count as missing.
+std::vector<std::pair<std::string, json>> bodies_of(std::vector<part>& parts);
+
+std::string text_of(time_point at);
+json json_of(const instance_id& id);
+
+// -- what a client asked -------------------------------------------------------------------------
+/// An objection to parameters that a call does not know; nothing if all are known.
+std::optional<response> unknown_parameter(const request& asked, std::span<const std::string_view> known);
+
+/// A parameter's value; empty if it is not there.
+std::string parameter(const request& asked, std::string_view name);
+
+/// How many entries a page may have: `limit`, 100 unless given.
+result<std::size_t> page_limit(const request& asked);
+
+/// How long a client wants to wait: `wait`, nothing unless given; 60 s at most.
+result<std::chrono::milliseconds> wait_time(const request& asked);
+
+/// Where a page begins, as `next_cursor` of the page before gave it: `cursor`, empty unless given.
+result<std::string> page_start(const request& asked);
+std::string cursor_of(std::string_view position);
+
+/// The body as a JSON object; an empty body is an empty object. `known` are the fields it may have.
+result<json> object_body(const request& asked, std::span<const std::string_view> known);
+
+} // namespace continuo::http

@@ -1,0 +1,45 @@
+#include "nodes/http/token.hpp"
+
+#include "nodes/identity.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+
+namespace continuo::nodes {
+
+namespace {
+
+constexpr std::size_t token_least = 16;
+
+} // namespace
+
+result<std::string> read_token(const http_address& at) {
+  if (at.token_file.empty()) {
+    if (is_loopback(at.host)) {
+      return std::string{};
+    }
+    return fail(
+        errc::invalid_configuration,
+        fmt::format("the HTTP address {} can be reached by others, who could do anything: choose a loopback "
+                    "address, or give a token-file",
+                    at.host));
+  }
+  std::ifstream in{at.token_file};
+  std::string token;
+  if (!in || !std::getline(in, token)) {
+    return fail(errc::invalid_configuration,
+                fmt::format("the token-file {} cannot be read, or is empty", at.token_file.string()));
+  }
+  const auto visible = [](char letter) { return letter > ' ' && letter < '\x7f'; };
+  if (token.size() < token_least || !std::all_of(token.begin(), token.end(), visible)) {
+    return fail(errc::invalid_configuration,
+                fmt::format("the first line of {} is no token: write at least {} visible characters, as "
+                            "`openssl rand -hex 32` prints them",
+                            at.token_file.string(), token_least));
+  }
+  return token;
+}
+
+} // namespace continuo::nodes

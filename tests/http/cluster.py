@@ -1,0 +1,179 @@
+"""A cluster of the order example's nodes as processes, and a client that speaks HTTP to them, for black-box tests.
+
+Everything is in a temporary folder and gone at the end; only processes that the cluster started are ended.
+"""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+NODES = ("ordering", "payment", "warehouse")
+HOSTS = {"ordering": ["fulfilment"], "payment": ["payment"], "warehouse": ["warehouse"]}
+
+
+def free_ports(count):
+    """Ports that the kernel says are free. They are given back before they are used: a test that loses one fails."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def error(self):
+        """The code of the error, or None."""
+        try:
+            return self.json["error"]["code"]
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:300]!r}"
+
+
+class Cluster:
+    """Three nodes; `arguments` are for the node program, `extra` are lines for the [cluster] section."""
+
+    def __init__(self, build, arguments=(), extra=""):
+        self.continuo = os.path.join(build, "continuo")
+        self.folder = tempfile.mkdtemp(prefix="continuo-http-")
+        self.file = os.path.join(self.folder, "shop.conf")
+        self.token = None
+        ports = free_ports(6)
+        self.http = dict(zip(NODES, ports[3:]))
+        program = os.path.join(build, "examples", "order_fulfilment", "order-node")
+        lines = [
+            "[cluster]",
+            'name="shop"',
+            f'program="{program}"',
+            "arguments=" + json.dumps(["--ledgers", "ledgers", *arguments]),
+            extra,
+        ]
+        for name, port in zip(NODES, ports):
+            lines += [
+                f"[nodes.{name}]",
+                f'address="127.0.0.1:{port}"',
+                f'http="127.0.0.1:{self.http[name]}"',
+                "hosts=" + json.dumps(HOSTS[name]),
+            ]
+        with open(self.file, "w") as out:
+            out.write("\n".join(lines) + "\n")
+
+    # -- processes ---------------------------------------------------------------------------
+    def run(self, *words, check=True):
+        ended = subprocess.run(
+            [self.continuo, "cluster", *words], capture_output=True, text=True, timeout=120, cwd=self.folder
+        )
+        if check and ended.returncode != 0:
+            raise RuntimeError(f"{words}: {ended.returncode}\n{ended.stdout}{ended.stderr}{self.logs()}")
+        return ended
+
+    def __enter__(self):
+        try:
+            self.run("init", self.file)
+            self.run("up", "--detach", self.file)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.run("down", self.file, check=False)
+        if not os.environ.get("CONTINUO_KEEP"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self, node):
+        self.run("kill", self.file, node)
+
+    def start(self, node):
+        self.run("start", self.file, node)
+
+    def stop(self, node):
+        self.run("stop", self.file, node)
+
+    def pid(self, node):
+        with open(os.path.join(self.folder, "data", node + ".pid")) as mark:
+            return int(mark.read().split()[0])
+
+    def signal(self, node, which):
+        os.kill(self.pid(node), which)
+
+    def logs(self):
+        text = ""
+        for node in NODES:
+            path = os.path.join(self.folder, "data", node + ".log")
+            if os.path.exists(path):
+                with open(path, errors="replace") as log:
+                    text += f"--- {node}\n" + "".join(log.readlines()[-15:])
+        return text
+
+    # -- HTTP ------------------------------------------------------------------------------------
+    def ask(self, node, method, target, body=None, headers=None, timeout=30):
+        connection = http.client.HTTPConnection("127.0.0.1", self.http[node], timeout=timeout)
+        sent = dict(headers or {})
+        if self.token:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        if body is not None and not isinstance(body, (str, bytes)):
+            body = json.dumps(body)
+        try:
+            connection.request(method, target, body, sent)
+            answer = connection.getresponse()
+            return Answer(answer.status, dict(answer.getheaders()), answer.read().decode("utf-8", "replace"))
+        finally:
+            connection.close()
+
+    def get(self, node, target, **more):
+        return self.ask(node, "GET", target, **more)
+
+    def post(self, node, target, body=None, **more):
+        return self.ask(node, "POST", target, body, **more)
+
+    def place(self, node, order, cents=4200, key=None):
+        headers = {"Idempotency-Key": key} if key else None
+        return self.post(
+            node, "/api/v1/publish/order_placed", order_of(order, cents), headers=headers
+        )
+
+    def result(self, node, order, wait="20s"):
+        return self.get(node, f"/api/v1/instances/fulfilment/{order}/result?wait={wait}")
+
+
+def order_of(order, cents=4200):
+    return {
+        "order_id": order,
+        "cents": cents,
+        "item": "bicycle",
+        "quantity": 1,
+        "method": "card",
+        "pay_within": "30min",
+    }
+
+
+def eventually(what, seconds=20.0, every=0.05):
+    """Asks again until `what` gives something true, or the time is over; the last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = what()
+        if seen or time.monotonic() > deadline:
+            return seen
+        time.sleep(every)
+
+
+HANG = signal.SIGSTOP
+GO_ON = signal.SIGCONT
