@@ -51,6 +51,14 @@ void core::count_in_flight(caf::event_based_actor* self, std::int64_t change) {
   }
 }
 
+void core::note_when_durable(node_event event, std::vector<journal::release>& releases) {
+  if (events.is_watched()) {
+    event.at = time->now().wall;
+    releases.push_back(
+        {intake, caf::make_message(call{[this, event = std::move(event)] { events.note(event); }})});
+  }
+}
+
 void core::instance_begins() {
   const std::lock_guard lock{instances_mutex_};
   ++instances_;
@@ -184,6 +192,11 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
           {journal::operation::kind::put, engine::record_key(letter.self), encode(letter)});
     }
     std::move(beside.begin(), beside.end(), std::back_inserter(commit.operations));
+    for (const auto& letter : decided.dead_letters) {
+      shared.note_when_durable(
+          {node_event::kind::dead_letter, 0, {}, letter.failed->to, {}, letter.self.key, letter.reason},
+          extra);
+    }
     commit.revision = writes ? revision : 0;
     commit.releases = std::move(extra);
     release_all(shared, std::move(decided.released), commit.releases);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/event_board.hpp"
 #include "actors/link_board.hpp"
 #include "actors/marker.hpp"
 #include "actors/protocol.hpp"
@@ -130,6 +131,12 @@ public:
   link_board peers;
   /// Answers what a peer asks, at once or later, from any thread; never blocks. Empty: nobody answers.
   std::function<void(std::string text, std::function<void(std::string)> done)> answer_peer;
+
+  // -- for those who watch ------------------------------------------------------------------
+  event_board events;
+
+  /// Adds what notes an event once it is durable, where anybody watches.
+  void note_when_durable(node_event event, std::vector<journal::release>& releases);
 
   // -- counters -------------------------------------------------------------------------
   std::atomic<std::uint64_t> last_revision{0};

@@ -66,6 +66,9 @@ bool instance_actor<Machine>::load() {
         error{bytes.error().code, fmt::format("{}: {}", to_string(start_.self), bytes.error().message)});
     return false;
   }
+  if (stored) {
+    told_ = stored->status;
+  }
   machine_ = std::make_unique<Machine>(*definition_, start_.self, std::move(stored));
   if (start_.recovers) {
     carry_out(machine_->recover(), 0);
@@ -271,6 +274,12 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
                fmt::format("{} is stuck: {}", to_string(start_.self), machine_->current().reason));
     if (machine_->current().reason.starts_with("nothing can wake it")) {
       core_->orphaned.fetch_add(1);
+    }
+  }
+  if (decided.write == engine::write_kind::put && told_ != machine_->current().status) {
+    told_ = machine_->current().status;
+    if (core_->events.is_watched()) {
+      core_->note_when_durable({node_event::kind::instance, 0, {}, start_.self, *told_, {}, {}}, extra);
     }
   }
   const auto again = decided.try_again;

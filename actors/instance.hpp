@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 
 namespace continuo::actors {
 
@@ -65,6 +66,7 @@ private:
   const environment* definition_;
   instance_start start_;
   std::unique_ptr<Machine> machine_;
+  std::optional<instance_status> told_; // the status that those who watch were told last
   /// A keyed instance whose replies are not acknowledged puts off commands here; those of other nodes only so
   /// many: the rest stay with their senders.
   std::deque<messages::envelope> waiting_;

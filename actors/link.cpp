@@ -226,6 +226,12 @@ void tell_services(link* self, const core& shared) {
   }
 }
 
+void note_peer(core& shared, const std::string& peer, const std::string& what) {
+  if (shared.events.is_watched()) {
+    shared.events.note({node_event::kind::node, 0, shared.time->now().wall, {}, {}, peer, what});
+  }
+}
+
 void went_down(link* self, core& shared, const std::string& why) {
   auto& state = self->state;
   if (std::exchange(state.was_up, false)) {
@@ -233,6 +239,7 @@ void went_down(link* self, core& shared, const std::string& why) {
   }
   if (shared.peers.is_up(state.peer)) {
     shared.log(log_level::info, fmt::format("{} is down: {}", state.peer, why));
+    note_peer(shared, state.peer, why);
   }
   shared.peers.went_down(state.peer, why, shared.time->now().wall);
   state.machine->lost();
@@ -285,6 +292,7 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     }
     shared.peers.went_up(state.peer, state.machine->peer_version(), shared.time->now().wall);
     shared.log(log_level::info, fmt::format("{} is up", state.peer));
+    note_peer(shared, state.peer, "up");
     tell_services(self, shared);
     begin_scan(self);
   }

@@ -6,6 +6,10 @@
 #include <continuo/detail/time_text.hpp>
 #include <continuo/json.hpp>
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
+
 #include <caf/send.hpp>
 
 #include <fmt/format.h>
@@ -18,6 +22,7 @@ namespace continuo::http {
 
 namespace {
 
+constexpr std::size_t threads = 2;
 constexpr std::size_t limit_default = 100;
 constexpr std::size_t limit_most = 1'000;
 constexpr std::chrono::milliseconds wait_most{60'000};
@@ -62,6 +67,42 @@ void ask(const caf::actor& link, std::string text, std::chrono::milliseconds pat
 
 } // namespace
 
+desk::desk(std::weak_ptr<detail::node_runtime> node)
+    : node_(std::move(node)), pool_(std::make_unique<boost::asio::thread_pool>(threads)) {}
+
+desk::~desk() = default;
+
+void desk::stop() {
+  std::unique_ptr<boost::asio::thread_pool> ending;
+  {
+    const std::lock_guard lock{pool_mutex_};
+    ending = std::move(pool_);
+  }
+  if (ending) {
+    ending->stop(); // what waits for its time would keep it for as long
+    ending->join();
+  }
+}
+
+void desk::post(std::function<void()> what) {
+  const std::lock_guard lock{pool_mutex_};
+  if (pool_) {
+    boost::asio::post(*pool_, std::move(what));
+  }
+}
+
+void desk::later(std::chrono::milliseconds wait, std::function<void()> what) {
+  const std::lock_guard lock{pool_mutex_};
+  if (pool_) {
+    const auto timer = std::make_shared<boost::asio::steady_timer>(*pool_, wait);
+    timer->async_wait([timer, what = std::move(what)](const boost::system::error_code& cancelled) {
+      if (!cancelled) {
+        what();
+      }
+    });
+  }
+}
+
 // -- this node ------------------------------------------------------------------------------
 
 std::optional<desk::opened> desk::open(const answer& done) const {
@@ -76,7 +117,7 @@ std::optional<desk::opened> desk::open(const answer& done) const {
 
 void desk::blocking(const answer& done,
                     std::function<response(const detail::node_runtime&, actors::core&)> make) {
-  boost::asio::post(pool_, [self = shared_from_this(), done, make = std::move(make)] {
+  post([self = shared_from_this(), done, make = std::move(make)] {
     auto here = self->open(done);
     if (here) {
       const auto made = make(*here->node, *here->core);
@@ -127,6 +168,24 @@ void desk::pass_on(std::string_view node, call&& one, std::chrono::milliseconds 
   });
 }
 
+void desk::ask_node(std::string_view node, const request& asked, std::chrono::milliseconds patience,
+                    std::function<void(result<response>)> done) {
+  caf::actor to;
+  {
+    const auto runtime = node_.lock();
+    const auto core = runtime ? runtime->open_core() : detail::open_node{};
+    const auto link = core ? core->links.find(node) : decltype(core->links.find(node)){};
+    if (core && link != core->links.end()) {
+      to = link->second;
+    }
+  }
+  if (!to) {
+    done(fail(errc::unavailable, "the node has stopped"));
+    return;
+  }
+  ask(to, passed(asked), patience, std::move(done));
+}
+
 void desk::gather(call&& one, std::function<response(const detail::node_runtime&, actors::core&)> here,
                   std::function<response(std::vector<part>)> merge) {
   if (one.passed_on) {
@@ -148,8 +207,7 @@ void desk::gather(call&& one, std::function<response(const detail::node_runtime&
   all->open = all->parts.size();
   all->whole = [self = shared_from_this(), merge = std::move(merge),
                 done = one.done](std::vector<part> parts) {
-    boost::asio::post(self->pool_,
-                      [merge, done, parts = std::move(parts)]() mutable { done(merge(std::move(parts))); });
+    self->post([merge, done, parts = std::move(parts)]() mutable { done(merge(std::move(parts))); });
   };
   const auto text = passed(one.asked);
   for (std::size_t i = 0; i < all->parts.size(); ++i) {

@@ -3,19 +3,23 @@
 #include "nodes/http/server.hpp"
 #include "nodes/survey.hpp"
 
-#include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <nlohmann/json.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+namespace boost::asio {
+class thread_pool;
+}
 
 namespace continuo::detail {
 class node_runtime;
@@ -47,10 +51,13 @@ constexpr std::chrono::milliseconds peer_patience{3'000};
 /// not block there. Lives as long as a call is under way.
 class desk : public std::enable_shared_from_this<desk> {
 public:
-  explicit desk(std::weak_ptr<detail::node_runtime> node) : node_(std::move(node)) {}
+  explicit desk(std::weak_ptr<detail::node_runtime> node);
+  ~desk();
+  desk(const desk&) = delete;
+  desk& operator=(const desk&) = delete;
 
-  /// Waits for what runs on its threads. No call runs on them afterwards.
-  void stop() { pool_.join(); }
+  /// Waits for what runs on its threads. What was to run there afterwards is dropped.
+  void stop();
 
   // -- this node --------------------------------------------------------------------------
   /// An open node with its actors; nothing where the node takes no calls, and then `done` is told why.
@@ -65,9 +72,20 @@ public:
 
   const std::weak_ptr<detail::node_runtime>& node() const { return node_; }
 
+  /// Runs something on a thread that may block, at once or after a time.
+  void post(std::function<void()> what);
+  void later(std::chrono::milliseconds wait, std::function<void()> what);
+
+  /// Streams of events that are open.
+  std::atomic<std::size_t> watchers{0};
+
   // -- other nodes -------------------------------------------------------------------------
   /// Lets another node answer. `patience` is how long this may take.
   void pass_on(std::string_view node, call&& one, std::chrono::milliseconds patience = peer_patience);
+
+  /// Asks another node; `done` gets what it says, from any thread, or why it says nothing.
+  void ask_node(std::string_view node, const request& asked, std::chrono::milliseconds patience,
+                std::function<void(result<response>)> done);
 
   /// Asks all nodes for their part, this one as well, by the same call. `merge` gets the parts in the order
   /// of the cluster file, on a thread that may block.
@@ -80,7 +98,8 @@ private:
   std::optional<nodes::survey> survey_;
   std::chrono::steady_clock::time_point surveyed_;
   std::chrono::steady_clock::duration survey_took_{};
-  boost::asio::thread_pool pool_{2};
+  std::mutex pool_mutex_;
+  std::unique_ptr<boost::asio::thread_pool> pool_; // null once it has stopped
 };
 
 /// One call of the interface. `{}` in the pattern stands for one part of the path.
@@ -92,6 +111,7 @@ struct route {
 
 // -- the calls, by what they are about -------------------------------------------------------
 std::span<const route> cluster_routes();
+std::span<const route> event_routes();
 std::span<const route> instance_routes();
 std::span<const route> letter_routes();
 std::span<const route> message_routes();

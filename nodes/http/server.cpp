@@ -4,12 +4,16 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <array>
+#include <atomic>
 #include <cctype>
+#include <deque>
 #include <optional>
 #include <set>
 #include <thread>
@@ -152,6 +156,10 @@ public:
   }
 
   void close() {
+    if (stream_of_) {
+      stream_of_->is_over = true;
+      stream_of_->kept.reset();
+    }
     beast::error_code ignored;
     stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
     stream_.close();
@@ -234,6 +242,10 @@ private:
     for (const auto& [name, value] : ready.headers) {
       message_->set(name, value);
     }
+    if (ready.opened) {
+      begin_stream(ready.opened);
+      return;
+    }
     message_->keep_alive(keep_alive_);
     message_->body() = std::move(ready.body);
     message_->prepare_payload();
@@ -247,9 +259,115 @@ private:
     });
   }
 
+  // -- streams ---------------------------------------------------------------------------------
+  /// The end of a stream that the node writes to. Each piece is sent as one chunk.
+  class piecewise : public stream {
+  public:
+    piecewise(std::weak_ptr<session> to, std::shared_ptr<state> owner)
+        : to_(std::move(to)), owner_(std::move(owner)) {}
+
+    bool write(std::string piece) override {
+      if (is_over || queued + piece.size() > owner_->limits_.stream_bytes) {
+        return false;
+      }
+      queued += piece.size();
+      asio::post(owner_->context, [to = to_, piece = std::move(piece)]() mutable {
+        if (const auto session = to.lock()) {
+          session->queue_piece(std::move(piece));
+        }
+      });
+      return true;
+    }
+
+    bool is_open() const override { return !is_over; }
+    void keep(std::shared_ptr<void> what) override { kept = std::move(what); }
+
+    std::atomic<bool> is_over{false};
+    std::atomic<std::size_t> queued{0};
+    std::shared_ptr<void> kept; // of the server's thread
+
+  private:
+    std::weak_ptr<session> to_;
+    std::shared_ptr<state> owner_;
+  };
+
+  void begin_stream(const std::function<void(const std::shared_ptr<stream>&)>& opened) {
+    keep_alive_ = false;
+    stream_of_ = std::make_shared<piecewise>(weak_from_this(), owner_);
+    message_->keep_alive(false);
+    message_->chunked(version_ >= 11); // before 1.1 the end of the connection ends the body
+    head_.emplace(*message_);
+    writing_ = true;
+    stream_.expires_after(owner_->limits_.to_send);
+    wire::async_write_header(stream_, *head_,
+                             [self = shared_from_this()](beast::error_code failed, std::size_t) {
+                               self->writing_ = false;
+                               if (failed) {
+                                 self->close();
+                                 return;
+                               }
+                               self->stream_.expires_never();
+                               self->listen_for_end();
+                               self->write_piece();
+                             });
+    opened(stream_of_);
+  }
+
+  /// A client has nothing more to say; that it closes is all that can come.
+  void listen_for_end() {
+    stream_.async_read_some(asio::buffer(rest_),
+                            [self = shared_from_this()](beast::error_code failed, std::size_t) {
+                              if (failed) {
+                                self->close();
+                              } else {
+                                self->listen_for_end();
+                              }
+                            });
+  }
+
+  void queue_piece(std::string&& piece) {
+    pieces_.push_back(std::move(piece));
+    write_piece();
+  }
+
+  void write_piece() {
+    if (writing_ || pieces_.empty() || stream_of_->is_over) {
+      return;
+    }
+    writing_ = true;
+    const auto& piece = pieces_.front();
+    timer_.expires_after(owner_->limits_.to_send); // the stream's own timer would end the reading as well
+    timer_.async_wait([self = shared_from_this()](beast::error_code cancelled) {
+      if (!cancelled) {
+        self->close();
+      }
+    });
+    const auto written = [self = shared_from_this()](beast::error_code failed, std::size_t) {
+      self->timer_.cancel();
+      self->writing_ = false;
+      if (failed) {
+        self->close();
+        return;
+      }
+      self->stream_of_->queued -= self->pieces_.front().size();
+      self->pieces_.pop_front();
+      self->write_piece();
+    };
+    if (message_->chunked()) {
+      asio::async_write(stream_, wire::make_chunk(asio::buffer(piece)), written);
+    } else {
+      asio::async_write(stream_, asio::buffer(piece), written);
+    }
+  }
+
   beast::tcp_stream stream_;
   asio::steady_timer timer_;
   std::shared_ptr<state> owner_;
+  std::shared_ptr<piecewise> stream_of_;
+  std::optional<wire::response_serializer<wire::string_body>> head_;
+  std::deque<std::string> pieces_;
+  bool writing_ = false;
+  std::array<char, 512> rest_{};
   beast::flat_buffer buffer_;
   std::optional<wire::request_parser<wire::string_body>> parser_;
   std::optional<wire::response<wire::string_body>> message_;

@@ -28,11 +28,31 @@ struct request {
   CONTINUO_FIELDS(request, method, path, segments, query, headers, body)
 };
 
+/// An answer that goes on: what is written to it reaches the client piece by piece. Any thread; it may
+/// outlive the connection and the server.
+class stream {
+public:
+  virtual ~stream() = default;
+
+  /// Queues a piece. False where the client has gone, or `stream_bytes` of it have not been taken yet: then
+  /// nothing is queued.
+  virtual bool write(std::string piece) = 0;
+
+  /// Whether the client is still there.
+  virtual bool is_open() const = 0;
+
+  /// Keeps something alive for as long as the connection.
+  virtual void keep(std::shared_ptr<void> what) = 0;
+};
+
 struct response {
   unsigned status = 200;
   std::string body;
   std::string type = "application/json";
   std::vector<std::pair<std::string, std::string>> headers{};
+
+  /// Where it is set there is no body: it is called on the server's thread once the header is on its way.
+  std::function<void(const std::shared_ptr<stream>&)> opened{};
 
   CONTINUO_FIELDS(response, status, body, type, headers)
 };
@@ -51,10 +71,11 @@ struct server_limits {
   std::size_t connections = 1'024; ///< beyond it a new one is closed at once
   std::size_t header_bytes = 16'384;
   std::size_t body_bytes = 2u << 20;
-  std::chrono::seconds to_send{10};   ///< a client has this long for a request once it has begun, or to take
-                                      ///< an answer
-  std::chrono::seconds idle{60};      ///< a connection without a request is closed after it
-  std::chrono::seconds to_answer{90}; ///< then a 503
+  std::size_t stream_bytes = 1u << 20; ///< that a client of a stream has not taken
+  std::chrono::seconds to_send{10};    ///< a client has this long for a request once it has begun, or to take
+                                       ///< an answer
+  std::chrono::seconds idle{60};       ///< a connection without a request is closed after it
+  std::chrono::seconds to_answer{90};  ///< then a 503
 };
 
 /// An HTTP/1.1 server on one thread of its own. What it cannot read is answered with 400, 413 or 431 and
