@@ -1,5 +1,6 @@
 #include "nodes/http/api.hpp"
 
+#include "nodes/backup.hpp"
 #include "nodes/runtime.hpp"
 #include "nodes/survey.hpp"
 
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <unistd.h>
@@ -57,6 +59,10 @@ public:
   explicit calls(std::weak_ptr<detail::node_runtime> node) : node_(std::move(node)) {}
 
   void take(request&& asked, answer&& done) {
+    if (asked.path == "/api/v1/backup") {
+      back_up(asked, std::move(done));
+      return;
+    }
     if (asked.method != "GET") {
       const auto known = std::any_of(std::begin(routes), std::end(routes),
                                      [&](const route& one) { return asked.path == one.path; });
@@ -77,7 +83,10 @@ public:
     done(error_response(404, "not_found", fmt::format("there is no call {}", asked.path)));
   }
 
-  void stop() { pool_.join(); }
+  void stop() {
+    pool_.join();
+    backups_.join();
+  }
 
 private:
   struct route {
@@ -112,6 +121,47 @@ private:
       const auto node = self->node_.lock();
       const auto core = node ? node->open_core() : detail::open_node{};
       done(core ? make(*self, *node, *core) : closed(node));
+    });
+  }
+
+  // -- backup -------------------------------------------------------------------------------
+  /// On a thread of its own, since it may take minutes; one after another.
+  void back_up(const request& asked, answer&& done) {
+    if (asked.method != "POST") {
+      auto refusal = error_response(405, "method_not_allowed", "this call takes POST");
+      refusal.headers.emplace_back("Allow", "POST");
+      done(std::move(refusal));
+      return;
+    }
+    const auto body = json::parse(asked.body, nullptr, false);
+    const auto to = body.is_object() ? body.find("to") : body.end();
+    if (!body.is_object() || to == body.end() || !to->is_string() ||
+        !std::filesystem::path{to->get<std::string>()}.is_absolute()) {
+      done(error_response(400, "bad_request",
+                          R"(the body must be {"to": "DIR"} with the absolute path of a directory)"));
+      return;
+    }
+    boost::asio::post(backups_, [self = shared_from_this(), done = std::move(done),
+                                 to = to->get<std::string>()] {
+      const auto node = self->node_.lock();
+      // Only the store is held on to: a node that fails or stops must not wait for the whole copy.
+      std::shared_ptr<journal::store> store;
+      if (const auto core = node ? node->open_core() : detail::open_node{}) {
+        store = core->store;
+      }
+      if (!store) {
+        done(closed(node));
+        return;
+      }
+      const auto made = continuo::nodes::back_up(*store, to, [&](std::uint64_t) { return !node->ending(); });
+      if (made) {
+        done(ok({{"to", to}, {"bytes", made->bytes}, {"took_ms", made->took.count()}}));
+        return;
+      }
+      const auto code = made.error().code;
+      done(
+          error_response(static_cast<unsigned>(code == errc::invalid_configuration ? 400 : http_status(code)),
+                         to_string(code), made.error().message));
     });
   }
 
@@ -247,6 +297,7 @@ private:
   std::optional<continuo::nodes::survey> survey_;
   std::chrono::steady_clock::time_point surveyed_;
   boost::asio::thread_pool pool_{1};
+  boost::asio::thread_pool backups_{1};
 };
 
 const api::calls::route api::calls::routes[5] = {
