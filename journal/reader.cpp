@@ -61,7 +61,7 @@ reader::reader(std::filesystem::path directory) : directory_(std::move(directory
 
 reader::~reader() = default;
 
-std::vector<error> reader::check_tables(const std::function<void()>& goes_on) const {
+std::vector<error> reader::check_tables() const {
   std::vector<error> damaged;
   if (!tables_) {
     return damaged;
@@ -80,7 +80,6 @@ std::vector<error> reader::check_tables(const std::function<void()>& goes_on) co
       why.message = fmt::format("{}: {}", path, status.ToString());
       damaged.push_back(std::move(why));
     }
-    goes_on();
   }
   return damaged;
 }
@@ -123,7 +122,7 @@ result<void> reader::scan(std::string_view prefix, const entry_reader& visit) co
       auto why = error_of(i->status(), directory_);
       why.message += last.empty()
                          ? ", at the first key"
-                         : fmt::format(", behind the key {}: nothing after it was read", printable(last));
+                         : fmt::format(", behind the key {}: what follows it was not read", printable(last));
       return tl::unexpected(std::move(why));
     }
   }
