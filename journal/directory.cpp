@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
@@ -133,17 +134,41 @@ result<void> make_directory(const std::filesystem::path& path) {
   return sync_directory(parent.empty() ? "." : parent);
 }
 
+/// What the holder wrote: its process id, and perhaps a second line.
+std::string read_lock(int lock) {
+  char text[512] = {};
+  const auto length = ::pread(lock, text, sizeof text, 0);
+  return length > 0 ? std::string{text, static_cast<std::size_t>(length)} : std::string{};
+}
+
 std::string holder(int lock) {
-  char text[32] = {};
-  const auto length = ::pread(lock, text, sizeof text - 1, 0);
-  if (length <= 0) {
+  const auto text = read_lock(lock);
+  const auto number = text.substr(0, text.find('\n'));
+  if (number.empty()) {
     return "another process";
   }
-  std::string number{text, static_cast<std::size_t>(length)};
-  while (!number.empty() && number.back() == '\n') {
-    number.pop_back();
-  }
   return number == std::to_string(::getpid()) ? "this process (" + number + ")" : "process " + number;
+}
+
+result<void> write_lock(int lock, std::string_view text, const std::filesystem::path& path) {
+  if (::ftruncate(lock, 0) != 0 || ::lseek(lock, 0, SEEK_SET) != 0) {
+    return tl::unexpected(system_failure("write", path, errno));
+  }
+  return write_all(lock, text, path);
+}
+
+/// Takes the lock; `how` is LOCK_EX or LOCK_SH. It belongs to the open file, not to the process: it keeps out
+/// a second node of this process as well.
+result<void> take_lock(int lock, int how, const std::filesystem::path& directory) {
+  if (::flock(lock, how | LOCK_NB) == 0) {
+    return {};
+  }
+  if (errno != EWOULDBLOCK) {
+    return tl::unexpected(system_failure("lock", directory / "LOCK", errno));
+  }
+  return continuo::fail(
+      errc::in_use, fmt::format("the data directory {} is in use by {}: stop it, or choose another directory",
+                                directory.string(), holder(lock)));
 }
 
 } // namespace
@@ -183,12 +208,18 @@ result<void> write_file_atomically(const std::filesystem::path& path, std::strin
   return sync_directory(path.has_parent_path() ? path.parent_path() : ".");
 }
 
+result<void> write_format(const std::filesystem::path& directory) {
+  return write_file_atomically(directory / "FORMAT", format_line());
+}
+
 data_directory::data_directory(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
 
 data_directory::~data_directory() {
   // The file stays: were it removed, a third process could lock a new one while a second still waits on this.
-  static_cast<void>(::ftruncate(lock_, 0));
-  ::close(lock_);
+  if (lock_ >= 0) {
+    static_cast<void>(::ftruncate(lock_, 0)); // of one that is only looked at, open for reading, it fails
+    ::close(lock_);
+  }
 }
 
 result<std::unique_ptr<data_directory>> data_directory::open(const std::filesystem::path& path) {
@@ -209,30 +240,58 @@ result<std::unique_ptr<data_directory>> data_directory::open(const std::filesyst
   if (lock.get() < 0) {
     return tl::unexpected(system_failure("write to the data directory, opening", lock_path, errno));
   }
-  // flock belongs to the open file, not to the process: it keeps out a second node of this process as well.
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) {
-      return tl::unexpected(system_failure("lock", lock_path, errno));
-    }
-    return continuo::fail(errc::in_use,
-                          fmt::format("the data directory {} is in use by {}: stop it, or choose another "
-                                      "directory",
-                                      path.string(), holder(lock.get())));
+  if (auto locked = take_lock(lock.get(), LOCK_EX, path); !locked) {
+    return tl::unexpected(locked.error());
   }
-  const auto own = std::to_string(::getpid()) + "\n";
-  if (::ftruncate(lock.get(), 0) != 0) {
-    return tl::unexpected(system_failure("write", lock_path, errno));
-  }
-  if (auto written = write_all(lock.get(), own, lock_path); !written) {
+  if (auto written = write_lock(lock.get(), std::to_string(::getpid()) + "\n", lock_path); !written) {
     return tl::unexpected(written.error());
   }
   // Only now: of two first starts at the same time, the one without the lock writes nothing.
   if (!*formatted) {
-    if (auto written = write_file_atomically(path / "FORMAT", format_line()); !written) {
+    if (auto written = write_format(path); !written) {
       return tl::unexpected(written.error());
     }
   }
   return std::unique_ptr<data_directory>{new data_directory{path, lock.release()}};
+}
+
+result<std::unique_ptr<data_directory>> data_directory::look_at(const std::filesystem::path& path) {
+  const auto formatted = has_format(path);
+  if (!formatted) {
+    return tl::unexpected(formatted.error());
+  }
+  if (!*formatted) {
+    return continuo::fail(
+        errc::invalid_configuration,
+        fmt::format("{} is no data directory of a node (it has no file FORMAT): name one, as "
+                    "DATA/NODE; nothing was changed",
+                    path.string()));
+  }
+  const auto lock_path = path / "LOCK";
+  descriptor lock{::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (lock.get() < 0 && errno != ENOENT) { // a copy may lack it
+    return tl::unexpected(system_failure("open", lock_path, errno));
+  }
+  if (lock.get() >= 0) {
+    if (auto locked = take_lock(lock.get(), LOCK_SH, path); !locked) {
+      return tl::unexpected(locked.error());
+    }
+  }
+  return std::unique_ptr<data_directory>{new data_directory{path, lock.release()}};
+}
+
+std::string data_directory::http_of_holder(const std::filesystem::path& path) {
+  const descriptor lock{::open((path / "LOCK").c_str(), O_RDONLY | O_CLOEXEC)};
+  if (lock.get() < 0 || ::flock(lock.get(), LOCK_SH | LOCK_NB) == 0) {
+    return {}; // nobody holds it: what stands there is of one who died
+  }
+  const auto text = read_lock(lock.get());
+  const auto begin = std::min(text.find('\n'), text.size() - 1) + 1;
+  return text.empty() ? text : text.substr(begin, text.find('\n', begin) - begin);
+}
+
+result<void> data_directory::tell_http(std::string_view url) {
+  return write_lock(lock_, fmt::format("{}\n{}\n", ::getpid(), url), path_ / "LOCK");
 }
 
 } // namespace continuo::journal

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 #include <string_view>
 
 namespace continuo::journal {
@@ -12,8 +13,8 @@ namespace continuo::journal {
 constexpr unsigned directory_format = 1;
 
 /// A node's data directory, held by this object and by nobody else, in this process or another, until it is
-/// destroyed. In it stand `FORMAT` (which format the rest has), `LOCK` (whose process id holds it), and what
-/// others put there.
+/// destroyed. In it stand `FORMAT` (which format the rest has), `LOCK` (who holds it: a process id, and where
+/// that process answers HTTP), and what others put there.
 class data_directory {
 public:
   /// Takes the directory `path`, which is made (for its owner alone, mode 0700) where it is missing; its
@@ -24,6 +25,17 @@ public:
   /// cannot be understood, `errc::invalid_configuration` if it is not a directory or holds files of others
   /// (nothing is touched), `errc::storage_full` or `errc::storage_failed` if it cannot be made or written.
   [[nodiscard]] static result<std::unique_ptr<data_directory>> open(const std::filesystem::path& path);
+
+  /// Holds a directory that is there already, for reading: nothing in it is made or changed. Others may read
+  /// meanwhile, and no node starts on it. Errors as those of `open`, and `errc::invalid_configuration` where
+  /// there is no data directory.
+  [[nodiscard]] static result<std::unique_ptr<data_directory>> look_at(const std::filesystem::path& path);
+
+  /// Where the process that holds `path` says that it answers HTTP; empty where nobody does.
+  [[nodiscard]] static std::string http_of_holder(const std::filesystem::path& path);
+
+  /// Lets whoever finds the directory in use know where to ask. @pre opened for writing
+  [[nodiscard]] result<void> tell_http(std::string_view url);
 
   data_directory(const data_directory&) = delete;
   data_directory& operator=(const data_directory&) = delete;
@@ -37,12 +49,16 @@ private:
   data_directory(std::filesystem::path path, int lock);
 
   std::filesystem::path path_;
-  int lock_; // of the open LOCK file
+  int lock_; // of the open LOCK file; -1: there is none to read
 };
 
 /// Writes a small file so that after a crash it is there whole or not at all: beside it, synced, renamed, and
 /// the directory synced. `errc::storage_full` or `errc::storage_failed` with path and reason.
 [[nodiscard]] result<void> write_file_atomically(const std::filesystem::path& path, std::string_view text);
+
+/// Marks a directory as a data directory. It is to be the last thing that is made in one that did not begin
+/// with `data_directory::open`.
+[[nodiscard]] result<void> write_format(const std::filesystem::path& directory);
 
 /// Syncs a directory, so that the names in it are durable.
 [[nodiscard]] result<void> sync_directory(const std::filesystem::path& path);

@@ -1,23 +1,17 @@
 #include "journal/rocksdb_store.hpp"
 
 #include "journal/commit_log.hpp"
+#include "journal/copies.hpp"
 #include "journal/directory.hpp"
 #include "journal/frame.hpp"
+#include "journal/rocksdb_tables.hpp"
 
-#include <rocksdb/cache.h>
-#include <rocksdb/db.h>
-#include <rocksdb/env.h>
-#include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
-#include <rocksdb/options.h>
-#include <rocksdb/slice_transform.h>
-#include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cstdarg>
 #include <deque>
 #include <optional>
 #include <sys/statvfs.h>
@@ -28,77 +22,8 @@ namespace continuo::journal {
 
 namespace {
 
-/// Under which the tables keep the number of the newest commit that is in them. Callers' keys begin with a
-/// printable character, so it is in nobody's way.
-constexpr std::string_view applied_key{"\0commit", 7};
-
 /// Log segments in use beyond which the write buffer is flushed, full or not.
 constexpr std::size_t segments_max = 12;
-
-/// RocksDB's own log, for people, goes nowhere. In a file it would end the process: after a failed write, on
-/// a full disk, the next line violates an assertion of the file's writer, which Debian's library has switched
-/// on.
-class no_log : public rocksdb::Logger {
-public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
-};
-
-error error_of(const rocksdb::Status& status, const std::filesystem::path& directory) {
-  const auto text = status.ToString();
-  if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kNoSpace) {
-    return {errc::storage_full, "the disk of " + directory.string() + " is full: " + text};
-  }
-  if (status.IsCorruption()) {
-    return {errc::corrupt, "the journal in " + directory.string() + " is damaged: " + text};
-  }
-  if (status.IsPathNotFound() || status.subcode() == rocksdb::Status::kPathNotFound) {
-    return {errc::corrupt, "a file of the journal in " + directory.string() + " is missing: " + text};
-  }
-  if (status.IsIOError() && text.find("LOCK") != std::string::npos) {
-    return {errc::in_use, "the journal in " + directory.string() + " is in use: " + text};
-  }
-  return {errc::storage_failed, "the journal in " + directory.string() + " failed: " + text};
-}
-
-rocksdb::Slice slice(std::string_view bytes) {
-  return {bytes.data(), bytes.size()};
-}
-
-std::string_view view(const rocksdb::Slice& bytes) {
-  return {bytes.data(), bytes.size()};
-}
-
-rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
-  const auto memory = std::max<std::uint64_t>(options.memory_bytes, 8u << 20);
-  rocksdb::Options to;
-  to.create_if_missing = true;
-  to.paranoid_checks = true;
-  // RocksDB's own log stays empty (see opened_store); should it ever not be, only a torn tail is forgiven.
-  to.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
-  to.avoid_flush_during_shutdown = true; // a stop is like a crash: one way to recover, always taken
-  to.allow_concurrent_memtable_write = false;
-  to.avoid_unnecessary_blocking_io = true;
-  to.max_background_jobs = 2;
-  to.max_open_files = 512;
-  to.max_write_buffer_number = 4;
-  to.write_buffer_size = memory / 2 / 4;
-  to.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
-  to.stats_dump_period_sec = 0;
-  to.stats_persist_period_sec = 0;
-  to.info_log = std::make_shared<no_log>();
-  to.compression = rocksdb::kNoCompression;
-  rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(memory / 2, -1, false, 0.5);
-  table.cache_index_and_filter_blocks = true;
-  table.cache_index_and_filter_blocks_with_high_priority = true;
-  table.pin_l0_filter_and_index_blocks_in_cache = true;
-  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
-  table.whole_key_filtering = true;
-  table.format_version = 5;
-  to.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  return to;
-}
 
 /// Tells how far the tables on disk reach, in RocksDB's own numbers.
 class flush_listener : public rocksdb::EventListener {
@@ -121,24 +46,6 @@ public:
 private:
   std::shared_ptr<std::atomic<std::uint64_t>> flushed_;
 };
-
-/// Reads the number of the newest commit that the tables hold; 0 in new ones.
-result<std::uint64_t> read_applied(rocksdb::DB& db, const std::filesystem::path& directory) {
-  std::string found;
-  const auto read = db.Get(rocksdb::ReadOptions{}, slice(applied_key), &found);
-  if (read.IsNotFound()) {
-    return 0;
-  }
-  if (!read.ok()) {
-    return tl::unexpected(error_of(read, directory));
-  }
-  const auto value = unframe(applied_key, found);
-  if (!value || value->size() != 8) {
-    return continuo::fail(errc::corrupt,
-                          directory.string() + ": the number of the newest commit cannot be read");
-  }
-  return get_u64(value->data());
-}
 
 void put_applied(rocksdb::WriteBatch& to, std::uint64_t commit) {
   char number[8];
@@ -164,18 +71,18 @@ public:
     // everything in place.
     auto settings = rocksdb_settings(options);
     std::uint64_t applied = 0;
-    if (std::filesystem::exists(tables() / "CURRENT", trouble)) {
-      rocksdb::DB* looked_at = nullptr;
-      const auto opened = rocksdb::DB::OpenForReadOnly(settings, tables().string(), &looked_at);
-      const std::unique_ptr<rocksdb::DB> owned{looked_at};
-      if (!opened.ok()) {
-        return tl::unexpected(error_of(opened, directory_));
+    {
+      const auto looked_at = open_tables(directory_, settings);
+      if (!looked_at) {
+        return tl::unexpected(looked_at.error());
       }
-      auto known = read_applied(*owned, directory_);
-      if (!known) {
-        return tl::unexpected(known.error());
+      if (*looked_at) {
+        const auto known = read_applied(**looked_at, directory_);
+        if (!known) {
+          return tl::unexpected(known.error());
+        }
+        applied = *known;
       }
-      applied = *known;
     }
     const auto log = directory_ / "log";
     auto found = read_log(log, applied, [](std::uint64_t, const auto&) { return result<void>{}; });
@@ -276,6 +183,18 @@ public:
       }
     }
     return bytes;
+  }
+
+  result<std::uint64_t> back_up(const std::filesystem::path& to,
+                                const std::function<bool(std::uint64_t bytes)>& goes_on) const override {
+    // Everything that was committed is in the tables, but perhaps in memory only; the copy is of what is on
+    // disk. `\0commit` makes it whole: it holds exactly the commits up to that number, without the log.
+    rocksdb::FlushOptions at_once;
+    at_once.allow_write_stall = true; // as in `release_log`
+    if (const auto flushed = db_->Flush(at_once); !flushed.ok()) {
+      return tl::unexpected(error_of(flushed, directory_));
+    }
+    return copy_tables(*db_, to, goes_on);
   }
 
 private:

@@ -3,6 +3,7 @@
 #include <continuo/result.hpp>
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
@@ -50,6 +51,19 @@ public:
 
   /// Bytes that the store takes on its disk, roughly.
   [[nodiscard]] virtual std::uint64_t used_bytes() const = 0;
+
+  /// Copies what was committed before the call, and perhaps some of what came since, as of one moment, to the
+  /// directory `to`: returns the bytes of the copy after the sync. What an earlier copy there has is not
+  /// copied again; the earlier one goes when the new one is complete. `goes_on` is called now and then with
+  /// the bytes so far, and gives the copy up with false (`errc::unavailable`).
+  ///
+  /// Any thread, while others read and commit; one copy at a time into a directory. `errc::conflict` where
+  /// the store is not on a disk, `errc::storage_full` and `errc::storage_failed` with path and reason.
+  [[nodiscard]] virtual result<std::uint64_t>
+  back_up(const std::filesystem::path& /*to*/,
+          const std::function<bool(std::uint64_t bytes)>& /*goes_on*/) const {
+    return continuo::fail(errc::conflict, "this journal is not on a disk: there is nothing to back up");
+  }
 };
 
 } // namespace continuo::journal

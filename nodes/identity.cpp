@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view starts_key = "mstarts";
 constexpr std::string_view lives_key = "mlives";
 constexpr std::string_view replaces_key = "mreplaces";
-constexpr std::string_view cluster_key = "mcluster";
+constexpr std::string_view cluster_key = cluster_mark_key;
 
 /// Of lives that are kept. A peer that was last seen more starts ago than this would take the store for a
 /// wrong one.
@@ -197,6 +197,19 @@ result<identity> begin_life(journal::store& store, const engine::placement& wher
     }
   }
   return me;
+}
+
+result<void> check_own_value(std::string_view key, std::string_view bytes) {
+  const auto check = [&](auto value) { return value ? result<void>{} : tl::unexpected(value.error()); };
+  if (key == lives_key) {
+    return check(decode<std::vector<engine::incarnation>>(bytes));
+  }
+  if (key == cluster_key) {
+    return check(decode<cluster_mark>(bytes));
+  }
+  const auto is_number = key == journal::store_id_key || key == journal::revision_key || key == starts_key ||
+                         key == replaces_key;
+  return is_number ? check(decode<std::uint64_t>(bytes)) : result<void>{};
 }
 
 std::uint64_t make_store_id(time_point now, std::uint64_t random) {

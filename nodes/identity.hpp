@@ -51,6 +51,13 @@ std::uint64_t make_store_id(time_point now, std::uint64_t random);
 /// @pre no node has the store open
 result<void> accept_loss(journal::store& store, std::uint64_t new_store);
 
+/// Whether the bytes under one of the store's own keys (`m...`) can be read; true of a key that this program
+/// does not know.
+result<void> check_own_value(std::string_view key, std::string_view bytes);
+
+/// Which node of which cluster a store belongs to, from the value under its key `mcluster`.
+constexpr std::string_view cluster_mark_key = "mcluster";
+
 /// The nodes of everything that the cluster hosts. `errc::invalid_configuration` where the node is not in its
 /// cluster, a node hosts what is not in `offered`, or an unencrypted cluster has an address that is not
 /// loopback.

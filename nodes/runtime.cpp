@@ -233,7 +233,7 @@ result<void> node_runtime::open_store() {
   if (!directory) {
     return tl::unexpected(directory.error());
   }
-  directory_ = std::shared_ptr<void>{std::move(*directory)};
+  directory_ = std::move(*directory);
   journal::rocksdb_options options;
   options.directory = config_.data / "journal";
   options.memory_bytes = config_.store_memory;
@@ -342,6 +342,11 @@ result<void> node_runtime::answer_http() {
   }
   api_ = std::move(calls);
   server_ = std::move(*listening);
+  if (directory_) {
+    const auto& host = config_.http->host;
+    const auto shown = host.find(':') == std::string::npos ? host : '[' + host + ']';
+    return directory_->tell_http(fmt::format("http://{}:{}", shown, server_->port()));
+  }
   return {};
 }
 

@@ -17,6 +17,10 @@
 #include <string>
 #include <vector>
 
+namespace continuo::journal {
+class data_directory;
+}
+
 namespace continuo::http {
 class api;
 class server;
@@ -117,7 +121,7 @@ private:
   std::unique_ptr<caf::actor_system_config> own_config_;
   std::unique_ptr<caf::actor_system> own_system_;
   caf::actor_system* system_ = nullptr;
-  std::shared_ptr<void> directory_; // keeps the data directory locked
+  std::shared_ptr<journal::data_directory> directory_; // keeps it locked; null in memory
   caf::actor sweeper_;
   recovery_figures recovery_;
   time_point started_at_{};

@@ -16,10 +16,8 @@ namespace wire = boost::beast::http;
 
 constexpr std::uint64_t body_bytes_max = 64u << 20;
 
-} // namespace
-
-result<http_answer> http_get(const http_address& at, const std::string& target,
-                             std::chrono::milliseconds patience) {
+result<http_answer> ask(const http_address& at, wire::request<wire::string_body> asked,
+                        std::chrono::milliseconds patience) {
   const auto trouble = [&](const beast::error_code& why) {
     return fail(errc::unavailable,
                 fmt::format("{}:{} {}", at.host, at.port,
@@ -35,7 +33,6 @@ result<http_answer> http_get(const http_address& at, const std::string& target,
   }
   beast::tcp_stream stream{context};
   stream.expires_after(patience); // for all of it together
-  wire::request<wire::empty_body> asked{wire::verb::get, target, 11};
   asked.set(wire::field::host, fmt::format("{}:{}", at.host, at.port));
   asked.set(wire::field::connection, "close");
   wire::response_parser<wire::string_body> answer;
@@ -58,6 +55,25 @@ result<http_answer> http_get(const http_address& at, const std::string& target,
     return trouble(failed);
   }
   return http_answer{answer.get().result_int(), std::move(answer.get().body())};
+}
+
+} // namespace
+
+result<http_answer> http_get(const http_address& at, const std::string& target,
+                             std::chrono::milliseconds patience) {
+  return ask(at, wire::request<wire::string_body>{wire::verb::get, target, 11}, patience);
+}
+
+result<http_answer> http_post(const http_address& at, const std::string& target, std::string body,
+                              const std::string& token, std::chrono::milliseconds patience) {
+  wire::request<wire::string_body> asked{wire::verb::post, target, 11};
+  asked.set(wire::field::content_type, "application/json");
+  if (!token.empty()) {
+    asked.set(wire::field::authorization, "Bearer " + token);
+  }
+  asked.body() = std::move(body);
+  asked.prepare_payload();
+  return ask(at, std::move(asked), patience);
 }
 
 } // namespace continuo::tools

@@ -18,4 +18,8 @@ struct http_answer {
 result<http_answer> http_get(const http_address& at, const std::string& target,
                              std::chrono::milliseconds patience);
 
+/// One POST of JSON, in the same way; with an empty `token` without `Authorization`.
+result<http_answer> http_post(const http_address& at, const std::string& target, std::string body,
+                              const std::string& token, std::chrono::milliseconds patience);
+
 } // namespace continuo::tools

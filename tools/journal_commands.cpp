@@ -2,26 +2,271 @@
 
 #include "journal/directory.hpp"
 #include "journal/rocksdb_store.hpp"
+#include "nodes/backup.hpp"
 #include "nodes/identity.hpp"
+#include "tools/http_client.hpp"
+#include "tools/journal_verify.hpp"
+#include "tools/progress.hpp"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
+#include <charconv>
 #include <chrono>
+#include <fstream>
+#include <optional>
 #include <random>
 
 namespace continuo::tools {
 
 namespace {
 
+using json = nlohmann::ordered_json;
+
+constexpr int exit_not_done = 1;
+
+/// A node lets nobody wait longer than 90 s for an answer, and goes on with the copy. Asked again, it answers
+/// when that one is done and a quick second one behind it.
+constexpr std::chrono::seconds node_patience{60};
+constexpr std::chrono::seconds answer_patience{120};
+
 int refuse(const error& why) {
   fmt::print(stderr, "continuo: {}\n", why.message);
   const auto code = exit_code(why.code);
-  return code != 0 ? code : 1;
+  return code != 0 ? code : exit_not_done;
+}
+
+/// A node's data directory with a journal in it, held for reading.
+result<std::unique_ptr<journal::data_directory>> look_at(const std::filesystem::path& data) {
+  auto held = journal::data_directory::look_at(data);
+  std::error_code trouble;
+  if (held && !std::filesystem::is_directory(data / "journal", trouble)) {
+    return fail(errc::corrupt, fmt::format("{}: the journal is missing", (data / "journal").string()));
+  }
+  return held;
+}
+
+// -- verify ---------------------------------------------------------------------------------------
+
+json json_of(const journal_findings& found, const std::filesystem::path& data) {
+  json records = json::object();
+  for (const auto& [kind, count] : found.records) {
+    records[kind] = count;
+  }
+  json problems = json::array();
+  for (const auto& one : found.problems) {
+    problems.push_back({{"code", std::string{to_string(one.code)}}, {"message", one.message}});
+  }
+  return {{"data", data.string()},
+          {"whole", found.problem_count == 0},
+          {"store", fmt::format("{:016x}", found.store)},
+          {"cluster", found.cluster},
+          {"node", found.node},
+          {"revision", found.revision},
+          {"records", std::move(records)},
+          {"history", found.history},
+          {"peers", found.peers},
+          {"own_values", found.own},
+          {"others", found.others},
+          {"problem_count", found.problem_count},
+          {"problems", std::move(problems)}};
+}
+
+std::string text_of(const journal_findings& found) {
+  auto text = fmt::format("store {:016x}, {}, revision {}\n", found.store,
+                          found.node.empty() ? "of a node that stands alone"
+                                             : fmt::format("node {} of {}", found.node, found.cluster),
+                          found.revision);
+  const auto add = [&](std::string_view what, std::uint64_t count) {
+    text += count == 0 ? "" : fmt::format("{:>10} {}\n", count, what);
+  };
+  for (const auto& [kind, count] : found.records) {
+    add(fmt::format("records of kind {}", kind), count);
+  }
+  add("history entries", found.history);
+  add("peers", found.peers);
+  add("values of the store's own", found.own);
+  add("values that this program does not know", found.others);
+  return text;
+}
+
+/// Exit code of what was found; the problems are on standard error.
+int report(const journal_findings& found) {
+  for (const auto& one : found.problems) {
+    fmt::print(stderr, "continuo: {}\n", one.message);
+  }
+  if (found.problem_count == 0) {
+    return 0;
+  }
+  fmt::print(stderr, "continuo: {} problem{} in all\n", found.problem_count,
+             found.problem_count == 1 ? "" : "s");
+  const auto code = exit_code(found.problems.front().code);
+  return code != 0 ? code : exit_code(errc::corrupt); // bytes that cannot be understood
+}
+
+// -- backup of a running node -----------------------------------------------------------------------
+
+std::optional<http_address> parse_url(std::string_view url) {
+  constexpr std::string_view scheme = "http://";
+  const auto colon = url.rfind(':');
+  if (!url.starts_with(scheme) || colon < scheme.size()) {
+    return std::nullopt;
+  }
+  auto host = url.substr(scheme.size(), colon - scheme.size());
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  }
+  http_address at;
+  at.host = std::string{host};
+  const auto digits = url.substr(colon + 1);
+  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), at.port);
+  return failed == std::errc{} && end == digits.data() + digits.size() ? std::optional{at} : std::nullopt;
+}
+
+/// The failure that a node's answer tells, with the code that it names.
+error failure_of(const http_answer& answer) {
+  const auto body = json::parse(answer.body, nullptr, false);
+  const auto told = body.is_object() ? body.value("error", json::object()) : json::object();
+  const auto name = told.value("code", std::string{});
+  error why{errc::unavailable,
+            told.value("message", fmt::format("the node answered with status {}", answer.status))};
+  for (const auto code :
+       {errc::storage_full, errc::storage_failed, errc::corrupt, errc::invalid_configuration}) {
+    why.code = name == to_string(code) ? code : why.code;
+  }
+  return why;
+}
+
+result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, const error& in_use) {
+  const auto url = journal::data_directory::http_of_holder(chosen.data);
+  const auto at = parse_url(url);
+  if (!at) {
+    return fail(errc::in_use, in_use.message +
+                                  " (a running node makes a backup itself where it has an HTTP address, and "
+                                  "this one has none)");
+  }
+  std::string token;
+  if (!chosen.token_file.empty() && !std::getline(std::ifstream{chosen.token_file}, token)) {
+    return fail(errc::invalid_configuration,
+                fmt::format("cannot read the token in {}", chosen.token_file.string()));
+  }
+  const auto to = std::filesystem::absolute(chosen.backup).lexically_normal();
+  const auto question = json{{"to", to.string()}}.dump();
+  while (true) {
+    const auto asked = std::chrono::steady_clock::now();
+    const auto answer = http_post(*at, "/api/v1/backup", question, token, answer_patience);
+    if (!answer) {
+      return tl::unexpected(answer.error());
+    }
+    if (answer->status == 503 && std::chrono::steady_clock::now() - asked > node_patience) {
+      continue;
+    }
+    if (answer->status != 200) {
+      return tl::unexpected(failure_of(*answer));
+    }
+    const auto body = json::parse(answer->body, nullptr, false);
+    return nodes::backup_figures{body.value("bytes", std::uint64_t{0}),
+                                 std::chrono::milliseconds{body.value("took_ms", std::int64_t{0})}};
+  }
+}
+
+/// Opened as a node opens it, which recovers what the log holds.
+result<nodes::backup_figures> back_up_stopped(const journal_options& chosen, progress& shown) {
+  journal::rocksdb_options options;
+  options.directory = chosen.data / "journal";
+  const auto store = journal::rocksdb_store::open(options);
+  if (!store) {
+    return tl::unexpected(store.error());
+  }
+  return nodes::back_up(**store, chosen.backup, [&](std::uint64_t bytes) {
+    shown.count = bytes >> 20;
+    return true;
+  });
 }
 
 } // namespace
 
-int accept_loss(const std::filesystem::path& data) {
+int journal_verify(const journal_options& chosen) {
+  const auto held = look_at(chosen.data);
+  if (!held) {
+    return refuse(held.error());
+  }
+  const auto found = [&] {
+    progress shown{fmt::format("verifying {}", chosen.data.string()), "entries"};
+    return verify_journal(chosen.data / "journal", shown.count);
+  }();
+  if (chosen.json) {
+    fmt::print("{}\n", json_of(found, chosen.data).dump(2));
+  } else {
+    fmt::print("{}: {}\n{}", chosen.data.string(), found.problem_count == 0 ? "whole" : "damaged",
+               text_of(found));
+    std::fflush(stdout);
+  }
+  return report(found);
+}
+
+int journal_dump(const journal_options& chosen) {
+  const auto held = look_at(chosen.data);
+  if (!held) {
+    return refuse(held.error());
+  }
+  return dump_journal(chosen.data / "journal", chosen.dump, stdout);
+}
+
+int journal_backup(const journal_options& chosen) {
+  if (auto held = look_at(chosen.data); !held && held.error().code != errc::in_use) {
+    return refuse(held.error());
+  }
+  const auto made = [&]() -> result<nodes::backup_figures> {
+    progress shown{fmt::format("backing up {} to {}", chosen.data.string(), chosen.backup.string()), "MiB"};
+    const auto directory = journal::data_directory::open(chosen.data);
+    if (directory) {
+      return back_up_stopped(chosen, shown);
+    }
+    return directory.error().code == errc::in_use ? ask_for_backup(chosen, directory.error())
+                                                  : tl::unexpected(directory.error());
+  }();
+  if (!made) {
+    return refuse(made.error());
+  }
+  if (chosen.json) {
+    fmt::print(
+        "{}\n",
+        json{{"to", chosen.backup.string()}, {"bytes", made->bytes}, {"took_ms", made->took.count()}}.dump());
+  } else {
+    fmt::print("{}: {} bytes in {} ms; bring it back with `continuo journal restore {} DIR`\n",
+               chosen.backup.string(), made->bytes, made->took.count(), chosen.backup.string());
+  }
+  return 0;
+}
+
+int journal_restore(const journal_options& chosen) {
+  journal_findings found;
+  const auto restored = [&] {
+    progress shown{fmt::format("restoring {} to {}", chosen.backup.string(), chosen.data.string()), {}};
+    return nodes::restore(
+        chosen.backup, chosen.data, [&](const std::filesystem::path& journal) -> result<void> {
+          found = verify_journal(journal, shown.count);
+          return found.problem_count == 0
+                     ? result<void>{}
+                     : fail(errc::corrupt, fmt::format("the backup {} is damaged; nothing was restored",
+                                                       chosen.backup.string()));
+        });
+  }();
+  if (!restored) {
+    report(found);
+    return refuse(restored.error());
+  }
+  if (chosen.json) {
+    fmt::print("{}\n", json_of(found, chosen.data).dump(2));
+  } else {
+    fmt::print("{}: restored and whole\n{}", chosen.data.string(), text_of(found));
+  }
+  return 0;
+}
+
+int accept_loss(const journal_options& chosen) {
+  const auto& data = chosen.data;
   if (!std::filesystem::is_directory(data / "journal")) {
     return refuse({errc::invalid_configuration,
                    fmt::format("{} is no data directory of a node: name one, as DATA/NODE", data.string())});
@@ -41,10 +286,12 @@ int accept_loss(const std::filesystem::path& data) {
   if (auto done = nodes::accept_loss(**store, id); !done) {
     return refuse(done.error());
   }
-  fmt::print(
-      "{}: the store has a new id. Its peers take it in place of what they knew, and send again whatever\n"
-      "they have not seen answered; what only the lost data held is gone. Start the node.\n",
-      data.string());
+  if (!chosen.json) {
+    fmt::print(
+        "{}: the store has a new id. Its peers take it in place of what they knew, and send again whatever\n"
+        "they have not seen answered; what only the lost data held is gone. Start the node.\n",
+        data.string());
+  }
   return 0;
 }
 

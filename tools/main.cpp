@@ -17,7 +17,7 @@ constexpr int exit_wrong_arguments = 2;
 /// A command, and what runs it.
 struct chosen_command {
   cluster_options cluster;
-  std::string data;
+  journal_options journal;
   bool accepts_loss = false;
   std::function<int()> run;
 };
@@ -62,18 +62,75 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
   add_node(add("stop", "Stop one node in order", cluster_stop));
 }
 
-void describe_journal(CLI::App& program, chosen_command& chosen) {
-  auto* journal = program.add_subcommand("journal", "The data directory of a node that does not run");
-  journal->require_subcommand(1);
-  auto* restore = journal->add_subcommand("restore", "Bring a node back whose data was lost");
+CLI::App* add_journal(CLI::App* journal, chosen_command& chosen, const char* name, const char* help,
+                      int (*command)(const journal_options&)) {
+  auto* added = journal->add_subcommand(name, help);
+  added->callback(
+      [&chosen, command] { chosen.run = [&chosen, command] { return command(chosen.journal); }; });
+  return added;
+}
+
+/// `restore FROM DIR`, and `restore --accept-loss DIR` for what stands there already.
+void describe_restore(CLI::App* journal, chosen_command& chosen) {
+  auto* restore = journal->add_subcommand(
+      "restore",
+      "Make a data directory of a backup; or, with --accept-loss and one directory, go on with what "
+      "stands there");
+  restore->add_flag(
+      "--accept-loss", chosen.accepts_loss,
+      "Accept that what the directory does not hold is lost: the way out where a node ends with "
+      "exit code 5");
+  restore->add_flag("--json", chosen.journal.json, "For scripts");
   restore
-      ->add_flag(
-          "--accept-loss", chosen.accepts_loss,
-          "Accept that what the directory does not hold is lost: the way out where a node ends with exit "
-          "code 5")
+      ->add_option("FROM", chosen.journal.backup,
+                   "The backup; with --accept-loss alone, the node's data directory")
       ->required();
-  restore->add_option("DIR", chosen.data, "The node's data directory")->required();
-  restore->callback([&chosen] { chosen.run = [&chosen] { return accept_loss(chosen.data); }; });
+  auto* made = restore->add_option("DIR", chosen.journal.data, "The data directory to be made of the backup");
+  restore->callback([&chosen, made] {
+    const auto restores = made->count() != 0;
+    if (!restores && !chosen.accepts_loss) {
+      throw CLI::RequiredError{"DIR"};
+    }
+    if (!restores) {
+      chosen.journal.data = chosen.journal.backup;
+    }
+    chosen.run = [&chosen, restores] {
+      const auto code = restores ? journal_restore(chosen.journal) : 0;
+      return code == 0 && chosen.accepts_loss ? accept_loss(chosen.journal) : code;
+    };
+  });
+}
+
+void describe_journal(CLI::App& program, chosen_command& chosen) {
+  auto* journal = program.add_subcommand("journal", "The data directory of a node");
+  journal->require_subcommand(1);
+  auto& options = chosen.journal;
+  const auto add_data = [&](CLI::App* to) {
+    to->add_option("DIR", options.data, "The node's data directory")->required();
+  };
+  auto* verify = add_journal(journal, chosen, "verify",
+                             "Read everything in the data of a stopped node and say what is damaged; changes "
+                             "nothing",
+                             journal_verify);
+  add_data(verify);
+  verify->add_flag("--json", options.json, "For scripts");
+  auto* dump = add_journal(journal, chosen, "dump",
+                           "Print the instances of a stopped node, a line of JSON each; changes nothing",
+                           journal_dump);
+  add_data(dump);
+  dump->add_option("--type", options.dump.type, "Only this saga or service");
+  dump->add_option("--key", options.dump.key, "Only this instance");
+  dump->add_flag("--history", options.dump.history, "With the history of each");
+  auto* backup = add_journal(journal, chosen, "backup",
+                             "Copy the data of a node, running or stopped, to a new directory or an earlier "
+                             "backup of it",
+                             journal_backup);
+  add_data(backup);
+  backup->add_option("TO", options.backup, "The directory of the backup")->required();
+  backup->add_option("--token-file", options.token_file, "The token that the running node asks for")
+      ->type_name("FILE");
+  backup->add_flag("--json", options.json, "For scripts");
+  describe_restore(journal, chosen);
 }
 
 } // namespace

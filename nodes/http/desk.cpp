@@ -22,7 +22,7 @@ namespace continuo::http {
 
 namespace {
 
-constexpr std::size_t threads = 2;
+constexpr std::size_t threads = 3; // one may be busy with a backup
 constexpr std::size_t limit_default = 100;
 constexpr std::size_t limit_most = 1'000;
 constexpr std::chrono::milliseconds wait_most{60'000};

@@ -110,6 +110,7 @@ struct route {
 };
 
 // -- the calls, by what they are about -------------------------------------------------------
+std::span<const route> backup_routes();
 std::span<const route> cluster_routes();
 std::span<const route> event_routes();
 std::span<const route> instance_routes();

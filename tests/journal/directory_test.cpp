@@ -124,4 +124,43 @@ CAF_TEST(an unwritable directory is an error with path and reason) {
   CAF_CHECK(refused.error().message.find("/proc/continuo: ") != std::string::npos);
 }
 
+CAF_TEST(who looks at a directory changes nothing and keeps nodes out) {
+  const auto path = place / "data";
+  CAF_CHECK(code_of(data_directory::look_at(path)) == errc::invalid_configuration);
+  CAF_CHECK(!std::filesystem::exists(path));
+  static_cast<void>(data_directory::open(path));
+  const auto count = entries(path);
+  {
+    const auto one = data_directory::look_at(path);
+    const auto two = data_directory::look_at(path);
+    CAF_REQUIRE(one.has_value() && two.has_value());
+    CAF_CHECK(code_of(data_directory::open(path)) == errc::in_use);
+    CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
+  }
+  CAF_CHECK_EQUAL(read_file(path / "LOCK"), "");
+  CAF_CHECK_EQUAL(entries(path), count);
+  std::filesystem::remove(path / "LOCK"); // as in a copy
+  CAF_CHECK(data_directory::look_at(path).has_value());
+  CAF_CHECK(!std::filesystem::exists(path / "LOCK"));
+}
+
+CAF_TEST(where the holder answers can be read while it holds the directory) {
+  const auto path = place / "data";
+  CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
+  {
+    const auto held = data_directory::open(path);
+    CAF_REQUIRE(held.has_value());
+    CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
+    CAF_REQUIRE((*held)->tell_http("http://127.0.0.1:8702").has_value());
+    CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "http://127.0.0.1:8702");
+    const auto looked_at = data_directory::look_at(path);
+    CAF_CHECK(code_of(looked_at) == errc::in_use);
+    CAF_CHECK(looked_at.error().message.find("this process (" + std::to_string(::getpid()) + ")") !=
+              std::string::npos);
+  }
+  // Of a node that was killed something may stand there.
+  write_file(path / "LOCK", "17\nhttp://127.0.0.1:8702\n");
+  CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()

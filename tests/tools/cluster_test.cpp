@@ -1,128 +1,21 @@
 #define CAF_SUITE cluster
 // ctest: timeout=300 labels=processes
 
-#include "tests/nodes/process.hpp"
-#include "tests/nodes/reserved_port.hpp"
-
-#include <nlohmann/json.hpp>
+#include "tests/tools/order_cluster.hpp"
 
 #include <caf/test/dsl.hpp>
 
-#include <array>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <thread>
 
 using namespace continuo::tests;
 using namespace std::chrono_literals;
-using nlohmann::json;
 namespace fs = std::filesystem;
 
 namespace {
 
-const std::string continuo_program = CONTINUO_PROGRAM;
-
-/// How a run of `continuo` ended, and all that it said.
-struct outcome {
-  int code = -1;
-  std::string text;
-};
-
-bool join_outputs() {
-  return ::dup2(STDOUT_FILENO, STDERR_FILENO) >= 0;
-}
-
-outcome run(std::vector<std::string> arguments) {
-  process program{continuo_program, std::move(arguments), {}, join_outputs};
-  outcome made;
-  while (auto line = program.hear(process::clock::now() + 90s)) {
-    made.text += *line + '\n';
-  }
-  made.code = program.wait().code.value_or(-1);
-  return made;
-}
-
-bool has(const outcome& from, const std::string& text) {
-  const auto found = from.text.find(text) != std::string::npos;
-  if (!found) {
-    CAF_MESSAGE("not in: " << from.text);
-  }
-  return found;
-}
-
-/// A folder with a cluster of three order nodes in it. Whatever runs in the end is ended.
-struct fixture {
-  fs::path folder;
-  fs::path file;
-  std::array<reserved_port, 6> held;
-  std::vector<std::uint16_t> ports;
-
-  fixture() {
-    auto name = (fs::temp_directory_path() / "continuo-tools-XXXXXX").string();
-    CAF_REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder = name;
-    file = folder / "shop.conf";
-    for (const auto& one : held) {
-      ports.push_back(one.number());
-    }
-    write(0);
-  }
-
-  ~fixture() {
-    for (const auto* name : {"ordering", "payment", "warehouse"}) {
-      run({"cluster", "kill", file.string(), name});
-    }
-    fs::remove_all(folder);
-  }
-
-  void write(int orders, const std::string& more = {}) const {
-    std::ofstream out{file};
-    out << "[cluster]\nname=\"shop\"\nprogram=\"" << CONTINUO_ORDER_NODE
-        << "\"\narguments=[\"--generate\", \"" << orders << "\"]\n"
-        << more;
-    const char* nodes[][2] = {{"ordering", "fulfilment"}, {"payment", "payment"}, {"warehouse", "warehouse"}};
-    for (std::size_t i = 0; i < 3; ++i) {
-      out << "[nodes." << nodes[i][0] << "]\naddress=\"127.0.0.1:" << ports[i]
-          << "\"\nhttp=\"127.0.0.1:" << ports[i + 3] << "\"\nhosts=[\"" << nodes[i][1] << "\"]\n";
-    }
-  }
-
-  outcome cluster(const std::string& command, const std::string& node = {}) const {
-    std::vector<std::string> arguments{"cluster", command, file.string()};
-    if (!node.empty()) {
-      arguments.push_back(node);
-    }
-    return run(arguments);
-  }
-
-  outcome up() const { return run({"cluster", "up", file.string(), "--detach"}); }
-
-  json status() const {
-    return json::parse(run({"cluster", "status", file.string(), "--json"}).text, nullptr, false);
-  }
-
-  /// Waits until so many orders have completed or were compensated.
-  bool wait_for_ends(std::uint64_t orders) const {
-    const auto deadline = process::clock::now() + 60s;
-    while (process::clock::now() < deadline) {
-      const auto now = status();
-      const auto counts = now.value("/instances/fulfilment"_json_pointer, json::object());
-      if (counts.value("completed", 0u) + counts.value("compensated", 0u) == orders) {
-        return true;
-      }
-      std::this_thread::sleep_for(50ms);
-    }
-    CAF_MESSAGE(status().dump(1));
-    return false;
-  }
-
-  pid_t pid_of(const std::string& node) const {
-    pid_t pid = 0;
-    std::ifstream{folder / "data" / (node + ".pid")} >> pid;
-    return pid;
-  }
-};
+using fixture = order_cluster;
 
 /// Whoever adopted a detached process may be slow to reap it: a zombie does not run.
 bool runs(pid_t pid) {
@@ -310,6 +203,9 @@ CAF_TEST(mistakes on the command line are told with code 2) {
       {"cluster", "up", (folder / "none.conf").string()},
       {"cluster", "up", file.string(), "--timeout", "soon"},
       {"journal"},
+      {"journal", "verify"},
+      {"journal", "dump"},
+      {"journal", "backup", folder.string()},
       {"journal", "restore", folder.string()},
       {"journal", "restore", "--accept-loss", folder.string()},
       {"journal", "restore", "--accept-loss", (folder / "none").string()},

@@ -1,0 +1,162 @@
+#include "journal/reader.hpp"
+
+#include "journal/commit_log.hpp"
+#include "journal/frame.hpp"
+#include "journal/rocksdb_tables.hpp"
+
+#include <rocksdb/metadata.h>
+#include <rocksdb/sst_file_reader.h>
+
+#include <fmt/format.h>
+
+namespace continuo::journal {
+
+namespace {
+
+rocksdb_options options_of(const std::filesystem::path& directory) {
+  rocksdb_options options;
+  options.directory = directory;
+  options.memory_bytes = 16u << 20;
+  return options;
+}
+
+error located(const std::filesystem::path& directory, const error& reason) {
+  return {reason.code, directory.string() + ": " + reason.message};
+}
+
+} // namespace
+
+reader::reader(std::filesystem::path directory) : directory_(std::move(directory)) {
+  std::uint64_t applied = 0;
+  auto opened = open_tables(directory_, rocksdb_settings(options_of(directory_)));
+  if (!opened) {
+    troubles_.push_back(opened.error());
+  } else if (*opened) {
+    const auto known = read_applied(**opened, directory_);
+    if (known) {
+      applied = *known;
+    } else {
+      troubles_.push_back(known.error());
+    }
+    tables_ = std::move(*opened);
+  }
+  // Without the tables' number the log would seem to lack what is before it.
+  const auto is_known = troubles_.empty();
+  const auto log = directory_ / "log";
+  const auto found = read_log(log, is_known ? applied : ~std::uint64_t{0} - 1,
+                              [&](std::uint64_t, const std::vector<logged_operation>& operations) {
+                                for (const auto& one : operations) {
+                                  newer_[std::string{one.key}] = one.what == operation::kind::put
+                                                                     ? std::optional{std::string{one.value}}
+                                                                     : std::nullopt;
+                                }
+                                return result<void>{};
+                              });
+  if (!found) {
+    troubles_.push_back(found.error());
+  } else if (found->segments.empty() && applied != 0) {
+    troubles_.push_back({errc::corrupt, log.string() + ": the log is missing"});
+  }
+}
+
+reader::~reader() = default;
+
+std::vector<error> reader::check_tables() const {
+  std::vector<error> damaged;
+  if (!tables_) {
+    return damaged;
+  }
+  std::vector<rocksdb::LiveFileMetaData> files;
+  tables_->GetLiveFilesMetaData(&files);
+  for (const auto& file : files) {
+    const auto path = file.db_path + file.name;
+    rocksdb::SstFileReader table{rocksdb_settings(options_of(directory_))};
+    auto status = table.Open(path);
+    if (status.ok()) {
+      status = table.VerifyChecksum();
+    }
+    if (!status.ok()) {
+      auto why = error_of(status, directory_);
+      why.message = fmt::format("{}: {}", path, status.ToString());
+      damaged.push_back(std::move(why));
+    }
+  }
+  return damaged;
+}
+
+result<void> reader::scan(std::string_view prefix, const entry_reader& visit) const {
+  const auto show = [&](std::string_view key, std::string_view framed) {
+    if (key == applied_key) {
+      return true;
+    }
+    const auto value = unframe(key, framed);
+    return visit(key, value ? value
+                            : result<std::string_view>{tl::unexpected(located(directory_, value.error()))});
+  };
+  auto newer = newer_.lower_bound(prefix);
+  const auto has_newer = [&] {
+    return newer != newer_.end() && std::string_view{newer->first}.starts_with(prefix);
+  };
+  std::string last;
+  if (tables_) {
+    rocksdb::ReadOptions how;
+    how.fill_cache = false;
+    how.total_order_seek = true;
+    const std::unique_ptr<rocksdb::Iterator> i{tables_->NewIterator(how)};
+    for (i->Seek(slice(prefix)); i->Valid() && i->key().starts_with(slice(prefix)); i->Next()) {
+      const auto key = view(i->key());
+      for (; has_newer() && newer->first < key; ++newer) {
+        if (newer->second && !show(newer->first, *newer->second)) {
+          return {};
+        }
+      }
+      last = key;
+      if (has_newer() && newer->first == key) {
+        continue; // the log's turn comes before the next key
+      }
+      if (!show(key, view(i->value()))) {
+        return {};
+      }
+    }
+    if (!i->status().ok()) {
+      auto why = error_of(i->status(), directory_);
+      why.message += last.empty()
+                         ? ", at the first key"
+                         : fmt::format(", behind the key {}: what follows it was not read", printable(last));
+      return tl::unexpected(std::move(why));
+    }
+  }
+  for (; has_newer(); ++newer) {
+    if (newer->second && !show(newer->first, *newer->second)) {
+      return {};
+    }
+  }
+  return {};
+}
+
+result<std::optional<std::string>> reader::get(std::string_view key) const {
+  std::string framed;
+  if (const auto newer = newer_.find(key); newer != newer_.end()) {
+    if (!newer->second) {
+      return std::optional<std::string>{};
+    }
+    framed = *newer->second;
+  } else if (tables_) {
+    const auto read = tables_->Get(rocksdb::ReadOptions{}, slice(key), &framed);
+    if (read.IsNotFound()) {
+      return std::optional<std::string>{};
+    }
+    if (!read.ok()) {
+      return tl::unexpected(error_of(read, directory_));
+    }
+  } else {
+    return std::optional<std::string>{};
+  }
+  const auto value = unframe(key, framed);
+  if (!value) {
+    return tl::unexpected(located(directory_, value.error()));
+  }
+  return std::optional<std::string>{*value};
+}
+
+} // namespace continuo::journal

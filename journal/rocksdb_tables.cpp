@@ -1,0 +1,95 @@
+#include "journal/rocksdb_tables.hpp"
+
+#include "journal/frame.hpp"
+#include "journal/sectors.hpp"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/slice_transform.h>
+#include <rocksdb/table.h>
+
+#include <algorithm>
+#include <system_error>
+
+namespace continuo::journal {
+
+error error_of(const rocksdb::Status& status, const std::filesystem::path& directory) {
+  const auto text = status.ToString();
+  if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kNoSpace) {
+    return {errc::storage_full, "the disk of " + directory.string() + " is full: " + text};
+  }
+  if (status.IsCorruption()) {
+    return {errc::corrupt, "the journal in " + directory.string() + " is damaged: " + text};
+  }
+  if (status.IsPathNotFound() || status.subcode() == rocksdb::Status::kPathNotFound) {
+    return {errc::corrupt, "a file of the journal in " + directory.string() + " is missing: " + text};
+  }
+  if (status.IsIOError() && text.find("LOCK") != std::string::npos) {
+    return {errc::in_use, "the journal in " + directory.string() + " is in use: " + text};
+  }
+  return {errc::storage_failed, "the journal in " + directory.string() + " failed: " + text};
+}
+
+rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
+  const auto memory = std::max<std::uint64_t>(options.memory_bytes, 8u << 20);
+  rocksdb::Options to;
+  to.create_if_missing = true;
+  to.paranoid_checks = true;
+  // RocksDB's own log stays empty (see opened_store); should it ever not be, only a torn tail is forgiven.
+  to.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  to.avoid_flush_during_shutdown = true; // a stop is like a crash: one way to recover, always taken
+  to.allow_concurrent_memtable_write = false;
+  to.avoid_unnecessary_blocking_io = true;
+  to.max_background_jobs = 2;
+  to.max_open_files = 512;
+  to.max_write_buffer_number = 4;
+  to.write_buffer_size = memory / 2 / 4;
+  to.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
+  to.stats_dump_period_sec = 0;
+  to.stats_persist_period_sec = 0;
+  to.info_log = std::make_shared<no_log>();
+  to.compression = rocksdb::kNoCompression;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(memory / 2, -1, false, 0.5);
+  table.cache_index_and_filter_blocks = true;
+  table.cache_index_and_filter_blocks_with_high_priority = true;
+  table.pin_l0_filter_and_index_blocks_in_cache = true;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10, false));
+  table.whole_key_filtering = true;
+  table.format_version = 5;
+  to.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return to;
+}
+
+result<std::unique_ptr<rocksdb::DB>> open_tables(const std::filesystem::path& directory,
+                                                 const rocksdb::Options& settings) {
+  const auto tables = directory / "tables";
+  std::error_code trouble;
+  if (!std::filesystem::exists(tables / "CURRENT", trouble)) {
+    return nullptr;
+  }
+  rocksdb::DB* opened = nullptr;
+  if (const auto status = rocksdb::DB::OpenForReadOnly(settings, tables.string(), &opened); !status.ok()) {
+    return tl::unexpected(error_of(status, directory));
+  }
+  return std::unique_ptr<rocksdb::DB>{opened};
+}
+
+result<std::uint64_t> read_applied(rocksdb::DB& db, const std::filesystem::path& directory) {
+  std::string found;
+  const auto read = db.Get(rocksdb::ReadOptions{}, slice(applied_key), &found);
+  if (read.IsNotFound()) {
+    return 0;
+  }
+  if (!read.ok()) {
+    return tl::unexpected(error_of(read, directory));
+  }
+  const auto value = unframe(applied_key, found);
+  if (!value || value->size() != 8) {
+    return continuo::fail(errc::corrupt,
+                          directory.string() + ": the number of the newest commit cannot be read");
+  }
+  return get_u64(value->data());
+}
+
+} // namespace continuo::journal

@@ -1,0 +1,64 @@
+#include "nodes/http/desk.hpp"
+#include "nodes/http/opened.hpp"
+
+#include "nodes/backup.hpp"
+
+#include <array>
+#include <filesystem>
+
+namespace continuo::http {
+
+namespace {
+
+/// May take minutes. Only the store is held on to: a node that fails or stops does not wait for the whole copy.
+void run(desk& at, const std::string& to, const answer& done) {
+  std::shared_ptr<journal::store> store;
+  std::shared_ptr<detail::node_runtime> node;
+  if (auto here = at.open(done)) {
+    store = here->core->store;
+    node = here->node;
+  }
+  if (!store) {
+    return;
+  }
+  const auto made = nodes::back_up(*store, to, [&](std::uint64_t) { return !node->ending(); });
+  if (made) {
+    done(ok({{"to", to}, {"bytes", made->bytes}, {"took_ms", made->took.count()}}));
+    return;
+  }
+  const auto& why = made.error();
+  done(why.code == errc::invalid_configuration ? error_response(400, to_string(why.code), why.message)
+                                               : error_response(why));
+}
+
+void back_up(desk& at, call&& one) {
+  constexpr std::array<std::string_view, 1> known{"to"};
+  if (auto refusal = unknown_parameter(one.asked, {})) {
+    one.done(std::move(*refusal));
+    return;
+  }
+  const auto body = object_body(one.asked, known);
+  if (!body) {
+    one.done(error_response(body.error()));
+    return;
+  }
+  const auto to = body->find("to");
+  if (to == body->end() || !to->is_string() || !std::filesystem::path{to->get<std::string>()}.is_absolute()) {
+    one.done(error_response(
+        {errc::malformed, R"(the body must be {"to": "DIR"} with the absolute path of a directory)"}));
+    return;
+  }
+  at.post([self = at.shared_from_this(), to = to->get<std::string>(), done = std::move(one.done)] {
+    run(*self, to, done);
+  });
+}
+
+constexpr std::array routes{route{"POST", "/api/v1/backup", back_up}};
+
+} // namespace
+
+std::span<const route> backup_routes() {
+  return routes;
+}
+
+} // namespace continuo::http

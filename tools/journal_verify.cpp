@@ -1,0 +1,220 @@
+#include "tools/journal_verify.hpp"
+
+#include "engine/record.hpp"
+#include "journal/frame.hpp"
+#include "journal/journal.hpp"
+#include "journal/reader.hpp"
+#include "messages/frames.hpp"
+#include "nodes/identity.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+
+namespace continuo::tools {
+
+namespace {
+
+/// A history entry, as much as the chains need of it. They are in the order of their revisions.
+struct chain_link {
+  std::uint64_t revision = 0;
+  std::uint64_t previous = 0;
+  std::size_t self = 0; ///< a hash of the instance
+  bool is_reached = false;
+};
+
+class verification {
+public:
+  verification(const std::filesystem::path& directory, std::atomic<std::uint64_t>& read)
+      : directory_(directory), read_(&read), store_(directory) {}
+
+  journal_findings run() {
+    for (const auto& trouble : store_.troubles()) {
+      is_complete_ = false; // what was not read would look like gaps in the chains
+      add(trouble);
+    }
+    for (const auto& damaged : store_.check_tables()) {
+      is_complete_ = false;
+      add(damaged);
+    }
+    // Each kind of key by itself: where one cannot be read to its end, the next one perhaps can.
+    for (int first = 1; first <= 255; ++first) {
+      scan(std::string(1, static_cast<char>(first)));
+    }
+    if (is_complete_) {
+      check_whole();
+    }
+    return std::move(found_);
+  }
+
+private:
+  void scan(const std::string& prefix) {
+    const auto scanned =
+        store_.scan(prefix, [&](std::string_view key, const result<std::string_view>& value) {
+          ++*read_;
+          if (value) {
+            look_at(key, *value);
+          } else {
+            is_complete_ = false;
+            add(value.error());
+          }
+          return true;
+        });
+    if (!scanned) {
+      is_complete_ = false;
+      add(scanned.error());
+    }
+  }
+
+  void add(error what) {
+    ++found_.problem_count;
+    if (found_.problems.size() < journal_findings::problems_max) {
+      found_.problems.push_back(std::move(what));
+    }
+  }
+
+  void object(std::string_view key, const std::string& what) {
+    add({errc::corrupt, fmt::format("{}: key {}: {}", directory_.string(), journal::printable(key), what)});
+  }
+
+  /// Nothing, and a problem, where it is not one.
+  template <class T>
+  std::optional<T> read_as(std::string_view key, std::string_view bytes) {
+    auto value = decode<T>(bytes);
+    if (!value) {
+      is_complete_ = false;
+      object(key, value.error().message);
+      return std::nullopt;
+    }
+    return std::move(*value);
+  }
+
+  void look_at(std::string_view key, std::string_view bytes) {
+    switch (key.empty() ? '\0' : key.front()) {
+    case 'h':
+      look_at_history(key, bytes);
+      break;
+    case 'm':
+      look_at_own(key, bytes);
+      break;
+    case 'p':
+      ++found_.peers;
+      read_as<messages::known_peer>(key, bytes);
+      break;
+    case 'r':
+      look_at_record(key, bytes);
+      break;
+    default:
+      ++found_.others;
+    }
+  }
+
+  void look_at_history(std::string_view key, std::string_view bytes) {
+    ++found_.history;
+    const auto entry = read_as<engine::history_entry>(key, bytes);
+    if (!entry) {
+      return;
+    }
+    if (engine::history_key(entry->revision) != key) {
+      object(key, fmt::format("holds the history entry {}", entry->revision));
+    }
+    if (entry->previous >= entry->revision) {
+      object(key, fmt::format("the history entry before it is said to be {}", entry->previous));
+    }
+    newest_revision_ = std::max(newest_revision_, entry->revision);
+    chain_.push_back({entry->revision, entry->previous, std::hash<instance_id>{}(entry->self), false});
+  }
+
+  void look_at_own(std::string_view key, std::string_view bytes) {
+    ++found_.own;
+    if (auto readable = nodes::check_own_value(key, bytes); !readable) {
+      is_complete_ = false;
+      object(key, readable.error().message);
+    } else if (key == journal::store_id_key) {
+      found_.store = decode<std::uint64_t>(bytes).value_or(0);
+    } else if (key == journal::revision_key) {
+      found_.revision = decode<std::uint64_t>(bytes).value_or(0);
+    } else if (key == nodes::cluster_mark_key) {
+      const auto mark = decode<nodes::cluster_mark>(bytes).value_or(nodes::cluster_mark{});
+      found_.cluster = mark.cluster;
+      found_.node = mark.node;
+    }
+  }
+
+  // Records come last in the order of keys: all entries of the history are known.
+  void look_at_record(std::string_view key, std::string_view bytes) {
+    const auto stored = read_as<engine::record>(key, bytes);
+    if (!stored) {
+      return;
+    }
+    ++found_.records[std::string{to_string(stored->kind)}];
+    if (engine::record_key(stored->self) != key) {
+      object(key, fmt::format("holds the record of {}", to_string(stored->self)));
+    }
+    if (stored->history > stored->revision) {
+      object(key,
+             fmt::format("revision {} names the later history entry {}", stored->revision, stored->history));
+    }
+    newest_revision_ = std::max(newest_revision_, stored->revision);
+    if (is_complete_) {
+      follow(key, *stored);
+    }
+  }
+
+  void follow(std::string_view key, const engine::record& stored) {
+    const auto self = std::hash<instance_id>{}(stored.self);
+    for (auto revision = stored.history; revision != 0;) {
+      const auto at =
+          std::lower_bound(chain_.begin(), chain_.end(), revision,
+                           [](const chain_link& one, std::uint64_t wanted) { return one.revision < wanted; });
+      if (at == chain_.end() || at->revision != revision) {
+        object(key, fmt::format("its history entry {} is missing", revision));
+        return;
+      }
+      if (at->self != self) {
+        object(key, fmt::format("its history entry {} is of another instance", revision));
+        return;
+      }
+      if (std::exchange(at->is_reached, true) || at->previous >= revision) {
+        object(key, fmt::format("its history runs in a circle at the entry {}", revision));
+        return;
+      }
+      revision = at->previous;
+    }
+  }
+
+  void check_whole() {
+    for (const auto& one : chain_) {
+      if (!one.is_reached) {
+        object(engine::history_key(one.revision), "no instance's history leads to this entry");
+      }
+    }
+    if (newest_revision_ > found_.revision) {
+      object(journal::revision_key, fmt::format("says that {} is the highest revision, but {} was written",
+                                                found_.revision, newest_revision_));
+    }
+    const auto is_used = !found_.records.empty() || found_.history != 0 || found_.peers != 0;
+    if (found_.store == 0 && is_used) {
+      object(journal::store_id_key, "the store's id is missing");
+    }
+  }
+
+  std::filesystem::path directory_;
+  std::atomic<std::uint64_t>* read_;
+  journal::reader store_;
+  journal_findings found_;
+  std::vector<chain_link> chain_;
+  std::uint64_t newest_revision_ = 0;
+  bool is_complete_ = true;
+};
+
+} // namespace
+
+journal_findings verify_journal(const std::filesystem::path& journal, std::atomic<std::uint64_t>& read) {
+  return verification{journal, read}.run();
+}
+
+} // namespace continuo::tools
