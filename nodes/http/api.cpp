@@ -1,5 +1,6 @@
 #include "nodes/http/api.hpp"
 
+#include "nodes/metrics.hpp"
 #include "nodes/runtime.hpp"
 #include "nodes/survey.hpp"
 
@@ -13,7 +14,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <optional>
 #include <unistd.h>
 
 namespace continuo::http {
@@ -21,9 +21,6 @@ namespace continuo::http {
 namespace {
 
 using json = nlohmann::ordered_json;
-
-/// A survey is made at most so often, and its answer used meanwhile.
-constexpr std::chrono::milliseconds survey_age{500};
 
 std::string text_of(time_point at) {
   return detail::time_text(at.time_since_epoch().count(), detail::period_of<time_point::duration>());
@@ -84,7 +81,7 @@ private:
     std::string_view path;
     void (calls::*call)(answer&&);
   };
-  static const route routes[5];
+  static const route routes[6];
 
   // -- life ---------------------------------------------------------------------------------
   void healthz(answer&& done) { done({200, "ok\n", "text/plain"}); }
@@ -118,14 +115,14 @@ private:
   // -- what it is, and what it sees -------------------------------------------------------------
   void node(answer&& done) {
     with_core(std::move(done), [](calls& self, detail::node_runtime& node, const actors::core& core) {
-      const auto counted = self.survey_of(core, node.ending());
+      const auto counted = self.surveys_.latest(core, node.ending());
       if (!counted) {
         return error_response(503, to_string(counted.error().code), counted.error().message);
       }
       const auto& config = node.config();
       const auto& recovered = node.recovery();
       json instances = json::object();
-      for (const auto& [what, count] : counted->instances) {
+      for (const auto& [what, count] : (*counted)->instances) {
         instances[what.first][std::string{to_string(what.second)}] = count;
       }
       return ok({
@@ -149,7 +146,7 @@ private:
             {"store_memory", config.store_memory}}},
           {"in_flight", core.in_flight.load()},
           {"orphaned", core.orphaned.load()},
-          {"dead_letters", counted->dead_letters},
+          {"dead_letters", (*counted)->dead_letters},
           {"instances", instances},
       });
     });
@@ -195,7 +192,7 @@ private:
 
   void services(answer&& done) {
     with_core(std::move(done), [](calls& self, detail::node_runtime& node, const actors::core& core) {
-      const auto counted = self.survey_of(core, node.ending());
+      const auto counted = self.surveys_.latest(core, node.ending());
       if (!counted) {
         return error_response(503, to_string(counted.error().code), counted.error().message);
       }
@@ -213,10 +210,10 @@ private:
         }
         entry["nodes"] = std::move(nodes);
         entry["state"] = up ? "up" : "down";
-        const auto open = counted->commands.find(name);
-        entry["waiting"] = open == counted->commands.end() ? 0 : open->second.count;
+        const auto open = (*counted)->commands.find(name);
+        entry["waiting"] = open == (*counted)->commands.end() ? 0 : open->second.count;
         entry["oldest_waiting"] =
-            open == counted->commands.end() ? json(nullptr) : json(text_of(open->second.oldest));
+            open == (*counted)->commands.end() ? json(nullptr) : json(text_of(open->second.oldest));
         all.push_back(std::move(entry));
       };
       for (const auto& [name, service] : core.services) {
@@ -229,30 +226,24 @@ private:
     });
   }
 
-  /// Of the thread that may block.
-  result<continuo::nodes::survey> survey_of(const actors::core& core, const std::atomic<bool>& ending) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!survey_ || now - surveyed_ > survey_age) {
-      auto made = continuo::nodes::make_survey(core, ending);
-      if (!made) {
-        return made;
-      }
-      survey_ = std::move(*made);
-      surveyed_ = std::chrono::steady_clock::now();
-    }
-    return *survey_;
+  void metrics(answer&& done) {
+    with_core(std::move(done), [](calls& self, detail::node_runtime& node, const actors::core& core) {
+      const auto counted = self.surveys_.latest(core, node.ending());
+      return counted ? response{200, continuo::nodes::metrics_text(core, node, **counted),
+                                "text/plain; version=0.0.4"}
+                     : error_response(503, to_string(counted.error().code), counted.error().message);
+    });
   }
 
   std::weak_ptr<detail::node_runtime> node_;
-  std::optional<continuo::nodes::survey> survey_;
-  std::chrono::steady_clock::time_point surveyed_;
+  continuo::nodes::surveyor surveys_;
   boost::asio::thread_pool pool_{1};
 };
 
-const api::calls::route api::calls::routes[5] = {
+const api::calls::route api::calls::routes[6] = {
     {"/healthz", &calls::healthz},          {"/readyz", &calls::readyz},
     {"/api/v1/node", &calls::node},         {"/api/v1/nodes", &calls::nodes},
-    {"/api/v1/services", &calls::services},
+    {"/api/v1/services", &calls::services}, {"/metrics", &calls::metrics},
 };
 
 api::api(std::weak_ptr<detail::node_runtime> node) : calls_(std::make_shared<calls>(std::move(node))) {}
