@@ -59,6 +59,21 @@ void core::note_when_durable(node_event event, std::vector<journal::release>& re
   }
 }
 
+namespace {
+
+std::atomic<std::uint64_t> orphans{0};
+
+} // namespace
+
+void core::count_orphan() {
+  orphaned.fetch_add(1);
+  orphans.fetch_add(1);
+}
+
+std::uint64_t core::orphans_of_process() {
+  return orphans.load();
+}
+
 void core::instance_begins() {
   const std::lock_guard lock{instances_mutex_};
   ++instances_;
@@ -185,6 +200,7 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
           {journal::operation::kind::put, engine::history_key(revision), encode(*decided.history)});
     }
     for (const auto& letter : decided.dead_letters) {
+      shared.letters_made.fetch_add(1, std::memory_order_relaxed);
       shared.log(log_level::warn,
                  fmt::format("dead letter {}: {} for {}: {}", letter.self.key, letter.failed->type,
                              to_string(letter.failed->to), letter.reason));

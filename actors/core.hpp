@@ -1,5 +1,6 @@
 #pragma once
 
+#include "actors/counters.hpp"
 #include "actors/event_board.hpp"
 #include "actors/link_board.hpp"
 #include "actors/marker.hpp"
@@ -143,6 +144,9 @@ public:
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<bool> somebody_waits{false}; ///< for room
   std::atomic<std::uint64_t> orphaned{0};  ///< instances found without a cause
+  std::atomic<std::uint64_t> letters_made{0};
+  std::map<std::string, service_counters, std::less<>>
+      service_counts; ///< by name, of those that run here
   std::shared_ptr<journal::counters> written = std::make_shared<journal::counters>();
 
   /// Instances whose actors may still read the store. The node waits for zero before it closes the store.
@@ -167,6 +171,12 @@ public:
   const caf::actor& shard_of(const instance_id& id) const {
     return shards[std::hash<instance_id>{}(id) % shards.size()];
   }
+
+  /// An instance was found without a cause.
+  void count_orphan();
+
+  /// Those of all nodes that this process ever had, for tests: there must be none as they end.
+  static std::uint64_t orphans_of_process();
 
   /// Changes the number of instances in flight, and tells the intake where that makes room.
   void count_in_flight(caf::event_based_actor* self, std::int64_t change);

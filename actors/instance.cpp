@@ -14,6 +14,9 @@ instance_actor<Machine>::instance_actor(caf::actor_config& config, std::shared_p
     : caf::event_based_actor(config), core_(std::move(shared)), definition_(definition),
       start_(std::move(start)) {
   fail_node_on_exception(this, core_);
+  if constexpr (!is_saga) {
+    counts_ = &core_->service_counts.find(start_.self.type)->second;
+  }
   core_->instance_begins();
 }
 
@@ -70,6 +73,7 @@ bool instance_actor<Machine>::load() {
     told_ = stored->status;
   }
   machine_ = std::make_unique<Machine>(*definition_, start_.self, std::move(stored));
+  orphaned_ = is_orphaned();
   if (start_.recovers) {
     carry_out(machine_->recover(), 0);
   }
@@ -97,14 +101,30 @@ void instance_actor<Machine>::on_envelope(messages::envelope& message) {
   handle(message);
 }
 
+/// Makes a call of the machine that may run the application's handler: with a note in the node's marker, and
+/// counted for a keyed service.
+template <class Machine>
+template <class Call>
+engine::transition instance_actor<Machine>::run_handler(const message_id& cause, Call call) {
+  const marker::note running{core_->suspects.get(), start_.self, cause};
+  if constexpr (is_saga) {
+    return call();
+  } else {
+    const auto begun = std::chrono::steady_clock::now();
+    auto decided = call();
+    counts_->count(decided.settled);
+    if (decided.settled != engine::settlement::none || decided.try_again) {
+      counts_->count_handler(std::chrono::steady_clock::now() - begun);
+    }
+    return decided;
+  }
+}
+
 template <class Machine>
 void instance_actor<Machine>::handle(const messages::envelope& message) {
   const auto revision = core_->next_revision();
-  engine::transition decided;
-  {
-    const marker::note running{core_->suspects.get(), start_.self, message.id};
-    decided = machine_->receive(message, core_->time->now(), revision);
-  }
+  auto decided =
+      run_handler(message.id, [&] { return machine_->receive(message, core_->time->now(), revision); });
   std::vector<journal::release> extra;
   give_credit_back(*core_, message, extra);
   carry_out(std::move(decided), revision, std::move(extra));
@@ -227,10 +247,10 @@ void instance_actor<Machine>::on_try_again() {
     return; // taken back by an operator meanwhile
   }
   const auto revision = core_->next_revision();
-  engine::transition decided;
-  {
-    const marker::note running{core_->suspects.get(), start_.self, machine_->retried().id};
-    decided = machine_->try_again(core_->time->now(), revision);
+  auto decided = run_handler(machine_->retried().id,
+                             [&] { return machine_->try_again(core_->time->now(), revision); });
+  if constexpr (!is_saga) {
+    counts_->retries.fetch_add(1, std::memory_order_relaxed);
   }
   carry_out(std::move(decided), revision);
 }
@@ -272,8 +292,12 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
   if (decided.write != engine::write_kind::none && machine_->current().status == instance_status::stuck) {
     core_->log(log_level::warn,
                fmt::format("{} is stuck: {}", to_string(start_.self), machine_->current().reason));
-    if (machine_->current().reason.starts_with("nothing can wake it")) {
-      core_->orphaned.fetch_add(1);
+  }
+  // Once: an instance that is one already writes again when a receipt comes.
+  if (const auto orphaned = is_orphaned(); orphaned != orphaned_) {
+    orphaned_ = orphaned;
+    if (orphaned) {
+      core_->count_orphan();
     }
   }
   if (decided.write == engine::write_kind::put && told_ != machine_->current().status) {
@@ -333,6 +357,12 @@ void instance_actor<Machine>::leave_if_asked() {
   extra.push_back({start_.shard, caf::make_message(may_leave{start_.self, handled_})});
   engine::transition nothing;
   act(this, *core_, nothing, start_.self, {}, 0, std::move(extra));
+}
+
+template <class Machine>
+bool instance_actor<Machine>::is_orphaned() const {
+  return is_saga && machine_->exists() && machine_->current().status == instance_status::stuck &&
+         machine_->current().reason.starts_with("nothing can wake it");
 }
 
 template <class Machine>

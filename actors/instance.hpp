@@ -58,6 +58,9 @@ private:
   void release_answer(std::function<void()> answer);
   void want_tick();
   void leave_if_asked();
+  template <class Call>
+  engine::transition run_handler(const message_id& cause, Call call);
+  bool is_orphaned() const;
   bool is_parked() const;
   void count(bool parked);
   saga_result end_of() const;
@@ -71,7 +74,9 @@ private:
   /// many: the rest stay with their senders.
   std::deque<messages::envelope> waiting_;
   static constexpr std::size_t waiting_from_peers_max = 64;
-  std::uint64_t handled_ = 0; // messages from the shard
+  service_counters* counts_ = nullptr; // of a keyed service
+  bool orphaned_ = false;              // counted as one
+  std::uint64_t handled_ = 0;          // messages from the shard
   bool counted_ = false;      // in the node's number in flight
   bool tick_armed_ = false;
   bool leaving_ = false;

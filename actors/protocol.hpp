@@ -123,6 +123,7 @@ struct handler_done {
   std::uint32_t attempt = 0;
   result<detail::handled> outcome;
   detail::intents asked;
+  std::chrono::nanoseconds took{0}; ///< the handler
 };
 
 /// The time of the attempt that began first may be up.

@@ -24,6 +24,7 @@ void carry_out(service* self, core& shared, execution& of, engine::transition&& 
     shared.log(log_level::warn,
                fmt::format("{} {}: {}", to_string(of.current().self), decided.edge, of.current().reason));
   }
+  self->state.counts->count(decided.settled);
   const auto again = decided.try_again;
   act(
       self, shared, decided, of.current().self, [&of] { return of.encoded(); }, revision, std::move(extra));
@@ -95,9 +96,11 @@ bool put_off(service* self, core& shared, const messages::envelope& message) {
 void ask_mounted(service* self, const detail::command_handler& handler, const messages::envelope& message,
                  std::uint32_t attempt, std::chrono::milliseconds timeout) {
   const auto id = message.id;
+  const auto begun = std::chrono::steady_clock::now();
   handler.mounted(static_cast<caf::event_based_actor*>(self), message.payload, timeout,
-                  [self, id, attempt](result<detail::handled> outcome) {
-                    self->send(self, handler_done{id, attempt, std::move(outcome), {}});
+                  [self, id, attempt, begun](result<detail::handled> outcome) {
+                    self->send(self, handler_done{id, attempt, std::move(outcome), {},
+                                                  std::chrono::steady_clock::now() - begun});
                   });
 }
 
@@ -139,9 +142,13 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
     auto& next = *found->second;
     next.begin();
     ++state.running;
+    state.counts->in_execution.store(state.running, std::memory_order_relaxed);
     state.in_handler.insert(id);
     const auto& message = next.message();
     const auto attempt = next.attempt();
+    if (attempt > 1) {
+      state.counts->retries.fetch_add(1, std::memory_order_relaxed);
+    }
     const auto handler = type.commands.find(message.type);
     if (handler != type.commands.end() && handler->second.mounted) {
       ask_mounted(self, handler->second, message, attempt, type.retry.timeout);
@@ -165,6 +172,8 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
 void finish(service* self, core& shared, handler_done& done) {
   auto& state = self->state;
   --state.running;
+  state.counts->in_execution.store(state.running, std::memory_order_relaxed);
+  state.counts->count_handler(done.took);
   state.in_handler.erase(done.id);
   const auto found = state.executions.find(done.id);
   if (found == state.executions.end()) {
@@ -362,6 +371,7 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
   call.sink = shared.sink.get();
   command_context context{call, message.from, attempt, key};
   const marker::note running{shared.suspects.get(), self, message.id};
+  const auto begun = std::chrono::steady_clock::now();
   try {
     if (message.kind == messages::message_kind::event) {
       const auto handler = environment.type->events.find(message.type);
@@ -380,6 +390,7 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
   } catch (...) {
     done.outcome = fail(errc::handler_failed, "it threw something that is no std::exception");
   }
+  done.took = std::chrono::steady_clock::now() - begun;
   done.asked = std::move(context.asked());
   return done;
 }
@@ -387,6 +398,7 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
 caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::string name) {
   fail_node_on_exception(self, shared);
   self->state.environment = &shared->execution_environments.find(name)->second;
+  self->state.counts = &shared->service_counts.find(self->state.environment->type->name)->second;
   return {
       [self, shared](link_renew) { on_renewed(self, *shared); },
       [self, shared](messages::envelope& message) { on_envelope(self, shared, message); },

@@ -23,6 +23,7 @@ struct deadline {
 
 struct service_state {
   const engine::execution_environment* environment = nullptr;
+  service_counters* counts = nullptr;
   std::unordered_map<message_id, std::unique_ptr<engine::execution>> executions;
   std::deque<message_id> waiting; ///< for a free slot; what is withdrawn or gone meanwhile is skipped
   std::deque<deadline> deadlines; ///< in order of time, since all attempts have the same timeout

@@ -10,4 +10,5 @@ set(CONTINUO_DEPENDENCIES
     "nlohmann_json 3.11"
     "tl-expected 1.0"
     "fmt 9"
-    "spdlog 1.10")
+    "spdlog 1.10"
+    "prometheus-cpp")

@@ -20,7 +20,8 @@ target_include_directories(
 target_link_libraries(
   continuo
   PUBLIC tl::expected Boost::serialization nlohmann_json::nlohmann_json spdlog::spdlog CAF::core Threads::Threads
-  PRIVATE CAF::io OpenSSL::SSL OpenSSL::Crypto RocksDB::rocksdb-shared XXHash::xxhash fmt::fmt)
+  PRIVATE CAF::io OpenSSL::SSL OpenSSL::Crypto RocksDB::rocksdb-shared XXHash::xxhash fmt::fmt
+          prometheus-cpp::core)
 
 # For our own tests and benchmarks, which look behind the public headers: `"engine/inbox.hpp"` and the libraries that the
 # library itself uses.

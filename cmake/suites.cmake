@@ -1,8 +1,8 @@
 # One executable a folder, one test a suite.
 #
-# tests/<folder>/*.cpp become the executable test_<folder>. Each file but main.cpp is one suite: it has exactly one line
-# `#define CAF_SUITE <name>`, and this name is a test of CTest, `<folder>.<name>`. (A failed CAF_REQUIRE ends the whole
-# process, so a test for each suite keeps one failure from hiding the others.) A folder without a main.cpp gets one.
+# tests/<folder>/*.cpp become the executable test_<folder>, with tests/main.cpp. Each file is one suite: it has exactly one
+# line `#define CAF_SUITE <name>`, and this name is a test of CTest, `<folder>.<name>`. (A failed CAF_REQUIRE ends the
+# whole process, so a test for each suite keeps one failure from hiding the others.)
 #
 # A comment line in a suite's file says how CTest runs it, where the defaults do not fit:
 #
@@ -132,16 +132,10 @@ endfunction()
 
 function(continuo_add_suites folder)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
-  set(main "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/main.cpp")
-  list(REMOVE_ITEM sources "${main}")
   if(NOT sources)
     return()
   endif()
-  if(NOT EXISTS "${main}")
-    set(main "${CMAKE_CURRENT_BINARY_DIR}/main.cpp")
-    file(CONFIGURE OUTPUT "${main}" CONTENT "#include <caf/test/dsl.hpp>\n\n#include <caf/test/unit_test_impl.hpp>\n")
-  endif()
-  add_executable(test_${folder} "${main}" ${sources})
+  add_executable(test_${folder} main.cpp ${sources})
   continuo_warnings(test_${folder})
   target_link_libraries(test_${folder} PRIVATE continuo_test_support)
   if(TARGET continuo_suite_pch)

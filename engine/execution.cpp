@@ -95,11 +95,13 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
   }
   if (outcome->declined) {
     out.edge = "declined";
+    out.settled = settlement::declined;
     answer(out, message_kind::failure, failure_payload(failure_kind::declined, std::move(outcome->payload)),
            now, revision);
     return out;
   }
   out.edge = "replied";
+  out.settled = settlement::completed;
   for (auto& event : events) {
     event.id = {environment_->store, revision, next_index_++};
     (event.effects ? out.released : out.sent).push_back(mail_.to_envelope(event));
@@ -187,6 +189,7 @@ void execution::fail_for_good(transition& out, const std::string& reason, const 
     return;
   }
   out.edge = "exhausted";
+  out.settled = settlement::gave_up;
   const auto told = command_ && !stands_alone(sent.from);
   out.dead_letters.push_back(dead_letter_of(sent, reason, now.wall, record_.attempts, told));
   answer(out, message_kind::failure,
@@ -312,7 +315,7 @@ transition execution::discard(const moment& now, std::uint64_t revision) {
   out.edge = "discard";
   answer(out, message_kind::failure, failure_payload(failure_kind::unknown, "discarded: " + record_.reason),
          now, revision);
-  out.edge = "discard";
+  out.settled = settlement::gave_up;
   return out;
 }
 

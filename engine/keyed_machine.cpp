@@ -192,12 +192,14 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
   std::string note;
   if (done->declined) {
     out.edge = "declined";
+    out.settled = settlement::declined;
     state_.reset(); // whatever the handler did to it does not count
     note = done->payload;
     answer(out, message, message_kind::failure,
            failure_payload(failure_kind::declined, std::move(done->payload)), revision, noted);
   } else {
     out.edge = "handled";
+    out.settled = settlement::completed;
     record_.state = std::move(state);
     answer(out, message, message_kind::reply, std::move(done->payload), revision, noted);
     for (auto& event : events) {
@@ -256,6 +258,7 @@ void keyed_machine::fail_for_good(transition& out, const envelope& message, fail
   std::vector<noted_message> noted;
   answer(out, message, message_kind::failure, failure_payload(kind, reason), revision, noted);
   if (kind != failure_kind::withdrawn) {
+    out.settled = settlement::gave_up;
     out.dead_letters.push_back(
         dead_letter_of(message, reason, now.wall, std::max(attempts_, 1u), !stands_alone(message.from)));
   }

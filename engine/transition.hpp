@@ -20,6 +20,14 @@ enum class write_kind : std::uint8_t {
   erase,
 };
 
+/// What became of the command, or event, that a service had to handle.
+enum class settlement : std::uint8_t {
+  none, ///< it is not over, or was withdrawn
+  completed,
+  declined, ///< by the handler
+  gave_up,  ///< its last attempt failed, or a person discarded it
+};
+
 struct transition {
   const char* edge = ""; ///< the row of the table that was taken
   write_kind write = write_kind::none;
@@ -35,6 +43,7 @@ struct transition {
       try_again;                    ///< the message put off by a failed handler, after this delay
   std::vector<record> dead_letters; ///< further records of the same write
   bool ended = false;               ///< became terminal
+  settlement settled = settlement::none;
   result<void> verdict;             ///< of an operator's verb
 };
 

@@ -55,7 +55,8 @@ void write_waiting(caf::stateful_actor<journal_state>* self, const journal_optio
     changes.push_back({operation::kind::put, std::string{revision_key}, encode(state.revision)});
     const auto begun = std::chrono::steady_clock::now();
     const auto written = options.to->commit(changes);
-    options.done->sync_ns += static_cast<std::uint64_t>((std::chrono::steady_clock::now() - begun).count());
+    options.done->sync_times.add(
+        static_cast<std::uint64_t>((std::chrono::steady_clock::now() - begun).count()));
     if (!written) {
       state.stopped = true;
       state.waiting.clear();
@@ -72,10 +73,13 @@ void write_waiting(caf::stateful_actor<journal_state>* self, const journal_optio
     ++options.done->syncs;
     options.done->operations += changes.size();
     options.done->bytes += bytes;
+    const auto transitions = std::count_if(state.waiting.begin(), state.waiting.end(),
+                                           [](const commit& one) { return one.revision != 0; });
+    options.done->commits += static_cast<std::uint64_t>(transitions);
+    options.done->batches.add(static_cast<std::uint64_t>(transitions));
   }
   // Durable from here: everything in this batch, so what waited for it may leave.
   for (auto& one : state.waiting) {
-    options.done->commits += one.operations.empty() ? 0 : 1;
     for (auto& waiting : one.releases) {
       self->send(waiting.to, std::move(waiting.what));
     }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "journal/histogram.hpp"
 #include "journal/store.hpp"
 
 #include <caf/actor.hpp>
@@ -51,7 +52,8 @@ struct counters {
   std::atomic<std::uint64_t> operations{
       0}; ///< written, after what a batch writes and deletes again was left out
   std::atomic<std::uint64_t> bytes{0};
-  std::atomic<std::uint64_t> sync_ns{0}; ///< spent in the store
+  histogram sync_times{time_bounds_ns};  ///< spent in the store for each batch
+  histogram batches{count_bounds};       ///< transitions that share a sync
   std::atomic<std::uint64_t> durable{
       0}; ///< the highest revision that a sync has covered; set before the journal starts
 };

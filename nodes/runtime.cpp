@@ -305,6 +305,7 @@ void node_runtime::make_environments() {
   }
   for (const auto& [name, service] : shared.keyed_services) {
     if (where.runs_here(name)) {
+      shared.service_counts.try_emplace(name);
       shared.keyed_environments[name] = {&service,        &shared.routes, shared.sink.get(),
                                          shared.store_id, shared.seed,    config_.history};
     }
@@ -312,6 +313,7 @@ void node_runtime::make_environments() {
   std::size_t threads = 0;
   for (const auto& [name, service] : shared.services) {
     if (where.runs_here(name)) {
+      shared.service_counts.try_emplace(name);
       engine::execution_environment environment{&service, &shared.routes, shared.store_id, shared.seed,
                                                 shared.last_revision.load()};
       shared.execution_environments[environment.address()] = environment;
@@ -741,7 +743,7 @@ error node_runtime::why_closed() const {
 node_figures node_runtime::figures() const {
   const auto& written = *core_->written;
   return {written.commits, written.syncs,           written.operations,    written.bytes,
-          written.sync_ns, core_->in_flight.load(), core_->orphaned.load()};
+          written.sync_times.sum(), core_->in_flight.load(), core_->orphaned.load()};
 }
 
 } // namespace continuo::detail

@@ -5,6 +5,8 @@
 
 #include <continuo/archive.hpp>
 
+#include <algorithm>
+
 namespace continuo::nodes {
 
 result<survey> make_survey(const actors::core& shared, const std::atomic<bool>& ending) {
@@ -19,6 +21,9 @@ result<survey> make_survey(const actors::core& shared, const std::atomic<bool>& 
     }
     if (stored->kind == engine::record_kind::saga || stored->kind == engine::record_kind::keyed) {
       ++made.instances[{stored->self.type, stored->status}];
+    }
+    if (stored->kind == engine::record_kind::command && stored->status == instance_status::stuck) {
+      ++made.parked[std::string{engine::placement::service_of(stored->self.type)}];
     }
     made.dead_letters += stored->kind == engine::record_kind::dead_letter ? 1 : 0;
     for (const auto& sent : stored->requests) {
@@ -36,6 +41,22 @@ result<survey> make_survey(const actors::core& shared, const std::atomic<bool>& 
     return tl::unexpected(outcome ? scanned.error() : outcome.error());
   }
   return made;
+}
+
+result<std::shared_ptr<const survey>> surveyor::latest(const actors::core& shared,
+                                                       const std::atomic<bool>& ending) {
+  const std::lock_guard lock{mutex_};
+  const auto begun = std::chrono::steady_clock::now();
+  if (!last_ || begun >= good_until_) {
+    auto made = make_survey(shared, ending);
+    if (!made) {
+      return tl::unexpected(made.error());
+    }
+    last_ = std::make_shared<const survey>(std::move(*made));
+    const auto done = std::chrono::steady_clock::now();
+    good_until_ = done + std::max<std::chrono::steady_clock::duration>(age_min, 10 * (done - begun));
+  }
+  return last_;
 }
 
 } // namespace continuo::nodes

@@ -1,5 +1,6 @@
 #include "nodes/http/desk.hpp"
 #include "nodes/http/opened.hpp"
+#include "nodes/metrics.hpp"
 
 #include <continuo/version.hpp>
 
@@ -96,7 +97,7 @@ void node(desk& at, call&& one) {
   }
   at.blocking(one.done, [self = at.shared_from_this()](const node_runtime& node, const actors::core& core) {
     const auto counted = self->survey_of(node, core);
-    return counted ? ok(node_json(*counted, node, core)) : error_response(counted.error());
+    return counted ? ok(node_json(**counted, node, core)) : error_response(counted.error());
   });
 }
 
@@ -147,6 +148,18 @@ void nodes(desk& at, call&& one) { // at once: it asks nobody
   one.done(std::move(made));
 }
 
+void metrics(desk& at, call&& one) {
+  if (has_parameters(one)) {
+    return;
+  }
+  at.blocking(one.done, [self = at.shared_from_this()](const node_runtime& node, const actors::core& core) {
+    const auto counted = self->survey_of(node, core);
+    return counted
+               ? response{200, continuo::nodes::metrics_text(core, node, **counted), "text/plain; version=0.0.4"}
+               : error_response(counted.error());
+  });
+}
+
 // -- services ---------------------------------------------------------------------------------------
 
 json service_json(const std::string& name, const char* kind, const nodes::survey& counted,
@@ -161,12 +174,17 @@ json service_json(const std::string& name, const char* kind, const nodes::survey
     }
   }
   const auto open = counted.commands.find(name);
-  const auto waits = open != counted.commands.end();
+    const auto waits = open != counted.commands.end();
+  const auto done = core.service_counts.find(name);
+  const auto runs_here = done != core.service_counts.end();
   return {{"name", name},
           {"kind", kind},
           {"nodes", std::move(nodes)},
           {"state", up ? "up" : "down"},
           {"waiting", waits ? open->second.count : 0},
+          {"in_execution", runs_here ? static_cast<std::uint64_t>(done->second.in_execution.load()) : 0},
+          {"completed", runs_here ? done->second.completed.load() : 0},
+          {"failed", runs_here ? done->second.declined.load() + done->second.gave_up.load() : 0},
           {"oldest_waiting", waits ? json(text_of(open->second.oldest)) : json(nullptr)}};
 }
 
@@ -177,10 +195,10 @@ response services_here(desk& at, const node_runtime& node, const actors::core& c
   }
   auto all = json::array();
   for (const auto& [name, service] : core.services) {
-    all.push_back(service_json(name, "stateless", *counted, core));
+    all.push_back(service_json(name, "stateless", **counted, core));
   }
   for (const auto& [name, service] : core.keyed_services) {
-    all.push_back(service_json(name, "keyed", *counted, core));
+    all.push_back(service_json(name, "keyed", **counted, core));
   }
   return ok({{"services", std::move(all)}});
 }
@@ -240,7 +258,7 @@ void services(desk& at, call&& one) {
 
 constexpr std::array routes{
     route{"GET", "/healthz", healthz},          route{"GET", "/readyz", readyz},
-    route{"GET", "/api/v1/node", node},         route{"GET", "/api/v1/nodes", nodes},
+    route{"GET", "/metrics", metrics}, route{"GET", "/api/v1/node", node},         route{"GET", "/api/v1/nodes", nodes},
     route{"GET", "/api/v1/services", services},
 };
 

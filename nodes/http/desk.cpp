@@ -27,10 +27,6 @@ constexpr std::size_t limit_default = 100;
 constexpr std::size_t limit_most = 1'000;
 constexpr std::chrono::milliseconds wait_most{60'000};
 
-/// A survey reads all records. It is made at most so often, and takes at most a tenth of one thread.
-constexpr std::chrono::milliseconds survey_age{500};
-constexpr int survey_share = 10;
-
 constexpr std::string_view hex_digits = "0123456789abcdef";
 
 /// Parts of an answer that come in by and by.
@@ -127,20 +123,9 @@ void desk::blocking(const answer& done,
   });
 }
 
-result<nodes::survey> desk::survey_of(const detail::node_runtime& node, const actors::core& core) {
-  const std::lock_guard lock{survey_mutex_}; // who comes meanwhile gets the one that is being made
-  const auto begun = std::chrono::steady_clock::now();
-  if (!survey_ || begun - surveyed_ > std::max<std::chrono::steady_clock::duration>(
-                                          survey_age, survey_took_ * survey_share)) {
-    auto made = nodes::make_survey(core, node.ending());
-    if (!made) {
-      return made;
-    }
-    survey_ = std::move(*made);
-    surveyed_ = std::chrono::steady_clock::now();
-    survey_took_ = surveyed_ - begun;
-  }
-  return *survey_;
+result<std::shared_ptr<const nodes::survey>> desk::survey_of(const detail::node_runtime& node,
+                                                            const actors::core& core) {
+  return surveys_.latest(core, node.ending());
 }
 
 // -- other nodes --------------------------------------------------------------------------------

@@ -68,7 +68,8 @@ public:
   void blocking(const answer& done, std::function<response(const detail::node_runtime&, actors::core&)> make);
 
   /// Of a thread that may block: what the node's records add up to, perhaps of a moment ago.
-  result<nodes::survey> survey_of(const detail::node_runtime& node, const actors::core& core);
+  result<std::shared_ptr<const nodes::survey>> survey_of(const detail::node_runtime& node,
+                                                         const actors::core& core);
 
   const std::weak_ptr<detail::node_runtime>& node() const { return node_; }
 
@@ -94,10 +95,8 @@ public:
 
 private:
   std::weak_ptr<detail::node_runtime> node_;
-  std::mutex survey_mutex_;
-  std::optional<nodes::survey> survey_;
-  std::chrono::steady_clock::time_point surveyed_;
-  std::chrono::steady_clock::duration survey_took_{};
+  nodes::surveyor surveys_;
+
   std::mutex pool_mutex_;
   std::unique_ptr<boost::asio::thread_pool> pool_; // null once it has stopped
 };

@@ -1,5 +1,6 @@
 #define CAF_SUITE stuck
 
+#include "tests/support/no_orphans.hpp"
 #include "tests/support/orders.hpp"
 
 #include <caf/test/dsl.hpp>
@@ -97,6 +98,7 @@ CAF_TEST(a saga that forgets its next command is stuck at once) {
   CAF_CHECK_EQUAL(here.status_of("forgetful", "o-1"), "stuck");
   CAF_CHECK_EQUAL(reason_of("forgetful", "o-1").substr(0, 19), "nothing can wake it");
   CAF_CHECK_EQUAL(here.node().figures().orphaned, 1u);
+  expect_orphans(1);
   CAF_CHECK_EQUAL(here.node().figures().in_flight, 0);
 }
 

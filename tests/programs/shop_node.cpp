@@ -16,6 +16,7 @@
 // is noted; SHOP_DEFINITIONS=incomplete leaves out a service; SHOP_HANDLER_MS is how long a handler still runs
 // after its effect.
 // clang-format on
+#include "tests/support/no_orphans.hpp"
 #include "tests/support/orders.hpp"
 
 #include <continuo/node.hpp>
@@ -295,7 +296,7 @@ void work(const node& here, const client& node) {
 int main(int argc, char** argv) {
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  return run_node(argc, argv, [](node_builder& node) {
+  const auto code = run_node(argc, argv, [](node_builder& node) {
     node.host<selling>();
     node.host(payment());
     node.host(accounts());
@@ -305,4 +306,5 @@ int main(int argc, char** argv) {
     }
     std::thread{work, std::cref(node), node.client()}.detach(); // the client may outlive the node
   });
+  return code == 0 && !no_orphans_but_expected() ? 70 : code; // no code of a node's own
 }

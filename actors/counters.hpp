@@ -1,0 +1,44 @@
+#pragma once
+
+#include "engine/transition.hpp"
+#include "journal/histogram.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace continuo::actors {
+
+/// What one service has done on this node since it started. Written by the service's actor, those of a keyed
+/// service by all its instances; read by any thread. Each on cache lines of its own, so that services do not
+/// slow each other down.
+struct alignas(64) service_counters {
+  std::atomic<std::int64_t> in_execution{0}; ///< handlers that have not returned; of a stateless service
+  std::atomic<std::uint64_t> completed{0};   ///< commands with a reply, events that were handled
+  std::atomic<std::uint64_t> declined{0};    ///< by the handler
+  std::atomic<std::uint64_t> gave_up{0};     ///< after the last attempt
+  std::atomic<std::uint64_t> retries{0};     ///< attempts after the first one that began
+  journal::histogram handler_times{journal::time_bounds_ns};
+
+  void count(engine::settlement what) {
+    switch (what) {
+    case engine::settlement::none:
+      break;
+    case engine::settlement::completed:
+      completed.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case engine::settlement::declined:
+      declined.fetch_add(1, std::memory_order_relaxed);
+      break;
+    case engine::settlement::gave_up:
+      gave_up.fetch_add(1, std::memory_order_relaxed);
+      break;
+    }
+  }
+
+  void count_handler(std::chrono::nanoseconds took) {
+    handler_times.add(static_cast<std::uint64_t>(took.count()));
+  }
+};
+
+} // namespace continuo::actors

@@ -1,1 +1,0 @@
-#include <caf/test/unit_test_impl.hpp>
