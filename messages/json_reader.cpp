@@ -151,6 +151,9 @@ struct json_reader::document {
 };
 
 json_reader::json_reader(std::string_view text) : document_(std::make_unique<document>()) {
+  if (text.find('\0') != text.npos) { // where the parser would end, whatever follows
+    refuse_at("$", "no JSON: it holds a byte that is 0");
+  }
   document_builder builder{document_->root};
   json::sax_parse(text.begin(), text.end(), &builder);
   at_ = &document_->root;

@@ -26,6 +26,7 @@ constexpr std::size_t threads = 3; // one may be busy with a backup
 constexpr std::size_t limit_default = 100;
 constexpr std::size_t limit_most = 1'000;
 constexpr std::chrono::milliseconds wait_most{60'000};
+constexpr int body_depth_max = 32;
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
 
@@ -340,11 +341,22 @@ result<json> object_body(const request& asked, std::span<const std::string_view>
   if (asked.body.empty()) {
     return json::object();
   }
+  if (asked.body.find('\0') != std::string::npos) { // where the parser would end
+    return fail(errc::malformed, "the body is no JSON: it holds a byte that is 0");
+  }
   json body;
+  bool too_deep = false;
   try {
-    body = json::parse(asked.body);
+    // What is nested without end must not come into being: each copy would need as deep a stack.
+    body = json::parse(asked.body, [&](int depth, json::parse_event_t, const json&) {
+      too_deep = too_deep || depth > body_depth_max;
+      return !too_deep;
+    });
   } catch (const json::parse_error& wrong) {
     return fail(errc::malformed, fmt::format("the body is no JSON: {}", wrong.what()));
+  }
+  if (too_deep) {
+    return fail(errc::malformed, fmt::format("the body is nested more than {} deep", body_depth_max));
   }
   if (!body.is_object()) {
     return fail(errc::malformed, "the body must be a JSON object");

@@ -126,9 +126,15 @@ error unknown_type(const std::string& type, const std::vector<std::string_view>&
               : fmt::format("there is no saga or service {}; did you mean {}?", type, like)};
 }
 
+/// A saga, a service, or the address of a service on a node that there is.
 bool is_known(const std::string& type, const actors::core& core) {
-  return core.sagas.contains(type) || core.keyed_services.contains(type) ||
-         core.services.contains(placement::service_of(type));
+  if (core.sagas.contains(type) || core.keyed_services.contains(type) || core.services.contains(type)) {
+    return true;
+  }
+  const auto node = placement::node_in(type);
+  const auto& nodes = core.cluster.nodes;
+  return core.services.contains(placement::service_of(type)) &&
+         std::any_of(nodes.begin(), nodes.end(), [&](const auto& one) { return one.name == node; });
 }
 
 /// Runs `here` with the instance that the call names, on the node where it lives; elsewhere lets that node

@@ -27,6 +27,12 @@ namespace beast = boost::beast;
 namespace wire = boost::beast::http;
 using tcp = asio::ip::tcp;
 
+constexpr std::size_t message_bytes_max = 2'000;
+constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+
+/// How long a refused request is still read, and thrown away.
+constexpr std::chrono::seconds linger{2};
+
 int digit_of(char letter) {
   if (letter >= '0' && letter <= '9') {
     return letter - '0';
@@ -54,12 +60,19 @@ std::optional<std::string> decoded(std::string_view text, bool in_query) {
   return plain;
 }
 
-/// False where the target cannot be read.
-bool read_target(std::string_view target, request& to) {
+/// What cannot be read of the target; empty where all can.
+std::string read_target(std::string_view target, request& to) {
+  constexpr std::string_view bad_escape =
+      "the path cannot be read: it begins with /, and % stands only before two hexadecimal digits";
+  constexpr std::string_view scheme = "http://"; // what proxies send: RFC 9112, 3.2.2
+  if (target.starts_with(scheme)) {
+    const auto path = target.find('/', scheme.size());
+    target = path == std::string_view::npos ? std::string_view{"/"} : target.substr(path);
+  }
   const auto mark = target.find('?');
   auto path = decoded(target.substr(0, mark), false);
   if (!path || !path->starts_with('/')) {
-    return false;
+    return std::string{bad_escape};
   }
   to.path = std::move(*path);
   auto parts = target.substr(1, mark == std::string_view::npos ? mark : mark - 1);
@@ -79,13 +92,13 @@ bool read_target(std::string_view target, request& to) {
     auto value =
         decoded(equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1), true);
     if (!name || !value) {
-      return false;
+      return std::string{bad_escape};
     }
-    if (!name->empty()) {
-      to.query[std::move(*name)] = std::move(*value);
+    if (!name->empty() && !to.query.try_emplace(*name, std::move(*value)).second) {
+      return fmt::format("the parameter {} is there twice", *name);
     }
   }
-  return true;
+  return {};
 }
 
 std::string lower(std::string_view text) {
@@ -99,7 +112,11 @@ std::string lower(std::string_view text) {
 } // namespace
 
 response error_response(unsigned status, std::string_view code, std::string_view message) {
-  return {status, nlohmann::json{{"error", {{"code", code}, {"message", message}}}}.dump(
+  std::string said{message.substr(0, message_bytes_max)}; // it may repeat what the client sent
+  if (message.size() > message_bytes_max) {
+    said += "...";
+  }
+  return {status, nlohmann::json{{"error", {{"code", code}, {"message", said}}}}.dump(
                       -1, ' ', false, nlohmann::json::error_handler_t::replace)};
 }
 
@@ -170,9 +187,31 @@ public:
 private:
   void read_rest() {
     stream_.expires_after(owner_->limits_.to_send);
+    wire::async_read_header(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](beast::error_code failed, std::size_t) { self->on_header(failed); });
+  }
+
+  void on_header(beast::error_code failed) {
+    const auto& header = parser_->get();
+    if (failed || header.version() < 11 || parser_->is_done() ||
+        !beast::iequals(header[wire::field::expect], "100-continue")) {
+      read_body(failed);
+      return;
+    }
+    asio::async_write(
+        stream_, asio::buffer(go_on),
+        [self = shared_from_this()](beast::error_code gone, std::size_t) { self->read_body(gone); });
+  }
+
+  void read_body(beast::error_code failed) {
+    if (failed) {
+      on_read(failed);
+      return;
+    }
     wire::async_read(
         stream_, buffer_, *parser_,
-        [self = shared_from_this()](beast::error_code failed, std::size_t) { self->on_read(failed); });
+        [self = shared_from_this()](beast::error_code ended, std::size_t) { self->on_read(ended); });
   }
 
   void on_read(beast::error_code failed) {
@@ -195,15 +234,26 @@ private:
   void take(wire::request<wire::string_body>&& message) {
     keep_alive_ = message.keep_alive();
     version_ = message.version();
+    is_head_ = message.method() == wire::verb::head;
     request made;
     made.method = std::string{message.method_string()};
-    if (!read_target({message.target().data(), message.target().size()}, made)) {
-      refuse(400, "bad_request", "the path cannot be read: write % only before two hexadecimal digits");
+    const auto hosts = message.count(wire::field::host);
+    if (hosts > 1 || (hosts == 0 && version_ >= 11)) {
+      refuse(400, "bad_request", "a request has one Host header");
+      return;
+    }
+    if (const auto wrong = read_target({message.target().data(), message.target().size()}, made);
+        !wrong.empty()) {
+      refuse(400, "bad_request", wrong);
       return;
     }
     for (const auto& field : message) {
-      made.headers[lower({field.name_string().data(), field.name_string().size()})] =
-          std::string{field.value()};
+      const auto [header, is_new] =
+          made.headers.try_emplace(lower({field.name_string().data(), field.name_string().size()}),
+                                   field.value().data(), field.value().size());
+      if (!is_new) { // RFC 9110, 5.3
+        header->second.append(", ").append(field.value().data(), field.value().size());
+      }
     }
     made.body = std::move(message.body());
     stream_.expires_never();
@@ -226,7 +276,22 @@ private:
 
   void refuse(unsigned status, std::string_view code, std::string_view message) {
     keep_alive_ = false;
+    is_refused_ = true;
     write(++requests_, error_response(status, code, message));
+  }
+
+  /// Reads on until the client has seen the refusal: closed with something unread, the connection would be
+  /// reset, and the refusal lost.
+  void drain() {
+    buffer_.consume(buffer_.size());
+    stream_.async_read_some(buffer_.prepare(65'536),
+                            [self = shared_from_this()](beast::error_code ended, std::size_t) {
+                              if (ended) {
+                                self->close();
+                              } else {
+                                self->drain();
+                              }
+                            });
   }
 
   /// Writes the answer to the request of that number, unless it has one.
@@ -249,9 +314,17 @@ private:
     message_->keep_alive(keep_alive_);
     message_->body() = std::move(ready.body);
     message_->prepare_payload();
+    if (is_head_) { // the length stays, the body does not: RFC 9110, 9.3.2
+      message_->body().clear();
+    }
     stream_.expires_after(owner_->limits_.to_send);
     wire::async_write(stream_, *message_, [self = shared_from_this()](beast::error_code failed, std::size_t) {
-      if (failed || !self->keep_alive_) {
+      if (!failed && self->is_refused_) {
+        beast::error_code ignored;
+        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+        self->stream_.expires_after(linger);
+        self->drain();
+      } else if (failed || !self->keep_alive_) {
         self->close();
       } else {
         self->read();
@@ -375,6 +448,8 @@ private:
   std::uint64_t answered_ = 0;
   unsigned version_ = 11;
   bool keep_alive_ = false;
+  bool is_head_ = false;
+  bool is_refused_ = false;
 };
 
 result<void> server::state::open(const http_address& at) {

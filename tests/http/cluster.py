@@ -16,6 +16,18 @@ import time
 NODES = ("ordering", "payment", "warehouse")
 HOSTS = {"ordering": ["fulfilment"], "payment": ["payment"], "warehouse": ["warehouse"]}
 
+# What tests/programs/parcel_node hosts: a saga, a service, and a keyed service whose keys are on two nodes.
+PARCEL_HOSTS = {"ordering": ["delivery"], "payment": ["carrier", "depot"], "warehouse": ["depot"]}
+
+# Under sanitizers everything takes longer: the factor for all time limits of tests.
+SLOW = float(os.environ.get("CONTINUO_TEST_SLOW", "1"))
+
+
+def build_of(words):
+    """The build folder: the first argument of a test, which unittest must not see."""
+    given = words.pop(1) if len(words) > 1 and os.path.isdir(words[1]) else os.path.join("build", "release")
+    return os.path.abspath(given)
+
 
 def free_ports(count):
     """Ports that the kernel says are free. They are given back before they are used: a test that loses one fails."""
@@ -48,9 +60,12 @@ class Answer:
 
 
 class Cluster:
-    """Three nodes; `arguments` are for the node program, `extra` are lines for the [cluster] section."""
+    """Three nodes; `arguments` are for the node program, `extra` are lines for the [cluster] section.
 
-    def __init__(self, build, arguments=(), extra=""):
+    With `parcels` the nodes run tests/programs/parcel_node instead of the order example.
+    """
+
+    def __init__(self, build, arguments=(), extra="", parcels=False):
         self.continuo = os.path.join(build, "continuo")
         self.folder = tempfile.mkdtemp(prefix="continuo-http-")
         self.file = os.path.join(self.folder, "shop.conf")
@@ -58,11 +73,17 @@ class Cluster:
         ports = free_ports(6)
         self.http = dict(zip(NODES, ports[3:]))
         program = os.path.join(build, "examples", "order_fulfilment", "order-node")
+        arguments = ["--ledgers", "ledgers", *arguments]
+        hosts = HOSTS
+        if parcels:
+            program = os.path.join(build, "tests", "programs", "parcel_node")
+            arguments = []
+            hosts = PARCEL_HOSTS
         lines = [
             "[cluster]",
             'name="shop"',
             f'program="{program}"',
-            "arguments=" + json.dumps(["--ledgers", "ledgers", *arguments]),
+            "arguments=" + json.dumps(arguments),
             extra,
         ]
         for name, port in zip(NODES, ports):
@@ -70,7 +91,7 @@ class Cluster:
                 f"[nodes.{name}]",
                 f'address="127.0.0.1:{port}"',
                 f'http="127.0.0.1:{self.http[name]}"',
-                "hosts=" + json.dumps(HOSTS[name]),
+                "hosts=" + json.dumps(hosts[name]),
             ]
         with open(self.file, "w") as out:
             out.write("\n".join(lines) + "\n")
@@ -113,6 +134,44 @@ class Cluster:
 
     def signal(self, node, which):
         os.kill(self.pid(node), which)
+
+    def log(self, node):
+        """All that the node has written."""
+        with open(os.path.join(self.folder, "data", node + ".log"), errors="replace") as log:
+            return log.read()
+
+    def ledger(self, name):
+        """The entries of a provider's book: `payment` or what the warehouse keeps."""
+        path = os.path.join(self.folder, "ledgers", name + ".jsonl")
+        if not os.path.exists(path):
+            return []
+        with open(path) as book:
+            return [json.loads(line) for line in book.read().split("\n") if line]
+
+    def wait_ready(self, nodes=NODES, seconds=60):
+        """Until the nodes take messages; raises where one does not."""
+        for node in nodes:
+            if not eventually(lambda: self.is_ready(node), seconds * SLOW):
+                raise RuntimeError(f"{node} is not ready\n{self.logs()}")
+
+    def is_ready(self, node):
+        try:
+            return self.get(node, "/readyz", timeout=5).status == 200
+        except OSError:
+            return False
+
+    def wait_linked(self, seconds=60):
+        """Until all nodes see all others as up."""
+        for node in NODES:
+            if not eventually(lambda: self.sees_all(node), seconds * SLOW):
+                raise RuntimeError(f"{node} does not see all others\n{self.logs()}")
+
+    def sees_all(self, node):
+        try:
+            seen = self.get(node, "/api/v1/nodes", timeout=5)
+        except OSError:
+            return False
+        return seen.status == 200 and all(one["state"] == "up" for one in seen.json["nodes"])
 
     def logs(self):
         text = ""
