@@ -2,9 +2,8 @@
 
 #include "nodes/probe.hpp"
 #include "tools/http_client.hpp"
+#include "tools/json_text.hpp"
 #include "tools/table.hpp"
-
-#include <continuo/detail/time_text.hpp>
 
 #include <fmt/format.h>
 
@@ -20,21 +19,6 @@ using std::chrono::system_clock;
 
 constexpr std::chrono::milliseconds patience{1'000};
 constexpr std::chrono::milliseconds patience_for_counts{20'000}; // it reads all of its records
-
-std::optional<system_clock::time_point> time_of(const json& text) {
-  if (!text.is_string()) {
-    return std::nullopt;
-  }
-  const auto read =
-      detail::read_time(text.get<std::string>(), detail::period_of<system_clock::time_point::duration>());
-  return read ? std::optional{system_clock::time_point{system_clock::time_point::duration{*read}}}
-              : std::nullopt;
-}
-
-std::chrono::milliseconds since(system_clock::time_point then) {
-  return std::max(std::chrono::milliseconds{0},
-                  std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now() - then));
-}
 
 /// The JSON that a node answers; null where it does not.
 json ask(const node_state& node, const std::string& target, std::chrono::milliseconds time) {
@@ -159,7 +143,7 @@ cluster_state look_at_all(const config::cluster_file& file) {
 }
 
 std::string text_of(const cluster_state& state, const std::string& cluster) {
-  table nodes{{"NODE", "STATE", "PROCESS>", "RUNS FOR>", "PEERS AT", "HTTP AT", "HOSTS", ""}};
+  table nodes{{"NODE", "STATE*", "PROCESS>", "RUNS FOR>", "PEERS AT", "HTTP AT", "HOSTS", ""}};
   for (const auto& node : state.nodes) {
     const auto& seen = node.entry->seen_by_peers;
     auto remark = missing_peers(node);
@@ -172,7 +156,7 @@ std::string text_of(const cluster_state& state, const std::string& cluster) {
                remark.empty() ? " " : remark});
   }
   auto text = fmt::format("cluster {}\n\n{}", cluster, nodes.text());
-  table services{{"SERVICE", "ON", "STATE", "WAITING>", "OLDEST>"}};
+  table services{{"SERVICE", "ON", "STATE*", "WAITING>", "OLDEST>"}};
   for (const auto& service : state.services) {
     services.add({service.name, fmt::format("{}", fmt::join(service.nodes, ", ")),
                   is_up(state, service) ? "up" : "down", std::to_string(service.waiting),
