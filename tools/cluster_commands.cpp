@@ -4,6 +4,7 @@
 #include "tools/cluster_state.hpp"
 #include "tools/node_process.hpp"
 #include "tools/output.hpp"
+#include "tools/report.hpp"
 #include "tools/table.hpp"
 
 #include <fmt/format.h>
@@ -29,16 +30,6 @@ using steady = std::chrono::steady_clock;
 constexpr int exit_not_done = 1;
 constexpr std::chrono::seconds time_to_stop{10};
 constexpr std::chrono::milliseconds look_every{100};
-
-int refuse(const error& why) {
-  fmt::print(stderr, "continuo: {}\n", why.message);
-  const auto code = exit_code(why.code);
-  return code != 0 ? code : exit_not_done;
-}
-
-int refuse(std::string what) {
-  return refuse(error{errc::unavailable, std::move(what)});
-}
 
 // -- the file ------------------------------------------------------------------------------------
 

@@ -2,9 +2,8 @@
 
 #include "nodes/probe.hpp"
 #include "tools/http_client.hpp"
+#include "tools/json_text.hpp"
 #include "tools/table.hpp"
-
-#include <continuo/detail/time_text.hpp>
 
 #include <fmt/format.h>
 
@@ -20,21 +19,6 @@ using std::chrono::system_clock;
 
 constexpr std::chrono::milliseconds patience{1'000};
 constexpr std::chrono::milliseconds patience_for_counts{20'000}; // it reads all of its records
-
-std::optional<system_clock::time_point> time_of(const json& text) {
-  if (!text.is_string()) {
-    return std::nullopt;
-  }
-  const auto read =
-      detail::read_time(text.get<std::string>(), detail::period_of<system_clock::time_point::duration>());
-  return read ? std::optional{system_clock::time_point{system_clock::time_point::duration{*read}}}
-              : std::nullopt;
-}
-
-std::chrono::milliseconds since(system_clock::time_point then) {
-  return std::max(std::chrono::milliseconds{0},
-                  std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now() - then));
-}
 
 /// The JSON that a node answers; null where it does not.
 json ask(const node_state& node, const std::string& target, std::chrono::milliseconds time) {
@@ -137,7 +121,8 @@ void look_at(node_state& node) {
 }
 
 cluster_state look_at_all(const config::cluster_file& file) {
-  cluster_state state;
+    cluster_state state;
+  json fullest;
   for (const auto& entry : file.nodes) {
     node_state node;
     node.entry = &entry;
@@ -145,21 +130,29 @@ cluster_state look_at_all(const config::cluster_file& file) {
     if (const auto nodes = ask(node, "/api/v1/nodes", patience); nodes.is_object()) {
       node.peers = nodes.value("nodes", json::array());
     }
-    const auto services = ask(node, "/api/v1/services", patience_for_counts);
+        // Every node answers for all that it can reach: the fullest answer counts.
+    if (fullest.is_null() || !fullest.value("unreachable", json::array()).empty()) {
+      auto services = ask(node, "/api/v1/services", patience_for_counts);
+      if (services.is_object() &&
+          (fullest.is_null() || services.value("unreachable", json::array()).size() <
+                                    fullest.value("unreachable", json::array()).size())) {
+        fullest = std::move(services);
+      }
+    }
     const auto counts = ask(node, "/api/v1/node", patience_for_counts);
-    if (services.is_object() && counts.is_object()) {
-      add_services(state, services.value("services", json::array()));
+    if (counts.is_object()) {
       add_instances(state, counts.value("instances", json::object()));
     } else if (node.process || node.ready) {
       state.silent.push_back(entry.seen_by_peers.name);
     }
-    state.nodes.push_back(std::move(node));
+        state.nodes.push_back(std::move(node));
   }
+  add_services(state, fullest.is_object() ? fullest.value("services", json::array()) : json::array());
   return state;
 }
 
 std::string text_of(const cluster_state& state, const std::string& cluster) {
-  table nodes{{"NODE", "STATE", "PROCESS>", "RUNS FOR>", "PEERS AT", "HTTP AT", "HOSTS", ""}};
+  table nodes{{"NODE", "STATE*", "PROCESS>", "RUNS FOR>", "PEERS AT", "HTTP AT", "HOSTS", ""}};
   for (const auto& node : state.nodes) {
     const auto& seen = node.entry->seen_by_peers;
     auto remark = missing_peers(node);
@@ -172,7 +165,7 @@ std::string text_of(const cluster_state& state, const std::string& cluster) {
                remark.empty() ? " " : remark});
   }
   auto text = fmt::format("cluster {}\n\n{}", cluster, nodes.text());
-  table services{{"SERVICE", "ON", "STATE", "WAITING>", "OLDEST>"}};
+  table services{{"SERVICE", "ON", "STATE*", "WAITING>", "OLDEST>"}};
   for (const auto& service : state.services) {
     services.add({service.name, fmt::format("{}", fmt::join(service.nodes, ", ")),
                   is_up(state, service) ? "up" : "down", std::to_string(service.waiting),

@@ -6,9 +6,25 @@
 #include <boost/beast/http.hpp>
 #include <fmt/format.h>
 
+#include <fstream>
+
+#include <charconv>
+#include <cstdint>
+
 namespace continuo::tools {
 
 namespace {
+
+/// What the cluster file says that the node asks for; a file that cannot be read gives none, and the node says
+/// that it wants one.
+std::string token_of(const http_address& at) {
+  std::string token;
+  if (!at.token_file.empty()) {
+    std::ifstream in{at.token_file};
+    std::getline(in, token);
+  }
+  return token;
+}
 
 namespace asio = boost::asio;
 namespace beast = boost::beast;
@@ -16,64 +32,222 @@ namespace wire = boost::beast::http;
 
 constexpr std::uint64_t body_bytes_max = 64u << 20;
 
-result<http_answer> ask(const http_address& at, wire::request<wire::string_body> asked,
-                        std::chrono::milliseconds patience) {
-  const auto trouble = [&](const beast::error_code& why) {
-    return fail(errc::unavailable,
-                fmt::format("{}:{} {}", at.host, at.port,
-                            why == beast::error::timeout
-                                ? fmt::format("does not answer within {} ms", patience.count())
-                                : fmt::format("cannot be asked: {}", why.message())));
-  };
-  asio::io_context context{1};
-  beast::error_code failed;
-  const auto found = asio::ip::tcp::resolver{context}.resolve(at.host, std::to_string(at.port), failed);
-  if (failed) {
-    return trouble(failed);
+using parser = wire::response_parser<wire::string_body>;
+
+/// One connection, for one call.
+class exchange {
+public:
+  exchange(const http_address& at, std::chrono::milliseconds patience) : at_(at), patience_(patience) {
+    answer_.body_limit(body_bytes_max);
   }
-  beast::tcp_stream stream{context};
-  stream.expires_after(patience); // for all of it together
-  asked.set(wire::field::host, fmt::format("{}:{}", at.host, at.port));
-  asked.set(wire::field::connection, "close");
-  wire::response_parser<wire::string_body> answer;
-  answer.body_limit(body_bytes_max);
-  beast::flat_buffer buffer;
-  const auto end = [&](beast::error_code why, std::size_t) { failed = why; };
-  stream.async_connect(found, [&](beast::error_code why, const asio::ip::tcp::endpoint&) {
-    if (why) {
-      return end(why, 0);
+
+  /// Connects and sends; then reads the header, or all of the answer.
+  result<void> run(const http_request& asked, bool whole) {
+    beast::error_code failed;
+    const auto found = asio::ip::tcp::resolver{context_}.resolve(at_.host, std::to_string(at_.port), failed);
+    if (failed) {
+      return trouble(failed);
     }
-    wire::async_write(stream, asked, [&](beast::error_code lost, std::size_t) {
-      if (lost) {
-        return end(lost, 0);
+    const auto sent = to_wire(asked);
+    const auto end = [&](beast::error_code why, std::size_t) { failed = why; };
+    stream_.expires_after(patience_); // for all of it together
+    stream_.async_connect(found, [&](beast::error_code why, const asio::ip::tcp::endpoint&) {
+      if (why) {
+        return end(why, 0);
       }
-      wire::async_read(stream, buffer, answer, end);
+      wire::async_write(stream_, sent, [&](beast::error_code lost, std::size_t) {
+        // A server that refuses a body may answer and close before it has read all of it.
+        if (lost && lost != asio::error::broken_pipe && lost != asio::error::connection_reset) {
+          return end(lost, 0);
+        }
+        if (whole) {
+          wire::async_read(stream_, buffer_, answer_, end);
+        } else {
+          wire::async_read_header(stream_, buffer_, answer_, end);
+        }
+      });
     });
-  });
-  context.run();
-  if (failed && failed != wire::error::end_of_stream) {
-    return trouble(failed);
+    context_.run();
+    if (failed) {
+      return trouble(failed);
+    }
+    return {};
   }
-  return http_answer{answer.get().result_int(), std::move(answer.get().body())};
-}
+
+  /// Goes on with the body: `take` gets what has come. Ends with the answer or the connection.
+  /// @pre `run` has read the header
+  result<void> read_on(const std::function<void(std::string_view)>& take) {
+    stream_.expires_never();
+    beast::error_code failed;
+    answer_.body_limit(boost::none);
+    while (!answer_.is_done()) {
+      context_.restart();
+      wire::async_read_some(stream_, buffer_, answer_,
+                            [&](beast::error_code why, std::size_t) { failed = why; });
+      context_.run();
+      auto& body = answer_.get().body();
+      take(body);
+      body.clear();
+      if (failed) {
+        return trouble(failed);
+      }
+    }
+    return fail(errc::unavailable, fmt::format("{} has ended the answer", text_of(at_)));
+  }
+
+  /// Reads the rest of an answer whose header is read.
+  result<void> read_rest() {
+    beast::error_code failed;
+    context_.restart();
+    wire::async_read(stream_, buffer_, answer_, [&](beast::error_code why, std::size_t) { failed = why; });
+    context_.run();
+    if (failed) {
+      return trouble(failed);
+    }
+    return {};
+  }
+
+  unsigned status() const { return answer_.get().result_int(); }
+
+  http_answer take() {
+    auto& got = answer_.get();
+    const auto later = got[wire::field::retry_after];
+    return {got.result_int(), std::move(got.body()), std::string(later.data(), later.size())};
+  }
+
+private:
+  wire::request<wire::string_body> to_wire(const http_request& asked) const {
+    wire::request<wire::string_body> made{wire::string_to_verb(asked.method), asked.target, 11};
+    made.set(wire::field::host, text_of(at_));
+    made.set(wire::field::connection, "close");
+        if (const auto token = token_of(at_); !token.empty()) {
+      made.set(wire::field::authorization, "Bearer " + token);
+    }
+    for (const auto& [name, value] : asked.headers) {
+      made.set(name, value);
+    }
+    if (!asked.body.empty()) {
+      made.set(wire::field::content_type, "application/json");
+      made.body() = asked.body;
+    }
+    if (!asked.body.empty() || asked.method == "POST") {
+      made.prepare_payload();
+    }
+    return made;
+  }
+
+  tl::unexpected<error> trouble(const beast::error_code& why) const {
+    return fail(errc::unavailable,
+                fmt::format("{} {}", text_of(at_),
+                            why == beast::error::timeout
+                                ? fmt::format("does not answer within {} ms", patience_.count())
+                            : why == wire::error::end_of_stream || why == asio::error::eof
+                                ? std::string{"has closed the connection without an answer"}
+                                : fmt::format("cannot be asked: {}", why.message())));
+  }
+
+  http_address at_;
+  std::chrono::milliseconds patience_;
+  asio::io_context context_{1};
+  beast::tcp_stream stream_{context_};
+  parser answer_;
+  beast::flat_buffer buffer_;
+};
 
 } // namespace
 
-result<http_answer> http_get(const http_address& at, const std::string& target,
-                             std::chrono::milliseconds patience) {
-  return ask(at, wire::request<wire::string_body>{wire::verb::get, target, 11}, patience);
+result<http_answer> http_call(const http_address& at, const http_request& asked,
+                              std::chrono::milliseconds patience) {
+  exchange call{at, patience};
+  if (auto done = call.run(asked, true); !done) {
+    return tl::unexpected(done.error());
+  }
+  return call.take();
 }
 
-result<http_answer> http_post(const http_address& at, const std::string& target, std::string body,
-                              const std::string& token, std::chrono::milliseconds patience) {
-  wire::request<wire::string_body> asked{wire::verb::post, target, 11};
-  asked.set(wire::field::content_type, "application/json");
-  if (!token.empty()) {
-    asked.set(wire::field::authorization, "Bearer " + token);
+result<http_answer> http_get(const http_address& at, const std::string& target,
+                             std::chrono::milliseconds patience) {
+  http_request asked;
+  asked.target = target;
+  return http_call(at, asked, patience);
+}
+
+result<http_answer> http_stream(const http_address& at, const http_request& asked,
+                                std::chrono::milliseconds patience,
+                                const std::function<void(std::string_view)>& take) {
+  exchange call{at, patience};
+  auto done = call.run(asked, false);
+  if (done) {
+    done = call.status() == 200 ? call.read_on(take) : call.read_rest();
   }
-  asked.body() = std::move(body);
-  asked.prepare_payload();
-  return ask(at, std::move(asked), patience);
+  if (!done) {
+    return tl::unexpected(done.error());
+  }
+  return call.take();
+}
+
+result<http_address> read_http_address(std::string_view text) {
+  const auto wrong = [&](std::string_view what) {
+    return fail(errc::invalid_configuration,
+                fmt::format("the node's address \"{}\" {}; write http://HOST:PORT, as http://127.0.0.1:8101",
+                            text, what));
+  };
+  auto rest = text;
+  if (rest.starts_with("https://")) {
+    return wrong("asks for TLS, which nodes leave to a proxy");
+  }
+  if (const auto scheme = rest.find("://"); scheme != std::string_view::npos) {
+    if (rest.substr(0, scheme) != "http") {
+      return wrong("has another scheme than http");
+    }
+    rest.remove_prefix(scheme + 3);
+  }
+  if (rest.ends_with('/')) {
+    rest.remove_suffix(1);
+  }
+  if (rest.find_first_of("/?#@ ") != std::string_view::npos) {
+    return wrong("has more than host and port");
+  }
+  const auto colon = rest.rfind(':');
+  const auto bracket = rest.rfind(']');
+  if (colon == std::string_view::npos || (bracket != std::string_view::npos && colon < bracket)) {
+    return wrong("has no port");
+  }
+  auto host = rest.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string_view::npos) {
+    return wrong("has an IPv6 address without brackets");
+  }
+  if (host.empty()) {
+    return wrong("has no host");
+  }
+  const auto digits = rest.substr(colon + 1);
+  http_address made{std::string{host}, 0};
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), made.port);
+  if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size() || made.port == 0) {
+    return wrong("has a port that is none of 1 to 65535");
+  }
+  return made;
+}
+
+std::string text_of(const http_address& at) {
+  return at.host.find(':') == std::string::npos ? fmt::format("{}:{}", at.host, at.port)
+                                                : fmt::format("[{}]:{}", at.host, at.port);
+}
+
+std::string percent_encoded(std::string_view text) {
+  static constexpr std::string_view unreserved =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"; // RFC 3986
+  std::string made;
+  for (const auto c : text) {
+    if (unreserved.find(c) != std::string_view::npos) {
+      made += c;
+    } else {
+      made += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+  return made;
 }
 
 } // namespace continuo::tools

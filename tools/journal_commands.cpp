@@ -7,11 +7,11 @@
 #include "tools/http_client.hpp"
 #include "tools/journal_verify.hpp"
 #include "tools/progress.hpp"
+#include "tools/report.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <charconv>
 #include <chrono>
 #include <fstream>
 #include <optional>
@@ -23,18 +23,10 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr int exit_not_done = 1;
-
 /// A node lets nobody wait longer than 90 s for an answer, and goes on with the copy. Asked again, it answers
 /// when that one is done and a quick second one behind it.
 constexpr std::chrono::seconds node_patience{60};
 constexpr std::chrono::seconds answer_patience{120};
-
-int refuse(const error& why) {
-  fmt::print(stderr, "continuo: {}\n", why.message);
-  const auto code = exit_code(why.code);
-  return code != 0 ? code : exit_not_done;
-}
 
 /// A node's data directory with a journal in it, held for reading.
 result<std::unique_ptr<journal::data_directory>> look_at(const std::filesystem::path& data) {
@@ -106,23 +98,6 @@ int report(const journal_findings& found) {
 
 // -- backup of a running node -----------------------------------------------------------------------
 
-std::optional<http_address> parse_url(std::string_view url) {
-  constexpr std::string_view scheme = "http://";
-  const auto colon = url.rfind(':');
-  if (!url.starts_with(scheme) || colon < scheme.size()) {
-    return std::nullopt;
-  }
-  auto host = url.substr(scheme.size(), colon - scheme.size());
-  if (host.starts_with('[') && host.ends_with(']')) {
-    host = host.substr(1, host.size() - 2);
-  }
-  http_address at;
-  at.host = std::string{host};
-  const auto digits = url.substr(colon + 1);
-  const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), at.port);
-  return failed == std::errc{} && end == digits.data() + digits.size() ? std::optional{at} : std::nullopt;
-}
-
 /// The failure that a node's answer tells, with the code that it names.
 error failure_of(const http_answer& answer) {
   const auto body = json::parse(answer.body, nullptr, false);
@@ -139,7 +114,7 @@ error failure_of(const http_answer& answer) {
 
 result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, const error& in_use) {
   const auto url = journal::data_directory::http_of_holder(chosen.data);
-  const auto at = parse_url(url);
+  const auto at = read_http_address(url);
   if (!at) {
     return fail(errc::in_use, in_use.message +
                                   " (a running node makes a backup itself where it has an HTTP address, and "
@@ -151,10 +126,13 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
                 fmt::format("cannot read the token in {}", chosen.token_file.string()));
   }
   const auto to = std::filesystem::absolute(chosen.backup).lexically_normal();
-  const auto question = json{{"to", to.string()}}.dump();
+    http_request asking{"POST", "/api/v1/backup", {}, json{{"to", to.string()}}.dump()};
+  if (!token.empty()) {
+    asking.headers.emplace_back("Authorization", "Bearer " + token);
+  }
   while (true) {
     const auto asked = std::chrono::steady_clock::now();
-    const auto answer = http_post(*at, "/api/v1/backup", question, token, answer_patience);
+    const auto answer = http_call(*at, asking, answer_patience);
     if (!answer) {
       return tl::unexpected(answer.error());
     }

@@ -1,11 +1,21 @@
 #include "tools/cluster_commands.hpp"
+#include "tools/completion.hpp"
+#include "tools/instance_commands.hpp"
 #include "tools/journal_commands.hpp"
+#include "tools/letter_commands.hpp"
+#include "tools/message_commands.hpp"
+#include "tools/node_commands.hpp"
+#include "tools/report.hpp"
 
 #include <continuo/version.hpp>
 
 #include <CLI/CLI.hpp>
 
+#include <fmt/format.h>
+
+#include <cstdio>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace {
@@ -25,8 +35,11 @@ struct chosen_command {
 void describe_cluster(CLI::App& program, chosen_command& chosen) {
   auto* cluster = program.add_subcommand("cluster", "The nodes of a cluster file, on this machine");
   cluster->require_subcommand(1);
-  const auto add = [&](const char* name, const char* help, int (*command)(const cluster_options&)) {
+  cluster->footer("Example: continuo cluster up shop.conf --detach");
+  const auto add = [&](const char* name, const char* help, int (*command)(const cluster_options&),
+                       const char* example = "") {
     auto* added = cluster->add_subcommand(name, help);
+    added->footer(fmt::format("Example: continuo cluster {} shop.conf{}", name, example));
     added->add_option("FILE", chosen.cluster.file, "The cluster file")->required();
     added->callback(
         [&chosen, command] { chosen.run = [&chosen, command] { return command(chosen.cluster); }; });
@@ -45,7 +58,7 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
   add("init", "Make a private authority and a certificate for each node; what is there is kept",
       cluster_init);
   auto* up = add("up", "Start every node, wait until all are ready, and show what they say until Ctrl-C",
-                 cluster_up);
+                 cluster_up, " --detach");
   up->add_flag("--detach,-d", chosen.cluster.detach,
                "Leave the nodes running; what they say goes to DATA/NODE.log");
   add_patience(up);
@@ -55,11 +68,12 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
                      "node is not ready",
                      cluster_status);
   status->add_flag("--json", chosen.cluster.json, "For scripts");
-  add_node(add("kill", "End one node at once (SIGKILL)", cluster_kill));
-  auto* start = add("start", "Start one node, detached, and wait until it is ready", cluster_start);
+  add_node(add("kill", "End one node at once (SIGKILL)", cluster_kill, " payment"));
+  auto* start =
+      add("start", "Start one node, detached, and wait until it is ready", cluster_start, " payment");
   add_node(start);
   add_patience(start);
-  add_node(add("stop", "Stop one node in order", cluster_stop));
+  add_node(add("stop", "Stop one node in order", cluster_stop, " payment"));
 }
 
 CLI::App* add_journal(CLI::App* journal, chosen_command& chosen, const char* name, const char* help,
@@ -133,23 +147,71 @@ void describe_journal(CLI::App& program, chosen_command& chosen) {
   describe_restore(journal, chosen);
 }
 
+void describe_itself(CLI::App& program, chosen_run& run) {
+  const auto shell = std::make_shared<std::string>();
+  auto* completion = add_command(program, "completion", "Print the script that completes continuo in a shell",
+                                 "source <(continuo completion bash)");
+  completion->add_option("SHELL", *shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+  completion->callback([&, shell] {
+    run = [&program, shell] {
+      fmt::print("{}", *shell == "bash" ? bash_completion(program) : zsh_completion(program));
+      return 0;
+    };
+  });
+  program.add_subcommand("help-markdown", "Print docs/cli.md")->group("")->callback([&] {
+    run = [&program] {
+      fmt::print("{}", help_document(program));
+      return 0;
+    };
+  });
+}
+
+/// One line that says what is wrong, and where to read what would be right.
+std::string mistake_text(const CLI::App* program, const CLI::Error& wrong) {
+  const auto* command = program;
+  std::string words{program->get_name()};
+  while (!command->get_subcommands().empty()) {
+    command = command->get_subcommands().front();
+    words += " " + command->get_name();
+  }
+  const auto left = command->remaining();
+  const auto is_unknown =
+      !left.empty() && !left.front().starts_with('-') && command->get_require_subcommand_max() > 0;
+  return fmt::format("continuo: {} (`{} --help` shows how)\n",
+                     is_unknown ? fmt::format("there is no command `{} {}`", words, left.front())
+                                : std::string{wrong.what()},
+                     words);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
-  CLI::App program{"Runs and looks after nodes of Continuo."};
+  CLI::App program{"Runs and looks after nodes of Continuo.", "continuo"};
+  program.failure_message(mistake_text);
   program.set_version_flag("--version", std::string{continuo::version()});
   program.require_subcommand(1);
   program.footer(
-      "Exit codes: 0 done; 1 not done, standard error says why; 2 an argument or the cluster file is wrong;\n"
+      "Example: continuo instances --status stuck --node http://127.0.0.1:8101\n\n"
+      "Exit codes: 0 done; 1 not done, standard error says why; 2 an argument or the cluster file is wrong; "
+      "124 not yet (wait);\n"
       "else that of the node: 3 corrupt data, 4 the disk failed, 5 its data is older than its peers know,\n"
       "6 its data directory is in use, 7 an address is in use.");
   chosen_command chosen;
   describe_cluster(program, chosen);
   describe_journal(program, chosen);
+  add_message_commands(program, chosen.run);
+  add_instance_commands(program, chosen.run);
+  add_letter_commands(program, chosen.run);
+  add_node_commands(program, chosen.run);
+  describe_itself(program, chosen.run);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& wrong) {
     return program.exit(wrong) == 0 ? 0 : exit_wrong_arguments;
   }
-  return chosen.run();
+  const auto code = chosen.run();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    return refuse("standard output cannot be written");
+  }
+  return code;
 }
