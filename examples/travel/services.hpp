@@ -19,13 +19,12 @@ struct providers {
 template <class Book, class Cancel>
 continuo::service bookings(const std::string& name, const std::string& url) {
   using namespace std::chrono_literals;
-  return continuo::service{name}
-      .calls_http<Book>(url + "/book_" + name)
-      .calls_http<Cancel>(url + "/cancel_" + name)
-      .idempotent()
-      // A provider may be down for days: its commands wait, and are tried every minute.
-      .retry(
-          {.attempts = 1'000'000, .first = 100ms, .factor = 2, .cap = 1min, .jitter = 0.1, .timeout = 10s});
+  continuo::service offered{name};
+  offered.calls_http<Book>(url + "/book_" + name);
+  offered.calls_http<Cancel>(url + "/cancel_" + name);
+  // A provider may be down for days: its commands wait, and are tried every minute.
+  return offered.idempotent().retry(
+      {.attempts = 1'000'000, .first = 100ms, .factor = 2, .cap = 1min, .jitter = 0.1, .timeout = 10s});
 }
 
 inline continuo::service flights(const providers& at) {

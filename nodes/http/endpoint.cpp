@@ -137,8 +137,14 @@ public:
       wire::response_parser<wire::string_body> parser;
       parser.header_limit(answer_header_bytes_max);
       parser.body_limit(answer_body_bytes_max);
-      const auto read =
-          await(deadline, [&](auto done) { wire::async_read(socket_, buffer_, parser, std::move(done)); });
+      // The header first: where a piece of the body comes with it, Beast 1.74 forgets that the length it
+      // announces is over the limit.
+      auto read = await(
+          deadline, [&](auto done) { wire::async_read_header(socket_, buffer_, parser, std::move(done)); });
+      if (read && !*read && !parser.is_done()) {
+        read =
+            await(deadline, [&](auto done) { wire::async_read(socket_, buffer_, parser, std::move(done)); });
+      }
       anything_came_ = anything_came_ || parser.got_some();
       if (!read) {
         return tl::unexpected(read.error());
