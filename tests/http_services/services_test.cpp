@@ -218,12 +218,23 @@ CAF_TEST(a node that stops does not wait for a call that hangs and does not coun
   auto policy = patient;
   policy.timeout = 1h;
   policy.attempts = 1; // an attempt that counted would be the last one
+  std::promise<void> printing;
   {
     node here{node_config::embedded(directory.path() / "data")};
-    host_remote(here, remote_payment(bank.url(), policy));
+    here.host(remote_payment(bank.url(), policy));
+    // It runs when the call has been ended, so that the service still lives and could count it.
+    here.host(
+        service{"warehouse"}.handle([&](const create_label&, command_context&) -> outcome<label_created> {
+          printing.set_value();
+          std::this_thread::sleep_for(2s);
+          return label_created{"late"};
+        }));
+    here.host<fulfilment>();
     CAF_REQUIRE(here.start().has_value());
     CAF_REQUIRE(here.client().publish(order_placed{"o-1", 1}).get().has_value());
     CAF_REQUIRE(eventually([&] { return bank.requests().size() == 1; }));
+    CAF_REQUIRE(here.client().publish(order_placed{"o-2", 1}).get().has_value());
+    CAF_REQUIRE(printing.get_future().wait_for(20s) == std::future_status::ready);
     const auto begun = std::chrono::steady_clock::now();
     here.stop();
     CAF_CHECK(std::chrono::steady_clock::now() - begun < 4s);
@@ -233,9 +244,9 @@ CAF_TEST(a node that stops does not wait for a call that hangs and does not coun
   CAF_REQUIRE(here.start().has_value());
   CAF_CHECK_EQUAL(place(here, "o-1"), "completed: track-o-1");
   const auto requests = bank.requests();
-  CAF_REQUIRE_EQUAL(requests.size(), 2u);
-  CAF_CHECK_EQUAL(header_of(requests[1], "Continuo-Attempt"), "1");
-  CAF_CHECK_EQUAL(header_of(requests[1], "Idempotency-Key"), header_of(requests[0], "Idempotency-Key"));
+  CAF_REQUIRE_EQUAL(requests.size(), 3u);
+  CAF_CHECK_EQUAL(header_of(requests[2], "Continuo-Attempt"), "1");
+  CAF_CHECK_EQUAL(header_of(requests[2], "Idempotency-Key"), header_of(requests[0], "Idempotency-Key"));
 }
 
 CAF_TEST(a call that is under way leaves no note in the marker) {
@@ -254,6 +265,37 @@ CAF_TEST(a call that is under way leaves no note in the marker) {
   const auto& found = (*left)->found();
   CAF_CHECK(std::none_of(found.begin(), found.end(),
                          [](const actors::suspect& one) { return one.instance.type == "payment"; }));
+}
+
+CAF_TEST(a suspect that an endpoint handles now does not hold up the start) {
+  const temporary_directory directory;
+  const auto data = directory.path() / "data";
+  provider bank{[](int n, const std::string&) { return n <= 2 ? std::string{} : paid; }};
+  auto policy = patient;
+  policy.timeout = 6s;
+  {
+    node here{node_config::embedded(data)};
+    host_remote(here, remote_payment(bank.url(), policy));
+    CAF_REQUIRE(here.start().has_value());
+    CAF_REQUIRE(here.client().publish(order_placed{"o-1", 1}).get().has_value());
+    CAF_REQUIRE(eventually([&] { return bank.requests().size() == 1; }));
+  }
+  const auto key = header_of(bank.requests()[0], "Idempotency-Key");
+  {
+    // As a handler of the program would have left it, whose process ended.
+    const auto running = actors::marker::open((data / "running").string());
+    CAF_REQUIRE(running.has_value());
+    const actors::marker::note note{running->get(), {"payment", key}, *parse_message_id(key)};
+    std::filesystem::copy_file(data / "running", directory.path() / "left");
+  }
+  std::filesystem::rename(directory.path() / "left", data / "running");
+  node here{node_config::embedded(data)};
+  host_remote(here, remote_payment(bank.url(), policy));
+  const auto begun = std::chrono::steady_clock::now();
+  CAF_REQUIRE(here.start().has_value());
+  CAF_CHECK(std::chrono::steady_clock::now() - begun < 5s);
+  CAF_CHECK_EQUAL(here.recovery().suspects, 1u);
+  CAF_CHECK_EQUAL(place(here, "o-1"), "completed: track-o-1"); // after the second call's time is up
 }
 
 // -- chosen by the configuration ------------------------------------------------------------------
