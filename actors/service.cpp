@@ -16,6 +16,8 @@ namespace {
 using service = caf::stateful_actor<service_state>;
 using engine::execution;
 
+constexpr std::chrono::milliseconds http_grace{500};
+
 void carry_out(service* self, core& shared, execution& of, engine::transition&& decided,
                std::uint64_t revision, std::vector<journal::release> extra = {}) {
   const auto id = of.id();
@@ -124,7 +126,12 @@ void arm_deadline(service* self, core& shared) {
 
 /// One wake-up stands for all attempts that run.
 void watch(service* self, core& shared, const message_id& id, std::uint32_t attempt) {
-  const std::chrono::nanoseconds timeout = self->state.environment->type->retry.timeout;
+  const auto& type = *self->state.environment->type;
+  std::chrono::nanoseconds timeout = type.retry.timeout;
+  if (std::any_of(type.commands.begin(), type.commands.end(),
+                  [](const auto& entry) { return !entry.second.url.empty(); })) {
+    timeout += http_grace; // a call ends by itself when its time is up, with a better reason
+  }
   self->state.deadlines.push_back({shared.time->now().boot_time_ns + timeout.count(), id, attempt});
   arm_deadline(self, shared);
 }
@@ -164,7 +171,11 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
     // The job outlives the execution if the node stops: it has copies of all that it needs.
     shared->pool->post([shared, environment = state.environment, me = next.current().self, message, attempt,
                         key = next.idempotency_key(), home = caf::actor_cast<caf::actor>(self)] {
-      caf::anon_send(home, run_handler(*shared, *environment, me, message, attempt, key));
+      auto done = run_handler(*shared, *environment, me, message, attempt, key);
+      if (!done.outcome && done.outcome.error().code == errc::unavailable) {
+        return; // the node stops in the middle of a call: that is no attempt, the next life makes it again
+      }
+      caf::anon_send(home, std::move(done));
     });
   }
 }
@@ -357,6 +368,12 @@ void on_operate(service* self, const std::shared_ptr<core>& shared, operate_comm
 
 } // namespace
 
+bool calls_http(const engine::execution_environment& environment, const messages::envelope& message) {
+  const auto handler = environment.type->commands.find(message.type);
+  return message.kind != messages::message_kind::event && handler != environment.type->commands.end() &&
+         !handler->second.url.empty();
+}
+
 handler_done run_handler(core& shared, const engine::execution_environment& environment,
                          const instance_id& self, const messages::envelope& message, std::uint32_t attempt,
                          const std::string& key) {
@@ -370,7 +387,9 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
   call.random_seed = shared.seed ^ std::hash<message_id>{}(message.id);
   call.sink = shared.sink.get();
   command_context context{call, message.from, attempt, key};
-  const marker::note running{shared.suspects.get(), self, message.id};
+  // A call of another process cannot end this one.
+  const marker::note running{calls_http(environment, message) ? nullptr : shared.suspects.get(), self,
+                             message.id};
   const auto begun = std::chrono::steady_clock::now();
   try {
     if (message.kind == messages::message_kind::event) {

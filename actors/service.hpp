@@ -42,6 +42,9 @@ struct service_state {
   static inline const char* name = "continuo.service";
 };
 
+/// Whether an HTTP endpoint handles that message.
+bool calls_http(const engine::execution_environment& environment, const messages::envelope& message);
+
 /// Calls the application's handler of a command or event, on whatever thread this is, with a note in the
 /// node's marker. What the handler throws becomes an error.
 handler_done run_handler(core& shared, const engine::execution_environment& environment,

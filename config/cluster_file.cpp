@@ -14,6 +14,7 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -54,6 +55,7 @@ public:
     }
   }
 
+  /// A section [nodes.NAME] or [services.NAME].
   struct node {
     std::string name;
     unsigned line;
@@ -61,6 +63,7 @@ public:
 
   // -- queries -----------------------------------------------------------------------------------
   const std::vector<node>& nodes() const { return nodes_; }
+  const std::vector<node>& services() const { return services_; }
 
   const auto& values() const { return values_; }
 
@@ -123,6 +126,8 @@ private:
     if (is_section(table.path)) {
       if (parent_of(table.path) == "nodes") {
         add_node(table);
+      } else if (parent_of(table.path) == "services") {
+        services_.push_back({std::string{last_of(table.path)}, table.line});
       }
       return;
     }
@@ -133,10 +138,9 @@ private:
     } else if (table.kind == entry_kind::section) {
       const auto like = nearest_section(table.path);
       complain(table.line, table.path,
-               like.empty()
-                   ? "there is no such section; the sections are [cluster], [node], [nodes.NAME] and, of "
-                     "CAF, [scheduler], [work-stealing] and [middleman]"
-                   : fmt::format("there is no such section; did you mean [{}]?", like));
+               like.empty() ? "there is no such section; the sections are [cluster], [node], [nodes.NAME], "
+                              "[services.NAME] and, of CAF, [scheduler], [work-stealing] and [middleman]"
+                            : fmt::format("there is no such section; did you mean [{}]?", like));
     } else {
       complain(table.line, table.path, unknown(table.path));
     }
@@ -163,8 +167,10 @@ private:
     const auto* key = find_key(value.path);
     if (key == nullptr) {
       complain(value.line, value.path,
-               is_section(value.path) ? fmt::format("it is a node; write a section [{}]", value.path)
-                                      : unknown(value.path));
+               is_section(value.path)
+                   ? fmt::format("it is a {}; write a section [{}]",
+                                 parent_of(value.path) == "nodes" ? "node" : "service", value.path)
+                   : unknown(value.path));
     } else if (key->kind == value_kind::refused) {
       complain(value.line, value.path, refusal(*key));
     } else if (key->kind == value_kind::environment) {
@@ -204,6 +210,7 @@ private:
   std::map<std::string, caf::config_value> values_;
   std::map<std::string, std::map<std::string, std::string>> variables_;
   std::vector<node> nodes_;
+  std::vector<node> services_;
   std::vector<std::string> wrong_tables_;
   std::vector<std::pair<unsigned, std::string>> mistakes_;
 };
@@ -301,6 +308,32 @@ void check_addresses(contents& file) {
   }
 }
 
+/// A service that nobody hosts is a slip of its name.
+void check_services(contents& file) {
+  std::set<std::string> hosted;
+  bool sound = true;
+  for (const auto& node : file.nodes()) {
+    const auto key = key_of(node, "hosts");
+    sound = sound && file.has(key) && file.is_sound(key);
+    if (const auto names = file.get<caf::config_value::list>(key)) {
+      for (const auto& name : *names) {
+        hosted.insert(caf::get<std::string>(name));
+      }
+    }
+  }
+  for (const auto& service : file.services()) {
+    const auto section = "services." + service.name;
+    if (const auto key = section + ".url"; !file.has(key)) {
+      file.complain(service.line, key, "the service has no URL; write url=\"http://HOST:PORT\"");
+    }
+    if (sound && !hosted.contains(service.name)) {
+      file.complain(
+          service.line, section,
+          fmt::format("no node hosts {}; the nodes host {}", service.name, fmt::join(hosted, ", ")));
+    }
+  }
+}
+
 void check_data(contents& file, const cluster_file& found) {
   std::map<fs::path, std::string> holders;
   for (const auto& node : found.nodes) {
@@ -378,9 +411,27 @@ cluster_node peer_of(const contents::node& node, const contents& from) {
   return peer;
 }
 
+http_service service_of(const contents::node& service, const contents& from, const std::string& file) {
+  const auto section = "services." + service.name;
+  http_service chosen;
+  fill(chosen.url, from, section + ".url");
+  if (const auto timeout = from.get<caf::timespan>(section + ".timeout")) {
+    chosen.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(*timeout);
+  }
+  if (const auto attempts = from.get<std::int64_t>(section + ".attempts")) {
+    chosen.attempts = static_cast<std::uint32_t>(*attempts);
+  }
+  if (const auto connections = from.get<std::int64_t>(section + ".connections")) {
+    chosen.connections = static_cast<std::uint32_t>(*connections);
+  }
+  chosen.where = fmt::format("{}:{}: {}", file, service.line, section);
+  return chosen;
+}
+
 void fill_caf(caf::settings& to, const contents& from, const fs::path& folder) {
   for (const auto& [path, value] : from.values()) {
-    if (stands_in(path, "cluster") || stands_in(path, "node") || stands_in(path, "nodes")) {
+    if (stands_in(path, "cluster") || stands_in(path, "node") || stands_in(path, "nodes") ||
+        stands_in(path, "services")) {
       continue;
     }
     const auto* text = caf::get_if<std::string>(&value);
@@ -435,6 +486,9 @@ cluster_file build(const contents& from, const fs::path& file) {
     to.cluster.nodes.push_back(entry.seen_by_peers);
     to.nodes.push_back(std::move(entry));
   }
+  for (const auto& service : from.services()) {
+    to.services.emplace(service.name, service_of(service, from, to.file.string()));
+  }
   fill_caf(to.caf, from, folder);
   return to;
 }
@@ -461,6 +515,7 @@ result<cluster_file> parse_cluster_file(std::string_view text, const fs::path& f
   check_presence(found);
   check_times(found);
   check_addresses(found);
+  check_services(found);
   auto built = build(found, file);
   check_data(found, built);
   if (!found.is_good()) {
@@ -505,6 +560,7 @@ result<node_config> node_config_of(const cluster_file& file, const std::string& 
     config.cluster->tls = file.certificates_of(node);
   }
   config.http = entry->seen_by_peers.http;
+  config.http_services = file.services;
   config.data = entry->data;
   const auto& limits = entry->limits;
   config.in_flight = limits.in_flight;

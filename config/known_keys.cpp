@@ -57,6 +57,11 @@ constexpr std::array keys{
   known_key{"nodes.*.environment", environment},
   CONTINUO_LIMITS("nodes.*."),
 
+  known_key{"services.*.url", url},
+  known_key{"services.*.timeout", duration, 1, hour},
+  known_key{"services.*.attempts", number, 1, 1'000'000'000},
+  known_key{"services.*.connections", number, 1, 1'024},
+
   // CAF's own.
   known_key{"scheduler.policy", choice, 0, 0, 1, "stealing sharing"},
   known_key{"scheduler.max-threads", number, 1, 1'024},
@@ -120,13 +125,14 @@ std::span<const known_key> known_keys() {
 }
 
 std::string pattern_of(std::string_view path) {
-  constexpr std::string_view nodes = "nodes.";
-  if (path.substr(0, nodes.size()) != nodes) {
-    return std::string{path};
+  for (const std::string_view named : {"nodes.", "services."}) {
+    if (path.starts_with(named)) {
+      const auto name = path.substr(named.size());
+      const auto rest = name.substr(std::min(name.find('.'), name.size()));
+      return std::string{named} + '*' + std::string{rest};
+    }
   }
-  const auto name = path.substr(nodes.size());
-  const auto dot = name.find('.');
-  return "nodes.*" + (dot == std::string_view::npos ? std::string{} : std::string{name.substr(dot)});
+  return std::string{path};
 }
 
 const known_key* find_key(std::string_view path) {
@@ -138,9 +144,9 @@ const known_key* find_key(std::string_view path) {
 
 bool is_section(std::string_view path) {
   const auto pattern = pattern_of(path);
-  return pattern == "nodes" || std::any_of(keys.begin(), keys.end(), [&](const known_key& key) {
-           return section_of(key.path) == pattern;
-         });
+  return pattern == "nodes" || pattern == "services" ||
+         std::any_of(keys.begin(), keys.end(),
+                     [&](const known_key& key) { return section_of(key.path) == pattern; });
 }
 
 std::string nearest_key(std::string_view path) {
@@ -175,9 +181,9 @@ std::string nearest_key(std::string_view path) {
 
 std::string nearest_section(std::string_view path) {
   const auto top = path.substr(0, path.find('.'));
-  // Only nodes have sections with a dot.
-  if (top.size() < path.size() && is_like(top, "nodes")) {
-    return "nodes.NAME";
+  // Only nodes and services have sections with a dot.
+  if (top.size() < path.size() && (is_like(top, "nodes") || is_like(top, "services"))) {
+    return is_like(top, "nodes") ? "nodes.NAME" : "services.NAME";
   }
   std::string best;
   for (const auto& key : keys) {
@@ -186,7 +192,7 @@ std::string nearest_section(std::string_view path) {
       best = section;
     }
   }
-  return best == "nodes" ? "nodes.NAME" : best;
+  return best == "nodes" || best == "services" ? best + ".NAME" : best;
 }
 
 } // namespace continuo::config

@@ -14,6 +14,7 @@ enum class value_kind {
   name,        ///< a string of letters, digits, `-` and `_`
   path,        ///< a string; relative to the folder of the file
   address,     ///< `"HOST:PORT"`
+  url,         ///< `"http://HOST:PORT/PATH"`
   choice,      ///< a string (or, of CAF's keys, an atom) out of a few
   flag,        ///< `true` or `false`
   number,      ///< a whole number between `least` and `most`
@@ -27,7 +28,7 @@ enum class value_kind {
 
 /// One key that a cluster file may have.
 struct known_key {
-  std::string_view path; ///< a `*` stands for the name of a node
+  std::string_view path; ///< a `*` stands for the name of a node or service
   value_kind kind;
   std::int64_t least = 0;
   std::int64_t most = 0;
@@ -39,16 +40,17 @@ struct known_key {
 /// Every key there is, refused ones too.
 std::span<const known_key> known_keys();
 
-/// The pattern of `path` in the table: the node's name becomes `*`.
+/// The pattern of `path` in the table: the name of the node or service becomes `*`.
 std::string pattern_of(std::string_view path);
 
 /// The key of that path, or null. `nodes.payment.shards` finds `nodes.*.shards`.
 const known_key* find_key(std::string_view path);
 
-/// Whether keys stand below `path`: it is `cluster`, `node`, `nodes`, `nodes.NAME` or a section of CAF.
+/// Whether keys stand below `path`: it is `cluster`, `node`, `nodes`, `nodes.NAME`, `services`,
+/// `services.NAME` or a section of CAF.
 bool is_section(std::string_view path);
 
-/// The known key (with the node's name of `path`) or, for sections, the section that is most like `path`, as
+/// The known key (with the name in `path`) or, for sections, the section that is most like `path`, as
 /// it is written (`nodes.NAME`); empty if none is like it.
 std::string nearest_key(std::string_view path);
 std::string nearest_section(std::string_view path);

@@ -1,5 +1,7 @@
 #include "config/values.hpp"
 
+#include "config/http_url.hpp"
+
 #include <caf/expected.hpp>
 #include <caf/ipv4_address.hpp>
 #include <caf/ipv6_address.hpp>
@@ -349,6 +351,11 @@ result<config_value> read_value(const known_key& key, std::string_view text) {
   }
   if (key.kind == value_kind::address) {
     if (const auto found = read_endpoint(*word); !found) {
+      return tl::unexpected(found.error());
+    }
+  }
+  if (key.kind == value_kind::url) {
+    if (const auto found = read_http_url(*word); !found) {
       return tl::unexpected(found.error());
     }
   }

@@ -14,8 +14,8 @@
 namespace continuo::config {
 
 /// Reads the text of a value with CAF's parser and checks that it is what `key` asks for. What is given back
-/// has one type for each kind: a string (text, name, path, address, choice), a bool, an integer (number, and
-/// size in bytes), a `caf::timespan`, a list of strings. Errors: the message says what is wrong and what
+/// has one type for each kind: a string (text, name, path, address, url, choice), a bool, an integer (number,
+/// and size in bytes), a `caf::timespan`, a list of strings. Errors: the message says what is wrong and what
 /// would be right, without the place, as in `it is 10, without a unit; write 10s or 10ms`.
 /// @pre `key.kind` is neither `environment` nor `refused`
 result<caf::config_value> read_value(const known_key& key, std::string_view text);

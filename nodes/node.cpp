@@ -26,6 +26,9 @@ void node::host(detail::keyed_service_type definition) {
 
 bool node::runs_here(std::string_view name) const {
   const auto& config = runtime_->config();
+  if (config.http_services.contains(std::string{name})) {
+    return false;
+  }
   return !config.cluster ||
          std::any_of(config.cluster->nodes.begin(), config.cluster->nodes.end(),
                      [&](const cluster_node& one) {

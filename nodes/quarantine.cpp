@@ -144,6 +144,10 @@ result<void> run_execution(core& shared, const engine::execution_environment& en
   }
   auto execution = *stored ? std::make_unique<engine::execution>(environment, std::move(**stored))
                            : std::make_unique<engine::execution>(environment, *message);
+  if (execution->now_in() != engine::execution::phase::answered &&
+      actors::calls_http(environment, execution->message())) {
+    return {}; // it was a handler of the program once: what answers it now cannot end the process
+  }
   const auto counted = execution->suspect(shared.time->now(), shared.next_revision());
   if (auto written = write(shared, *execution, counted, self); !written) {
     return written;

@@ -6,6 +6,7 @@
 #include "actors/service.hpp"
 #include "actors/shard.hpp"
 #include "actors/timers.hpp"
+#include "config/http_url.hpp"
 #include "journal/directory.hpp"
 #include "journal/journal.hpp"
 #include "journal/memory_store.hpp"
@@ -31,6 +32,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <random>
 #include <thread>
 
@@ -43,6 +45,9 @@ std::uint64_t draw() {
   const auto number = (std::uint64_t{source()} << 32) ^ source();
   return number == 0 ? 1 : number;
 }
+
+/// How long calls of HTTP services may go on once the node stops.
+constexpr std::chrono::milliseconds calls_may_take{1'000};
 
 /// Whether an instance has something to do or to say here after a restart, beyond waiting for its timers.
 /// What it has to say to other nodes is offered by the links.
@@ -85,6 +90,7 @@ void node_runtime::host(detail::saga_type definition) {
 
 void node_runtime::host(detail::service_type definition) {
   offered_.insert(definition.name);
+  answer_by_http(definition);
   if (!runs_in_cluster(definition.name)) {
     return;
   }
@@ -94,6 +100,25 @@ void node_runtime::host(detail::service_type definition) {
   }
   auto name = definition.name;
   core_->services.emplace(std::move(name), std::move(definition));
+}
+
+/// Puts an endpoint in the place of the program's handlers, if the service is to have one. Before it is
+/// routed, and so on every node of the cluster.
+void node_runtime::answer_by_http(detail::service_type& definition) const {
+  const auto found = config_.http_services.find(definition.name);
+  if (found == config_.http_services.end()) {
+    return;
+  }
+  const auto& chosen = found->second;
+  for (auto& [type, handler] : definition.commands) {
+    handler.run = nullptr;
+    handler.mounted = nullptr;
+    handler.url = http::url_of(chosen.url, type);
+  }
+  definition.pure = false;
+  definition.retry.attempts = chosen.attempts.value_or(definition.retry.attempts);
+  definition.retry.timeout = chosen.timeout.value_or(definition.retry.timeout);
+  definition.concurrency = chosen.connections.value_or(definition.concurrency);
 }
 
 void node_runtime::host(detail::keyed_service_type definition) {
@@ -161,10 +186,28 @@ result<void> node_runtime::check_definitions() {
       object(fmt::format("service {}: {}", name, objection));
     }
   };
+  for (const auto& [name, chosen] : config_.http_services) {
+    const auto where = chosen.where.empty() ? "node_config::http_services." + name : chosen.where;
+    const auto found = core_->services.find(name);
+    if (found == core_->services.end()) {
+      object(fmt::format("{}: the program offers no stateless service \"{}\"; name one that it hosts", where,
+                         name));
+    } else if (!found->second.events.empty()) {
+      object(fmt::format("{}: the service {} handles events, which are not sent to HTTP endpoints; give them "
+                         "to a service of their own",
+                         where, name));
+    }
+  }
   for (const auto& [name, service] : core_->services) {
     for (const auto& [command, entry] : service.commands) {
       add_type(entry.command);
       add_type(entry.reply);
+      if (const auto url = config::read_http_url(entry.url); !entry.url.empty() && !url) {
+        object(fmt::format("service {}: {}: {}", name, command, url.error().message));
+      }
+      if (!entry.url.empty() && service.pure) {
+        object(fmt::format("service {} is pure, but an HTTP endpoint handles its {}", name, command));
+      }
       if (entry.mounted && entry.mounted_system != system_) {
         object(fmt::format(
             "service {}: the actor mounted for {} lives in another actor system than the node; give the node "
@@ -311,9 +354,14 @@ void node_runtime::make_environments() {
     }
   }
   std::size_t threads = 0;
-  for (const auto& [name, service] : shared.services) {
+  for (auto& [name, service] : shared.services) {
     if (where.runs_here(name)) {
       shared.service_counts.try_emplace(name);
+      for (auto& [command, handler] : service.commands) {
+        if (!handler.url.empty()) {
+          outgoing_.serve(handler, service.retry.timeout);
+        }
+      }
       engine::execution_environment environment{&service, &shared.routes, shared.store_id, shared.seed,
                                                 shared.last_revision.load()};
       shared.execution_environments[environment.address()] = environment;
@@ -706,8 +754,20 @@ void node_runtime::end_actors() {
   for (const auto& shard : shared.shards) {
     caf::anon_send(shard, end);
   }
-  shared.pool
-      ->stop(); // waits for handlers that run: their outcomes still reach the journal if they are quick
+  {
+    // Waits for handlers that run: their outcomes still reach the journal if they are quick. A call of an
+    // HTTP service gets a moment.
+    const std::jthread hurry{[this](const std::stop_token& over) {
+      std::mutex mutex;
+      std::unique_lock lock{mutex};
+      std::condition_variable_any ended;
+      ended.wait_for(lock, over, calls_may_take, [] { return false; });
+      if (!over.stop_requested()) {
+        outgoing_.stop();
+      }
+    }};
+    shared.pool->stop();
+  }
   auto all = all_actors();
   sweeper_ = nullptr;
   {

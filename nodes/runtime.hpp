@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/core.hpp"
+#include "nodes/http/outgoing.hpp"
 
 #include <continuo/node.hpp>
 
@@ -102,6 +103,7 @@ private:
   result<void> check_definitions();
   result<void> open_store();
   bool runs_in_cluster(const std::string& name) const;
+  void answer_by_http(detail::service_type& definition) const;
   result<void> place();
   result<void> read_identity();
   result<void> answer_http();
@@ -125,6 +127,7 @@ private:
   caf::actor sweeper_;
   recovery_figures recovery_;
   time_point started_at_{};
+  http::outgoing outgoing_;
   std::unique_ptr<http::api> api_;
   std::unique_ptr<http::server> server_; // ends before what it asks
 

@@ -23,6 +23,18 @@ struct http_address {
   friend bool operator==(const http_address&, const http_address&) = default;
 };
 
+/// A service of which an HTTP endpoint does the work, whatever handlers of commands the program has for it.
+/// See `service::calls_http`.
+struct http_service {
+  std::string url; ///< each command is a POST to URL/<command type>; `http://HOST:PORT` or with a path
+  std::optional<std::chrono::milliseconds> timeout{}; ///< of one call; empty: as the service's retry policy
+  std::optional<std::uint32_t> connections{};         ///< calls at a time; empty: the service's concurrency
+  std::optional<std::uint32_t> attempts{};            ///< in all; empty: as the service's retry policy
+  std::string where{}; ///< where it was written down, for errors: `FILE:LINE: KEY`
+
+  friend bool operator==(const http_service&, const http_service&) = default;
+};
+
 /// One node of a cluster, as every other node has to know it.
 struct cluster_node {
   std::string name;               ///< unique in the cluster; letters, digits, `-` and `_`

@@ -128,6 +128,7 @@ struct command_handler {
   const message_type* reply = nullptr;
   std::function<result<handled>(std::string_view payload, command_context&)> run; ///< empty where mounted
   mounted_request mounted;                                                        ///< empty where run
+  std::string url; ///< of the HTTP endpoint that answers it, and the node makes `run` of; else empty
   const void* mounted_system = nullptr; ///< the actor system that the mounted actor lives in
 };
 

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -37,6 +38,10 @@ struct node_config {
 
   /// Where it answers HTTP (see docs/operations.md); empty: nowhere. Loopback addresses only.
   std::optional<http_address> http;
+
+  /// Services that are answered by HTTP endpoints, by name; the same on all nodes of a cluster. The program
+  /// offers each of them, for its commands and its retry policy.
+  std::map<std::string, http_service> http_services;
 
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
   std::filesystem::path data;
@@ -157,8 +162,9 @@ public:
   void host(detail::saga_type definition);
   void host(detail::keyed_service_type definition);
 
-  /// Whether the cluster places that saga or service on this node, perhaps beside others; true for a node
-  /// that stands alone. For a program that opens only what its own handlers need.
+  /// Whether the program's own handlers of that saga or service run on this node: the cluster places it here,
+  /// perhaps beside others, or the node stands alone; and no HTTP endpoint answers in their place
+  /// (`node_config::http_services`). For a program that opens only what its own handlers need.
   bool runs_here(std::string_view name) const;
 
   // -- life ---------------------------------------------------------------------------

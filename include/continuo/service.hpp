@@ -118,6 +118,20 @@ public:
   template <class Command, class Handle>
   service& mount(Handle actor);
 
+  /// An HTTP endpoint handles `Command`: an attempt is a POST of its JSON to `url` (`http://HOST:PORT/PATH`)
+  /// with the headers Idempotency-Key, Continuo-Message-Type, Continuo-Attempt and Continuo-Instance (who
+  /// asks, as `type/key`). 2xx: the body is `Command::reply` as JSON. 422 with `{"reason": "..."}`: declined.
+  /// Anything else, and no answer within the timeout of the retry policy, is a technical failure. At most
+  /// `concurrency` calls run at a time, each on a connection that is kept for the next one.
+  template <message Command>
+  service& calls_http(std::string url) {
+    static_assert(
+        requires { typename Command::reply; },
+        "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
+    add<Command>().url = std::move(url);
+    return *this;
+  }
+
   // -- settings -----------------------------------------------------------------
   /// At most so many handlers of this service run at a time; others wait. Default 8.
   service& concurrency(std::uint32_t limit) {

@@ -84,6 +84,23 @@ const row broken[] = {
     {in_section("database", "x=1"), 6, "database", "the sections are [cluster]"},
     {in_section("cluster.more", "x=1"), 6, "cluster.more",
      "there is no such section; did you mean [cluster]?"},
+    {in_section("services.x", "uri=\"http://a\"\nurl=\"http://a\""), 7, "services.x.uri",
+     "did you mean services.x.url?"},
+    {in_section("service.x", "url=\"http://a\""), 6, "service.x", "did you mean [services.NAME]?"},
+    {in_section("services", "x=1"), 7, "services.x", "it is a service; write a section [services.x]"},
+    {in_section("services.x", "timeout=1s"), 6, "services.x.url", "no URL; write url=\"http://HOST:PORT\""},
+    {in_section("services.y", "url=\"http://a\""), 6, "services.y", "no node hosts y; the nodes host x"},
+    {in_section("services.x", "url=5"), 7, "services.x.url", "it is 5, not a string"},
+    {in_section("services.x", "url=\"127.0.0.1:9001\""), 7, "services.x.url", "does not begin with http://"},
+    {in_section("services.x", "url=\"https://a\""), 7, "services.x.url",
+     "is https, which is not supported: let a proxy beside the node speak TLS"},
+    {in_section("services.x", "url=\"http://a:70000\""), 7, "services.x.url", "has no port from 1 to 65535"},
+    {in_section("services.x", "url=\"http://a b\""), 7, "services.x.url", "that a URL writes as %XX"},
+    {in_section("services.x", "url=\"http://a\"\ntimeout=10"), 8, "services.x.timeout", "without a unit"},
+    {in_section("services.x", "url=\"http://a\"\ntimeout=0s"), 8, "services.x.timeout", "from 1ms to 1h"},
+    {in_section("services.x", "url=\"http://a\"\nattempts=0"), 8, "services.x.attempts", "from 1 to "},
+    {in_section("services.x", "url=\"http://a\"\nconnections=0"), 8, "services.x.connections",
+     "from 1 to 1024"},
     {in_section("nodes", "b=1"), 7, "nodes.b", "it is a node; write a section [nodes.b]"},
     {in_section("scheduler", "max-thread=1"), 7, "scheduler.max-thread",
      "did you mean scheduler.max-threads?"},
@@ -309,7 +326,7 @@ CAF_TEST(all mistakes are reported in the order of their lines) {
       "/etc/shop/continuo.conf:6: nodes.a.hosts: its list is empty; write the names of the sagas and "
       "services that run there\n"
       "/etc/shop/continuo.conf:7: nonsense: there is no such section; the sections are [cluster], [node], "
-      "[nodes.NAME] and, of CAF, [scheduler], [work-stealing] and [middleman]");
+      "[nodes.NAME], [services.NAME] and, of CAF, [scheduler], [work-stealing] and [middleman]");
 }
 
 CAF_TEST(what is left out has the defaults of a node) {
@@ -511,6 +528,8 @@ CAF_TEST(the sample says the true defaults) {
     CAF_CHECK_EQUAL(plain->nodes[index].program, full->nodes[index].program);
   }
   CAF_CHECK_EQUAL(full->find("warehouse")->environment.size(), 2u);
+  CAF_CHECK(plain->services.empty());
+  CAF_CHECK_EQUAL(full->services.size(), 1u);
   CAF_CHECK(plain->caf.empty());
   CAF_CHECK_EQUAL(full->caf.size(), 3u);
 }

@@ -56,6 +56,17 @@ continuo::service warehouse() {
 }
 // doc: end
 
+// doc: http
+continuo::service labels_elsewhere() {
+  return continuo::service{"labels"}
+      .calls_http<create_label>("http://127.0.0.1:9002/labels")
+      .idempotent()
+      .concurrency(16)
+      .retry(
+          {.attempts = 1'000'000, .first = 100ms, .factor = 2, .cap = 1min, .jitter = 0.1, .timeout = 10s});
+}
+// doc: end
+
 // doc: events
 continuo::service notices() {
   return continuo::service{"notices"}.on([](const label_printed& event, continuo::command_context& context) {
@@ -171,4 +182,10 @@ CAF_TEST(a keyed service keeps a state for each key) {
   CAF_CHECK_EQUAL(second->cents, 70);
   CAF_REQUIRE(!third.has_value());
   CAF_CHECK_EQUAL(third.error().message, "declined: not enough money");
+}
+
+CAF_TEST(a service can be an endpoint) {
+  continuo::node node{continuo::node_config::in_memory()};
+  node.host(guide_services::labels_elsewhere());
+  CAF_CHECK(node.start().has_value());
 }
