@@ -145,8 +145,7 @@ public:
   std::atomic<bool> somebody_waits{false}; ///< for room
   std::atomic<std::uint64_t> orphaned{0};  ///< instances found without a cause
   std::atomic<std::uint64_t> letters_made{0};
-  std::map<std::string, service_counters, std::less<>>
-      service_counts; ///< by name, of those that run here
+  std::map<std::string, service_counters, std::less<>> service_counts; ///< by name, of those that run here
   std::shared_ptr<journal::counters> written = std::make_shared<journal::counters>();
 
   /// Instances whose actors may still read the store. The node waits for zero before it closes the store.

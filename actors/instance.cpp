@@ -247,8 +247,8 @@ void instance_actor<Machine>::on_try_again() {
     return; // taken back by an operator meanwhile
   }
   const auto revision = core_->next_revision();
-  auto decided = run_handler(machine_->retried().id,
-                             [&] { return machine_->try_again(core_->time->now(), revision); });
+  auto decided =
+      run_handler(machine_->retried().id, [&] { return machine_->try_again(core_->time->now(), revision); });
   if constexpr (!is_saga) {
     counts_->retries.fetch_add(1, std::memory_order_relaxed);
   }

@@ -77,7 +77,7 @@ private:
   service_counters* counts_ = nullptr; // of a keyed service
   bool orphaned_ = false;              // counted as one
   std::uint64_t handled_ = 0;          // messages from the shard
-  bool counted_ = false;      // in the node's number in flight
+  bool counted_ = false;               // in the node's number in flight
   bool tick_armed_ = false;
   bool leaving_ = false;
 };

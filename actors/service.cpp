@@ -99,11 +99,12 @@ void ask_mounted(service* self, const detail::command_handler& handler, const me
                  std::uint32_t attempt, std::chrono::milliseconds timeout) {
   const auto id = message.id;
   const auto begun = std::chrono::steady_clock::now();
-  handler.mounted(static_cast<caf::event_based_actor*>(self), message.payload, timeout,
-                  [self, id, attempt, begun](result<detail::handled> outcome) {
-                    self->send(self, handler_done{id, attempt, std::move(outcome), {},
-                                                  std::chrono::steady_clock::now() - begun});
-                  });
+  handler.mounted(
+      static_cast<caf::event_based_actor*>(self), message.payload, timeout,
+      [self, id, attempt, begun](result<detail::handled> outcome) {
+        self->send(self, handler_done{
+                             id, attempt, std::move(outcome), {}, std::chrono::steady_clock::now() - begun});
+      });
 }
 
 bool is_running(const service_state& state, const deadline& entry) {

@@ -44,7 +44,7 @@ struct transition {
   std::vector<record> dead_letters; ///< further records of the same write
   bool ended = false;               ///< became terminal
   settlement settled = settlement::none;
-  result<void> verdict;             ///< of an operator's verb
+  result<void> verdict; ///< of an operator's verb
 };
 
 } // namespace continuo::engine

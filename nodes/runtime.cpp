@@ -802,7 +802,7 @@ error node_runtime::why_closed() const {
 
 node_figures node_runtime::figures() const {
   const auto& written = *core_->written;
-  return {written.commits, written.syncs,           written.operations,    written.bytes,
+  return {written.commits,          written.syncs,           written.operations,    written.bytes,
           written.sync_times.sum(), core_->in_flight.load(), core_->orphaned.load()};
 }
 
