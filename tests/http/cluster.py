@@ -3,6 +3,7 @@
 Everything is in a temporary folder and gone at the end; only processes that the cluster started are ended.
 """
 
+import atexit
 import http.client
 import json
 import os
@@ -70,6 +71,7 @@ class Cluster:
         self.folder = tempfile.mkdtemp(prefix="continuo-http-")
         self.file = os.path.join(self.folder, "shop.conf")
         self.token = None
+        atexit.register(self.__exit__)  # where a test is interrupted
         ports = free_ports(6)
         self.http = dict(zip(NODES, ports[3:]))
         program = os.path.join(build, "examples", "order_fulfilment", "order-node")
@@ -115,6 +117,8 @@ class Cluster:
         return self
 
     def __exit__(self, *_):
+        if not os.path.isdir(self.folder):
+            return
         self.run("down", self.file, check=False)
         if not os.environ.get("CONTINUO_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -217,7 +221,7 @@ def order_of(order, cents=4200):
     return {
         "order_id": order,
         "cents": cents,
-        "item": "bicycle",
+        "item": "kettle",
         "quantity": 1,
         "method": "card",
         "pay_within": "30min",
