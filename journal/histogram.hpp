@@ -10,8 +10,9 @@ namespace continuo::journal {
 
 /// Upper bounds for times, in nanoseconds: 100 us to 30 s.
 inline constexpr std::array<std::uint64_t, 16> time_bounds_ns{
-    100'000,     250'000,     500'000,     1'000'000,   2'500'000,     5'000'000,     10'000'000,     25'000'000,
-    50'000'000,  100'000'000, 250'000'000, 500'000'000, 1'000'000'000, 2'500'000'000, 10'000'000'000, 30'000'000'000};
+    100'000,       250'000,       500'000,        1'000'000,     2'500'000,   5'000'000,
+    10'000'000,    25'000'000,    50'000'000,     100'000'000,   250'000'000, 500'000'000,
+    1'000'000'000, 2'500'000'000, 10'000'000'000, 30'000'000'000};
 
 /// Upper bounds for numbers of things: 1 to 8,192.
 inline constexpr std::array<std::uint64_t, 14> count_bounds{1,   2,   4,   8,     16,    32,    64,
@@ -37,8 +38,8 @@ public:
 
   std::span<const std::uint64_t> bounds() const { return bounds_; }
 
-  /// How many values were above the bound before the `bucket`th and not above that one; the last bucket, after
-  /// all bounds, has the rest.
+  /// How many values were above the bound before the `bucket`th and not above that one; the last bucket,
+  /// after all bounds, has the rest.
   std::uint64_t in_bucket(std::size_t bucket) const {
     return buckets_[bucket].load(std::memory_order_relaxed);
   }

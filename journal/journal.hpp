@@ -52,8 +52,8 @@ struct counters {
   std::atomic<std::uint64_t> operations{
       0}; ///< written, after what a batch writes and deletes again was left out
   std::atomic<std::uint64_t> bytes{0};
-  histogram sync_times{time_bounds_ns};  ///< spent in the store for each batch
-  histogram batches{count_bounds};       ///< transitions that share a sync
+  histogram sync_times{time_bounds_ns}; ///< spent in the store for each batch
+  histogram batches{count_bounds};      ///< transitions that share a sync
   std::atomic<std::uint64_t> durable{
       0}; ///< the highest revision that a sync has covered; set before the journal starts
 };

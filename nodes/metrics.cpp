@@ -55,8 +55,8 @@ public:
     const auto bounds = from.bounds();
     for (std::size_t i = 0; i <= bounds.size(); ++i) {
       so_far += from.in_bucket(i);
-      const auto bound = i < bounds.size() ? static_cast<double>(bounds[i]) * unit
-                                           : std::numeric_limits<double>::infinity();
+      const auto bound =
+          i < bounds.size() ? static_cast<double>(bounds[i]) * unit : std::numeric_limits<double>::infinity();
       series.histogram.bucket.push_back({so_far, bound});
     }
     series.histogram.sample_count = so_far; // of the same reading, so that it equals the last bucket

@@ -36,9 +36,9 @@ struct survey {
 /// set, at once.
 result<survey> make_survey(const actors::core& shared, const std::atomic<bool>& ending);
 
-/// Makes surveys, and gives the last one again for at least `age_min` and ten times as long as it took to make:
-/// however often it is asked, counting takes at most a tenth of one thread. Any thread; who comes while a
-/// survey is made waits for it.
+/// Makes surveys, and gives the last one again for at least `age_min` and ten times as long as it took to
+/// make: however often it is asked, counting takes at most a tenth of one thread. Any thread; who comes while
+/// a survey is made waits for it.
 class surveyor {
 public:
   static constexpr std::chrono::milliseconds age_min{500};
