@@ -1,6 +1,7 @@
 #include "actors/core.hpp"
 
 #include "engine/dead_letter.hpp"
+#include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -48,6 +49,13 @@ void core::count_in_flight(caf::event_based_actor* self, std::int64_t change) {
   const auto now = in_flight.fetch_add(change) + change;
   if (change < 0 && now < bounds.in_flight && somebody_waits.exchange(false)) {
     self->send(intake, room{});
+  }
+}
+
+void core::tell_when_durable(span&& one, std::vector<journal::release>& releases) const {
+  if (spans && engine::is_trace(one.parent) && engine::is_sampled(one.parent)) {
+    releases.push_back(
+        {intake, caf::make_message(call{[this, one = std::move(one)]() mutable { spans(std::move(one)); }})});
   }
 }
 

@@ -5,6 +5,8 @@
 #include "actors/link_board.hpp"
 #include "actors/marker.hpp"
 #include "actors/protocol.hpp"
+#include "actors/span.hpp"
+
 #include "engine/execution.hpp"
 #include "engine/keyed_machine.hpp"
 #include "engine/link.hpp"
@@ -135,6 +137,13 @@ public:
 
   // -- for those who watch ------------------------------------------------------------------
   event_board events;
+
+  /// Takes what was done for messages that belong to a trace; empty: nobody wants it. Any thread; never
+  /// blocks.
+  std::function<void(span&&)> spans;
+
+  /// Adds what tells a span once it is durable, if its message belongs to a trace that is recorded.
+  void tell_when_durable(span&& one, std::vector<journal::release>& releases) const;
 
   /// Adds what notes an event once it is durable, where anybody watches.
   void note_when_durable(node_event event, std::vector<journal::release>& releases);

@@ -28,12 +28,12 @@ struct node_event {
   time_point at{};
   instance_id instance; ///< of a dead letter: whom the message was for
   instance_status status = instance_status::running;
-  std::string name;     ///< the peer; the letter's id
-  std::string note;     ///< of a peer: `up`, or why it is down; of a letter: the reason
+  std::string name; ///< the peer; the letter's id
+  std::string note; ///< of a peer: `up`, or why it is down; of a letter: the reason
 };
 
-/// The last events of a node, for those who watch. While nobody does, nothing is kept. Written by actors, read
-/// by any thread.
+/// The last events of a node, for those who watch. While nobody does, nothing is kept. Written by actors,
+/// read by any thread.
 class event_board {
 public:
   /// Events kept; who is further behind has lost some.

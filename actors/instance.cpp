@@ -1,6 +1,7 @@
 #include "actors/instance.hpp"
 
 #include "actors/views.hpp"
+#include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -107,6 +108,7 @@ template <class Machine>
 template <class Call>
 engine::transition instance_actor<Machine>::run_handler(const message_id& cause, Call call) {
   const marker::note running{core_->suspects.get(), start_.self, cause};
+  handling_since_ = core_->time->now().wall;
   if constexpr (is_saga) {
     return call();
   } else {
@@ -305,6 +307,19 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
     if (core_->events.is_watched()) {
       core_->note_when_durable({node_event::kind::instance, 0, {}, start_.self, *told_, {}, {}}, extra);
     }
+  }
+  if (core_->spans && !decided.trace.empty() && decided.write == engine::write_kind::put) {
+    core_->tell_when_durable({decided.trace,
+                              engine::span_of_transition(core_->store_id, revision),
+                              false,
+                              fmt::format("{} {}", start_.self.type, decided.edge),
+                              handling_since_,
+                              core_->time->now().wall,
+                              machine_->current().status == instance_status::stuck,
+                              {{"continuo.instance", to_string(start_.self)},
+                               {"continuo.revision", std::to_string(revision)},
+                               {"continuo.status", std::string{to_string(machine_->current().status)}}}},
+                             extra);
   }
   const auto again = decided.try_again;
   if (again && machine_->retrying()) {

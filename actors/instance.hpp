@@ -69,6 +69,7 @@ private:
   const environment* definition_;
   instance_start start_;
   std::unique_ptr<Machine> machine_;
+  time_point handling_since_{};         // the message that is handled, or was last
   std::optional<instance_status> told_; // the status that those who watch were told last
   /// A keyed instance whose replies are not acknowledged puts off commands here; those of other nodes only so
   /// many: the rest stay with their senders.

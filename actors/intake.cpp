@@ -1,6 +1,7 @@
 #include "actors/intake.hpp"
 
 #include "actors/intake_keys.hpp"
+#include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -83,6 +84,29 @@ std::vector<journal::operation> remembered(intake* self, const core& shared, con
   return beside;
 }
 
+/// The trace of what is sent for an accepted message. Where spans are wanted and the client has none, a trace
+/// begins here.
+template <class Message>
+std::string begin_trace(const core& shared, const Message& message, const char* verb, const message_id& id,
+                        std::vector<journal::release>& releases) {
+  const auto begins = !engine::is_trace(message.trace);
+  if (begins && !shared.spans) {
+    return {};
+  }
+  const auto parent = begins ? engine::new_trace(id) : message.trace;
+  const auto now = shared.time->now().wall;
+  shared.tell_when_durable({parent,
+                            engine::span_of(id),
+                            begins,
+                            fmt::format("{} {}", verb, message.type),
+                            now,
+                            now,
+                            false,
+                            {{"continuo.message_id", to_string(id)}}},
+                           releases);
+  return engine::trace_behind(parent, engine::span_of(id));
+}
+
 /// Whether nothing of an accepted event is for this node.
 bool is_elsewhere(const core& shared, const engine::record& stored) {
   return stored.requests.empty() &&
@@ -134,6 +158,8 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
   const message_id id{shared.store_id, revision, 0};
   auto taken = make_record(shared, engine::record_kind::publish, id);
   accepted answer{id, {}};
+  std::vector<journal::release> releases;
+  const auto trace = begin_trace(shared, event, "publish", id, releases);
   std::uint32_t index = 0;
   for (auto& to : where) {
     if (shared.sagas.find(to.to.type) != shared.sagas.end()) {
@@ -145,7 +171,8 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
                                     {},
                                     event.type,
                                     event.payload,
-                                    to.effects});
+                                    to.effects,
+                                    trace});
   }
   if (auto reason = size_objection(taken->stored)) {
     event.answer(tl::unexpected(std::move(*reason)));
@@ -157,14 +184,14 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
     decided.created = true;
     taken->mail.resend(decided, nullptr);
   }
+  auto answers = when_durable(shared, [self, key = event.key, reply = std::move(event.answer), answer] {
+    self->state.new_keys.erase(key);
+    reply(answer);
+  });
+  std::move(answers.begin(), answers.end(), std::back_inserter(releases));
   act(
       self, shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
-      when_durable(shared,
-                   [self, key = event.key, reply = std::move(event.answer), answer] {
-                     self->state.new_keys.erase(key);
-                     reply(answer);
-                   }),
-      remembered(self, shared, event, answer));
+      std::move(releases), remembered(self, shared, event, answer));
   // What goes to other nodes only is parked: its record has it, and memory need not.
   if (!is_elsewhere(shared, taken->stored)) {
     shared.count_in_flight(self, 1); // until its receivers have it
@@ -258,16 +285,18 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
     return;
   }
   taken->answer = std::move(command.answer);
+  std::vector<journal::release> releases;
+  taken->stored.requests.back().trace = begin_trace(*shared, command, "send", id, releases);
   engine::transition decided;
   decided.write = engine::write_kind::put;
   decided.created = true;
   taken->mail.resend(decided, nullptr);
-  std::vector<journal::release> releases;
   if (command.taken) {
-    releases = when_durable(*shared, [self, key = command.key, reply = std::move(command.taken), id] {
+    auto answers = when_durable(*shared, [self, key = command.key, reply = std::move(command.taken), id] {
       self->state.new_keys.erase(key);
       reply(accepted{id, {}});
     });
+    std::move(answers.begin(), answers.end(), std::back_inserter(releases));
   }
   act(
       self, *shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,

@@ -152,7 +152,8 @@ struct publish {
   std::string payload;
   publish_options options;
   std::function<void(result<accepted>)> answer;
-  std::string key{}; ///< of the client's; the same one again is answered as the first time. Empty: none
+  std::string key{};   ///< of the client's; the same one again is answered as the first time. Empty: none
+  std::string trace{}; ///< the client's `traceparent`; empty: none
 };
 
 struct send_command {
@@ -160,7 +161,8 @@ struct send_command {
   std::string payload;
   std::function<void(result<accepted>)> taken;
   std::function<void(result<command_result>)> answer;
-  std::string key{}; ///< as in `publish`
+  std::string key{};   ///< as in `publish`
+  std::string trace{}; ///< as in `publish`
 };
 
 /// Asks for the outcome of a client's command, which may be long ago or not here yet: after `timeout` the

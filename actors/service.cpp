@@ -1,5 +1,7 @@
 #include "actors/service.hpp"
 
+#include "engine/trace.hpp"
+
 #include <continuo/archive.hpp>
 
 #include <caf/send.hpp>
@@ -200,8 +202,23 @@ void finish(service* self, core& shared, handler_done& done) {
     return; // answered meanwhile: its attempts were exhausted before this one returned
   }
   const auto revision = shared.next_revision();
-  carry_out(self, shared, execution,
-            execution.finished(std::move(done.outcome), done.asked, shared.time->now(), revision), revision);
+  const auto now = shared.time->now();
+  std::vector<journal::release> extra;
+  if (shared.spans && !execution.message().trace.empty()) {
+    shared.tell_when_durable({execution.message().trace,
+                              engine::span_of(done.id),
+                              false,
+                              fmt::format("{} {}", state.environment->type->name, execution.message().type),
+                              now.wall - std::chrono::duration_cast<time_point::duration>(done.took),
+                              now.wall,
+                              !done.outcome.has_value(),
+                              {{"continuo.message_id", to_string(done.id)},
+                               {"continuo.requester", to_string(execution.message().from)},
+                               {"continuo.attempt", std::to_string(done.attempt)}}},
+                             extra);
+  }
+  carry_out(self, shared, execution, execution.finished(std::move(done.outcome), done.asked, now, revision),
+            revision, std::move(extra));
 }
 
 void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::envelope& message) {
@@ -387,7 +404,8 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
   call.now = shared.time->now().wall;
   call.random_seed = shared.seed ^ std::hash<message_id>{}(message.id);
   call.sink = shared.sink.get();
-  command_context context{call, message.from, attempt, key};
+  command_context context{call, message.from, attempt, key,
+                          engine::trace_behind(message.trace, engine::span_of(message.id))};
   // A call of another process cannot end this one.
   const marker::note running{calls_http(environment, message) ? nullptr : shared.suspects.get(), self,
                              message.id};

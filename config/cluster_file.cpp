@@ -382,7 +382,7 @@ void fill_path(fs::path& to, const contents& from, const std::string& path, cons
   }
 }
 
-void fill_limits(node_limits& to, const contents& from, const std::string& section) {
+void fill_limits(node_limits& to, const contents& from, const std::string& section, const fs::path& folder) {
   fill(to.in_flight, from, section + ".in-flight");
   fill(to.instances_in_memory, from, section + ".instances-in-memory");
   fill(to.shards, from, section + ".shards");
@@ -390,6 +390,8 @@ void fill_limits(node_limits& to, const contents& from, const std::string& secti
   fill(to.store_memory, from, section + ".store-memory");
   fill(to.keep_ended, from, section + ".keep-ended");
   fill(to.history, from, section + ".history");
+  fill_path(to.trace_folder, from, section + ".trace-folder", folder);
+  fill(to.trace_url, from, section + ".trace-url");
   fill(to.log_level, from, section + ".log-level");
   fill(to.handler_attempts, from, section + ".handler-attempts");
   fill(to.handler_delay, from, section + ".handler-delay");
@@ -466,7 +468,7 @@ cluster_file build(const contents& from, const fs::path& file) {
   fill_path(common.data, from, "cluster.data", folder);
   fill_path(common.program, from, "cluster.program", folder);
   fill(common.arguments, from, "cluster.arguments");
-  fill_limits(common.limits, from, "node");
+  fill_limits(common.limits, from, "node", folder);
   for (const auto& node : from.nodes()) {
     auto entry = common;
     entry.line = node.line;
@@ -482,7 +484,7 @@ cluster_file build(const contents& from, const fs::path& file) {
         found != from.variables().end()) {
       entry.environment = found->second;
     }
-    fill_limits(entry.limits, from, "nodes." + node.name);
+    fill_limits(entry.limits, from, "nodes." + node.name, folder);
     to.cluster.nodes.push_back(entry.seen_by_peers);
     to.nodes.push_back(std::move(entry));
   }
@@ -570,6 +572,10 @@ result<node_config> node_config_of(const cluster_file& file, const std::string& 
   config.store_memory = limits.store_memory;
   config.keep_ended = limits.keep_ended;
   config.history = limits.history;
+  if (!limits.trace_folder.empty()) {
+    config.trace_file = limits.trace_folder / (config.name + ".jsonl");
+  }
+  config.trace_url = limits.trace_url;
   config.handler_attempts = limits.handler_attempts;
   config.handler_delay = limits.handler_delay;
   config.configure = [all = file.caf](caf::actor_system_config& to) {

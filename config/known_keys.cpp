@@ -25,7 +25,9 @@ using enum value_kind;
   known_key{section "disk-reserve", size, 0, 1'024 * tebibyte},                              \
   known_key{section "store-memory", size, mebibyte, tebibyte},                               \
   known_key{section "keep-ended", duration, hour, 20 * 366 * 24 * hour, hour},               \
-  known_key{section "history", flag},                                                        \
+    known_key{section "history", flag},                                                        \
+  known_key{section "trace-folder", path},                                                   \
+  known_key{section "trace-url", url},                                                       \
   known_key{section "log-level", choice, 0, 0, 1, "trace debug info warn error critical off"}, \
   known_key{section "handler-attempts", number, 1, 1'000},                                   \
   known_key{section "handler-delay", duration, 1, hour}

@@ -253,6 +253,7 @@ envelope correspondence::to_envelope(const request& sent) const {
   message.predecessor = predecessor_of(sent.to, sent.id);
   message.type = sent.type;
   message.payload = sent.payload;
+  message.trace = sent.trace;
   return message;
 }
 
@@ -266,6 +267,7 @@ envelope correspondence::to_envelope(const outgoing& sent) const {
   message.in_reply_to = sent.in_reply_to;
   message.type = sent.type;
   message.payload = sent.payload;
+  message.trace = sent.trace;
   return message;
 }
 
@@ -276,6 +278,7 @@ envelope correspondence::withdrawal_of(const request& sent) const {
   message.from = record_->self;
   message.to = sent.to;
   message.in_reply_to = sent.id;
+  message.trace = sent.trace;
   return message;
 }
 

@@ -1,6 +1,7 @@
 #include "engine/execution.hpp"
 
 #include "engine/dead_letter.hpp"
+#include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -58,6 +59,10 @@ std::string execution::idempotency_key() const {
   return message().idempotency_key.empty() ? to_string(id_) : message().idempotency_key;
 }
 
+std::string execution::trace() const {
+  return trace_behind(message().trace, span_of(id_));
+}
+
 // -- transitions ---------------------------------------------------------------------------
 
 transition execution::begin() {
@@ -104,6 +109,7 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
   out.settled = settlement::completed;
   for (auto& event : events) {
     event.id = {environment_->store, revision, next_index_++};
+    event.trace = trace();
     (event.effects ? out.released : out.sent).push_back(mail_.to_envelope(event));
     record_.outbox.push_back(std::move(event));
   }
@@ -200,6 +206,7 @@ void execution::fail_for_good(transition& out, const std::string& reason, const 
 
 void execution::answer(transition& out, message_kind kind, std::string payload, const moment& now,
                        std::uint64_t revision) {
+  const auto behind = trace();
   const auto sent = std::move(*record_.failed);
   record_.failed.reset();
   record_.status = instance_status::completed;
@@ -218,6 +225,7 @@ void execution::answer(transition& out, message_kind kind, std::string payload, 
                               type,
                               std::move(payload),
                               false});
+    record_.outbox.back().trace = behind;
     auto reply = mail_.to_envelope(record_.outbox.back());
     reply.from.key.clear(); // a stateless service has no key; the reply's id finds its record
     out.sent.push_back(std::move(reply));

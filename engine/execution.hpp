@@ -93,6 +93,10 @@ public:
   std::uint32_t attempt() const { return record_.attempts + 1; }
   bool is_command() const { return command_; }
   std::string idempotency_key() const;
+
+  /// What the handler gives to what it sends or calls; empty where the command has no trace. @pre as
+  /// `message`
+  std::string trace() const;
   const instance_id& origin() const { return origin_; } ///< of an event: who published it; else empty
 
   /// What is sent again after a restart: an unacknowledged reply, events.

@@ -1,6 +1,7 @@
 #include "engine/keyed_machine.hpp"
 
 #include "engine/dead_letter.hpp"
+#include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -204,6 +205,7 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     answer(out, message, message_kind::reply, std::move(done->payload), revision, noted);
     for (auto& event : events) {
       event.id = {environment_->store, revision, next_index_++};
+      event.trace = trace_behind(message.trace, span_of_transition(environment_->store, revision));
       noted.push_back({event.kind, event.id, event.to, event.type, event.payload});
       (event.effects ? out.released : out.sent).push_back(mail_.to_envelope(event));
       record_.outbox.push_back(std::move(event));
@@ -247,6 +249,7 @@ void keyed_machine::answer(transition& out, const envelope& message, message_kin
                 known ? handler->second.reply->name : std::string{},
                 std::move(payload),
                 false};
+  sent.trace = trace_behind(message.trace, span_of_transition(environment_->store, revision));
   record_.outbox.push_back(sent);
   noted.push_back({sent.kind, sent.id, sent.to, sent.type, sent.payload});
   out.sent.push_back(mail_.to_envelope(record_.outbox.back()));
@@ -273,6 +276,7 @@ void keyed_machine::write(transition& out, const moment& now, std::uint64_t revi
                           std::vector<noted_message> noted, std::string note) {
   out.write = write_kind::put;
   out.created = !exists_;
+  out.trace = message != nullptr ? message->trace : std::string{};
   if (!exists_) {
     exists_ = true;
     record_.started_at = now.wall;

@@ -17,15 +17,15 @@ std::size_t size_of(const instance_id& id) {
 } // namespace
 
 std::size_t approximate_size(const request& value) {
-  return 40 + size_of(value.to) + value.type.size() + value.payload.size();
+  return 40 + size_of(value.to) + value.type.size() + value.payload.size() + value.trace.size();
 }
 
 std::size_t approximate_size(const outgoing& value) {
-  return 48 + size_of(value.to) + value.type.size() + value.payload.size();
+  return 48 + size_of(value.to) + value.type.size() + value.payload.size() + value.trace.size();
 }
 
 std::size_t approximate_size(const envelope& value) {
-  return 96 + size_of(value.from) + value.payload.size();
+  return 96 + size_of(value.from) + value.payload.size() + value.trace.size();
 }
 
 std::size_t approximate_size(const record& value) {
@@ -41,7 +41,7 @@ std::size_t approximate_size(const record& value) {
     size += 22 + size_of(entry.from);
   }
   for (const auto& entry : value.timers) {
-    size += 56 + entry.name.size() + entry.type.size() + entry.payload.size();
+    size += 56 + entry.name.size() + entry.type.size() + entry.payload.size() + entry.trace.size();
   }
   for (const auto& entry : value.compensations) {
     size += 4 + entry.step.size() + entry.type.size() + entry.payload.size();

@@ -47,9 +47,10 @@ struct request {
   bool compensation = false; ///< undoes the newest completed step
   bool refused = false;      ///< a compensation that was declined: waits for a person
   bool moved = false;        ///< it went to another node before and may have been handed out there
+  std::string trace{};       ///< as in `envelope`
 
   CONTINUO_FIELDS(request, id, to, type, payload, sent_at, effects, abandoned, compensation, refused,
-                  CONTINUO_SINCE(1, moved))
+                  CONTINUO_SINCE(1, moved), CONTINUO_SINCE(2, trace))
 };
 
 /// An event or a reply that its receiver has not acknowledged.
@@ -61,8 +62,9 @@ struct outgoing {
   std::string type;
   std::string payload;
   bool effects = false; ///< as in `request`
+  std::string trace{};  ///< as in `envelope`
 
-  CONTINUO_FIELDS(outgoing, id, kind, to, in_reply_to, type, payload, effects)
+  CONTINUO_FIELDS(outgoing, id, kind, to, in_reply_to, type, payload, effects, CONTINUO_SINCE(1, trace))
 };
 
 /// The last message of a sender that this instance handled.
@@ -82,8 +84,9 @@ struct timer {
   time_point due;
   std::string type;
   std::string payload;
+  std::string trace{}; ///< of the message whose handler set it, as in `envelope`
 
-  CONTINUO_FIELDS(timer, name, id, boot, due_boot_time_ns, due, type, payload)
+  CONTINUO_FIELDS(timer, name, id, boot, due_boot_time_ns, due, type, payload, CONTINUO_SINCE(1, trace))
 };
 
 /// What undoes a completed step, or marks one whose outcome is unknown and that nothing undoes.

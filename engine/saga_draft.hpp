@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/saga_machine.hpp"
+#include "engine/trace.hpp"
 
 #include <utility>
 
@@ -20,12 +21,15 @@ struct saga_machine::draft {
   std::optional<noted_message> in;
   std::vector<noted_message> noted;
   std::string note;
+  std::string trace; ///< for what the transition sends
   bool keep_history = true;
 
   message_id next_id() { return {store_id, revision, index++}; }
 
   void note_in(const envelope& message) {
     in = noted_message{message.kind, message.id, message.from, message.type, message.payload};
+    trace = trace_behind(message.trace, span_of_transition(store_id, revision));
+    out.trace = message.trace;
   }
 
   /// Sends it at once, or with the write where the receiver has effects outside.

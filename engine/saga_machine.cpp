@@ -113,6 +113,7 @@ std::optional<envelope> saga_machine::filled_timer(const envelope& message) cons
   auto filled = message;
   filled.type = set->type;
   filled.payload = set->payload;
+  filled.trace = set->trace;
   return filled;
 }
 
@@ -549,6 +550,7 @@ void saga_machine::apply(draft& next, plan&& planned) {
                 next.now.wall + std::chrono::duration_cast<time_point::duration>(change.delay),
                 std::move(change.message.type),
                 std::move(change.message.payload)};
+      set.trace = next.trace;
       next.out.armed.push_back(set);
       record_.timers.push_back(std::move(set));
     }
@@ -572,6 +574,7 @@ void saga_machine::send(draft& next, detail::typed_bytes&& body, const destinati
                false,
                compensates,
                false};
+  sent.trace = next.trace;
   record_.requests.push_back(sent);
   next.send(mail_.to_envelope(sent), sent.effects);
 }
@@ -581,6 +584,7 @@ void saga_machine::publish(draft& next, const detail::typed_bytes& body,
   for (const auto& subscriber : where) {
     outgoing sent{next.next_id(), message_kind::event, subscriber.to,     {},
                   body.type,      body.payload,        subscriber.effects};
+    sent.trace = next.trace;
     record_.outbox.push_back(sent);
     next.send(mail_.to_envelope(sent), sent.effects);
   }

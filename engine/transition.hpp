@@ -43,6 +43,7 @@ struct transition {
       try_again;                    ///< the message put off by a failed handler, after this delay
   std::vector<record> dead_letters; ///< further records of the same write
   bool ended = false;               ///< became terminal
+  std::string trace{};              ///< of the message that was handled, as it carried it; empty: none
   settlement settled = settlement::none;
   result<void> verdict; ///< of an operator's verb
 };

@@ -50,6 +50,7 @@ struct envelope {
   std::string type;
   std::string payload;
   std::string idempotency_key; ///< empty: the id is the key
+  std::string trace{};         ///< a `traceparent` (engine/trace.hpp); empty: none
 
   /// By which link, and in which of its epochs, it came into this node; 0: it was sent here. Not part of what
   /// is stored or sent: it says whose credit the message uses.
@@ -57,7 +58,7 @@ struct envelope {
   std::uint32_t link_token = 0;
 
   CONTINUO_FIELDS(envelope, id, kind, compensation, from, to, predecessor, in_reply_to, type, payload,
-                  idempotency_key)
+                  idempotency_key, CONTINUO_SINCE(1, trace))
 };
 
 /// The payload of a `failure`.

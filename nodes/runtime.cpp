@@ -19,6 +19,8 @@
 #include "nodes/log.hpp"
 #include "nodes/middleman.hpp"
 #include "nodes/quarantine.hpp"
+#include "nodes/span_writer.hpp"
+
 #include "nodes/sweeper.hpp"
 #include "nodes/system_clock.hpp"
 #include "nodes/thread_pool.hpp"
@@ -371,6 +373,21 @@ void node_runtime::make_environments() {
   shared.pool = means_.pool ? means_.pool : std::make_shared<nodes::thread_pool>(threads);
 }
 
+result<void> node_runtime::write_spans() {
+  if (config_.trace_file.empty() && config_.trace_url.empty()) {
+    return {};
+  }
+  auto writer = nodes::span_writer::start(
+      {config_.trace_file, config_.trace_url}, config_.name,
+      [sink = core_->sink](const std::string& trouble) { sink->write(log_level::warn, trouble); });
+  if (!writer) {
+    return tl::unexpected(writer.error());
+  }
+  spans_ = std::move(*writer);
+  core_->spans = [to = spans_.get()](actors::span&& one) { to->take(std::move(one)); };
+  return {};
+}
+
 /// Listens for HTTP. Until the node has started, and once it ends, its answers say that.
 result<void> node_runtime::answer_http() {
   if (!config_.http && !config_.cluster) {
@@ -424,6 +441,9 @@ result<void> node_runtime::start() {
     shared.time = means_.time ? means_.time : nodes::system_clock();
     if (auto opened = open_store(); !opened) {
       return opened;
+    }
+    if (auto traces = write_spans(); !traces) {
+      return traces;
     }
     started_at_ = shared.time->now().wall;
     if (auto answers = answer_http(); !answers) {
@@ -779,6 +799,8 @@ void node_runtime::end_actors() {
   }
   all.clear();
   shared.wait_for_instances();
+  shared.spans = nullptr; // nobody tells any more
+  spans_.reset();
   shared.forget_actors();
   shared.reach.reset();
   own_system_.reset();

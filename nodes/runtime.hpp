@@ -22,6 +22,10 @@ namespace continuo::journal {
 class data_directory;
 }
 
+namespace continuo::nodes {
+class span_writer;
+}
+
 namespace continuo::http {
 class api;
 class server;
@@ -107,6 +111,7 @@ private:
   result<void> place();
   result<void> read_identity();
   result<void> answer_http();
+  result<void> write_spans();
   void make_environments();
   result<void> make_system();
   result<void> meet_peers();
@@ -128,6 +133,7 @@ private:
   recovery_figures recovery_;
   time_point started_at_{};
   http::outgoing outgoing_;
+  std::unique_ptr<nodes::span_writer> spans_;
   std::unique_ptr<http::api> api_;
   std::unique_ptr<http::server> server_; // ends before what it asks
 

@@ -121,7 +121,7 @@ void look_at(node_state& node) {
 }
 
 cluster_state look_at_all(const config::cluster_file& file) {
-    cluster_state state;
+  cluster_state state;
   json fullest;
   for (const auto& entry : file.nodes) {
     node_state node;
@@ -130,7 +130,7 @@ cluster_state look_at_all(const config::cluster_file& file) {
     if (const auto nodes = ask(node, "/api/v1/nodes", patience); nodes.is_object()) {
       node.peers = nodes.value("nodes", json::array());
     }
-        // Every node answers for all that it can reach: the fullest answer counts.
+    // Every node answers for all that it can reach: the fullest answer counts.
     if (fullest.is_null() || !fullest.value("unreachable", json::array()).empty()) {
       auto services = ask(node, "/api/v1/services", patience_for_counts);
       if (services.is_object() &&
@@ -145,7 +145,7 @@ cluster_state look_at_all(const config::cluster_file& file) {
     } else if (node.process || node.ready) {
       state.silent.push_back(entry.seen_by_peers.name);
     }
-        state.nodes.push_back(std::move(node));
+    state.nodes.push_back(std::move(node));
   }
   add_services(state, fullest.is_object() ? fullest.value("services", json::array()) : json::array());
   return state;

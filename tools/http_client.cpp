@@ -15,8 +15,8 @@ namespace continuo::tools {
 
 namespace {
 
-/// What the cluster file says that the node asks for; a file that cannot be read gives none, and the node says
-/// that it wants one.
+/// What the cluster file says that the node asks for; a file that cannot be read gives none, and the node
+/// says that it wants one.
 std::string token_of(const http_address& at) {
   std::string token;
   if (!at.token_file.empty()) {
@@ -120,7 +120,7 @@ private:
     wire::request<wire::string_body> made{wire::string_to_verb(asked.method), asked.target, 11};
     made.set(wire::field::host, text_of(at_));
     made.set(wire::field::connection, "close");
-        if (const auto token = token_of(at_); !token.empty()) {
+    if (const auto token = token_of(at_); !token.empty()) {
       made.set(wire::field::authorization, "Bearer " + token);
     }
     for (const auto& [name, value] : asked.headers) {

@@ -25,8 +25,8 @@ struct http_answer {
   std::string retry_after{}; ///< the header, empty where there is none
 };
 
-/// One call over a connection of its own, with the token of the address where it names a file of one. `errc::unavailable` where nobody answers in time. Blocks for at
-/// most `patience`.
+/// One call over a connection of its own, with the token of the address where it names a file of one.
+/// `errc::unavailable` where nobody answers in time. Blocks for at most `patience`.
 result<http_answer> http_call(const http_address& at, const http_request& asked,
                               std::chrono::milliseconds patience);
 

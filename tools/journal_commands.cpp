@@ -126,7 +126,7 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
                 fmt::format("cannot read the token in {}", chosen.token_file.string()));
   }
   const auto to = std::filesystem::absolute(chosen.backup).lexically_normal();
-    http_request asking{"POST", "/api/v1/backup", {}, json{{"to", to.string()}}.dump()};
+  http_request asking{"POST", "/api/v1/backup", {}, json{{"to", to.string()}}.dump()};
   if (!token.empty()) {
     asking.headers.emplace_back("Authorization", "Bearer " + token);
   }

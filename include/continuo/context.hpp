@@ -242,8 +242,9 @@ public:
 class command_context : public detail::context_base {
 public:
   command_context(const detail::invocation& call, const instance_id& requester, std::uint32_t attempt,
-                  std::string key)
-      : context_base(call), requester_(&requester), attempt_(attempt), key_(std::move(key)) {}
+                  std::string key, std::string trace = {})
+      : context_base(call), requester_(&requester), attempt_(attempt), key_(std::move(key)),
+        trace_(std::move(trace)) {}
 
   /// Who sent the command or published the event.
   const instance_id& requester() const { return *requester_; }
@@ -257,6 +258,10 @@ public:
     return index == 0 ? key_ : fmt::format("{}.{}", key_, index);
   }
 
+  /// What to send as `traceparent` (W3C Trace Context) with calls that the handler makes; empty where the
+  /// command belongs to no trace.
+  const std::string& trace_parent() const { return trace_; }
+
   /// Publishes an event together with the outcome: durable with it, or not at all if the attempt fails.
   template <message Event>
   void publish(const Event& event) {
@@ -267,6 +272,7 @@ private:
   const instance_id* requester_;
   std::uint32_t attempt_;
   std::string key_;
+  std::string trace_;
 };
 
 /// What the handler of a keyed service knows about the command. The handler must have no outside effects: it

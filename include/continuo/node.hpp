@@ -72,6 +72,12 @@ struct node_config {
   /// Whether the history of instances is written.
   bool history = true;
 
+  /// Where spans of what is done for traced messages go, as OTLP JSON: lines of a file, and an HTTP collector
+  /// (`http://HOST:PORT/v1/traces`). Empty: nowhere. Where either is set, a client's message without a trace
+  /// begins one.
+  std::filesystem::path trace_file{};
+  std::string trace_url{};
+
   /// Attempts of a failing saga handler before its instance is `stuck`, and the delay before the second one.
   std::uint32_t handler_attempts = 3;
   std::chrono::milliseconds handler_delay{100};

@@ -10,7 +10,8 @@ namespace continuo::http {
 
 namespace {
 
-/// May take minutes. Only the store is held on to: a node that fails or stops does not wait for the whole copy.
+/// May take minutes. Only the store is held on to: a node that fails or stops does not wait for the whole
+/// copy.
 void run(desk& at, const std::string& to, const answer& done) {
   std::shared_ptr<journal::store> store;
   std::shared_ptr<detail::node_runtime> node;

@@ -154,9 +154,9 @@ void metrics(desk& at, call&& one) {
   }
   at.blocking(one.done, [self = at.shared_from_this()](const node_runtime& node, const actors::core& core) {
     const auto counted = self->survey_of(node, core);
-    return counted
-               ? response{200, continuo::nodes::metrics_text(core, node, **counted), "text/plain; version=0.0.4"}
-               : error_response(counted.error());
+    return counted ? response{200, continuo::nodes::metrics_text(core, node, **counted),
+                              "text/plain; version=0.0.4"}
+                   : error_response(counted.error());
   });
 }
 
@@ -174,7 +174,7 @@ json service_json(const std::string& name, const char* kind, const nodes::survey
     }
   }
   const auto open = counted.commands.find(name);
-    const auto waits = open != counted.commands.end();
+  const auto waits = open != counted.commands.end();
   const auto done = core.service_counts.find(name);
   const auto runs_here = done != core.service_counts.end();
   return {{"name", name},
@@ -257,9 +257,9 @@ void services(desk& at, call&& one) {
 }
 
 constexpr std::array routes{
-    route{"GET", "/healthz", healthz},          route{"GET", "/readyz", readyz},
-    route{"GET", "/metrics", metrics}, route{"GET", "/api/v1/node", node},         route{"GET", "/api/v1/nodes", nodes},
-    route{"GET", "/api/v1/services", services},
+    route{"GET", "/healthz", healthz},    route{"GET", "/readyz", readyz},
+    route{"GET", "/metrics", metrics},    route{"GET", "/api/v1/node", node},
+    route{"GET", "/api/v1/nodes", nodes}, route{"GET", "/api/v1/services", services},
 };
 
 } // namespace

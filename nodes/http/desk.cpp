@@ -125,7 +125,7 @@ void desk::blocking(const answer& done,
 }
 
 result<std::shared_ptr<const nodes::survey>> desk::survey_of(const detail::node_runtime& node,
-                                                            const actors::core& core) {
+                                                             const actors::core& core) {
   return surveys_.latest(core, node.ending());
 }
 

@@ -3,8 +3,6 @@
 
 #include <continuo/json.hpp>
 
-
-
 #include <fmt/format.h>
 
 #include <array>
@@ -38,10 +36,12 @@ json event_json(const node_event& event, const std::string& node) {
   json made{{"node", node}, {"at", text_of(event.at)}};
   switch (event.what) {
   case node_event::kind::instance:
-    made.update(json{{"type", event.instance.type}, {"key", event.instance.key}, {"status", to_string(event.status)}});
+    made.update(json{
+        {"type", event.instance.type}, {"key", event.instance.key}, {"status", to_string(event.status)}});
     break;
   case node_event::kind::node:
-    made.update(json{{"peer", event.name}, {"state", event.note == "up" ? "up" : "down"}, {"note", event.note}});
+    made.update(
+        json{{"peer", event.name}, {"state", event.note == "up" ? "up" : "down"}, {"note", event.note}});
     break;
   case node_event::kind::dead_letter:
     made.update(json{{"id", event.name}, {"to", json_of(event.instance)}, {"reason", event.note}});
@@ -52,8 +52,8 @@ json event_json(const node_event& event, const std::string& node) {
 
 constexpr std::array kinds{"instance", "node", "dead_letter"};
 
-/// What a node has noted after an event. `life` names the start of the node that the numbers belong to: after a
-/// restart they begin anew.
+/// What a node has noted after an event. `life` names the start of the node that the numbers belong to: after
+/// a restart they begin anew.
 json page_here(std::uint64_t life, std::uint64_t after, const node_runtime& node, const actors::core& core) {
   const auto mine = core.store_id ^ static_cast<std::uint64_t>(node.started_at().time_since_epoch().count());
   const auto same = life == mine;
@@ -107,14 +107,13 @@ private:
   void finish(response said) {
     const std::lock_guard lock{mutex_};
     if (auto done = std::exchange(done_, nullptr)) {
-      
-      
+
       done(std::move(said));
     }
   }
 
   std::shared_ptr<desk> at_;
-  
+
   std::uint64_t life_;
   std::uint64_t after_;
   std::mutex mutex_;
@@ -313,8 +312,9 @@ void events(desk& at, call&& one) {
     nodes.push_back(name);
   }
   if (at.watchers >= watchers_max) {
-    one.done(error_response({errc::overloaded, fmt::format("{} clients watch already: try again when one has gone",
-                                                           watchers_max)}));
+    one.done(
+        error_response({errc::overloaded,
+                        fmt::format("{} clients watch already: try again when one has gone", watchers_max)}));
     return;
   }
   const auto watcher = std::make_shared<subscription>(at.shared_from_this(), name);

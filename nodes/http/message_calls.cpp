@@ -3,6 +3,7 @@
 
 #include "config/nearest.hpp"
 #include "engine/remembered_key.hpp"
+#include "engine/trace.hpp"
 
 #include <caf/send.hpp>
 
@@ -31,6 +32,12 @@ result<std::string> idempotency_key(const request& asked) {
                                              engine::idempotency_key_max));
   }
   return key;
+}
+
+/// The client's trace; empty where it gives none, or one that cannot be read: a trace is no reason to refuse.
+std::string trace_of(const request& asked) {
+  const auto given = asked.headers.find("traceparent");
+  return given != asked.headers.end() && engine::is_trace(given->second) ? given->second : std::string{};
 }
 
 /// The body as bytes of the type; the message says where it is wrong.
@@ -140,6 +147,7 @@ void publish(desk& at, call&& one) {
       return;
     }
   }
+  auto trace = trace_of(one.asked);
   caf::anon_send(
       core.intake,
       actors::publish{
@@ -160,7 +168,8 @@ void publish(desk& at, call&& one) {
             }
             done(ok({{"message_id", to_string(taken->id)}, {"instances", std::move(instances)}}, 202));
           },
-          std::move(*key)});
+          std::move(*key),
+          std::move(trace)});
 }
 
 // -- POST /api/v1/send/{service}/{type} ---------------------------------------------------------
@@ -237,6 +246,7 @@ void send(desk& at, call&& one) {
       return;
     }
   }
+  auto trace = trace_of(one.asked);
   caf::anon_send(
       core.intake,
       actors::send_command{
@@ -244,7 +254,7 @@ void send(desk& at, call&& one) {
           [done = std::move(one.done)](const result<accepted>& taken) {
             done(taken ? ok({{"message_id", to_string(taken->id)}}, 202) : error_response(taken.error()));
           },
-          nullptr, std::move(*key)});
+          nullptr, std::move(*key), std::move(trace)});
 }
 
 // -- GET /api/v1/commands/{message_id} --------------------------------------------------------------

@@ -99,6 +99,9 @@ void outgoing::serve(detail::command_handler& handler, std::chrono::milliseconds
                        {"Continuo-Message-Type", as_header(command->name)},
                        {"Continuo-Attempt", std::to_string(context.attempt())},
                        {"Continuo-Instance", as_header(to_string(context.requester()))}};
+    if (!context.trace_parent().empty()) {
+      request.headers.emplace_back("traceparent", context.trace_parent());
+    }
     const auto answer = at->post(request, timeout);
     if (!answer) {
       const auto& why = answer.error();

@@ -18,11 +18,12 @@ namespace continuo::http {
 
 /// What a client asks for. A node passes it on to another one as bytes.
 struct request {
-  std::string method;                         ///< as it was sent: "GET"
-  std::string path;                           ///< decoded, without the query
-  std::vector<std::string> segments;          ///< of the path, each decoded by itself: one may hold a slash
-  std::map<std::string, std::string> query;   ///< decoded; no name is there twice
-  std::map<std::string, std::string> headers; ///< by their names in lower case; a repeated one's values with commas between them
+  std::string method;                       ///< as it was sent: "GET"
+  std::string path;                         ///< decoded, without the query
+  std::vector<std::string> segments;        ///< of the path, each decoded by itself: one may hold a slash
+  std::map<std::string, std::string> query; ///< decoded; no name is there twice
+  std::map<std::string, std::string>
+      headers; ///< by their names in lower case; a repeated one's values with commas between them
   std::string body;
 
   CONTINUO_FIELDS(request, method, path, segments, query, headers, body)
