@@ -9,8 +9,8 @@
 
 namespace continuo::actors {
 
-/// What was done for one message that belongs to a trace: one transition, or one command in execution. Told when it
-/// is durable.
+/// What was done for one message that belongs to a trace: one transition, or one command in execution. Told
+/// when it is durable.
 struct span {
   std::string parent; ///< the `traceparent` that the message carried; its own where it begins the trace
   std::uint64_t id = 0;

@@ -50,7 +50,8 @@ std::string trace_behind(std::string_view parent, std::uint64_t span) {
 }
 
 std::string new_trace(const message_id& id) {
-  return fmt::format("00-{:016x}{:016x}-{}-01", mixed(id.store) | 1, mixed(id.revision), span_text(span_of(id)));
+  return fmt::format("00-{:016x}{:016x}-{}-01", mixed(id.store) | 1, mixed(id.revision),
+                     span_text(span_of(id)));
 }
 
 std::string_view trace_id_in(std::string_view trace) {

@@ -7,9 +7,9 @@
 #include <string_view>
 
 /// Trace context as W3C describes it (Trace Context, level 1): a message carries the text of a `traceparent`,
-/// which names the trace and the span that sent the message; none if it is empty. What a message causes is a span
-/// of its own, and what that sends carries its name. Pure functions: a span's id follows from what it is of, so
-/// that a transition which runs again after a crash has the same one.
+/// which names the trace and the span that sent the message; none if it is empty. What a message causes is a
+/// span of its own, and what that sends carries its name. Pure functions: a span's id follows from what it is
+/// of, so that a transition which runs again after a crash has the same one.
 namespace continuo::engine {
 
 /// Whether the text is a `traceparent` of version 00 that names a trace and a span.

@@ -49,7 +49,7 @@ result<std::unique_ptr<span_writer>> span_writer::start(const span_target& targe
                                                         std::function<void(const std::string&)> complain) {
   std::unique_ptr<span_writer> made{new span_writer{std::move(node), std::move(complain)}};
   if (!target.file.empty()) {
-        std::error_code ignored; // opening it says what is wrong
+    std::error_code ignored; // opening it says what is wrong
     std::filesystem::create_directories(target.file.parent_path(), ignored);
     made->file_.open(target.file, std::ios::app);
     if (!made->file_) {
@@ -124,8 +124,9 @@ void span_writer::write(const std::vector<actors::span>& spans) {
   const json scope{{"name", "continuo"}, {"version", std::string{version()}}};
   const json request{
       {"resourceSpans",
-       json::array({json{{"resource", resource},
-                         {"scopeSpans", json::array({json{{"scope", scope}, {"spans", std::move(all)}}})}}})}};
+       json::array(
+           {json{{"resource", resource},
+                 {"scopeSpans", json::array({json{{"scope", scope}, {"spans", std::move(all)}}})}}})}};
   const auto text = request.dump(-1, ' ', false, json::error_handler_t::replace);
   std::string trouble;
   if (file_.is_open()) {
@@ -138,8 +139,9 @@ void span_writer::write(const std::vector<actors::span>& spans) {
   if (collector_) {
     const auto answer = collector_->post({collector_path_, text}, collector_patience);
     if (!answer || answer->status / 100 != 2) {
-      trouble = fmt::format("the collector of traces {}",
-                            answer ? fmt::format("answers {}", answer->status) : "cannot be reached: " + answer.error().message);
+      trouble =
+          fmt::format("the collector of traces {}", answer ? fmt::format("answers {}", answer->status)
+                                                           : "cannot be reached: " + answer.error().message);
     }
   }
   if (trouble.empty()) {

@@ -23,10 +23,10 @@ struct span_target {
   std::string url;            ///< of an HTTP collector, `http://HOST:PORT/v1/traces`; empty: none
 };
 
-/// Writes spans as OTLP JSON (OpenTelemetry Protocol 1.0, ExportTraceServiceRequest): a line of a file, or a POST
-/// to a collector, for some hundreds of them or for those of a second. On a thread of its own; whoever tells a
-/// span never waits. Beyond `queue_max` waiting spans, and where the target cannot be written, spans are
-/// dropped, which is logged once until it works again.
+/// Writes spans as OTLP JSON (OpenTelemetry Protocol 1.0, ExportTraceServiceRequest): a line of a file, or a
+/// POST to a collector, for some hundreds of them or for those of a second. On a thread of its own; whoever
+/// tells a span never waits. Beyond `queue_max` waiting spans, and where the target cannot be written, spans
+/// are dropped, which is logged once until it works again.
 class span_writer {
 public:
   static constexpr std::size_t queue_max = 10'000;
