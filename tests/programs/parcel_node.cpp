@@ -101,8 +101,9 @@ public:
     saga.starts_on<parcel_sent>(&parcel_sent::id);
     saga.on<parcel_released>(&parcel_released::id, unknown_instance::discard);
     saga.on<parcel_lost>(&parcel_lost::id, unknown_instance::dead_letter);
-    saga.calls<carry>().undone_by(
-        [](const carry& sent, const carried*) { return unload{sent.id, sent.how}; });
+    saga.calls<carry>().undone_by([](const carry& sent, const carried*) {
+      return unload{sent.id, sent.how};
+    });
     saga.calls<insure>().nothing_to_undo();
     saga.calls<store>().nothing_to_undo();
     saga.timer<given_up>();
