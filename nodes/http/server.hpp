@@ -18,11 +18,12 @@ namespace continuo::http {
 
 /// What a client asks for. A node passes it on to another one as bytes.
 struct request {
-  std::string method;                         ///< as it was sent: "GET"
-  std::string path;                           ///< decoded, without the query
-  std::vector<std::string> segments;          ///< of the path, each decoded by itself: one may hold a slash
-  std::map<std::string, std::string> query;   ///< decoded; no name is there twice
-  std::map<std::string, std::string> headers; ///< by their names in lower case; a repeated one's values with commas between them
+  std::string method;                       ///< as it was sent: "GET"
+  std::string path;                         ///< decoded, without the query
+  std::vector<std::string> segments;        ///< of the path, each decoded by itself: one may hold a slash
+  std::map<std::string, std::string> query; ///< decoded; no name is there twice
+  std::map<std::string, std::string>
+      headers; ///< by their names in lower case; a repeated one's values with commas between them
   std::string body;
 
   CONTINUO_FIELDS(request, method, path, segments, query, headers, body)
@@ -48,7 +49,9 @@ using answer = std::function<void(response)>;
 using handler = std::function<void(request&&, answer)>;
 
 struct server_limits {
-  std::size_t connections = 1'024; ///< beyond it a new one is closed at once
+  /// Beyond it a new one is closed at once. Never more than half of the files that the process may open: the
+  /// store needs some.
+  std::size_t connections = 1'024;
   std::size_t header_bytes = 16'384;
   std::size_t body_bytes = 2u << 20;
   std::chrono::seconds to_send{10};   ///< a client has this long for a request once it has begun, or to take
