@@ -69,7 +69,9 @@ using answer = std::function<void(response)>;
 using handler = std::function<void(request&&, answer)>;
 
 struct server_limits {
-  std::size_t connections = 1'024; ///< beyond it a new one is closed at once
+  /// Beyond it a new one is closed at once. Never more than half of the files that the process may open: the
+  /// store needs some.
+  std::size_t connections = 1'024;
   std::size_t header_bytes = 16'384;
   std::size_t body_bytes = 2u << 20;
   std::size_t stream_bytes = 1u << 20; ///< that a client of a stream has not taken

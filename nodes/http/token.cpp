@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 namespace continuo::nodes {
 
@@ -31,6 +33,14 @@ result<std::string> read_token(const http_address& at) {
   if (!in || !std::getline(in, token)) {
     return fail(errc::invalid_configuration,
                 fmt::format("the token-file {} cannot be read, or is empty", at.token_file.string()));
+  }
+  using std::filesystem::perms;
+  std::error_code unknown;
+  const auto mode = std::filesystem::status(at.token_file, unknown).permissions();
+  if (!unknown && (mode & (perms::others_all | perms::group_write)) != perms::none) {
+    return fail(errc::invalid_configuration,
+                fmt::format("the token-file {} is open to others than its owner and group: chmod 600 it",
+                            at.token_file.string()));
   }
   const auto visible = [](char letter) { return letter > ' ' && letter < '\x7f'; };
   if (token.size() < token_least || !std::all_of(token.begin(), token.end(), visible)) {
