@@ -62,7 +62,16 @@ std::optional<std::string> decoded(std::string_view text, bool in_query) {
   return plain;
 }
 
-/// What cannot be read of the target; empty where all can.
+std::string lower(std::string_view text) {
+  std::string made{text};
+  for (auto& letter : made) {
+    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
+  }
+  return made;
+}
+
+} // namespace
+
 std::string read_target(std::string_view target, request& to) {
   constexpr std::string_view bad_escape =
       "the path cannot be read: it begins with /, and % stands only before two hexadecimal digits";
@@ -102,16 +111,6 @@ std::string read_target(std::string_view target, request& to) {
   }
   return {};
 }
-
-std::string lower(std::string_view text) {
-  std::string made{text};
-  for (auto& letter : made) {
-    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-  }
-  return made;
-}
-
-} // namespace
 
 response error_response(unsigned status, std::string_view code, std::string_view message) {
   std::string said{message.substr(0, message_bytes_max)}; // it may repeat what the client sent

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct request {
 
   CONTINUO_FIELDS(request, method, path, segments, query, headers, body)
 };
+
+/// Reads path and query of a request's target into `to`. What cannot be read; empty where all can.
+std::string read_target(std::string_view target, request& to);
 
 /// An answer that goes on: what is written to it reaches the client piece by piece. Any thread; it may
 /// outlive the connection and the server.
