@@ -58,6 +58,7 @@ json json_of(const journal_findings& found, const std::filesystem::path& data) {
           {"records", std::move(records)},
           {"history", found.history},
           {"peers", found.peers},
+          {"client_keys", found.client_keys},
           {"own_values", found.own},
           {"others", found.others},
           {"problem_count", found.problem_count},
@@ -77,6 +78,7 @@ std::string text_of(const journal_findings& found) {
   }
   add("history entries", found.history);
   add("peers", found.peers);
+  add("idempotency keys", found.client_keys);
   add("values of the store's own", found.own);
   add("values that this program does not know", found.others);
   return text;

@@ -1,6 +1,7 @@
 #include "tools/journal_verify.hpp"
 
 #include "engine/record.hpp"
+#include "engine/remembered_key.hpp"
 #include "journal/frame.hpp"
 #include "journal/journal.hpp"
 #include "journal/reader.hpp"
@@ -96,6 +97,10 @@ private:
     switch (key.empty() ? '\0' : key.front()) {
     case 'h':
       look_at_history(key, bytes);
+      break;
+        case 'k':
+      ++found_.client_keys;
+      read_as<engine::remembered_key>(key, bytes);
       break;
     case 'm':
       look_at_own(key, bytes);

@@ -64,15 +64,15 @@ void ask(const caf::actor& link, std::string text, std::chrono::milliseconds pat
 
 } // namespace
 
-desk::desk(std::weak_ptr<detail::node_runtime> node)
-    : node_(std::move(node)), pool_(std::make_unique<boost::asio::thread_pool>(threads)) {}
+desk::desk(std::weak_ptr<detail::node_runtime> node) : node_(std::move(node)) {}
 
 desk::~desk() = default;
 
 void desk::stop() {
   std::unique_ptr<boost::asio::thread_pool> ending;
   {
-    const std::lock_guard lock{pool_mutex_};
+        const std::lock_guard lock{pool_mutex_};
+    stopped_ = true;
     ending = std::move(pool_);
   }
   if (ending) {
@@ -81,17 +81,25 @@ void desk::stop() {
   }
 }
 
+/// Made when it is needed first: most nodes of a simulation never do. Null once it has stopped.
+boost::asio::thread_pool* desk::pool() {
+  if (!pool_ && !stopped_) {
+    pool_ = std::make_unique<boost::asio::thread_pool>(threads);
+  }
+  return pool_.get();
+}
+
 void desk::post(std::function<void()> what) {
   const std::lock_guard lock{pool_mutex_};
-  if (pool_) {
-    boost::asio::post(*pool_, std::move(what));
+  if (auto* to = pool()) {
+    boost::asio::post(*to, std::move(what));
   }
 }
 
 void desk::later(std::chrono::milliseconds wait, std::function<void()> what) {
   const std::lock_guard lock{pool_mutex_};
-  if (pool_) {
-    const auto timer = std::make_shared<boost::asio::steady_timer>(*pool_, wait);
+    if (auto* to = pool()) {
+    const auto timer = std::make_shared<boost::asio::steady_timer>(*to, wait);
     timer->async_wait([timer, what = std::move(what)](const boost::system::error_code& cancelled) {
       if (!cancelled) {
         what();

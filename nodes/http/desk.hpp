@@ -94,11 +94,14 @@ public:
               std::function<response(std::vector<part>)> merge);
 
 private:
+  boost::asio::thread_pool* pool();
+
   std::weak_ptr<detail::node_runtime> node_;
   nodes::surveyor surveys_;
 
   std::mutex pool_mutex_;
-  std::unique_ptr<boost::asio::thread_pool> pool_; // null once it has stopped
+  std::unique_ptr<boost::asio::thread_pool> pool_;
+  bool stopped_ = false;
 };
 
 /// One call of the interface. `{}` in the pattern stands for one part of the path.
