@@ -224,6 +224,7 @@ class Calls(unittest.TestCase):
 
     def test_what_waits_for_a_reply(self):
         self.ship("payment", "slowly", "slow")
+        self.until("slowly", "running")
         for node in NODES:
             whole = self.show(node, "slowly").json
             replies = [cause for cause in whole["waiting_for"] if cause["kind"] == "reply"]
