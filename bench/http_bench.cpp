@@ -111,11 +111,13 @@ int run(const run_options& chosen) {
 
 int main(int argc, char** argv) {
   using namespace continuo::bench;
-  CLI::App line{"Orders published over HTTP by wrk, as fast as they are answered; both on the same processors."};
+  CLI::App line{
+      "Orders published over HTTP by wrk, as fast as they are answered; both on the same processors."};
   run_options chosen;
   chosen.common.add_to(line);
   line.add_option("--port", chosen.port, "Where the node answers (default: 8799)");
-  line.add_option("--connections", chosen.connections, "Of wrk, each with one publish at a time (default: 64)");
+  line.add_option("--connections", chosen.connections,
+                  "Of wrk, each with one publish at a time (default: 64)");
   line.add_option("--seconds", chosen.seconds, "How long to measure (default: 20)");
   CLI11_PARSE(line, argc, argv);
   if (chosen.common.quick) {

@@ -98,7 +98,7 @@ private:
     case 'h':
       look_at_history(key, bytes);
       break;
-        case 'k':
+    case 'k':
       ++found_.client_keys;
       read_as<engine::remembered_key>(key, bytes);
       break;

@@ -17,11 +17,11 @@ struct journal_findings {
 
   std::map<std::string, std::uint64_t> records; ///< by kind
   std::uint64_t history = 0;                    ///< entries
-    std::uint64_t peers = 0;
+  std::uint64_t peers = 0;
   std::uint64_t client_keys = 0; ///< idempotency keys of clients
-  std::uint64_t own = 0;    ///< the store's own values
-  std::uint64_t others = 0; ///< under keys that this program does not know: their checksums were tested
-  std::uint64_t store = 0;  ///< its id; 0: none, since no node ever started on it
+  std::uint64_t own = 0;         ///< the store's own values
+  std::uint64_t others = 0;      ///< under keys that this program does not know: their checksums were tested
+  std::uint64_t store = 0;       ///< its id; 0: none, since no node ever started on it
   std::uint64_t revision = 0;
   std::string cluster; ///< empty where its node stands alone
   std::string node;

@@ -71,7 +71,7 @@ desk::~desk() = default;
 void desk::stop() {
   std::unique_ptr<boost::asio::thread_pool> ending;
   {
-        const std::lock_guard lock{pool_mutex_};
+    const std::lock_guard lock{pool_mutex_};
     stopped_ = true;
     ending = std::move(pool_);
   }
@@ -98,7 +98,7 @@ void desk::post(std::function<void()> what) {
 
 void desk::later(std::chrono::milliseconds wait, std::function<void()> what) {
   const std::lock_guard lock{pool_mutex_};
-    if (auto* to = pool()) {
+  if (auto* to = pool()) {
     const auto timer = std::make_shared<boost::asio::steady_timer>(*to, wait);
     timer->async_wait([timer, what = std::move(what)](const boost::system::error_code& cancelled) {
       if (!cancelled) {

@@ -198,7 +198,8 @@ const row broken[] = {
     {with_second("\"127.0.0.1:4702\"", "http=\"127.0.0.1:4701\"\n"), 9, "nodes.b.http",
      "is the address of a too; give each node a port"},
     {with_second("\"127.0.0.1:4702\"", "http=\"10.0.0.1:8702\"\n"), 9, "nodes.b.http",
-     "is no loopback address, and whoever reaches it could do anything; write \"127.0.0.1:8702\""},
+     "is no loopback address, and whoever reaches it could do anything; write \"127.0.0.1:8702\", or give "
+     "cluster.token-file"},
     {with_second("\"127.0.0.1:4702\"", "http=8702\n"), 9, "nodes.b.http", "it is 8702, not a string"},
     {with_second("\"127.0.0.1:4702\"", "data=\"data/../data/a/\"\n"), 9, "nodes.b.data",
      "/etc/shop/data/a is the data directory of a too"},
@@ -395,14 +396,27 @@ CAF_TEST(a limit of all nodes is overridden in the section of one) {
            "shards=9\nlog-level=\"off\"\nhistory=true\n[nodes.b]\n"
            "address=\"127.0.0.1:4702\"\nhosts=[\"x\"]\n[node]\nin-flight=5\ninstances-in-memory=6\n"
            "shards=7\ndisk-reserve=\"1GiB\"\nstore-memory=2097152\nkeep-ended=1h\nhistory=false\n"
-           "log-level=\"debug\"\nhandler-attempts=8\nhandler-delay=1s\n");
+           "log-level=\"debug\"\nhandler-attempts=8\nhandler-delay=1s\ntrace-folder=\"traces\"\n"
+           "trace-url=\"http://127.0.0.1:4318/v1/traces\"\n");
   const auto& a = file.find("a")->limits;
-  node_limits b{5, 6, 7, 1u << 30, 2u << 20, 1h, false, 8, 1s, "debug"};
+  node_limits b{
+      5, 6,  7,      1u << 30, 2u << 20, 1h, false, "/etc/shop/traces", "http://127.0.0.1:4318/v1/traces",
+      8, 1s, "debug"};
   CAF_CHECK(file.find("b")->limits == b);
   b.shards = 9;
   b.log_level = "off";
   b.history = true;
   CAF_CHECK(a == b);
+}
+
+CAF_TEST(the token of the cluster is that of each HTTP address) {
+  const auto file =
+      read("[cluster]\nname=\"a\"\ntoken-file=\"keys/token\"\n[nodes.a]\naddress=\"127.0.0.1:4701\"\n"
+           "http=\"10.0.0.1:8701\"\nhosts=[\"x\"]\n");
+  CAF_REQUIRE_EQUAL(file.nodes.size(), 1u);
+  const auto& http = file.nodes[0].seen_by_peers.http;
+  CAF_REQUIRE(http.has_value());
+  CAF_CHECK_EQUAL(http->token_file, "/etc/shop/keys/token");
 }
 
 CAF_TEST(a node is configured out of the file) {

@@ -1,6 +1,6 @@
-// What a client may send, as one request to a node that runs the order workflow in memory: it is answered, once,
-// never with a 500, and a refusal says what is wrong. Lines of the input: method and target, headers, a blank line, the
-// body.
+// What a client may send, as one request to a node that runs the order workflow in memory: it is answered,
+// once, never with a 500, and a refusal says what is wrong. Lines of the input: method and target, headers, a
+// blank line, the body.
 
 #include "nodes/http/api.hpp"
 #include "nodes/runtime.hpp"
@@ -41,7 +41,8 @@ public:
       changed.notify_all();
     });
     std::unique_lock lock{mutex};
-    claim(changed.wait_for(lock, std::chrono::seconds{8}, [&] { return said.has_value(); }), "a request is answered");
+    claim(changed.wait_for(lock, std::chrono::seconds{8}, [&] { return said.has_value(); }),
+          "a request is answered");
     return std::move(*said);
   }
 
