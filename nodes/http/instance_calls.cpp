@@ -584,6 +584,16 @@ void not_ended(const std::weak_ptr<node_runtime>& runtime, const instance_id& in
               done(error_response(view ? error{errc::unavailable, "the node has stopped"} : view.error()));
               return;
             }
+            if (is_terminal(view->status)) { // it ended while it was looked at
+              done(ok(
+                  {{"type", view->instance.type},
+                   {"key", view->instance.key},
+                   {"status", to_string(view->status)},
+                   {"result", view->result.empty() ? json(nullptr) : json_or_null(view->result)},
+                   {"reason", text_or_null(view->status == instance_status::compensated ? view->reason
+                                                                                        : std::string{})}}));
+              return;
+            }
             done(ok({{"type", view->instance.type},
                      {"key", view->instance.key},
                      {"status", to_string(view->status)},

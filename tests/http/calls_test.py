@@ -304,6 +304,19 @@ class Calls(unittest.TestCase):
         self.assertEqual([(end.status, end.json["status"]) for end in ends], [(200, "completed")] * 3)
         self.refused(self.shop.get("ordering", "/api/v1/instances/depot/x/result"), 404, "unknown_type")
 
+    def test_result_of_one_that_has_just_ended(self):
+        """Asked without a wait, while the instance is leaving memory: what has ended is a 200."""
+        for number in range(150):
+            key = f"just-{number}"
+            self.ship("ordering", key)
+            self.assertEqual(
+                self.shop.get("payment", f"/api/v1/instances/delivery/{key}/result?wait=20s").status, 200
+            )
+            for node in NODES:
+                for wait in ("", "?wait=0s"):
+                    end = self.shop.get(node, f"/api/v1/instances/delivery/{key}/result{wait}")
+                    self.assertEqual((end.status, end.json["result"]), (200, key), end)
+
     # -- lists -----------------------------------------------------------------------------------
     def test_lists_and_their_filters(self):
         self.ship("ordering", "list-wait", "wait")
