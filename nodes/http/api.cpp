@@ -47,6 +47,18 @@ bool is_same_secret(std::string_view a, std::string_view b) {
   return difference == 0;
 }
 
+/// Whether the request may come from a web page of somebody else's: it has an `Origin`, which browsers send
+/// with what pages of other sites ask for, or it was sent to a name that may stand for any address. Without a
+/// token a page that is looked at on this machine could do anything.
+bool is_of_a_page(const request& asked) {
+  const auto host = asked.headers.find("host");
+  const auto name = host == asked.headers.end() ? std::string_view{} : std::string_view{host->second};
+  const auto bare = name.substr(0, name.starts_with('[') ? std::string_view::npos : name.find(':'));
+  const auto is_address =
+      name.starts_with('[') || bare.find_first_not_of("0123456789.") == std::string_view::npos;
+  return asked.headers.contains("origin") || !(is_address || bare == "localhost");
+}
+
 bool is_allowed(const request& asked, const std::string& token) {
   if (token.empty() || asked.path == "/healthz") {
     return true;
@@ -94,6 +106,13 @@ api::~api() {
 
 handler api::answers() const {
   return [at = desk_, token = token_](request&& asked, answer done) {
+    if (token.empty() && is_of_a_page(asked)) {
+      done(error_response(
+          401, "unauthorized",
+          "this node has no token, so it answers no web pages: leave Origin out, ask localhost or "
+          "an IP address, or set token-file"));
+      return;
+    }
     if (!is_allowed(asked, token)) {
       auto refusal = error_response(
           401, "unauthorized",

@@ -267,8 +267,9 @@ private:
     const auto number = ++requests_;
     timer_.async_wait([self = shared_from_this(), number](beast::error_code cancelled) {
       if (!cancelled) {
-        self->write(number,
-                    error_response(503, "unavailable", "the node took too long to answer: try again"));
+        auto late = error_response(503, "unavailable", "the node took too long to answer: try again");
+        late.headers.emplace_back("Retry-After", "1");
+        self->write(number, std::move(late));
       }
     });
     owner_->answers_(std::move(made), [weak = weak_from_this(), owner = owner_, number](response ready) {

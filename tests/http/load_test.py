@@ -182,7 +182,7 @@ class Load(unittest.TestCase):
         healthy = Healthy(self.shop, "payment")
         try:
             crowd = self.crowd(CLIENTS)
-            asked = b"GET /api/v1/instances HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 200
+            asked = b"GET /api/v1/instances HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200
             closed = self.feed(crowd, 40 * SLOW, asked)
             self.check_memory()
             files = files_of(self.pid)
@@ -215,7 +215,7 @@ class Load(unittest.TestCase):
         healthy = Healthy(self.shop, "payment")
         try:
             crowd = self.crowd(300, 4096)
-            asked = b"GET /api/v1/instances?limit=1000 HTTP/1.1\r\nHost: h\r\n\r\n" * 200
+            asked = b"GET /api/v1/instances?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 200
             most = 0
             for one in crowd:
                 try:
@@ -240,7 +240,7 @@ class Load(unittest.TestCase):
             for _ in range(5):
                 one = socket.create_connection(("127.0.0.1", self.shop.http["payment"]), timeout=30 * SLOW)
                 try:
-                    head = b"POST /api/v1/publish/order_placed HTTP/1.1\r\nHost: h\r\n"
+                    head = b"POST /api/v1/publish/order_placed HTTP/1.1\r\nHost: localhost\r\n"
                     if number % 2:
                         one.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
                     else:

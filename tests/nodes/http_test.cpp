@@ -78,7 +78,7 @@ private:
 
 std::string ask(std::uint16_t port, const std::string& target, const std::string& method = "GET") {
   connection to{port};
-  to.say(method + " " + target + " HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+  to.say(method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   return to.hear();
 }
 
@@ -111,9 +111,9 @@ std::unique_ptr<http::server> echo(const http::server_limits& limits = {}) {
 CAF_TEST(a request arrives whole and several one after another) {
   const auto server = echo();
   connection to{server->port()};
-  to.say("POST /a%20b?x=2&y=%2Fz+w&empty HTTP/1.1\r\nHost: here\r\nX-Test: Yes\r\nContent-Length: "
+  to.say("POST /a%20b?x=2&y=%2Fz+w&empty HTTP/1.1\r\nHost: localhost\r\nX-Test: Yes\r\nContent-Length: "
          "3\r\n\r\nabc"
-         "GET /second HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n");
+         "GET /second HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
   const auto both = to.hear();
   const auto second = both.find("HTTP/1.1", 1);
   CAF_REQUIRE(second != std::string::npos);
@@ -136,7 +136,7 @@ CAF_TEST(what cannot be read is refused and never a 500) {
   limits.to_send = 1s;
   const auto server = echo(limits);
   const auto request = [](const std::string& line, const std::string& more = {}) {
-    return line + "\r\nHost: here\r\nConnection: close\r\n" + more + "\r\n";
+    return line + "\r\nHost: localhost\r\nConnection: close\r\n" + more + "\r\n";
   };
   const std::pair<std::string, int> table[] = {
       {"\r\n\r\n\r\n", 400},
@@ -208,7 +208,7 @@ CAF_TEST(an answer may come later from another thread or never) {
       },
       limits);
   CAF_REQUIRE(server.has_value());
-  const auto request = "GET /a HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+  const auto request = "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   const auto wait_for = [&](std::size_t count) {
     std::unique_lock lock{mutex};
     return one_more.wait_for(lock, 5s, [&] { return waiting.size() == count; });

@@ -159,7 +159,7 @@ std::string get(std::uint16_t port, const std::string& target) {
   address.sin_port = htons(port);
   std::string heard;
   if (::connect(file, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
-    const auto request = "GET " + target + " HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n";
+    const auto request = "GET " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     [[maybe_unused]] const auto sent = ::send(file, request.data(), request.size(), MSG_NOSIGNAL);
     char part[4096];
     for (auto got = ::recv(file, part, sizeof(part), 0); got > 0; got = ::recv(file, part, sizeof(part), 0)) {
