@@ -75,6 +75,12 @@ result<std::uint64_t> copy_tables(rocksdb::DB& tables, const std::filesystem::pa
 }
 
 result<void> restore_store(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code unreadable;
+  if (!std::filesystem::is_directory(from / "meta", unreadable)) { // to RocksDB this looks like a broken disk
+    return continuo::fail(
+        errc::corrupt,
+        fmt::format("{} has no list of its files (meta/): it is no whole backup", from.string()));
+  }
   no_log log;
   rocksdb::BackupEngineReadOnly* opened = nullptr;
   if (const auto status =

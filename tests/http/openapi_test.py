@@ -255,8 +255,9 @@ class Answers(unittest.TestCase):
             self.ask(node, "POST", letters + "/{id}/redrive", id=told[0]["id"])
             self.ask(node, "DELETE", letters + "/{id}", id=told[0]["id"])
             self.ask(node, "DELETE", letters + "/{id}", id=told[0]["id"])
-            for path in ("/healthz", "/readyz", "/api/v1/node", "/api/v1/nodes", "/api/v1/services", "/api/v1/message-types"):
+            for path in ("/healthz", "/readyz", "/metrics", "/api/v1/node", "/api/v1/nodes", "/api/v1/services", "/api/v1/message-types"):
                 self.ask(node, "GET", path)
+            self.ask(node, "POST", "/api/v1/backup", {"to": os.path.join(shop.folder, "backup-" + node)})
         missing = [
             f"{method} {path} {status}"
             for method, path, operation in calls()

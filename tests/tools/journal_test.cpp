@@ -116,9 +116,9 @@ struct fixture : order_cluster {
     address.sin_port = htons(port);
     std::string answer(4096, '\0');
     if (::connect(file, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
-      const auto asked = method +
-                         " /api/v1/backup HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: " +
-                         std::to_string(body.size()) + "\r\n\r\n" + body;
+      const auto asked =
+          method + " /api/v1/backup HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
+          std::to_string(body.size()) + "\r\n\r\n" + body;
       static_cast<void>(::send(file, asked.data(), asked.size(), MSG_NOSIGNAL));
       const timeval patience{10, 0};
       ::setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -270,7 +270,7 @@ CAF_TEST(a flipped byte is found wherever it changes anything) {
       if (verified.code == 3) {
         ++refused;
         CAF_CHECK(has(verified, data.string()));
-        CAF_CHECK(has(verified, "problem"));
+        CAF_CHECK(file.filename() == "FORMAT" || has(verified, "problem")); // without it nothing is read
       } else if (verified.code == 0 && dumped.code == 0 && dumped.text == whole.text) {
         ++missed; // nobody reads this byte
       } else {
