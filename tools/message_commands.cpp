@@ -62,8 +62,7 @@ int publish(const message_options& chosen) {
 
 void show_outcome(const json& outcome) {
   const auto status = text_at(outcome, "status");
-  fmt::print("{} at {}: {}\n", printable(text_at(outcome, "command")), printable(text_at(outcome, "service")),
-             coloured_status(printable(status), status));
+  fmt::print("{}\n", coloured_status(printable(status), status));
   if (status == "completed") {
     fmt::print("{} {}\n", printable(text_at(outcome, "reply_type")), printable(text_at(outcome, "reply")));
   } else if (const auto failure = outcome.find("failure"); failure != outcome.end()) {

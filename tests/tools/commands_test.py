@@ -134,7 +134,7 @@ RESULT = {"type": "fulfilment", "key": "o-1", "status": "completed", "result": "
 PUBLISH = "POST /api/v1/publish/order_placed"
 PUBLISHED = Answer(202, {"message_id": "s1:1:0", "instances": [{"type": "fulfilment", "key": "o-1"}]})
 SEND = "POST /api/v1/send/payment/make_payment"
-OUTCOME = {"message_id": "s1:4:0", "status": "completed", "command": "make_payment", "service": "payment",
+OUTCOME = {"message_id": "s1:4:0", "status": "completed",
            "reply_type": "payment_completed", "reply": {"receipt": "r-1"}, "failure": None}
 CONFIGURATION = """[cluster]
 name="shop"
@@ -193,13 +193,13 @@ CASES = [
     Case("and its outcome waited for", ["send", "payment", "make_payment", "{}", "--wait", "10s", "--key", "k"],
          {SEND: Answer(202, {"message_id": "s1:4:0"}),
           "GET /api/v1/commands/s1%3A4%3A0?": [Answer(202, {"status": "running"}), Answer(200, OUTCOME)]},
-         out='message s1:4:0\nmake_payment at payment: completed\npayment_completed {"receipt":"r-1"}\n',
+         out='message s1:4:0\ncompleted\npayment_completed {"receipt":"r-1"}\n',
          headers={"Idempotency-Key": "k"}),
     Case("an outcome that is a failure", ["send", "payment", "make_payment", "{}", "--wait", "10s"],
          {SEND: Answer(202, {"message_id": "m"}),
           "GET /api/v1/commands/m?": Answer(200, OUTCOME | {
               "status": "failed", "failure": {"kind": "declined", "reason": "card refused"}})},
-         code=1, out="message m\nmake_payment at payment: failed\ndeclined: card refused\n"),
+         code=1, out="message m\nfailed\ndeclined: card refused\n"),
     Case("an outcome that is not there in time", ["send", "payment", "make_payment", "{}", "--wait", "300ms"],
          {SEND: Answer(202, {"message_id": "m"}), "GET /api/v1/commands/m?": Answer(202, {"status": "running"})},
          code=124, out="message m\n", err="continuo: the outcome of m is not there after 300 ms: it is running\n"),
