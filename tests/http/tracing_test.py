@@ -115,6 +115,43 @@ class Tracing(unittest.TestCase):
             self.assertLessEqual({span["spanId"] for node, span in posted if span["traceId"] == TRACE}, set(known))
             self.assertTrue(any(span["traceId"] == TRACE for _, span in posted))
 
+    def test_an_http_service_is_handed_the_trace(self):
+        seen = []
+
+        class Provider(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                seen.append((self.headers["Continuo-Message-Type"], self.headers["traceparent"]))
+                body = json.dumps({"order_id": asked["order_id"], "payment_id": "p-1"}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+        server.daemon_threads = True
+        self.addCleanup(server.server_close)
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        self.addCleanup(serving.join)
+        self.addCleanup(server.shutdown)
+        extra = f'\n[services.payment]\nurl="http://127.0.0.1:{server.server_address[1]}"\n'
+        with Cluster(BUILD, extra=extra) as cluster:
+            for order, headers in (("o-1", {"traceparent": f"00-{TRACE}-{CLIENT}-01"}), ("o-2", {})):
+                sent = cluster.post("ordering", "/api/v1/publish/order_placed", order_of(order), headers=headers)
+                self.assertEqual(sent.status, 202, sent)
+                ended = cluster.result("ordering", order)
+                self.assertEqual((ended.status, ended.json["status"]), (200, "completed"), ended)
+        self.assertEqual([what for what, _ in seen], ["make_payment", "make_payment"])
+        self.assertRegex(seen[0][1], f"^00-{TRACE}-[0-9a-f]{{16}}-01$")
+        self.assertNotIn(CLIENT, seen[0][1])  # its parent is the call, not the client
+        self.assertIsNone(seen[1][1])
+
     def test_without_a_header_a_trace_begins_and_a_bad_one_is_none(self):
         with Cluster(BUILD, extra='\n[node]\ntrace-folder="traces"\n') as cluster:
             for number, header in enumerate([None, "00-zz-b7ad6b7169203331-01", "", "00-" + "0" * 32 + f"-{CLIENT}-01"]):
