@@ -5,7 +5,12 @@
 namespace continuo::actors {
 
 std::shared_ptr<void> event_board::watch() {
-  watchers_.fetch_add(1);
+  if (watchers_.fetch_add(1) == 0) {
+    // Nothing was noted meanwhile: whoever comes back has lost what happened, and is told so.
+    const std::lock_guard lock{mutex_};
+    events_.clear();
+    ++last_;
+  }
   return {this, [](void* board) { static_cast<event_board*>(board)->watchers_.fetch_sub(1); }};
 }
 

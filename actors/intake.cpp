@@ -94,9 +94,10 @@ std::string begin_trace(const core& shared, const Message& message, const char* 
     return {};
   }
   const auto parent = begins ? engine::new_trace(id) : message.trace;
+  const auto span = engine::span_of_transition(id.store, id.revision);
   const auto now = shared.time->now().wall;
   shared.tell_when_durable({parent,
-                            engine::span_of(id),
+                            span,
                             begins,
                             fmt::format("{} {}", verb, message.type),
                             now,
@@ -104,7 +105,7 @@ std::string begin_trace(const core& shared, const Message& message, const char* 
                             false,
                             {{"continuo.message_id", to_string(id)}}},
                            releases);
-  return engine::trace_behind(parent, engine::span_of(id));
+  return engine::trace_behind(parent, span);
 }
 
 /// Whether nothing of an accepted event is for this node.

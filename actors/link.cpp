@@ -471,7 +471,12 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
       1 + std::distance(shared->link_settings.begin(), shared->link_settings.find(peer)));
   state.random = shared->seed ^ std::hash<std::string>{}(peer);
   begin_to_move(state, *shared); // after a restart nothing is known of what was handed out before
-  self->set_down_handler([self, shared](const caf::down_msg& down) { on_down(self, *shared, down); });
+  // Weak, as in `fail_node_on_exception`: a question that is not over yet holds the actor.
+  self->set_down_handler([self, weak = std::weak_ptr{shared}](const caf::down_msg& down) {
+    if (const auto core = weak.lock()) {
+      on_down(self, *core, down);
+    }
+  });
   self->delayed_send(self, shared->cluster.heartbeat, link_beat{});
   state.dial_sent = state.machine->dials(); // the node says when it listens
   return {

@@ -813,13 +813,16 @@ void node_runtime::end_actors() {
 // -- use --------------------------------------------------------------------------------------------
 
 open_node node_runtime::open_core() const {
+  if (ending_) { // who ends the node must not wait for a stream of readers
+    return {};
+  }
   std::shared_lock lock{mutex_};
   return phase_ == phase::started ? open_node{std::move(lock), *core_} : open_node{};
 }
 
 error node_runtime::why_closed() const {
   const std::shared_lock lock{mutex_};
-  return {errc::unavailable, reason_.message};
+  return {errc::unavailable, phase_ == phase::started ? "the node is stopping" : reason_.message};
 }
 
 node_figures node_runtime::figures() const {

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <optional>
 #include <random>
+#include <thread>
 
 namespace continuo::tools {
 
@@ -132,6 +133,7 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
   if (!token.empty()) {
     asking.headers.emplace_back("Authorization", "Bearer " + token);
   }
+  bool goes_on = false;
   while (true) {
     const auto asked = std::chrono::steady_clock::now();
     const auto answer = http_call(*at, asking, answer_patience);
@@ -139,6 +141,11 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
       return tl::unexpected(answer.error());
     }
     if (answer->status == 503 && std::chrono::steady_clock::now() - asked > node_patience) {
+      goes_on = true;
+      continue;
+    }
+    if (answer->status == 409 && goes_on) { // the copy that was asked for is not done yet
+      std::this_thread::sleep_for(std::chrono::seconds{1});
       continue;
     }
     if (answer->status != 200) {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <exception>
 
 namespace continuo::http {
 
@@ -95,6 +96,17 @@ void take(desk& at, call&& one) {
   one.done(std::move(refusal));
 }
 
+/// What a call throws must not end the node: the threads that run calls are the server's and the links'.
+void take_safely(desk& at, call&& one) {
+  const auto done = one.done;
+  try {
+    take(at, std::move(one));
+  } catch (const std::exception& thrown) {
+    done(error_response(400, "bad_request",
+                        fmt::format("the request cannot be understood: {}", thrown.what())));
+  }
+}
+
 } // namespace
 
 api::api(std::weak_ptr<detail::node_runtime> node, std::string token)
@@ -121,7 +133,7 @@ handler api::answers() const {
       done(std::move(refusal));
       return;
     }
-    take(*at, {std::move(asked), {}, false, std::move(done)});
+    take_safely(*at, {std::move(asked), {}, false, std::move(done)});
   };
 }
 
@@ -133,9 +145,9 @@ std::function<void(std::string, std::function<void(std::string)>)> api::answers_
       done(encode(error_response(at ? asked.error() : error{errc::unavailable, "the node has stopped"})));
       return;
     }
-    take(*at, {std::move(*asked), {}, true, [done = std::move(done)](const response& said) {
-                 done(encode(said));
-               }});
+    take_safely(*at, {std::move(*asked), {}, true, [done = std::move(done)](const response& said) {
+                        done(encode(said));
+                      }});
   };
 }
 

@@ -4,6 +4,8 @@
 #include "nodes/backup.hpp"
 
 #include <array>
+#include <atomic>
+
 #include <filesystem>
 
 namespace continuo::http {
@@ -49,9 +51,13 @@ void back_up(desk& at, call&& one) {
         {errc::malformed, R"(the body must be {"to": "DIR"} with the absolute path of a directory)"}));
     return;
   }
-  at.post([self = at.shared_from_this(), to = to->get<std::string>(), done = std::move(one.done)] {
-    run(*self, to, done);
-  });
+  static std::atomic<bool> busy{false}; // of the process: its disk has enough to do with one
+  if (busy.exchange(true)) {
+    one.done(error_response({errc::conflict, "a backup is being made already: wait until it is done"}));
+    return;
+  }
+  at.post([self = at.shared_from_this(), to = to->get<std::string>(), done = std::move(one.done),
+           free = std::shared_ptr<void>{&busy, [](void*) { busy = false; }}] { run(*self, to, done); });
 }
 
 constexpr std::array routes{route{"POST", "/api/v1/backup", back_up}};

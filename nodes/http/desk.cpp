@@ -204,8 +204,12 @@ void desk::gather(call&& one, std::function<response(const detail::node_runtime&
     self->post([merge, done, parts = std::move(parts)]() mutable { done(merge(std::move(parts))); });
   };
   const auto text = passed(one.asked);
-  for (std::size_t i = 0; i < all->parts.size(); ++i) {
-    const auto link = core.links.find(all->parts[i].node);
+  std::vector<std::string> asked_nodes; // the parts are gone as soon as the last one has come
+  for (const auto& part : all->parts) {
+    asked_nodes.push_back(part.node);
+  }
+  for (std::size_t i = 0; i < asked_nodes.size(); ++i) {
+    const auto link = core.links.find(asked_nodes[i]);
     if (link == core.links.end()) {
       blocking([all, i](response said) { all->take(i, std::move(said)); }, here);
     } else {
@@ -360,7 +364,7 @@ result<json> object_body(const request& asked, std::span<const std::string_view>
       too_deep = too_deep || depth > body_depth_max;
       return !too_deep;
     });
-  } catch (const json::parse_error& wrong) {
+  } catch (const json::exception& wrong) {
     return fail(errc::malformed, fmt::format("the body is no JSON: {}", wrong.what()));
   }
   if (too_deep) {

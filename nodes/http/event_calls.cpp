@@ -23,6 +23,9 @@ constexpr std::size_t events_a_page = 500;
 /// How long a node lets another one wait for an event before it says that there was none.
 constexpr std::chrono::milliseconds quiet{10'000};
 
+/// How long an event waits for others.
+constexpr std::chrono::milliseconds company{50};
+
 /// After a node could not be asked.
 constexpr std::chrono::milliseconds before_next{500};
 
@@ -57,7 +60,10 @@ constexpr std::array kinds{"instance", "node", "dead_letter"};
 json page_here(std::uint64_t life, std::uint64_t after, const node_runtime& node, const actors::core& core) {
   const auto mine = core.store_id ^ static_cast<std::uint64_t>(node.started_at().time_since_epoch().count());
   const auto same = life == mine;
-  const auto found = core.events.after(same ? after : 0, events_a_page);
+  auto found = core.events.after(same ? after : 0, events_a_page);
+  if (life == 0) { // from now on
+    found.events.clear();
+  }
   auto events = json::array();
   for (const auto& event : found.events) {
     events.push_back({{"number", event.number},
@@ -89,7 +95,8 @@ public:
     at_->later(quiet, [self = shared_from_this()] { self->look(); });
     core.events.when_after(after_, shared_from_this(), [weak = weak_from_this()] {
       if (const auto self = weak.lock()) {
-        self->at_->post([self] { self->look(); });
+        // Others that follow soon come with it: a poll for each event would be very many.
+        self->at_->later(company, [self] { self->look(); });
       }
     });
   }

@@ -276,6 +276,7 @@ response list_here(const list_query& query, const node_runtime& node, const acto
           position = key;
           if (wanted) {
             entries.push_back(entry_json(actors::view_of(*stored, core, false), core, node.config().name));
+            entries.back()["position"] = cursor_of(key); // for the merge: a key need not be text
           }
           whole = !node.ending() && std::chrono::steady_clock::now() < until;
           return whole;
@@ -302,8 +303,9 @@ response merge_lists(std::vector<part> parts, std::size_t limit) {
       bound = bound ? std::min(*bound, its) : its;
     }
     for (auto& entry : body["instances"]) {
-      const instance_id id{entry["type"].get<std::string>(), entry["key"].get<std::string>()};
-      sorted.emplace(cursor_of(engine::record_key(id)), std::move(entry));
+      auto position = entry["position"].get<std::string>();
+      entry.erase("position");
+      sorted.emplace(std::move(position), std::move(entry));
     }
   }
   auto entries = json::array();

@@ -10,8 +10,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <map>
+#include <utility>
 
 namespace continuo::http {
 
@@ -136,9 +138,19 @@ void list(desk& at, call&& one) {
 
 /// A letter's id does not say where it is: every node is asked, and the one that has it answers.
 response one_of(std::vector<part> parts, const std::string& id) {
-  for (auto& one : parts) {
-    if (one.said && one.said->status != 404) {
-      return std::move(*one.said);
+  const auto first = [&](unsigned from, unsigned to) {
+    return std::find_if(parts.begin(), parts.end(), [&](const part& one) {
+      return one.said && one.said->status >= from && one.said->status < to && one.said->status != 404;
+    });
+  };
+  for (const auto& [from, to] : {std::pair{200u, 300u}, std::pair{400u, 500u}}) {
+    if (const auto found = first(from, to); found != parts.end()) {
+      return std::move(*found->said);
+    }
+  }
+  for (auto& one : parts) { // one that starts or stops may have it
+    if (one.said && one.said->status >= 500) {
+      one.said = fail(errc::unavailable, fmt::format("it answered {}", one.said->status));
     }
   }
   const auto missing = missing_of(parts);
