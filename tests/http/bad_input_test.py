@@ -194,6 +194,8 @@ TABLE = [
     ("XML", publish(b"<order/>"), [400]),
     ("a verb with a list", post(ONE + "/pause", b"[]"), [400]),
     ("a verb with a number for who", post(ONE + "/pause", b'{"who": 1}'), [400]),
+    ("a verb with a number that no double holds", post(ONE + "/pause", b'{"who": 1e999}'), [400]),
+    ("a backup with a number that no double holds", post("/api/v1/backup", b'{"to": 1e999}'), [400]),
     ("a verb with null", post(ONE + "/pause", b'{"note": null}'), [400]),
     ("a verb with an unknown field", post(ONE + "/pause", b'{"why": ""}'), [400]),
     ("a verb with no UTF-8", post(ONE + "/pause", b'{"note": "\xff"}'), [400]),
