@@ -117,11 +117,27 @@ class Cluster:
         return self
 
     def __exit__(self, *_):
+        orphans = self.orphans()
         if not os.path.isdir(self.folder):
             return
         self.run("down", self.file, check=False)
         if not os.environ.get("CONTINUO_KEEP"):
             shutil.rmtree(self.folder, ignore_errors=True)
+        if orphans:
+            raise AssertionError(f"instances without a cause: {orphans}")
+
+    def orphans(self):
+        """What the nodes that answer count as orphaned, where that is not 0."""
+        found = {}
+        for node in NODES:
+            try:
+                text = self.get(node, "/metrics", timeout=10).body
+            except OSError:
+                continue
+            for line in text.splitlines():
+                if line.startswith("continuo_orphaned_instances") and float(line.split()[-1]) != 0:
+                    found[node] = line
+        return found
 
     def kill(self, node):
         self.run("kill", self.file, node)
