@@ -1,5 +1,6 @@
 #include "tools/letter_commands.hpp"
 
+#include "config/http_url.hpp"
 #include "tools/json_text.hpp"
 #include "tools/node_client.hpp"
 #include "tools/table.hpp"
@@ -11,6 +12,8 @@
 namespace continuo::tools {
 
 namespace {
+
+using config::percent_encoded;
 
 using nlohmann::json;
 
@@ -57,8 +60,9 @@ int show_letter(const letter_options& chosen) {
         line("attempts", text_at(one, "attempts"));
         line("since", text_at(one, "since"));
         line("node", text_at(one, "node"));
-        line("redrive",
-             text_at(one, "may_redrive") == "true" ? "possible" : "not possible: the requester was told");
+        line("redrive", text_at(one, "parked") == "true" ? "possible: it is parked, and its requester waits"
+                        : text_at(one, "may_redrive") == "true" ? "possible"
+                                                                : "not possible: the requester was told");
         line("payload", text_at(one, "payload"));
       });
 }

@@ -21,9 +21,16 @@ namespace {
 
 using detail::node_runtime;
 
-json letter_json(const engine::record& stored, const node_runtime& node, const actors::core& core,
-                 bool with_payload) {
-  const auto view = actors::letter_view_of(stored, core);
+/// A message that failed for good and waits for a person: a dead letter, or a command that is parked where it
+/// failed (`exhausted::park`), whose requester goes on waiting.
+struct letter {
+  engine::record stored;
+  std::string parked_at; ///< the address of the service; empty: it is a dead letter
+};
+
+json letter_json(const letter& one, const node_runtime& node, const actors::core& core, bool with_payload) {
+  const auto view = actors::letter_view_of(one.stored, core);
+  const auto parked = !one.parked_at.empty();
   json made{{"id", view.id},
             {"node", node.config().name},
             {"type", view.type},
@@ -31,61 +38,104 @@ json letter_json(const engine::record& stored, const node_runtime& node, const a
             {"to", json_of(view.to)},
             {"reason", view.reason},
             {"attempts", view.attempts},
-            {"since", text_of(view.since)},
-            {"may_redrive", view.may_redrive}};
+            {"since", text_of(parked ? one.stored.updated_at : view.since)},
+            {"parked", parked},
+            {"may_redrive", parked || view.may_redrive}};
   if (with_payload) {
     made["payload"] = view.payload.empty() ? json(nullptr) : json_or_null(view.payload);
   }
   return made;
 }
 
+bool is_parked(const engine::record& stored) {
+  return stored.kind == engine::record_kind::command && stored.status == instance_status::stuck &&
+         stored.failed;
+}
+
+/// Where letters stand in lists, whichever kind they are: in the order of their ids.
+std::string position_of(const std::string& id) {
+  return engine::record_key({std::string{engine::dead_letter_type}, id});
+}
+
 /// The letter of that id, while nobody redrives it; `errc::not_found`, `errc::conflict`.
-result<engine::record> read_letter(const std::string& id, const actors::core& core) {
-  const auto bytes = core.store->get(engine::record_key({std::string{engine::dead_letter_type}, id}));
-  if (!bytes || !*bytes) {
-    return bytes ? fail(errc::not_found, fmt::format("there is no dead letter {}", id))
-                 : tl::unexpected(bytes.error());
+result<letter> read_letter(const std::string& id, const actors::core& core) {
+  const auto read = [&](const std::string& type) -> result<std::optional<engine::record>> {
+    const auto bytes = core.store->get(engine::record_key({type, id}));
+    if (!bytes || !*bytes) {
+      return bytes ? result<std::optional<engine::record>>{} : tl::unexpected(bytes.error());
+    }
+    auto stored = decode<engine::record>(**bytes);
+    return stored ? result<std::optional<engine::record>>{std::move(*stored)}
+                  : tl::unexpected(stored.error());
+  };
+  auto dead = read(std::string{engine::dead_letter_type});
+  if (!dead) {
+    return tl::unexpected(dead.error());
   }
-  auto stored = decode<engine::record>(**bytes);
-  if (stored && !stored->failed) {
-    return fail(errc::conflict, "it is being redriven already");
+  if (*dead) {
+    return (*dead)->failed ? result<letter>{letter{std::move(**dead), {}}}
+                           : fail(errc::conflict, "it is being redriven already");
   }
-  return stored;
+  for (const auto& [address, environment] : core.execution_environments) {
+    auto command = read(address);
+    if (!command) {
+      return tl::unexpected(command.error());
+    }
+    if (*command && is_parked(**command)) {
+      return letter{std::move(**command), address};
+    }
+  }
+  return fail(errc::not_found, fmt::format("there is no dead letter {}", id));
 }
 
 // -- GET /api/v1/dead-letters ---------------------------------------------------------------
 
 response list_here(const std::string& after, std::size_t limit, const node_runtime& node,
                    const actors::core& core) {
-  auto letters = json::array();
-  std::string position;
-  bool more = false;
-  std::optional<error> wrong;
-  const auto scanned = core.store->scan(
-      engine::record_prefix(engine::dead_letter_type),
-      [&](std::string_view key, std::string_view bytes) {
-        const auto stored = decode<engine::record>(bytes);
-        if (!stored) {
-          wrong = error{errc::corrupt, "a dead letter: " + stored.error().message};
-          return false;
-        }
-        if (!stored->failed) {
-          return true;
-        }
-        if (letters.size() == limit) {
-          more = true;
-          return false;
-        }
-        position = key;
-        letters.push_back(letter_json(*stored, node, core, false));
-        return true;
-      },
-      after);
-  if (!scanned || wrong) {
-    return error_response(wrong ? *wrong : scanned.error());
+  const auto letters_prefix = engine::record_prefix(engine::dead_letter_type);
+  const auto id_after =
+      after.starts_with(letters_prefix) ? after.substr(letters_prefix.size()) : std::string{};
+  std::map<std::string, json> found; // by id; one more than fits of each type tells that there is more
+  const auto look = [&](const std::string& type, const std::string& parked_at) -> result<void> {
+    std::size_t count = 0;
+    std::optional<error> wrong;
+    const auto scanned = core.store->scan(
+        engine::record_prefix(type),
+        [&](std::string_view, std::string_view bytes) {
+          auto stored = decode<engine::record>(bytes);
+          if (!stored) {
+            wrong = error{errc::corrupt, fmt::format("a record of {}: {}", type, stored.error().message)};
+            return false;
+          }
+          if (parked_at.empty() ? stored->failed.has_value() : is_parked(*stored)) {
+            const auto id = stored->self.key;
+            found.emplace(id, letter_json({std::move(*stored), parked_at}, node, core, false));
+            ++count;
+          }
+          return count <= limit && !node.ending();
+        },
+        id_after.empty() ? std::string{} : engine::record_key({type, id_after}));
+    return wrong ? tl::unexpected(*wrong) : scanned;
+  };
+  auto looked = look(std::string{engine::dead_letter_type}, {});
+  for (const auto& [address, environment] : core.execution_environments) {
+    looked = looked ? look(address, address) : looked;
   }
+  if (!looked) {
+    return error_response(looked.error());
+  }
+  auto letters = json::array();
+  std::string last;
+  for (auto& [id, one] : found) {
+    if (letters.size() == limit) {
+      break;
+    }
+    last = id;
+    letters.push_back(std::move(one));
+  }
+  const auto more = found.size() > limit;
   return ok({{"dead_letters", std::move(letters)},
-             {"next_cursor", more ? json(cursor_of(position)) : json(nullptr)}});
+             {"next_cursor", more ? json(cursor_of(position_of(last))) : json(nullptr)}});
 }
 
 response merge_lists(std::vector<part> parts, std::size_t limit) {
@@ -94,8 +144,7 @@ response merge_lists(std::vector<part> parts, std::size_t limit) {
   for (auto& [node, body] : bodies_of(parts)) {
     more = more || body["next_cursor"].is_string();
     for (auto& letter : body["dead_letters"]) {
-      const instance_id id{std::string{engine::dead_letter_type}, letter["id"].get<std::string>()};
-      sorted.emplace(cursor_of(engine::record_key(id)), std::move(letter));
+      sorted.emplace(cursor_of(position_of(letter["id"].get<std::string>())), std::move(letter));
     }
   }
   more = more || sorted.size() > limit;
@@ -181,13 +230,13 @@ void show(desk& at, call&& one) {
   });
 }
 
-/// Blocks a thread that may until the actor of the letters has answered, which it does at the next sync.
+/// Blocks a thread that may until the actor that has the letter has answered, which it does at the next sync.
 template <class Request>
-response operate(actors::core& core, Request request, const std::string& id) {
+response operate(const caf::actor& whose, Request request, const std::string& id) {
   const auto verdict = std::make_shared<detail::kept_promise<void>>();
   auto future = verdict->future();
   request.answer = [verdict](result<void> said) { verdict->keep(std::move(said)); };
-  caf::anon_send(core.letters, std::move(request));
+  caf::anon_send(whose, std::move(request));
   if (future.wait_for(peer_patience) != std::future_status::ready) {
     return error_response(
         {errc::unavailable, "the node took too long: look whether the letter is there still"});
@@ -196,35 +245,55 @@ response operate(actors::core& core, Request request, const std::string& id) {
   return said ? ok({{"id", id}}, 202) : error_response(said.error());
 }
 
+response operate_parked(const letter& one, bool discard, const actors::core& core) {
+  const auto service = core.service_actors.find(one.parked_at);
+  const auto id = parse_message_id(one.stored.self.key);
+  if (service == core.service_actors.end() || !id) {
+    return error_response({errc::not_found, fmt::format("nothing here hosts {}", one.parked_at)});
+  }
+  return operate(service->second, actors::operate_command{*id, discard, {}}, one.stored.self.key);
+}
+
 void redrive(desk& at, call&& one) {
   const auto id = one.names[0];
-  find(at, std::move(one), [id, body = one.asked.body](const node_runtime&, actors::core& core) {
-    const auto letter = read_letter(id, core);
-    if (!letter) {
-      return error_response(letter.error());
+  const auto body = one.asked.body;
+  find(at, std::move(one), [id, body](const node_runtime&, actors::core& core) {
+    const auto found = read_letter(id, core);
+    if (!found) {
+      return error_response(found.error());
+    }
+    if (!found->parked_at.empty()) {
+      return body.empty()
+                 ? operate_parked(*found, false, core)
+                 : error_response({errc::conflict, "a parked command runs again as it was sent, since its "
+                                                   "requester waits for that: leave out the body"});
     }
     actors::redrive request{id, std::nullopt, {}};
     if (!body.empty()) {
-      const auto* type = core.types.find(letter->failed->type);
-      auto corrected =
-          type != nullptr
-              ? type->from_json(body)
-              : result<std::string>{fail(errc::unknown_type,
-                                         fmt::format("the type {} is unknown here", letter->failed->type))};
+      const auto& name = found->stored.failed->type;
+      const auto* type = core.types.find(name);
+      auto corrected = type != nullptr
+                           ? type->from_json(body)
+                           : result<std::string>{
+                                 fail(errc::unknown_type, fmt::format("the type {} is unknown here", name))};
       if (!corrected) {
         return error_response(corrected.error());
       }
       request.corrected = std::move(*corrected);
     }
-    return operate(core, std::move(request), id);
+    return operate(core.letters, std::move(request), id);
   });
 }
 
 void discard(desk& at, call&& one) {
   const auto id = one.names[0];
   find(at, std::move(one), [id](const node_runtime&, actors::core& core) {
-    const auto letter = read_letter(id, core);
-    return letter ? operate(core, actors::discard_letter{id, {}}, id) : error_response(letter.error());
+    const auto found = read_letter(id, core);
+    if (!found) {
+      return error_response(found.error());
+    }
+    return found->parked_at.empty() ? operate(core.letters, actors::discard_letter{id, {}}, id)
+                                    : operate_parked(*found, true, core);
   });
 }
 

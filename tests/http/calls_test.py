@@ -21,13 +21,13 @@ STEP = [
     "at", "revision", "kind", "message_type", "message_id", "from", "to", "attempt", "payload", "status", "sent",
     "note",
 ]  # fmt: skip
-LETTER = ["id", "node", "type", "from", "to", "reason", "attempts", "since", "may_redrive"]
+LETTER = ["id", "node", "type", "from", "to", "reason", "attempts", "since", "parked", "may_redrive"]
 SERVICE = ["name", "kind", "nodes", "state", "waiting", "in_execution", "completed", "failed", "oldest_waiting"]
 NODE = [
     "name", "address", "http", "hosts", "state", "since", "version", "waiting", "unacknowledged", "connections",
     "last_error",
 ]  # fmt: skip
-COMMAND = ["message_id", "status", "command", "service", "reply_type", "reply", "failure"]
+COMMAND = ["message_id", "status", "reply_type", "reply", "failure"]
 
 
 def quoted(key):
@@ -109,11 +109,12 @@ class Calls(unittest.TestCase):
                 )
 
     def test_publish_that_starts_nothing(self):
-        self.ship("ordering", "starts-1", "wait")
         for node in NODES:
-            said = self.shop.post(node, "/api/v1/publish/parcel_released", {"id": "starts-1"})
+            key = f"starts-{node}"
+            self.ship("ordering", key, "wait")
+            said = self.shop.post(node, "/api/v1/publish/parcel_released", {"id": key})
             self.assertEqual((said.status, said.json["instances"]), (202, []))
-        self.until("starts-1", "completed")
+            self.until(key, "completed")
 
     def test_publish_of_unknown_types(self):
         for node in NODES:
@@ -608,6 +609,30 @@ class Calls(unittest.TestCase):
             self.shop.ask("payment", "DELETE", f"/api/v1/dead-letters/{other['id']}")
         self.assertTrue(eventually(lambda: not new(), 20 * SLOW), new())
 
+    def test_parked_commands_are_letters(self):
+        for node, how in (("ordering", "later"), ("payment", "hopeless")):
+            sent = self.shop.post(node, "/api/v1/send/customs/clear_customs", {"id": "p", "how": how})
+            self.assertEqual(sent.status, 202, sent)
+            made = sent.json["message_id"]
+            letter = self.letter_of(made, node)
+            self.assertEqual(list(letter), LETTER)
+            self.assertEqual((letter["parked"], letter["may_redrive"], letter["attempts"]), (True, True, 2))
+            self.assertEqual((letter["type"], letter["node"]), ("clear_customs", "warehouse"))
+            self.assertIn("on strike", letter["reason"])
+            # Its requester goes on waiting.
+            self.assertEqual(self.shop.get("warehouse", f"/api/v1/commands/{made}").status, 202)
+            path = f"/api/v1/dead-letters/{made}"
+            self.assertEqual(self.shop.get("ordering", path).json, {**letter, "payload": {"id": "p", "how": how}})
+            self.refused(self.shop.post(node, path + "/redrive", {"id": "p", "how": "well"}), 409, "conflict")
+            verb, end = ("POST", "completed") if how == "later" else ("DELETE", "failed")
+            said = self.shop.ask("payment", verb, path + ("/redrive" if verb == "POST" else ""))
+            self.assertEqual((said.status, said.json), (202, {"id": made}), said)
+            outcome = self.shop.get(node, f"/api/v1/commands/{made}?wait=20s")
+            self.assertEqual((outcome.status, outcome.json["status"]), (200, end), outcome)
+            if how == "hopeless":
+                self.assertEqual(outcome.json["failure"]["kind"], "unknown")
+            self.assertTrue(eventually(lambda: self.shop.get(node, path).status == 404, 20 * SLOW))
+
     def test_letters_that_never_were(self):
         for node in NODES:
             for name in ("nonsense", "0123456789abcdef-1-0", "%00", "a%2Fb", "x" * 1000):
@@ -632,7 +657,7 @@ class Calls(unittest.TestCase):
             said = self.shop.get(node, "/api/v1/services").json
             self.assertEqual(list(said), ["services", "unreachable"])
             services = {one["name"]: one for one in said["services"]}
-            self.assertEqual(set(services), {"carrier", "depot"})
+            self.assertEqual(set(services), {"carrier", "customs", "depot"})
             for one in services.values():
                 self.assertLessEqual(set(one), set(SERVICE))
                 self.assertEqual(one["state"], "up")

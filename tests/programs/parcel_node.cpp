@@ -9,11 +9,14 @@
 ///   never     the same, but unloading fails and is tried again without end
 ///   wait      the delivery waits for parcel_released or parcel_lost, and for its timer, which is far away
 ///   store     a command to the keyed service
+///   later     (to customs alone) fails until it is parked, and goes well when it runs again
+///   hopeless  (to customs alone) fails however often it runs
 ///   anything  is carried
 #include <continuo/node.hpp>
 #include <continuo/saga.hpp>
 #include <continuo/service.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <stdexcept>
@@ -72,6 +75,17 @@ struct insure {
   using reply = insured;
   std::string id;
   CONTINUO_FIELDS(insure, id)
+};
+
+struct cleared {
+  CONTINUO_FIELDS(cleared)
+};
+
+struct clear_customs {
+  using reply = cleared;
+  std::string id;
+  std::string how;
+  CONTINUO_FIELDS(clear_customs, id, how)
 };
 
 struct stored {
@@ -174,6 +188,20 @@ service carrier() {
       .retry({.attempts = 2, .first = 10ms, .factor = 2, .cap = 1s, .jitter = 0, .timeout = 1min});
 }
 
+service customs() {
+  static std::atomic<bool> strike{true}; // until something has been parked and runs again
+  return service{"customs"}
+      .handle([](const clear_customs& command, command_context& context) -> outcome<cleared> {
+        if (command.how == "hopeless" || (command.how == "later" && strike)) {
+          strike = context.attempt() < 2;
+          throw std::runtime_error{"customs are on strike"};
+        }
+        return cleared{};
+      })
+      .when_exhausted(exhausted::park)
+      .retry({.attempts = 2, .first = 10ms, .factor = 1, .cap = 10ms, .jitter = 0, .timeout = 1min});
+}
+
 keyed_service<depot_state> depot() {
   keyed_service<depot_state> made{"depot"};
   made.handle(&store::place,
@@ -197,6 +225,7 @@ int main(int argc, char** argv) {
   return run_node(argc, argv, [](node_builder& node) {
     node.host<delivery>();
     node.host(carrier());
+    node.host(customs());
     node.host(depot());
   });
 }
