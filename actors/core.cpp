@@ -61,9 +61,11 @@ void core::tell_when_durable(span&& one, std::vector<journal::release>& releases
 
 void core::note_when_durable(node_event event, std::vector<journal::release>& releases) {
   if (events.is_watched()) {
-    event.at = time->now().wall;
-    releases.push_back(
-        {intake, caf::make_message(call{[this, event = std::move(event)] { events.note(event); }})});
+    const auto now = time->now();
+    event.at = now.wall;
+    releases.push_back({intake, caf::make_message(call{[this, event = std::move(event), now] {
+                          events.note(event, now.boot_time_ns);
+                        }})});
   }
 }
 

@@ -6,7 +6,6 @@
 #include "actors/marker.hpp"
 #include "actors/protocol.hpp"
 #include "actors/span.hpp"
-
 #include "engine/execution.hpp"
 #include "engine/keyed_machine.hpp"
 #include "engine/link.hpp"

@@ -4,20 +4,25 @@
 
 namespace continuo::actors {
 
-std::shared_ptr<void> event_board::watch() {
-  if (watchers_.fetch_add(1) == 0) {
+void event_board::watch_until(std::int64_t boot_time_ns) {
+  const std::lock_guard lock{mutex_};
+  if (!watched_) {
     // Nothing was noted meanwhile: whoever comes back has lost what happened, and is told so.
-    const std::lock_guard lock{mutex_};
     events_.clear();
     ++last_;
   }
-  return {this, [](void* board) { static_cast<event_board*>(board)->watchers_.fetch_sub(1); }};
+  until_ns_ = std::max(until_ns_, boot_time_ns);
+  watched_ = true;
 }
 
-void event_board::note(node_event event) {
+void event_board::note(node_event event, std::int64_t boot_time_ns) {
   std::vector<waiter> woken;
   {
     const std::lock_guard lock{mutex_};
+    if (boot_time_ns > until_ns_) {
+      watched_ = false;
+      return;
+    }
     event.number = ++last_;
     events_.push_back(std::move(event));
     if (events_.size() > kept_max) {

@@ -45,13 +45,15 @@ public:
     bool lost = false;      ///< some between the one asked for and these are not kept any more
   };
 
-  /// Whether anybody watches. Cheap: asked at each transition.
-  bool is_watched() const { return watchers_.load(std::memory_order_relaxed) != 0; }
+  /// Whether anybody watches, or did until now. Cheap: asked at each transition.
+  bool is_watched() const { return watched_.load(std::memory_order_relaxed); }
 
-  /// Watches for as long as what is returned lives.
-  std::shared_ptr<void> watch();
+  /// Watches until that boot time; who goes on watching says so again.
+  void watch_until(std::int64_t boot_time_ns);
 
-  void note(node_event event);
+  /// Keeps an event, and wakes who waits for one; at the first one that nobody watches any more it ends to be
+  /// watched instead. @param boot_time_ns now
+  void note(node_event event, std::int64_t boot_time_ns);
 
   /// What came after an event, the oldest first, at most `most`.
   page after(std::uint64_t number, std::size_t most) const;
@@ -66,8 +68,9 @@ private:
     std::function<void()> more;
   };
 
-  std::atomic<std::uint32_t> watchers_{0};
-  mutable std::mutex mutex_;
+  std::atomic<bool> watched_{false};
+  mutable std::mutex mutex_; // guards what follows
+  std::int64_t until_ns_ = 0;
   std::deque<node_event> events_;
   std::uint64_t last_ = 0;
   std::vector<waiter> waiters_;

@@ -228,7 +228,8 @@ void tell_services(link* self, const core& shared) {
 
 void note_peer(core& shared, const std::string& peer, const std::string& what) {
   if (shared.events.is_watched()) {
-    shared.events.note({node_event::kind::node, 0, shared.time->now().wall, {}, {}, peer, what});
+    const auto now = shared.time->now();
+    shared.events.note({node_event::kind::node, 0, now.wall, {}, {}, peer, what}, now.boot_time_ns);
   }
 }
 

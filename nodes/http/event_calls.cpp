@@ -86,7 +86,7 @@ public:
 
   void begin(node_runtime& node, actors::core& core) {
     // Until whoever asks has asked again, and longer: nothing is lost in between.
-    at_->later(watched_for, [watching = core.events.watch()] {});
+    core.events.watch_until(core.time->now().boot_time_ns + std::chrono::nanoseconds{watched_for}.count());
     const auto first = page_here(life_, after_, node, core);
     if (first["life"] != life_ || !first["events"].empty()) {
       finish(ok(first));
@@ -114,13 +114,11 @@ private:
   void finish(response said) {
     const std::lock_guard lock{mutex_};
     if (auto done = std::exchange(done_, nullptr)) {
-
       done(std::move(said));
     }
   }
 
   std::shared_ptr<desk> at_;
-
   std::uint64_t life_;
   std::uint64_t after_;
   std::mutex mutex_;
