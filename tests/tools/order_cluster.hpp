@@ -10,9 +10,12 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -52,12 +55,28 @@ inline bool has(const run_outcome& from, const std::string& text) {
   return found;
 }
 
+/// Ends the nodes of a cluster file when the test does, also where it aborts: nodes that were started with
+/// `--detach` outlive whoever started them. A shell waits for the end of a pipe that only this process holds.
+class last_resort {
+public:
+  explicit last_resort(const std::filesystem::path& file)
+      : shell_(::popen(("cat >/dev/null; for node in ordering payment warehouse; do '" + continuo_program +
+                        "' cluster kill '" + file.string() + "' $node; done >/dev/null 2>&1")
+                           .c_str(),
+                       "we"),
+               ::pclose) {}
+
+private:
+  std::unique_ptr<FILE, int (*)(FILE*)> shell_;
+};
+
 /// A folder with a cluster of three order nodes in it. Whatever runs in the end is ended.
 struct order_cluster {
   std::filesystem::path folder;
   std::filesystem::path file;
   std::array<reserved_port, 6> held;
   std::vector<std::uint16_t> ports;
+  std::optional<last_resort> nodes_end;
 
   order_cluster() {
     auto name = (std::filesystem::temp_directory_path() / "continuo-tools-XXXXXX").string();
@@ -68,12 +87,11 @@ struct order_cluster {
       ports.push_back(one.number());
     }
     write(0);
+    nodes_end.emplace(file);
   }
 
   ~order_cluster() {
-    for (const auto* name : {"ordering", "payment", "warehouse"}) {
-      run({"cluster", "kill", file.string(), name});
-    }
+    nodes_end.reset();
     std::filesystem::remove_all(folder);
   }
 
