@@ -90,7 +90,9 @@ void on_ask(link* self, core& shared, ask_peer& asks) {
 
 void on_question_over(link* self, const question_over& over) {
   finish(self->state, over.number,
-         fail(errc::timed_out, fmt::format("the node {} did not answer in time", self->state.peer)));
+         fail(errc::timed_out,
+              fmt::format("the node {} did not answer in time; what was asked for may happen all the same",
+                          self->state.peer)));
 }
 
 void on_say(link* self, core& shared, messages::answer&& said) {
@@ -102,7 +104,10 @@ void on_say(link* self, core& shared, messages::answer&& said) {
 void drop_questions(link_state& state, const std::string& why) {
   for (auto& [number, answer] : std::exchange(state.questions, {})) {
     answer(
-        fail(errc::unavailable, fmt::format("the node {} was lost before it answered: {}", state.peer, why)));
+        fail(errc::unavailable,
+             fmt::format(
+                 "the node {} was lost before it answered ({}); what was asked for may happen all the same",
+                 state.peer, why)));
   }
 }
 

@@ -2,6 +2,9 @@
 
 #include "engine/dead_letter.hpp"
 
+#include <continuo/archive.hpp>
+#include <continuo/json.hpp>
+
 #include <fmt/format.h>
 
 namespace continuo::actors {
@@ -15,6 +18,16 @@ std::string json_of(const message_type* type, std::string_view bytes) {
   }
   auto text = type->to_json(bytes);
   return text ? std::move(*text) : "null";
+}
+
+/// A failure has no type of the application's: what it says is ours.
+std::string failure_json(std::string_view bytes) {
+  const auto body = decode<messages::failure_body>(bytes);
+  if (!body) {
+    return "null";
+  }
+  return fmt::format(R"({{"kind":"{}","reason":{}}})", to_string(static_cast<failure_kind>(body->kind)),
+                     to_json(body->reason));
 }
 
 const message_type* state_type(const core& shared, const std::string& name) {
@@ -96,7 +109,9 @@ history_view view_of(const engine::history_entry& stored, const core& shared) {
     view.message = stored.in->type;
     view.id = stored.in->id;
     view.from = stored.in->peer;
-    view.payload = json_of(shared.types.find(stored.in->type), stored.in->payload);
+    view.payload = stored.in->kind == engine::message_kind::failure
+                       ? failure_json(stored.in->payload)
+                       : json_of(shared.types.find(stored.in->type), stored.in->payload);
   }
   for (const auto& sent : stored.out) {
     view.sent.push_back(sent.kind == engine::message_kind::withdrawal ? "withdrawal" : sent.type);

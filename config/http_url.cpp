@@ -54,4 +54,21 @@ result<http_url> read_http_url(std::string_view text) {
   return url;
 }
 
+bool is_unreserved(char letter) {
+  return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+         (letter >= '0' && letter <= '9') || std::string_view{"-._~"}.find(letter) != std::string_view::npos;
+}
+
+std::string percent_encoded(std::string_view text, bool (*plain)(char letter)) {
+  std::string safe;
+  for (const char letter : text) {
+    if (plain(letter)) {
+      safe += letter;
+    } else {
+      safe += fmt::format("%{:02X}", static_cast<unsigned char>(letter));
+    }
+  }
+  return safe;
+}
+
 } // namespace continuo::config

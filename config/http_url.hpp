@@ -20,4 +20,10 @@ struct http_url {
 /// message says what is wrong and what would be right, as those of `read_value`.
 result<http_url> read_http_url(std::string_view text);
 
+/// Letters, digits and `-._~`: what stands in a URL as it is (RFC 3986, 2.3).
+bool is_unreserved(char letter);
+
+/// The text with `%XX` for each byte that `plain` does not take.
+std::string percent_encoded(std::string_view text, bool (*plain)(char letter) = is_unreserved);
+
 } // namespace continuo::config

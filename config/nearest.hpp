@@ -1,5 +1,7 @@
 #pragma once
 
+#include <fmt/format.h>
+
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -23,6 +25,15 @@ std::string nearest_of(std::string_view meant, const Words& words) {
     }
   }
   return best;
+}
+
+/// What to say behind "there is no such word": the one that may have been meant, else all there are.
+template <class Words>
+std::string suggestion(std::string_view meant, const Words& words) {
+  if (const auto like = nearest_of(meant, words); !like.empty()) {
+    return fmt::format("did you mean {}?", like);
+  }
+  return fmt::format("there are: {}", fmt::join(words, ", "));
 }
 
 } // namespace continuo::config

@@ -1,5 +1,7 @@
 #include "engine/placement.hpp"
 
+#include "engine/mix.hpp"
+
 #include <algorithm>
 
 namespace continuo::engine {
@@ -15,13 +17,6 @@ std::uint64_t fnv(std::uint64_t hash, std::string_view text) {
     hash = (hash ^ static_cast<unsigned char>(byte)) * fnv_prime;
   }
   return hash * fnv_prime;
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea, Flood, 2014): FNV alone spreads its low bits badly.
-std::uint64_t mixed(std::uint64_t hash) {
-  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebULL;
-  return hash ^ (hash >> 31);
 }
 
 template <class Wanted>
@@ -44,7 +39,7 @@ std::string_view heaviest(const std::vector<std::string>& nodes, const instance_
 } // namespace
 
 std::uint64_t rendezvous_weight(std::string_view node, const instance_id& id) {
-  return mixed(fnv(fnv(fnv(fnv_offset, node), id.type), id.key));
+  return mixed(fnv(fnv(fnv(fnv_offset, node), id.type), id.key)); // FNV alone spreads its low bits badly
 }
 
 bool placement::runs_here(std::string_view name) const {

@@ -77,14 +77,6 @@ private:
   std::vector<prometheus::MetricFamily> families_;
 };
 
-std::uint64_t resident_bytes() {
-  std::ifstream in{"/proc/self/statm"};
-  std::uint64_t all = 0;
-  std::uint64_t pages = 0;
-  in >> all >> pages;
-  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-}
-
 void add_node(page& out, const detail::node_runtime& node) {
   const auto& config = node.config();
   out.gauge("continuo_build_info", "The version that runs, and which node it is; always 1.");
@@ -238,6 +230,14 @@ void add_links(page& out, const actors::core& shared) {
 }
 
 } // namespace
+
+std::uint64_t resident_bytes() {
+  std::ifstream in{"/proc/self/statm"};
+  std::uint64_t all = 0;
+  std::uint64_t pages = 0;
+  in >> all >> pages;
+  return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
 
 std::string metrics_text(const actors::core& shared, const detail::node_runtime& node,
                          const survey& counted) {

@@ -20,7 +20,6 @@
 #include "nodes/middleman.hpp"
 #include "nodes/quarantine.hpp"
 #include "nodes/span_writer.hpp"
-
 #include "nodes/sweeper.hpp"
 #include "nodes/system_clock.hpp"
 #include "nodes/thread_pool.hpp"
@@ -410,9 +409,7 @@ result<void> node_runtime::answer_http() {
   api_ = std::move(calls);
   server_ = std::move(*listening);
   if (directory_) {
-    const auto& host = config_.http->host;
-    const auto shown = host.find(':') == std::string::npos ? host : '[' + host + ']';
-    return directory_->tell_http(fmt::format("http://{}:{}", shown, server_->port()));
+    return directory_->tell_http("http://" + http::address_text(config_.http->host, server_->port()));
   }
   return {};
 }

@@ -1,29 +1,47 @@
 #include "tools/http_client.hpp"
 
+#include "nodes/http/server.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <fmt/format.h>
 
-#include <fstream>
-
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 
 namespace continuo::tools {
 
 namespace {
 
-/// What the cluster file says that the node asks for; a file that cannot be read gives none, and the node
-/// says that it wants one.
-std::string token_of(const http_address& at) {
-  std::string token;
-  if (!at.token_file.empty()) {
-    std::ifstream in{at.token_file};
-    std::getline(in, token);
+constexpr std::size_t token_bytes_max = 4'096;
+
+/// What the node asks for; empty where it asks for none.
+result<std::string> read_token(const std::filesystem::path& file) {
+  if (file.empty()) {
+    return std::string{};
   }
-  return token;
+  const auto wrong = [&](const char* what) {
+    return fail(errc::invalid_configuration, fmt::format("the token file {} {}", file.string(), what));
+  };
+  std::ifstream in{file, std::ios::binary};
+  std::string text(token_bytes_max + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad() || !in.is_open()) {
+    return wrong("cannot be read");
+  }
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  text.erase(text.find_last_not_of(" \t\r\n") + 1);
+  if (text.empty() || text.size() > token_bytes_max ||
+      !std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; })) {
+    return wrong("does not hold one token of visible characters");
+  }
+  return text;
 }
 
 namespace asio = boost::asio;
@@ -48,7 +66,11 @@ public:
     if (failed) {
       return trouble(failed);
     }
-    const auto sent = to_wire(asked);
+    const auto token = read_token(at_.token_file);
+    if (!token) {
+      return tl::unexpected(token.error());
+    }
+    const auto sent = to_wire(asked, *token);
     const auto end = [&](beast::error_code why, std::size_t) { failed = why; };
     stream_.expires_after(patience_); // for all of it together
     stream_.async_connect(found, [&](beast::error_code why, const asio::ip::tcp::endpoint&) {
@@ -116,11 +138,11 @@ public:
   }
 
 private:
-  wire::request<wire::string_body> to_wire(const http_request& asked) const {
+  wire::request<wire::string_body> to_wire(const http_request& asked, const std::string& token) const {
     wire::request<wire::string_body> made{wire::string_to_verb(asked.method), asked.target, 11};
     made.set(wire::field::host, text_of(at_));
     made.set(wire::field::connection, "close");
-    if (const auto token = token_of(at_); !token.empty()) {
+    if (!token.empty()) {
       made.set(wire::field::authorization, "Bearer " + token);
     }
     for (const auto& [name, value] : asked.headers) {
@@ -232,22 +254,7 @@ result<http_address> read_http_address(std::string_view text) {
 }
 
 std::string text_of(const http_address& at) {
-  return at.host.find(':') == std::string::npos ? fmt::format("{}:{}", at.host, at.port)
-                                                : fmt::format("[{}]:{}", at.host, at.port);
-}
-
-std::string percent_encoded(std::string_view text) {
-  static constexpr std::string_view unreserved =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"; // RFC 3986
-  std::string made;
-  for (const auto c : text) {
-    if (unreserved.find(c) != std::string_view::npos) {
-      made += c;
-    } else {
-      made += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return made;
+  return http::address_text(at.host, at.port);
 }
 
 } // namespace continuo::tools

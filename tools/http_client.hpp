@@ -25,8 +25,9 @@ struct http_answer {
   std::string retry_after{}; ///< the header, empty where there is none
 };
 
-/// One call over a connection of its own, with the token of the address where it names a file of one.
-/// `errc::unavailable` where nobody answers in time. Blocks for at most `patience`.
+/// One call over a connection of its own. Where the address has a token file, its token goes with the call:
+/// `errc::invalid_configuration` where it cannot be read. `errc::unavailable` where nobody answers in time.
+/// Blocks for at most `patience`.
 result<http_answer> http_call(const http_address& at, const http_request& asked,
                               std::chrono::milliseconds patience);
 
@@ -47,8 +48,5 @@ result<http_address> read_http_address(std::string_view text);
 
 /// `HOST:PORT`, an IPv6 address in brackets.
 std::string text_of(const http_address& at);
-
-/// The text as one segment of a path, or one value of a query: all but letters, digits and `-._~` as %XX.
-std::string percent_encoded(std::string_view text);
 
 } // namespace continuo::tools

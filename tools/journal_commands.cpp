@@ -117,22 +117,15 @@ error failure_of(const http_answer& answer) {
 
 result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, const error& in_use) {
   const auto url = journal::data_directory::http_of_holder(chosen.data);
-  const auto at = read_http_address(url);
+  auto at = read_http_address(url);
   if (!at) {
     return fail(errc::in_use, in_use.message +
                                   " (a running node makes a backup itself where it has an HTTP address, and "
                                   "this one has none)");
   }
-  std::string token;
-  if (!chosen.token_file.empty() && !std::getline(std::ifstream{chosen.token_file}, token)) {
-    return fail(errc::invalid_configuration,
-                fmt::format("cannot read the token in {}", chosen.token_file.string()));
-  }
+  at->token_file = chosen.token_file;
   const auto to = std::filesystem::absolute(chosen.backup).lexically_normal();
-  http_request asking{"POST", "/api/v1/backup", {}, json{{"to", to.string()}}.dump()};
-  if (!token.empty()) {
-    asking.headers.emplace_back("Authorization", "Bearer " + token);
-  }
+  const http_request asking{"POST", "/api/v1/backup", {}, json{{"to", to.string()}}.dump()};
   bool goes_on = false;
   while (true) {
     const auto asked = std::chrono::steady_clock::now();

@@ -1,5 +1,6 @@
 #include "tools/message_commands.hpp"
 
+#include "config/http_url.hpp"
 #include "tools/json_text.hpp"
 #include "tools/node_client.hpp"
 #include "tools/report.hpp"
@@ -15,6 +16,8 @@
 namespace continuo::tools {
 
 namespace {
+
+using config::percent_encoded;
 
 using nlohmann::json;
 

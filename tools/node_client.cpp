@@ -1,6 +1,7 @@
 #include "tools/node_client.hpp"
 
 #include "config/cluster_file.hpp"
+#include "config/http_url.hpp"
 #include "tools/json_text.hpp"
 #include "tools/report.hpp"
 #include "tools/table.hpp"
@@ -9,13 +10,13 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
 namespace continuo::tools {
 
 namespace {
+
+using config::percent_encoded;
 
 using nlohmann::json;
 using steady = std::chrono::steady_clock;
@@ -25,7 +26,6 @@ using namespace std::chrono_literals;
 constexpr milliseconds patience_for_an_answer = 30s;
 constexpr milliseconds wait_max = 30s;   // in one call; nodes allow 60 s
 constexpr milliseconds wait_min = 200ms; // between two calls that wait, however fast the node answers
-constexpr std::size_t token_bytes_max = 4'096;
 constexpr const char* default_configuration = "continuo.conf";
 
 result<http_address> first_with_http(const std::filesystem::path& file) {
@@ -40,25 +40,6 @@ result<http_address> first_with_http(const std::filesystem::path& file) {
   }
   return fail(errc::invalid_configuration,
               fmt::format("no node of {} has an http address: name one with --node", file.string()));
-}
-
-result<std::string> read_token(const std::filesystem::path& file) {
-  const auto wrong = [&](const char* what) {
-    return fail(errc::invalid_configuration, fmt::format("the token file {} {}", file.string(), what));
-  };
-  std::ifstream in{file, std::ios::binary};
-  std::string text(token_bytes_max + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad() || !in.is_open()) {
-    return wrong("cannot be read");
-  }
-  text.resize(static_cast<std::size_t>(in.gcount()));
-  text.erase(text.find_last_not_of(" \t\r\n") + 1);
-  if (text.empty() || text.size() > token_bytes_max ||
-      !std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; })) {
-    return wrong("does not hold one token of visible characters");
-  }
-  return text;
 }
 
 /// What to print of an answer that is no JSON.
@@ -89,11 +70,7 @@ result<node_client> node_client::open(const node_options& chosen) {
   }
   made.at_ = *at;
   if (!chosen.token_file.empty()) {
-    auto token = read_token(chosen.token_file);
-    if (!token) {
-      return tl::unexpected(token.error());
-    }
-    made.token_ = std::move(*token);
+    made.at_.token_file = chosen.token_file;
   }
   return made;
 }
@@ -144,9 +121,6 @@ result<node_answer> node_client::wait(const std::string& target, milliseconds pa
 
 error node_client::follow(const std::string& target, std::vector<std::pair<std::string, std::string>> headers,
                           const std::function<void(std::string_view)>& line) const {
-  if (!token_.empty()) {
-    headers.emplace_back("Authorization", "Bearer " + token_);
-  }
   std::string rest;
   const auto take = [&](std::string_view part) {
     rest += part;
@@ -167,10 +141,7 @@ error node_client::follow(const std::string& target, std::vector<std::pair<std::
                      : read_answer.error();
 }
 
-result<http_answer> node_client::exchange(http_request asked, milliseconds patience) const {
-  if (!token_.empty()) {
-    asked.headers.emplace_back("Authorization", "Bearer " + token_);
-  }
+result<http_answer> node_client::exchange(const http_request& asked, milliseconds patience) const {
   return http_call(at_, asked, patience);
 }
 
@@ -190,8 +161,8 @@ result<node_answer> node_client::read(http_answer answer) const {
     message = fmt::format("{} answers {} {}", text_of(at_), answer.status, first_line(made.text));
   }
   if (answer.status == 401) {
-    message +=
-        token_.empty() ? " (give the token with --token-file)" : " (the one of --token-file does not fit)";
+    message += at_.token_file.empty() ? " (give the token with --token-file)"
+                                      : " (the one of --token-file does not fit)";
   }
   if (!answer.retry_after.empty()) {
     message += fmt::format(" (try again after {} s)", printable(answer.retry_after));
@@ -201,6 +172,10 @@ result<node_answer> node_client::read(http_answer answer) const {
 }
 
 error node_client::unreachable(const error& why) const {
+  if (why.code != errc::unavailable) { // it was not asked
+    return why;
+  }
+
   return {errc::unavailable, fmt::format("{}; is the node up? `continuo cluster status {}` shows it",
                                          why.message, file_.empty() ? "FILE" : file_)};
 }

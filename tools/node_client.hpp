@@ -47,13 +47,12 @@ public:
                const std::function<void(std::string_view)>& line) const;
 
 private:
-  result<http_answer> exchange(http_request asked, std::chrono::milliseconds patience) const;
+  result<http_answer> exchange(const http_request& asked, std::chrono::milliseconds patience) const;
   result<node_answer> read(http_answer answer) const;
   error unreachable(const error& why) const;
 
   http_address at_;
   std::string file_; ///< that has named the node; empty: an argument or the environment
-  std::string token_;
 };
 
 /// `?name=value&...` of those that have a value.

@@ -9,8 +9,7 @@
 
 namespace continuo::tools {
 
-/// Shows on standard error, where that is a terminal, that something goes on: one line that is written over,
-/// from the second second on, and gone in the end.
+/// A `progress_line` for what blocks: shown by a thread of its own, once a second.
 class progress {
 public:
   /// @param what what is done, as "verifying data/payment"

@@ -36,7 +36,8 @@ struct node_config {
   /// The cluster it belongs to; empty: it stands alone. `name` is then its name there.
   std::optional<cluster_config> cluster;
 
-  /// Where it answers HTTP (see docs/operations.md); empty: nowhere. Loopback addresses only.
+  /// Where it answers HTTP (see docs/http.md); empty: nowhere. Loopback addresses only, unless it has a
+  /// token.
   std::optional<http_address> http;
 
   /// Services that are answered by HTTP endpoints, by name; the same on all nodes of a cluster. The program

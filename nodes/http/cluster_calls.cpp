@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <map>
 #include <unistd.h>
 
@@ -17,19 +16,6 @@ namespace continuo::http {
 namespace {
 
 using detail::node_runtime;
-
-std::uint64_t resident_bytes() {
-  std::ifstream in{"/proc/self/statm"};
-  std::uint64_t all = 0;
-  std::uint64_t resident = 0;
-  in >> all >> resident;
-  return resident * 4'096;
-}
-
-std::string address_text(const std::string& host, std::uint16_t port) {
-  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
-                                             : fmt::format("[{}]:{}", host, port);
-}
 
 json http_of(const cluster_node& node) {
   return node.http ? json(address_text(node.http->host, node.http->port)) : json(nullptr);
@@ -77,7 +63,7 @@ json node_json(const nodes::survey& counted, const node_runtime& node, const act
         {"timers", recovered.timers},
         {"suspects", recovered.suspects},
         {"took_ms", recovered.took.count()}}},
-      {"memory_bytes", resident_bytes()},
+      {"memory_bytes", continuo::nodes::resident_bytes()},
       {"limits",
        {{"in_flight", config.in_flight},
         {"instances_in_memory", config.instances_in_memory},

@@ -117,6 +117,7 @@ std::span<const route> cluster_routes();
 std::span<const route> event_routes();
 std::span<const route> instance_routes();
 std::span<const route> letter_routes();
+std::span<const route> list_routes();
 std::span<const route> message_routes();
 
 // -- answers -----------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-#include "nodes/http/desk.hpp"
+#include "nodes/http/instance_views.hpp"
 #include "nodes/http/opened.hpp"
 
 #include "actors/views.hpp"
-#include "config/nearest.hpp"
 #include "engine/placement.hpp"
 
 #include <continuo/archive.hpp>
@@ -16,7 +15,6 @@
 #include <array>
 #include <deque>
 #include <map>
-#include <set>
 
 namespace continuo::http {
 
@@ -25,117 +23,10 @@ namespace {
 using detail::node_runtime;
 using engine::placement;
 
-/// A page that finds nothing ends after this time all the same, and says where to go on.
-constexpr std::chrono::milliseconds page_time{1'000};
 constexpr std::size_t attempts_asked_max = 20;
 
-// -- as JSON ----------------------------------------------------------------------------------
-
-json cause_json(const cause& one, const actors::core& core) {
-  if (one.kind == "reply") {
-    const auto service = placement::service_of(one.to.type);
-    const auto node = core.routes.where().node_of(one.to);
-    return {{"kind", one.kind},
-            {"command", one.what},
-            {"service", service},
-            {"node", node},
-            {"sent_at", text_of(one.since)},
-            {"attempts", one.attempts},
-            {"last_error", one.last_error}};
-  }
-  if (one.kind == "timer") {
-    return {{"kind", one.kind}, {"name", one.what}, {"due", text_of(one.since)}};
-  }
-  if (one.kind == "event") {
-    return {{"kind", one.kind}, {"types", json::array({one.what})}};
-  }
-  if (one.kind == "delivery") {
-    return {{"kind", one.kind},
-            {"message", one.what},
-            {"node", core.routes.where().here()},
-            {"since", text_of(one.since)},
-            {"attempts", one.attempts},
-            {"last_error", one.last_error}};
-  }
-  return {{"kind", one.kind}, {"reason", one.what}, {"since", text_of(one.since)}};
-}
-
-json causes_json(const std::vector<cause>& causes, const actors::core& core) {
-  auto all = json::array();
-  json* events = nullptr;
-  for (const auto& one : causes) {
-    if (one.kind == "event" && events != nullptr) { // one entry for all of them
-      (*events)["types"].push_back(one.what);
-      continue;
-    }
-    all.push_back(cause_json(one, core));
-    if (one.kind == "event") {
-      events = &all.back();
-    }
-  }
-  return all;
-}
-
-std::string_view kind_of(const std::string& type, const actors::core& core) {
-  return core.sagas.contains(type) ? "saga" : core.keyed_services.contains(type) ? "service" : "command";
-}
-
-json text_or_null(const std::string& text) {
-  return text.empty() ? json(nullptr) : json(text);
-}
-
-json entry_json(const instance_view& view, const actors::core& core, const std::string& node) {
-  return {{"type", view.instance.type},
-          {"key", view.instance.key},
-          {"kind", kind_of(view.instance.type, core)},
-          {"node", node},
-          {"status", to_string(view.status)},
-          {"revision", view.revision},
-          {"waiting_for", causes_json(view.waiting_for, core)},
-          {"reason", text_or_null(view.reason)},
-          {"started_at", text_of(view.started_at)},
-          {"updated_at", text_of(view.updated_at)}};
-}
-
-json whole_json(const instance_view& view, const actors::core& core, const std::string& node) {
-  auto whole = entry_json(view, core, node);
-  whole["definition_version"] = view.definition_version;
-  whole["state"] = json_or_null(view.state);
-  whole["result"] = view.result.empty() ? json(nullptr) : json_or_null(view.result);
-  return whole;
-}
-
-// -- which instance ---------------------------------------------------------------------------
-
-std::vector<std::string_view> instance_types(const actors::core& core) {
-  std::vector<std::string_view> all;
-  for (const auto& [name, saga] : core.sagas) {
-    all.push_back(name);
-  }
-  for (const auto& [name, service] : core.keyed_services) {
-    all.push_back(name);
-  }
-  return all;
-}
-
-error unknown_type(const std::string& type, const std::vector<std::string_view>& known) {
-  const auto like = config::nearest_of(type, known);
-  return {errc::unknown_type,
-          like.empty()
-              ? fmt::format("there is no saga or service {}; there are: {}", type, fmt::join(known, ", "))
-              : fmt::format("there is no saga or service {}; did you mean {}?", type, like)};
-}
-
-/// A saga, a service, or the address of a service on a node that there is.
-bool is_known(const std::string& type, const actors::core& core) {
-  if (core.sagas.contains(type) || core.keyed_services.contains(type) || core.services.contains(type)) {
-    return true;
-  }
-  const auto node = placement::node_in(type);
-  const auto& nodes = core.cluster.nodes;
-  return core.services.contains(placement::service_of(type)) &&
-         std::any_of(nodes.begin(), nodes.end(), [&](const auto& one) { return one.name == node; });
-}
+/// Of the entries of a history in one page.
+constexpr std::size_t page_bytes_max = 4u << 20;
 
 /// Runs `here` with the instance that the call names, on the node where it lives; elsewhere lets that node
 /// answer.
@@ -146,8 +37,8 @@ void on_its_node(desk& at, call&& one, std::chrono::milliseconds patience,
     return;
   }
   instance_id instance{one.names[0], one.names[1]};
-  if (!is_known(instance.type, *node->core)) {
-    const auto why = unknown_type(instance.type, instance_types(*node->core));
+  if (!is_instance_type(instance.type, *node->core)) {
+    const auto why = unknown_instance_type(instance.type, *node->core);
     node.reset(); // nobody is answered while it is held: an answer may open it again
     one.done(error_response(why));
     return;
@@ -159,201 +50,6 @@ void on_its_node(desk& at, call&& one, std::chrono::milliseconds patience,
     return;
   }
   here(*node, std::move(instance), std::move(one));
-}
-
-// -- GET /api/v1/instances ----------------------------------------------------------------------
-
-struct list_query {
-  std::string type;
-  std::string kind = "saga";
-  std::optional<instance_status> status;
-  std::string waiting_for;
-  std::size_t limit = 0;
-  std::string after; ///< the key of a record
-};
-
-constexpr std::array cause_kinds{"reply", "timer", "event", "delivery", "operator"};
-
-result<list_query> read_list_query(const request& asked, const actors::core& core) {
-  list_query query;
-  const auto limit = page_limit(asked);
-  const auto after = page_start(asked);
-  if (!limit || !after) {
-    return tl::unexpected(limit ? after.error() : limit.error());
-  }
-  query.limit = *limit;
-  query.after = *after;
-  if (const auto kind = parameter(asked, "kind"); !kind.empty()) {
-    if (kind != "saga" && kind != "service" && kind != "command") {
-      return fail(errc::malformed, fmt::format("kind is {}, and must be saga, service or command", kind));
-    }
-    query.kind = kind;
-  }
-  if (const auto status = parameter(asked, "status"); !status.empty()) {
-    const auto read = from_json<instance_status>(to_json(status));
-    if (!read) {
-      return fail(errc::malformed,
-                  fmt::format("status is {}, and must be running, compensating, paused, stuck, "
-                              "completed or compensated",
-                              status));
-    }
-    query.status = *read;
-  }
-  query.type = parameter(asked, "type");
-  const auto known = query.kind == "saga"      ? core.sagas.contains(query.type)
-                     : query.kind == "service" ? core.keyed_services.contains(query.type)
-                                               : core.services.contains(placement::service_of(query.type));
-  if (!query.type.empty() && !known) {
-    auto why = unknown_type(query.type, instance_types(core));
-    if (is_known(query.type, core)) {
-      why.message = fmt::format("{} is no {}: choose another kind", query.type, query.kind);
-    }
-    return tl::unexpected(std::move(why));
-  }
-  query.waiting_for = parameter(asked, "waiting_for");
-  if (!query.waiting_for.empty() && !core.services.contains(query.waiting_for) &&
-      !core.keyed_services.contains(query.waiting_for) &&
-      std::find(cause_kinds.begin(), cause_kinds.end(), query.waiting_for) == cause_kinds.end()) {
-    return fail(errc::malformed, fmt::format("waiting_for is {}, and must be {} or the name of a service",
-                                             query.waiting_for, fmt::join(cause_kinds, ", ")));
-  }
-  return query;
-}
-
-bool waits_for(const engine::record& stored, const std::string& wanted) {
-  const auto causes = actors::causes_of(stored);
-  return std::any_of(causes.begin(), causes.end(), [&](const cause& one) {
-    return one.kind == wanted || (one.kind == "reply" && placement::service_of(one.to.type) == wanted);
-  });
-}
-
-/// The types whose records are looked through, in the order of their keys.
-std::set<std::string> types_of(const list_query& query, const actors::core& core) {
-  std::set<std::string> types;
-  if (query.kind == "saga") {
-    for (const auto& [name, saga] : core.sagas) {
-      types.insert(name);
-    }
-  } else if (query.kind == "service") {
-    for (const auto& [name, service] : core.keyed_services) {
-      types.insert(name);
-    }
-  } else {
-    for (const auto& [address, environment] : core.execution_environments) {
-      types.insert(address);
-    }
-  }
-  if (!query.type.empty()) {
-    std::erase_if(types, [&](const std::string& type) {
-      return type != query.type && placement::service_of(type) != query.type;
-    });
-  }
-  return types;
-}
-
-/// What this node has of a page. `next_cursor` says up to where it has looked, and is null at the end.
-response list_here(const list_query& query, const node_runtime& node, const actors::core& core) {
-  const auto until = std::chrono::steady_clock::now() + page_time;
-  auto entries = json::array();
-  std::string position;
-  bool whole = true;
-  std::optional<error> wrong;
-  for (const auto& type : types_of(query, core)) {
-    const auto scanned = core.store->scan(
-        engine::record_prefix(type),
-        [&](std::string_view key, std::string_view bytes) {
-          const auto stored = decode<engine::record>(bytes);
-          if (!stored) {
-            wrong = error{errc::corrupt, fmt::format("a record of {}: {}", type, stored.error().message)};
-            return false;
-          }
-          const auto wanted = (!query.status || stored->status == *query.status) &&
-                              (query.waiting_for.empty() || waits_for(*stored, query.waiting_for));
-          if (wanted && entries.size() == query.limit) { // there is more
-            whole = false;
-            return false;
-          }
-          position = key;
-          if (wanted) {
-            entries.push_back(entry_json(actors::view_of(*stored, core, false), core, node.config().name));
-            entries.back()["position"] = cursor_of(key); // for the merge: a key need not be text
-          }
-          whole = !node.ending() && std::chrono::steady_clock::now() < until;
-          return whole;
-        },
-        query.after);
-    if (!scanned || wrong) {
-      return error_response(wrong ? *wrong : scanned.error());
-    }
-    if (!whole) {
-      break;
-    }
-  }
-  return ok({{"instances", std::move(entries)},
-             {"next_cursor", whole ? json(nullptr) : json(cursor_of(position))}});
-}
-
-/// One page of the pages of all nodes: entries up to the first place that some node has not looked at.
-response merge_lists(std::vector<part> parts, std::size_t limit) {
-  std::optional<std::string> bound; // in the form of a cursor, which orders as what it stands for
-  std::multimap<std::string, json> sorted;
-  for (auto& [node, body] : bodies_of(parts)) {
-    if (body["next_cursor"].is_string()) {
-      const auto its = body["next_cursor"].get<std::string>();
-      bound = bound ? std::min(*bound, its) : its;
-    }
-    for (auto& entry : body["instances"]) {
-      auto position = entry["position"].get<std::string>();
-      entry.erase("position");
-      sorted.emplace(std::move(position), std::move(entry));
-    }
-  }
-  auto entries = json::array();
-  std::string last;
-  bool more = false;
-  for (auto& [position, entry] : sorted) {
-    if ((bound && position > *bound) || entries.size() == limit) {
-      more = true;
-      break;
-    }
-    last = position;
-    entries.push_back(std::move(entry));
-  }
-  json next = nullptr;
-  if (entries.size() == limit && more) {
-    next = last;
-  } else if (bound) {
-    next = *bound;
-  }
-  return ok({{"instances", std::move(entries)},
-             {"next_cursor", std::move(next)},
-             {"unreachable", missing_of(parts)}});
-}
-
-void list(desk& at, call&& one) {
-  constexpr std::array<std::string_view, 6> known{"type", "status", "waiting_for", "kind", "limit", "cursor"};
-  if (auto refusal = unknown_parameter(one.asked, known)) {
-    one.done(std::move(*refusal));
-    return;
-  }
-  result<list_query> query;
-  {
-    const auto node = at.open(one.done);
-    if (!node) {
-      return;
-    }
-    query = read_list_query(one.asked, *node->core);
-  }
-  if (!query) {
-    one.done(error_response(query.error()));
-    return;
-  }
-  at.gather(
-      std::move(one),
-      [query = *query](const node_runtime& node, const actors::core& core) {
-        return list_here(query, node, core);
-      },
-      [limit = query->limit](std::vector<part> parts) { return merge_lists(std::move(parts), limit); });
 }
 
 // -- GET /api/v1/instances/{type}/{key} --------------------------------------------------------------
@@ -480,7 +176,7 @@ json history_json(const engine::history_entry& stored, const actors::core& core,
 /// The entries are chained from the newest to the oldest, and a page begins with the oldest: so the whole
 /// chain is walked, and the last `limit` entries behind the cursor are kept.
 response history_here(const instance_id& instance, std::uint64_t after, std::size_t limit,
-                      const actors::core& core) {
+                      const node_runtime& node, const actors::core& core) {
   const auto bytes = core.store->get(engine::record_key(instance));
   if (!bytes || !*bytes) {
     return error_response(bytes ? actors::not_found(instance).value() : bytes.error());
@@ -489,15 +185,28 @@ response history_here(const instance_id& instance, std::uint64_t after, std::siz
   if (!stored) {
     return error_response(stored.error());
   }
-  std::deque<engine::history_entry> page;
+  struct kept {
+    engine::history_entry entry;
+    std::size_t bytes;
+  };
+  std::deque<kept> page; // the newest first
+  std::size_t bytes_kept = 0;
   std::map<message_id, std::vector<std::uint64_t>> seen; // in which revisions a message was handled
   bool more = false;
   for (auto revision = stored->history; revision != 0;) {
+    if (node.ending()) {
+      return error_response({errc::unavailable, "the node is stopping"});
+    }
     const auto entry_bytes = core.store->get(engine::history_key(revision));
-    auto entry = entry_bytes && *entry_bytes
-                     ? decode<engine::history_entry>(**entry_bytes)
-                     : result<engine::history_entry>{
-                           fail(errc::corrupt, fmt::format("the history entry {} is missing", revision))};
+    if (entry_bytes && !*entry_bytes) {
+      const auto still = core.store->get(engine::record_key(instance));
+      return error_response(
+          still && !*still // it has expired meanwhile
+              ? actors::not_found(instance).value()
+              : error{errc::corrupt, fmt::format("the history entry {} is missing", revision)});
+    }
+    auto entry = entry_bytes ? decode<engine::history_entry>(**entry_bytes)
+                             : result<engine::history_entry>{tl::unexpected(entry_bytes.error())};
     if (!entry) {
       return error_response(entry.error());
     }
@@ -506,8 +215,10 @@ response history_here(const instance_id& instance, std::uint64_t after, std::siz
     }
     const auto previous = entry->previous;
     if (revision > after) {
-      page.push_back(std::move(*entry));
-      if (page.size() > limit) {
+      page.push_back({std::move(*entry), (*entry_bytes)->size()});
+      bytes_kept += page.back().bytes;
+      while (page.size() > limit || (bytes_kept > page_bytes_max && page.size() > 1)) {
+        bytes_kept -= page.front().bytes;
         page.pop_front();
         more = true;
       }
@@ -515,7 +226,8 @@ response history_here(const instance_id& instance, std::uint64_t after, std::siz
     revision = previous;
   }
   auto entries = json::array();
-  for (auto entry = page.rbegin(); entry != page.rend(); ++entry) {
+  for (auto one = page.rbegin(); one != page.rend(); ++one) {
+    const auto* entry = &one->entry;
     std::size_t attempt = 0;
     if (entry->in) {
       const auto& all = seen[entry->in->id];
@@ -525,7 +237,7 @@ response history_here(const instance_id& instance, std::uint64_t after, std::siz
     entries.push_back(history_json(*entry, core, attempt));
   }
   const auto next =
-      more && !page.empty() ? json(cursor_of(std::to_string(page.front().revision))) : json(nullptr);
+      more && !page.empty() ? json(cursor_of(std::to_string(page.front().entry.revision))) : json(nullptr);
   return ok({{"entries", std::move(entries)}, {"next_cursor", next}});
 }
 
@@ -550,8 +262,8 @@ void history(desk& at, call&& one) {
   on_its_node(
       at, std::move(one), peer_patience,
       [&at, after = *after, limit = *limit](desk::opened&, const instance_id& instance, call&& local) {
-        at.blocking(local.done, [=](const node_runtime&, const actors::core& core) {
-          return history_here(instance, after, limit, core);
+        at.blocking(local.done, [=](const node_runtime& node, const actors::core& core) {
+          return history_here(instance, after, limit, node, core);
         });
       });
 }
@@ -699,7 +411,6 @@ void verb(desk& at, call&& one) {
 }
 
 constexpr std::array routes{
-    route{"GET", "/api/v1/instances", list},
     route{"GET", "/api/v1/instances/{}/{}", show},
     route{"GET", "/api/v1/instances/{}/{}/history", history},
     route{"GET", "/api/v1/instances/{}/{}/result", outcome},

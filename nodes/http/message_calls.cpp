@@ -90,12 +90,8 @@ error unknown_event(const std::string& type, const actors::core& core) {
       events.push_back(known->name);
     }
   }
-  const auto like = config::nearest_of(type, events);
-  return {errc::unknown_type,
-          like.empty() ? fmt::format("no saga and no service subscribes to an event {}; to these they do: {}",
-                                     type, fmt::join(events, ", "))
-                       : fmt::format("no saga and no service subscribes to an event {}; did you mean {}?",
-                                     type, like)};
+  return {errc::unknown_type, fmt::format("no saga and no service subscribes to an event {}; {}", type,
+                                          config::suggestion(type, events))};
 }
 
 /// Where a publish with a key belongs: to the first instance that it starts, else to the key's own home.
@@ -196,12 +192,8 @@ result<const message_type*> command_of(const std::string& service, const std::st
   }
   const auto exists = core.services.contains(service) || core.keyed_services.contains(service);
   if (exists) {
-    const auto like = config::nearest_of(command, known);
-    return fail(errc::unknown_type,
-                like.empty() ? fmt::format("the service {} handles no command {}; it handles: {}", service,
-                                           command, fmt::join(known, ", "))
-                             : fmt::format("the service {} handles no command {}; did you mean {}?", service,
-                                           command, like));
+    return fail(errc::unknown_type, fmt::format("the service {} handles no command {}; {}", service, command,
+                                                config::suggestion(command, known)));
   }
   known.clear();
   for (const auto& [name, one] : core.services) {
@@ -210,11 +202,8 @@ result<const message_type*> command_of(const std::string& service, const std::st
   for (const auto& [name, one] : core.keyed_services) {
     known.push_back(name);
   }
-  const auto like = config::nearest_of(service, known);
   return fail(errc::unknown_type,
-              like.empty()
-                  ? fmt::format("there is no service {}; there are: {}", service, fmt::join(known, ", "))
-                  : fmt::format("there is no service {}; did you mean {}?", service, like));
+              fmt::format("there is no service {}; {}", service, config::suggestion(service, known)));
 }
 
 void send(desk& at, call&& one) {

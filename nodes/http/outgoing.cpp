@@ -14,23 +14,10 @@ namespace {
 
 constexpr std::size_t shown_bytes_max = 200;
 
-/// With `%XX` for each character that `plain` does not take.
-template <class Plain>
-std::string escaped(std::string_view text, Plain plain) {
-  std::string safe;
-  for (const char letter : text) {
-    if (plain(letter)) {
-      safe += letter;
-    } else {
-      safe += fmt::format("%{:02X}", static_cast<unsigned char>(letter));
-    }
-  }
-  return safe;
-}
-
 /// A key may hold anything, a header visible characters only.
 std::string as_header(std::string_view text) {
-  return escaped(text, [](char letter) { return letter > ' ' && letter <= '~' && letter != '%'; });
+  return config::percent_encoded(text,
+                                 [](char letter) { return letter > ' ' && letter <= '~' && letter != '%'; });
 }
 
 /// How a body begins, on one line.
@@ -51,12 +38,7 @@ nlohmann::json reason_in(const std::string& body) {
 } // namespace
 
 std::string url_of(std::string_view url, std::string_view command_type) {
-  const auto unreserved = [](char letter) {
-    return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
-           (letter >= '0' && letter <= '9') ||
-           std::string_view{"-._~"}.find(letter) != std::string_view::npos;
-  };
-  return fmt::format("{}{}{}", url, url.ends_with('/') ? "" : "/", escaped(command_type, unreserved));
+  return fmt::format("{}{}{}", url, url.ends_with('/') ? "" : "/", config::percent_encoded(command_type));
 }
 
 result<detail::handled> outcome_of(const std::string& url, const message_type& reply,

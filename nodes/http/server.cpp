@@ -112,6 +112,11 @@ std::string read_target(std::string_view target, request& to) {
   return {};
 }
 
+std::string address_text(const std::string& host, std::uint16_t port) {
+  return host.find(':') == std::string::npos ? fmt::format("{}:{}", host, port)
+                                             : fmt::format("[{}]:{}", host, port);
+}
+
 response error_response(unsigned status, std::string_view code, std::string_view message) {
   std::string said{message.substr(0, message_bytes_max)}; // it may repeat what the client sent
   if (message.size() > message_bytes_max) {

@@ -33,6 +33,9 @@ struct request {
 /// Reads path and query of a request's target into `to`. What cannot be read; empty where all can.
 std::string read_target(std::string_view target, request& to);
 
+/// `HOST:PORT`, an IPv6 address in brackets.
+std::string address_text(const std::string& host, std::uint16_t port);
+
 /// An answer that goes on: what is written to it reaches the client piece by piece. Any thread; it may
 /// outlive the connection and the server.
 class stream {
