@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::size_t token_bytes_max = 4'096;
 
-/// What the node asks for; empty where it asks for none.
+/// What the node asks for, the first line of its file; empty where it asks for none.
 result<std::string> read_token(const std::filesystem::path& file) {
   if (file.empty()) {
     return std::string{};
@@ -36,10 +36,11 @@ result<std::string> read_token(const std::filesystem::path& file) {
     return wrong("cannot be read");
   }
   text.resize(static_cast<std::size_t>(in.gcount()));
+  text.erase(std::min(text.find('\n'), text.size()));
   text.erase(text.find_last_not_of(" \t\r\n") + 1);
   if (text.empty() || text.size() > token_bytes_max ||
       !std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; })) {
-    return wrong("does not hold one token of visible characters");
+    return wrong("does not begin with a line of one token of visible characters");
   }
   return text;
 }
