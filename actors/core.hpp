@@ -39,12 +39,12 @@ public:
 };
 
 /// Where the handlers of stateless services run: on threads of their own, so that they may block. The
-/// simulation runs them as jobs of its coordinator. `post` never blocks; a job runs once, and never on the
-/// caller's thread.
+/// simulation runs them when it wants to.
 class handler_pool {
 public:
   virtual ~handler_pool() = default;
-  virtual void post(std::function<void()> job) = 0;
+  /// Runs the handler of `message`, once, and not within this call. Never blocks.
+  virtual void post(const messages::envelope& message, std::function<void()> job) = 0;
   /// Runs no further jobs and waits for those that run.
   virtual void stop() = 0;
 };

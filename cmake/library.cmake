@@ -53,5 +53,6 @@ if(sources)
   set_target_properties(continuo_testing PROPERTIES EXPORT_NAME testing)
   continuo_warnings(continuo_testing)
   target_include_directories(continuo_testing PRIVATE "${PROJECT_SOURCE_DIR}")
-  target_link_libraries(continuo_testing PUBLIC continuo PRIVATE CAF::io RocksDB::rocksdb-shared XXHash::xxhash fmt::fmt)
+  target_link_libraries(continuo_testing PUBLIC continuo PRIVATE CAF::io OpenSSL::SSL OpenSSL::Crypto RocksDB::rocksdb-shared
+                                                                 XXHash::xxhash fmt::fmt)
 endif()

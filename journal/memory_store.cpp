@@ -79,6 +79,14 @@ void memory_disk::set_free_bytes(std::uint64_t bytes) {
   free_bytes_ = bytes;
 }
 
+void memory_disk::mend() {
+  const std::lock_guard lock{mutex_};
+  ordered_.reset();
+  synced_until_.reset();
+  free_bytes_.reset();
+  bytes_max_ = ~std::uint64_t{0};
+}
+
 void memory_disk::damage(std::string key) {
   const std::lock_guard lock{mutex_};
   damaged_.insert(std::move(key));

@@ -51,6 +51,9 @@ public:
   /// What `free_bytes()` of the store answers; without it what `set_bytes_max` leaves.
   void set_free_bytes(std::uint64_t bytes);
 
+  /// Forgets what was ordered of these and has not happened, and has room again.
+  void mend();
+
   /// Reading `key`, by itself or in a scan, gives `errc::corrupt` from now on, until it is written again.
   void damage(std::string key);
 

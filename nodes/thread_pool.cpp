@@ -4,7 +4,7 @@
 
 namespace continuo::nodes {
 
-void thread_pool::post(std::function<void()> job) {
+void thread_pool::post(const messages::envelope&, std::function<void()> job) {
   const std::lock_guard lock{mutex_};
   if (stopping_) {
     return; // the record says that it has to run: it does after the next start

@@ -17,7 +17,7 @@ public:
   explicit thread_pool(std::size_t threads_max) : threads_max_(threads_max) {}
   ~thread_pool() override { stop(); }
 
-  void post(std::function<void()> job) override;
+  void post(const messages::envelope& message, std::function<void()> job) override;
   void stop() override;
 
 private:

@@ -76,7 +76,7 @@ public:
 
   std::size_t hanging() const { return hanging_.size(); }
 
-  void post(std::function<void()> job) override {
+  void post(const messages::envelope&, std::function<void()> job) override {
     if (hangs_) {
       hanging_.push_back(std::move(job));
     } else if (runner_) {

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <continuo/client.hpp>
+#include <continuo/saga.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// One saga instance alone, without a node: message in, state and effects out (docs/testing.md).
+namespace continuo::testing {
+
+/// What one message made a saga do.
+struct saga_step {
+  struct sent_message {
+    std::string type;
+    std::string payload;
+    bool is_event = false;
+  };
+
+  std::string what;                ///< the row of the machine's table, such as `start` or `failure_rolls_back`
+  std::vector<sent_message> sent;  ///< commands and events, in order
+  std::vector<std::string> timers; ///< set by this step, by name
+
+  /// The commands or events of this type that were sent.
+  template <message Message>
+  std::vector<Message> all() const {
+    std::vector<Message> found;
+    for (const auto& one : sent) {
+      if (one.type == message_name<Message>()) {
+        found.push_back(decode<Message>(one.payload).value());
+      }
+    }
+    return found;
+  }
+
+  /// The one of this type. @throws std::logic_error, with what was sent instead, unless there is exactly one
+  template <message Message>
+  Message only() const {
+    auto found = all<Message>();
+    check_only(message_name<Message>(), found.size());
+    return std::move(found.front());
+  }
+
+private:
+  void check_only(std::string_view type, std::size_t count) const;
+};
+
+/// The part of `saga_alone` that needs no types.
+class saga_bench {
+public:
+  saga_bench(continuo::detail::saga_type type, std::string key);
+  ~saga_bench();
+  saga_bench(const saga_bench&) = delete;
+  saga_bench& operator=(const saga_bench&) = delete;
+
+  // -- queries ----------------------------------------------------------------------
+  instance_status status() const;
+  const std::string& reason() const;
+  std::string result_text() const; ///< as JSON; empty: none
+  std::vector<cause> waiting_for() const;
+  time_point now() const;
+  bool exists() const;
+
+  /// Lets time pass: timers that fall due fire, earliest first.
+  saga_step advance_time(std::chrono::nanoseconds time);
+
+  // -- an operator's verbs ------------------------------------------------------------
+  saga_step cancel();
+  saga_step retry();
+  saga_step skip();
+
+protected:
+  saga_step event(std::string type, std::string payload);
+  saga_step reply(std::string_view command, std::string reply_type, std::string payload);
+  saga_step failure(std::string_view command, failure_kind kind, std::string reason);
+  std::string state() const;
+
+private:
+  struct bench;
+  std::unique_ptr<bench> bench_;
+};
+
+/// An instance of `Saga`. Each member that hands it a message gives what came of it; what the saga may not do shows as
+/// `status()` `stuck` with its reason, as in production, but without further attempts.
+template <class Saga>
+class saga_alone : public saga_bench {
+public:
+  explicit saga_alone(std::string key = "1") : saga_bench(saga<Saga>::describe(), std::move(key)) {}
+
+  /// An event, which may start it.
+  template <message Event>
+  saga_step receives(const Event& body) {
+    return event(std::string{message_name<Event>()}, encode(body));
+  }
+
+  /// The reply to the oldest open command of this type. @throws std::logic_error where none is open
+  template <message Command>
+  saga_step answered(const typename Command::reply& body) {
+    return reply(message_name<Command>(), std::string{message_name<typename Command::reply>()}, encode(body));
+  }
+
+  /// The failure of the oldest open command of this type.
+  template <message Command>
+  saga_step declined(std::string reason) {
+    return failure(message_name<Command>(), failure_kind::declined, std::move(reason));
+  }
+  template <message Command>
+  saga_step failed(std::string reason) {
+    return failure(message_name<Command>(), failure_kind::unknown, std::move(reason));
+  }
+  template <message Command>
+  saga_step withdrawn() {
+    return failure(message_name<Command>(), failure_kind::withdrawn, "withdrawn");
+  }
+
+  /// Its durable state. @pre `exists()`
+  Saga value() const { return decode<Saga>(state()).value(); }
+};
+
+} // namespace continuo::testing

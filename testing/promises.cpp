@@ -1,0 +1,436 @@
+#include "testing/promises.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+namespace continuo::testing {
+
+namespace {
+
+bool is_one_of(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+/// Rows of the tables in which a message changes an instance's state.
+bool changes_state(std::string_view what) {
+  return is_one_of(what, {"start", "event", "reply", "failure", "failure_rolls_back", "timer", "late_success",
+                          "late_failure", "undone", "undo_refused", "handled", "declined"});
+}
+
+std::string name_of(const instance_id& id) {
+  return id.type + "/" + id.key;
+}
+
+/// What a message is called in traces.
+std::string short_text(const engine::noted_message& message) {
+  switch (message.kind) {
+  case messages::message_kind::withdrawal:
+    return "withdrawal";
+  case messages::message_kind::failure:
+    return "failure";
+  default:
+    return message.type;
+  }
+}
+
+std::string entry_text(const engine::history_entry& entry) {
+  std::string text = name_of(entry.self) + " " + entry.what;
+  if (entry.in) {
+    text += " " + short_text(*entry.in);
+  }
+  for (std::size_t i = 0; i < entry.out.size(); ++i) {
+    text += (i == 0 ? ", sends " : ", ") + short_text(entry.out[i]);
+  }
+  text += fmt::format(" -> {}", to_string(entry.status));
+  if (!entry.note.empty()) {
+    text += " (" + entry.note + ")";
+  }
+  return text;
+}
+
+} // namespace
+
+bool is_settled(const engine::record& stored) {
+  if (!stored.requests.empty() || !stored.outbox.empty()) {
+    return false;
+  }
+  switch (stored.kind) {
+  case engine::record_kind::saga:
+    return is_terminal(stored.status) ? stored.inbox.empty()
+                                      : stored.timers.empty() || stored.status == instance_status::paused ||
+                                            stored.status == instance_status::stuck;
+  case engine::record_kind::keyed:
+    return stored.inbox.empty();
+  case engine::record_kind::command:
+    return stored.status == instance_status::stuck;
+  case engine::record_kind::dead_letter:
+    return stored.failed.has_value(); // else it is being redriven
+  case engine::record_kind::publish:
+  case engine::record_kind::send:
+    break;
+  }
+  return false;
+}
+
+void promises::broke(const std::string& node, const std::string& what) const {
+  hooks_.broken(node.empty() ? what : fmt::format("{} (on {})", what, node));
+}
+
+void promises::knows(const detail::saga_type& saga) {
+  sagas_[saga.name] = saga;
+  ordered_.insert(saga.name);
+}
+
+// -- what happens ----------------------------------------------------------------------------------------
+
+void promises::starts(const std::string& node, const journal::store& disk) {
+  auto& known = disks_[node];
+  std::set<std::string> unsettled;
+  std::set<std::string> with_timers;
+  const auto scanned = disk.scan("r", [&](std::string_view key, std::string_view bytes) {
+    const auto stored = decode<engine::record>(bytes);
+    if (!stored) {
+      broke(node, "a record on the disk cannot be read: " + stored.error().message);
+      return true;
+    }
+    const auto found = instances_.find(stored->self);
+    if (found != instances_.end() && found->second.record && found->second.node == node &&
+        found->second.record->revision != stored->revision) {
+      broke(node, fmt::format("a restart finds {} at revision {}, but {} was durable", name_of(stored->self),
+                              stored->revision, found->second.record->revision));
+    }
+    if (!testing::is_settled(*stored)) {
+      unsettled.emplace(key);
+    }
+    if (!stored->timers.empty() && stored->status == instance_status::running) {
+      with_timers.emplace(key);
+    }
+    return true;
+  });
+  if (!scanned) {
+    broke(node, "its disk cannot be read: " + scanned.error().message);
+  }
+  known.unsettled = std::move(unsettled);
+  known.with_timers = std::move(with_timers);
+}
+
+void promises::commits(const std::string& node, const journal::batch& changes, const engine::moment& now) {
+  std::vector<engine::history_entry> entries;
+  std::map<instance_id, std::size_t> entries_of;
+  for (const auto& change : changes) {
+    if (change.what == journal::operation::kind::put && change.key.starts_with('h')) {
+      auto entry = decode<engine::history_entry>(change.value);
+      if (!entry) {
+        broke(node, "a history entry cannot be read: " + entry.error().message);
+        continue;
+      }
+      ++entries_of[entry->self];
+      entries.push_back(std::move(*entry));
+    }
+  }
+  for (const auto& entry : entries) {
+    on_entry(node, entry, now);
+  }
+  std::set<instance_id> written;
+  for (const auto& change : changes) {
+    if (!change.key.starts_with('r')) {
+      continue;
+    }
+    if (change.what == journal::operation::kind::erase) {
+      const auto end = change.key.find('\0');
+      const instance_id id{change.key.substr(1, end - 1), change.key.substr(end + 1)};
+      auto& known = instances_[id];
+      if (known.record && known.record->kind == engine::record_kind::saga && !is_terminal(known.record->status)) {
+        broke(node, fmt::format("{} was deleted while it was {}", name_of(id), to_string(known.record->status)));
+      }
+      known.record.reset();
+      known.ended = false;
+      auto& disk = disks_[node];
+      disk.unsettled.erase(change.key);
+      disk.with_timers.erase(change.key);
+      written.insert(id);
+      continue;
+    }
+    const auto stored = decode<engine::record>(change.value);
+    if (!stored) {
+      broke(node, "a record cannot be read: " + stored.error().message);
+      continue;
+    }
+    const engine::history_entry* only = nullptr;
+    if (const auto count = entries_of.find(stored->self); count != entries_of.end() && count->second == 1) {
+      only = &*std::find_if(entries.begin(), entries.end(),
+                            [&](const engine::history_entry& entry) { return entry.self == stored->self; });
+    }
+    written.insert(stored->self);
+    on_record(node, change.key, *stored, only);
+  }
+  for (const auto& entry : entries) {
+    const auto& known = instances_[entry.self];
+    if (!written.contains(entry.self) || (known.record && known.record->revision < entry.revision)) {
+      broke(node, fmt::format("the history of {} has revision {}, its record has not: half a transition is durable",
+                              name_of(entry.self), entry.revision));
+    }
+  }
+}
+
+void promises::on_entry(const std::string& node, const engine::history_entry& entry,
+                        const engine::moment& now) {
+  ++transitions_;
+  hooks_.transition(node, entry_text(entry));
+  auto& known = instances_[entry.self];
+  if (!disks_[node].revisions.insert(entry.revision).second) {
+    broke(node, fmt::format("revision {} was used twice, now by {}", entry.revision, name_of(entry.self)));
+  }
+  if (entry.revision <= known.last_revision) {
+    broke(node, fmt::format("{} went back from revision {} to {}", name_of(entry.self), known.last_revision,
+                            entry.revision));
+  }
+  known.last_revision = entry.revision;
+  if (known.ended && !is_terminal(entry.status)) {
+    broke(node, fmt::format("{} had ended, and is {} after {}", name_of(entry.self), to_string(entry.status),
+                            entry.what));
+  }
+  known.ended = is_terminal(entry.status);
+  if (entry.in) {
+    known.noted.insert(entry.in->id);
+    // A client's message that was handled in the batch that accepted it leaves no record of its own.
+    disks_[node].taken.insert(entry.in->peer.key);
+  }
+  if (!entry.in || !changes_state(entry.what)) {
+    return;
+  }
+  const auto& in = *entry.in;
+  if (!known.handled.insert(in.id).second) {
+    broke(node, fmt::format("{} changed its state twice by the message {} ({})", name_of(entry.self), in.type,
+                            to_string(in.id)));
+  }
+  const auto one_way = in.kind == messages::message_kind::command || in.kind == messages::message_kind::event;
+  if (one_way && ordered_.contains(in.peer.type)) {
+    auto& last = known.last_from[in.peer];
+    if (in.id.store == last.store && in.id < last) {
+      broke(node, fmt::format("{} handled {} of {} after a later one of it", name_of(entry.self), in.type,
+                              name_of(in.peer)));
+    }
+    last = in.id;
+  }
+  if (in.kind == messages::message_kind::timer) {
+    const auto set = known.timers.find(in.id);
+    if (set != known.timers.end()) {
+      const auto& timer = set->second;
+      const auto early = timer.boot == now.boot ? now.boot_time_ns < timer.due_boot_time_ns : now.wall < timer.due;
+      if (early) {
+        broke(node, fmt::format("the timer {} of {} fired before it was due", timer.name, name_of(entry.self)));
+      }
+    }
+  }
+}
+
+void promises::on_record(const std::string& node, const std::string& key, const engine::record& stored,
+                         const engine::history_entry* only) {
+  auto& known = instances_[stored.self];
+  note_record(disks_[node], key, stored);
+  check_record(node, stored);
+  if (only != nullptr && known.record) {
+    check_steps(node, *known.record, stored, *only);
+  }
+  for (const auto& timer : stored.timers) {
+    known.timers.try_emplace(timer.id, timer);
+  }
+  known.record = stored;
+  known.node = node;
+}
+
+void promises::note_record(disk& on, const std::string& key, const engine::record& stored) {
+  const auto mark = [&](std::set<std::string>& keys, bool marked) {
+    if (marked) {
+      keys.insert(key);
+    } else {
+      keys.erase(key);
+    }
+  };
+  mark(on.unsettled, !testing::is_settled(stored));
+  mark(on.with_timers, !stored.timers.empty() && stored.status == instance_status::running);
+  for (const auto& sent : stored.requests) {
+    on.owed.insert(sent.id);
+  }
+  for (const auto& sent : stored.outbox) {
+    on.owed.insert(sent.id);
+  }
+  if (stored.kind == engine::record_kind::publish || stored.kind == engine::record_kind::send) {
+    on.taken.insert(stored.self.key);
+  }
+}
+
+/// What must be true of every record by itself.
+void promises::check_record(const std::string& node, const engine::record& stored) const {
+  if (stored.kind != engine::record_kind::saga) {
+    return;
+  }
+  const auto name = name_of(stored.self);
+  if (is_terminal(stored.status) && !stored.requests.empty()) {
+    broke(node, fmt::format("{} is {} with a request open", name, to_string(stored.status)));
+  }
+  if (stored.status == instance_status::running && stored.requests.empty() && stored.timers.empty() &&
+      stored.expected.empty() && !stored.failed) {
+    broke(node, name + " is running, and nothing can wake it");
+  }
+  if (stored.status == instance_status::stuck && stored.reason.empty()) {
+    broke(node, name + " is stuck and does not say why");
+  }
+  for (const auto& sent : stored.requests) {
+    if (sent.compensation && (stored.compensations.empty() || stored.compensations.back().type != sent.type)) {
+      broke(node, fmt::format("{} undoes by {}, which is not its newest completed step", name, sent.type));
+    }
+  }
+  if (stored.requests.size() > engine::open_requests_max) {
+    broke(node, name + " has more open requests than a record may hold");
+  }
+}
+
+/// What one transition may do to the steps that are to be undone.
+void promises::check_steps(const std::string& node, const engine::record& before, const engine::record& after,
+                           const engine::history_entry& by) const {
+  const auto saga = sagas_.find(after.self.type);
+  if (after.kind != engine::record_kind::saga || saga == sagas_.end() || !by.in ||
+      before.revision != by.previous) {
+    return;
+  }
+  const auto name = name_of(after.self);
+  // The request that this transition closed.
+  const engine::request* closed = nullptr;
+  for (const auto& sent : before.requests) {
+    const auto open = std::any_of(after.requests.begin(), after.requests.end(),
+                                  [&](const engine::request& other) { return other.id == sent.id; });
+    if (!open) {
+      if (closed != nullptr) {
+        return; // several: nothing to tell them apart by
+      }
+      closed = &sent;
+    }
+  }
+  if (closed == nullptr || closed->compensation) {
+    return;
+  }
+  const auto call = saga->second.calls.find(closed->type);
+  const auto has_undo = call != saga->second.calls.end() && call->second.undo_command != nullptr;
+  const auto grew = after.compensations.size() > before.compensations.size();
+  if (by.in->kind == messages::message_kind::reply) {
+    if (has_undo && !grew && !is_terminal(after.status)) {
+      broke(node, fmt::format("{} completed {}, and will not undo it", name, closed->type));
+    }
+  } else if (by.in->kind == messages::message_kind::failure) {
+    const auto body = decode<messages::failure_body>(by.in->payload);
+    if (body && static_cast<failure_kind>(body->kind) != failure_kind::unknown && grew) {
+      broke(node, fmt::format("{} will undo {}, which certainly did not happen", name, closed->type));
+    }
+    if (body && static_cast<failure_kind>(body->kind) == failure_kind::unknown && has_undo && !grew &&
+        !is_terminal(after.status)) {
+      broke(node, fmt::format("{} will not undo {}, which may have happened", name, closed->type));
+    }
+  }
+}
+
+void promises::leaves(const std::string& node, const messages::frame& frame) {
+  const auto* batch = std::get_if<messages::batch>(&frame.body);
+  if (batch == nullptr) {
+    return;
+  }
+  const auto& disk = disks_[node];
+  for (const auto& item : batch->items) {
+    if (const auto* message = std::get_if<engine::envelope>(&item)) {
+      const auto is_withdrawal = message->kind == messages::message_kind::withdrawal;
+      if (!disk.owed.contains(is_withdrawal ? message->in_reply_to : message->id)) {
+        broke(node, fmt::format("{} of {} leaves the node before it is durable", message->type,
+                                name_of(message->from)));
+      }
+    } else if (const auto* said = std::get_if<messages::receipt>(&item)) {
+      check_receipt(node, *said);
+    }
+  }
+}
+
+/// A receipt speaks of what is durable.
+void promises::check_receipt(const std::string& node, const messages::receipt& said) const {
+  if (said.done == message_id{} || !ordered_.contains(said.from.type)) {
+    return;
+  }
+  const auto known = instances_.find(said.from);
+  if (known == instances_.end() || !known->second.record) {
+    return; // gone, or never there: what it would hold is not wanted
+  }
+  const auto& stored = *known->second.record;
+  if (said.closes != message_id{}) {
+    const auto open = std::any_of(stored.requests.begin(), stored.requests.end(),
+                                  [&](const engine::request& sent) { return sent.id == said.closes; });
+    if (open) {
+      broke(node, fmt::format("{} says that it has a reply whose request is open on its disk", name_of(said.from)));
+    }
+    return;
+  }
+  const auto entry = std::find_if(stored.inbox.begin(), stored.inbox.end(),
+                                  [&](const engine::inbox_entry& one) { return one.from == said.to; });
+  const auto remembered = entry != stored.inbox.end() && !(entry->last < said.done);
+  if (!remembered && !known->second.noted.contains(said.done)) {
+    broke(node, fmt::format("{} says that it has handled a message that its disk does not show", name_of(said.from)));
+  }
+}
+
+void promises::accepted(const std::string& node, const continuo::accepted& said) {
+  if (!disks_[node].taken.contains(to_string(said.id))) {
+    broke(node, fmt::format("a client was told that {} is accepted, and it is not durable", to_string(said.id)));
+  }
+  for (const auto& id : said.instances) {
+    wanted_.try_emplace(id, node);
+  }
+}
+
+void promises::forgets(const std::string& node) {
+  disks_.erase(node);
+  for (auto& [id, known] : instances_) {
+    if (known.node == node) {
+      known = {};
+    }
+  }
+  std::erase_if(wanted_, [&](const auto& one) { return one.second == node || !instances_.contains(one.first); });
+}
+
+// -- what there is ------------------------------------------------------------------------------------------
+
+bool promises::is_settled(const std::string& node) const {
+  const auto found = disks_.find(node);
+  return found == disks_.end() || found->second.unsettled.empty();
+}
+
+bool promises::has_timers(const std::string& node) const {
+  const auto found = disks_.find(node);
+  return found != disks_.end() && !found->second.with_timers.empty();
+}
+
+void promises::check_end(bool may_wait) const {
+  for (const auto& [id, where] : wanted_) {
+    const auto known = instances_.find(id);
+    if (known == instances_.end() || known->second.last_revision == 0) {
+      broke(where, fmt::format("{} was accepted, and there is no trace of it", name_of(id)));
+      continue;
+    }
+    const auto& stored = known->second.record;
+    if (!stored) {
+      if (!known->second.ended && known->second.last_revision == 0) {
+        broke(where, name_of(id) + " was accepted and is gone");
+      }
+      continue;
+    }
+    const auto waits_for_others = stored->status == instance_status::running ||
+                                  stored->status == instance_status::compensating;
+    if (!may_wait && waits_for_others && !stored->requests.empty()) {
+      broke(known->second.node, fmt::format("{} is {} and waits for {}, which nobody works on", name_of(id),
+                                            to_string(stored->status), stored->requests.front().type));
+    }
+  }
+}
+
+} // namespace continuo::testing

@@ -1,0 +1,239 @@
+#include "actors/views.hpp"
+#include "engine/saga_machine.hpp"
+
+#include <continuo/testing_saga.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace continuo::testing {
+
+namespace {
+
+constexpr std::uint64_t store_here = 1;
+constexpr std::uint64_t store_outside = 2;
+
+/// A service that handles every command that the saga may send, so that they have somewhere to go.
+detail::service_type service_for(const detail::saga_type& saga) {
+  detail::service_type made;
+  made.name = "outside";
+  const auto add = [&](const message_type* command) {
+    if (command != nullptr) {
+      auto& handler = made.commands[command->name];
+      handler.command = command;
+      handler.run = [](std::string_view, command_context&) -> result<detail::handled> { return detail::handled{}; };
+    }
+  };
+  for (const auto& [name, call] : saga.calls) {
+    add(call.command);
+    add(call.undo_command);
+  }
+  return made;
+}
+
+} // namespace
+
+struct saga_bench::bench {
+  bench(detail::saga_type definition, std::string key) : type(std::move(definition)) {
+    if (!type.mistakes.empty()) {
+      throw std::logic_error{type.mistakes.front()};
+    }
+    const auto added = routes.add(type);
+    const auto outside = added ? routes.add(service_for(type)) : added;
+    if (!outside) {
+      throw std::logic_error{outside.error().message};
+    }
+    result_types = type.messages;
+    for (const auto* plain : {&message_type_of<std::string>(), &message_type_of<bool>(), &message_type_of<std::int64_t>(),
+                              &message_type_of<double>()}) {
+      result_types.push_back(plain);
+    }
+    environment.type = &type;
+    environment.routes = &routes;
+    environment.store = store_here;
+    environment.handler_attempts = 1;
+    now.wall = time_point{std::chrono::hours{24 * 365 * 56}};
+    now.boot = 1;
+    machine = std::make_unique<engine::saga_machine>(environment, instance_id{type.name, std::move(key)}, std::nullopt);
+  }
+
+  engine::envelope message(engine::message_kind kind, std::string name, std::string payload) {
+    engine::envelope made;
+    made.id = {store_outside, ++outside_revision, 0};
+    made.kind = kind;
+    made.to = machine->current().self;
+    made.type = std::move(name);
+    made.payload = std::move(payload);
+    return made;
+  }
+
+  saga_step take(const engine::transition& decided) {
+    saga_step step;
+    step.what = decided.edge;
+    for (const auto* list : {&decided.sent, &decided.released}) {
+      for (const auto& one : *list) {
+        if (one.kind == engine::message_kind::command || one.kind == engine::message_kind::event) {
+          step.sent.push_back({one.type, one.payload, one.kind == engine::message_kind::event});
+        }
+      }
+    }
+    for (const auto& timer : decided.armed) {
+      step.timers.push_back(timer.name);
+    }
+    return step;
+  }
+
+  saga_step receive(const engine::envelope& one) { return take(machine->receive(one, now, ++revision)); }
+
+  const engine::request& open_request(std::string_view command) const {
+    const auto& open = machine->current().requests;
+    const auto found =
+        std::find_if(open.begin(), open.end(), [&](const engine::request& sent) { return sent.type == command; });
+    if (found == open.end()) {
+      throw std::logic_error{fmt::format("the saga has no open {}", command)};
+    }
+    return *found;
+  }
+
+  saga_step operate(engine::verb what, const std::string& note) {
+    const auto decided = machine->operate(what, "test", note, now, ++revision);
+    if (!decided.verdict) {
+      throw std::logic_error{decided.verdict.error().message};
+    }
+    return take(decided);
+  }
+
+  detail::saga_type type;
+  std::vector<const message_type*> result_types;
+  engine::routing_table routes;
+  engine::saga_environment environment;
+  std::unique_ptr<engine::saga_machine> machine;
+  engine::moment now;
+  std::uint64_t revision = 0;
+  std::uint64_t outside_revision = 0;
+};
+
+void saga_step::check_only(std::string_view type, std::size_t count) const {
+  if (count == 1) {
+    return;
+  }
+  std::string others;
+  for (const auto& one : sent) {
+    others += (others.empty() ? "" : ", ") + one.type;
+  }
+  throw std::logic_error{fmt::format("{} {} were sent by `{}`, not one; all that was sent: {}", count, type, what,
+                                     others.empty() ? "nothing" : others)};
+}
+
+saga_bench::saga_bench(detail::saga_type type, std::string key)
+    : bench_(std::make_unique<bench>(std::move(type), std::move(key))) {}
+
+saga_bench::~saga_bench() = default;
+
+// -- queries -----------------------------------------------------------------------------------
+
+instance_status saga_bench::status() const {
+  return bench_->machine->current().status;
+}
+
+const std::string& saga_bench::reason() const {
+  return bench_->machine->current().reason;
+}
+
+std::string saga_bench::result_text() const {
+  const auto& record = bench_->machine->current();
+  if (record.result_type.empty()) {
+    return {};
+  }
+  for (const auto* known : bench_->result_types) {
+    if (known->name == record.result_type) {
+      return known->to_json(record.result).value_or(std::string{});
+    }
+  }
+  return {};
+}
+
+std::vector<cause> saga_bench::waiting_for() const {
+  return actors::causes_of(bench_->machine->current());
+}
+
+time_point saga_bench::now() const {
+  return bench_->now.wall;
+}
+
+bool saga_bench::exists() const {
+  return bench_->machine->exists();
+}
+
+std::string saga_bench::state() const {
+  return bench_->machine->current().state;
+}
+
+// -- messages -----------------------------------------------------------------------------------
+
+saga_step saga_bench::event(std::string type, std::string payload) {
+  auto made = bench_->message(engine::message_kind::event, std::move(type), std::move(payload));
+  made.from = {"outside", to_string(made.id)};
+  return bench_->receive(made);
+}
+
+saga_step saga_bench::reply(std::string_view command, std::string reply_type, std::string payload) {
+  const auto& sent = bench_->open_request(command);
+  auto made = bench_->message(engine::message_kind::reply, std::move(reply_type), std::move(payload));
+  made.from = {sent.to.type, to_string(sent.id)};
+  made.in_reply_to = sent.id;
+  return bench_->receive(made);
+}
+
+saga_step saga_bench::failure(std::string_view command, failure_kind kind, std::string reason) {
+  const auto& sent = bench_->open_request(command);
+  auto made = bench_->message(engine::message_kind::failure, {},
+                              encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)}));
+  made.from = {sent.to.type, to_string(sent.id)};
+  made.in_reply_to = sent.id;
+  return bench_->receive(made);
+}
+
+saga_step saga_bench::advance_time(std::chrono::nanoseconds time) {
+  auto& here = *bench_;
+  const auto until = here.now.boot_time_ns + time.count();
+  saga_step all;
+  while (true) {
+    const auto& timers = here.machine->current().timers;
+    const auto next = std::min_element(timers.begin(), timers.end(), [](const engine::timer& a, const engine::timer& b) {
+      return a.due_boot_time_ns < b.due_boot_time_ns;
+    });
+    const auto due = next == timers.end() ? until + 1 : next->due_boot_time_ns;
+    const auto to = std::max(here.now.boot_time_ns, std::min(due, until));
+    here.now.wall += std::chrono::duration_cast<time_point::duration>(std::chrono::nanoseconds{to - here.now.boot_time_ns});
+    here.now.boot_time_ns = to;
+    if (due > until) {
+      return all;
+    }
+    auto made = here.message(engine::message_kind::timer, next->type, {});
+    made.id = next->id;
+    made.from = here.machine->current().self;
+    const auto step = here.receive(made);
+    all.what = step.what;
+    all.sent.insert(all.sent.end(), step.sent.begin(), step.sent.end());
+    all.timers.insert(all.timers.end(), step.timers.begin(), step.timers.end());
+  }
+}
+
+// -- people ---------------------------------------------------------------------------------------
+
+saga_step saga_bench::cancel() {
+  return bench_->operate(engine::verb::cancel, {});
+}
+
+saga_step saga_bench::retry() {
+  return bench_->operate(engine::verb::retry, {});
+}
+
+saga_step saga_bench::skip() {
+  return bench_->operate(engine::verb::skip, "done by hand");
+}
+
+} // namespace continuo::testing

@@ -1,0 +1,986 @@
+#include "testing/simulation.hpp"
+
+#include "actors/protocol.hpp"
+#include "actors/views.hpp"
+#include "engine/mix.hpp"
+#include "nodes/identity.hpp"
+#include "testing/fakes.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <caf/send.hpp>
+
+#include <fmt/format.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+
+namespace continuo::testing {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto never = std::numeric_limits<std::int64_t>::max();
+
+/// Longer than the longest pause between two attempts of anything.
+constexpr std::int64_t patience_ns = std::chrono::nanoseconds{65s}.count();
+
+/// What waits in a node that must stop until its supervisor ends it.
+constexpr std::int64_t stopping_ns = std::chrono::nanoseconds{5ms}.count();
+
+/// After a crash that a test ordered by its number.
+constexpr std::int64_t restart_ns = std::chrono::nanoseconds{50ms}.count();
+
+// -- what a node is given -------------------------------------------------------------------------
+
+class member_clock : public actors::clock {
+public:
+  member_clock(const simulation& world, const member& of) : world_(&world), of_(&of) {}
+  engine::moment now() const override { return world_->moment_of(*of_); }
+
+private:
+  const simulation* world_;
+  const member* of_;
+};
+
+class member_pool : public actors::handler_pool {
+public:
+  member_pool(simulation& world, member& of) : world_(&world), of_(&of) {}
+  void post(const messages::envelope& message, std::function<void()> job) override {
+    world_->post(*of_, message, std::move(job));
+  }
+  void stop() override {}
+
+private:
+  simulation* world_;
+  member* of_;
+};
+
+/// The node's disk, whose syncs are points in the run.
+class member_store : public journal::store {
+public:
+  member_store(simulation& world, member& of) : world_(&world), of_(&of), store_(of.disk) {}
+
+  result<void> commit(const journal::batch& changes) override {
+    return world_->commit(*of_, changes, [&] { return store_.commit(changes); });
+  }
+  result<std::optional<std::string>> get(std::string_view key) const override { return store_.get(key); }
+  result<void> scan(std::string_view prefix, const journal::visitor& visit, std::string_view after) const override {
+    return store_.scan(prefix, visit, after);
+  }
+  std::uint64_t free_bytes() const override { return store_.free_bytes(); }
+  std::uint64_t used_bytes() const override { return store_.used_bytes(); }
+
+private:
+  simulation* world_;
+  member* of_;
+  journal::memory_store store_;
+};
+
+/// What nodes log is part of the trace.
+class trace_sink : public spdlog::sinks::base_sink<std::mutex> {
+public:
+  trace_sink(simulation& world, const member& of) : world_(&world), of_(&of) {}
+
+protected:
+  void sink_it_(const spdlog::details::log_msg& line) override {
+    if (of_->system) { // not the last words of one that has crashed
+      world_->tell(event_kind::life, of_->name, {},
+                   "says: " + std::string{line.payload.data(), line.payload.size()});
+    }
+  }
+  void flush_() override {}
+
+private:
+  simulation* world_;
+  const member* of_;
+};
+
+// -- text ---------------------------------------------------------------------------------------------
+
+/// A frame in a few words; empty where it only shows life.
+std::string text_of(const messages::frame& frame) {
+  struct words {
+    std::string operator()(const messages::hello&) const { return "hello"; }
+    std::string operator()(const messages::welcome&) const { return "welcome"; }
+    std::string operator()(const messages::refusal& body) const { return "refuses: " + body.reason; }
+    std::string operator()(const messages::question&) const { return "question"; }
+    std::string operator()(const messages::answer&) const { return "answer"; }
+    std::string operator()(const messages::batch& body) const {
+      std::string text;
+      const auto add = [&](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
+      for (const auto& item : body.items) {
+        if (const auto* message = std::get_if<engine::envelope>(&item)) {
+          switch (message->kind) {
+          case messages::message_kind::withdrawal:
+            add("withdrawal from " + message->from.key);
+            break;
+          case messages::message_kind::failure:
+            add("failure for " + message->to.key);
+            break;
+          case messages::message_kind::reply:
+            add(message->type + " for " + message->to.key);
+            break;
+          default:
+            add(message->type + " from " + message->from.key);
+          }
+        } else if (const auto* said = std::get_if<messages::receipt>(&item)) {
+          add(said->done != message_id{} ? "done" : "forget");
+        } else {
+          add("calls for more");
+        }
+      }
+      return text;
+    }
+  };
+  return std::visit(words{}, frame.body);
+}
+
+double seconds(std::int64_t ns) {
+  return static_cast<double>(ns) / 1e9;
+}
+
+} // namespace
+
+// -- what it is made of ---------------------------------------------------------------------------------
+
+simulation::simulation(std::uint64_t seed)
+    : seed_(seed), random_(engine::mixed(seed + 1)), fault_random_(engine::mixed(seed + 2)),
+      store_ids_(engine::mixed(seed + 3)),
+      network_({[this] { return now_ns_; },
+                [this] { return static_cast<std::int64_t>(50'000 + draw(450'000)); },
+                [this](const auto& from, const auto& to, const auto& bytes) { return frame_leaves(from, to, bytes); },
+                [this](const auto& from, const auto& to, const auto& bytes) { frame_arrives(from, to, bytes); },
+                [this](const auto& from, const auto& to, const auto& bytes) {
+                  if (const auto frame = decode<messages::frame>(bytes); frame && !text_of(*frame).empty()) {
+                    tell(event_kind::lost, to, from, text_of(*frame));
+                  }
+                },
+                [this](const auto& a, const auto& b, const auto& what) { tell(event_kind::fault, a, b, what); }}),
+      promises_({[this](const std::string& what) {
+                   if (!broken_) {
+                     broken_ = what;
+                   }
+                 },
+                 [this](const std::string& node, std::string text) {
+                   tell(event_kind::write, node, {}, std::move(text));
+                 }}) {
+  topology_.name = "simulated";
+}
+
+simulation::~simulation() {
+  for (const auto& one : members_) {
+    end_life(*one);
+  }
+}
+
+void simulation::offer(detail::saga_type definition) {
+  promises_.knows(definition);
+  sagas_.push_back(std::move(definition));
+}
+
+void simulation::offer(detail::keyed_service_type definition) {
+  promises_.knows_keyed(definition.name);
+  keyed_.push_back(std::move(definition));
+}
+
+void simulation::offer(detail::service_type definition) {
+  wrap(definition);
+  services_[definition.name] = std::move(definition);
+}
+
+/// Lets the handlers of a service go wrong where that is wanted.
+void simulation::wrap(detail::service_type& definition) {
+  for (auto& [name, handler] : definition.commands) {
+    if (!handler.run) {
+      continue;
+    }
+    handler.run = [this, inner = std::move(handler.run)](std::string_view payload,
+                                                         command_context& context) -> result<detail::handled> {
+      if (runs_ != nullptr && takes_next(*runs_, fault::handler_throws)) {
+        throw std::runtime_error{"a fault of the simulation: the handler throws"};
+      }
+      auto outcome = inner(payload, context);
+      if (runs_ != nullptr && takes_next(*runs_, fault::handler_loses)) {
+        throw std::runtime_error{"a fault of the simulation: the handler's outcome is lost"};
+      }
+      return outcome;
+    };
+  }
+}
+
+void simulation::add_fake(std::unique_ptr<fake_base> made, const message_type& command, const message_type& reply) {
+  auto& service = services_[made->service()];
+  service.name = made->service();
+  auto& handler = service.commands[made->command()];
+  if (handler.command != nullptr) {
+    fail("two fakes handle " + made->command());
+  }
+  handler.command = &command;
+  handler.reply = &reply;
+  handler.run = [this, state = made->state_](std::string_view payload,
+                                             command_context& context) -> result<detail::handled> {
+    if (runs_ != nullptr && takes_next(*runs_, fault::handler_throws)) {
+      throw std::runtime_error{"a fault of the simulation: the handler throws"};
+    }
+    auto outcome = state->run(runs_ != nullptr ? runs_->name : std::string{}, payload, context);
+    if (runs_ != nullptr && takes_next(*runs_, fault::handler_loses)) {
+      throw std::runtime_error{"a fault of the simulation: the handler's outcome is lost"};
+    }
+    return outcome;
+  };
+  fakes_.push_back(std::move(made));
+}
+
+member& simulation::add(std::string name, std::vector<std::string> hosts) {
+  for (const auto& one : members_) {
+    if (one->was_started) {
+      fail("nodes are added before the first one starts: " + name);
+    }
+    if (one->name == name) {
+      fail("there are two nodes called " + name);
+    }
+  }
+  members_.push_back(std::make_unique<member>(*this, name));
+  auto& made = *members_.back();
+  made.hosts = hosts;
+  topology_.nodes.push_back(
+      {std::move(name), "127.0.0.1", static_cast<std::uint16_t>(members_.size()), std::move(hosts)});
+  return made;
+}
+
+// -- nodes --------------------------------------------------------------------------------------------------
+
+member& simulation::at(std::string_view name) {
+  for (const auto& one : members_) {
+    if (one->name == name) {
+      return *one;
+    }
+  }
+  if (members_.empty()) {
+    fail("the cluster has no nodes: add one");
+  }
+  if (name.empty()) {
+    return *members_.front();
+  }
+  fail(fmt::format("there is no node {}", name));
+}
+
+result<void> simulation::start(member& one) {
+  if (one.is_up()) {
+    return continuo::fail(errc::conflict, one.name + " is up");
+  }
+  for (auto& node : topology_.nodes) {
+    if (node.hosts.empty() && at(node.name).hosts.empty()) {
+      for (const auto& saga : sagas_) {
+        node.hosts.push_back(saga.name);
+      }
+      for (const auto& [name, service] : services_) {
+        node.hosts.push_back(name);
+      }
+      for (const auto& keyed : keyed_) {
+        node.hosts.push_back(keyed.name);
+      }
+      at(node.name).hosts = node.hosts;
+    }
+  }
+  ++one.starts;
+  one.was_started = true;
+  one.failed.clear();
+  one.fails = false;
+  tell(event_kind::life, one.name, {}, one.starts == 1 ? "starts" : "starts again");
+  one.system = std::make_unique<virtual_system>(now_ns_);
+  node_config config;
+  config.name = one.name;
+  if (members_.size() > 1) {
+    config.cluster = topology_;
+  }
+  config.seed = engine::mixed(seed_ + one.starts) | 1;
+  config.shards = 2;
+  config.system = &one.system->system();
+  config.logger = std::make_shared<spdlog::logger>(one.name, std::make_shared<trace_sink>(*this, one));
+  config.logger->set_level(spdlog::level::warn);
+  config.on_failure = [this, &one](const error& reason) {
+    one.failed = fmt::format("{}: {}", to_string(reason.code), reason.message);
+    one.fails = true;
+    tell(event_kind::life, one.name, {}, "must stop: " + one.failed);
+  };
+  if (configure_) {
+    configure_(config);
+  }
+  one.runtime = std::make_shared<detail::node_runtime>(config);
+  for (const auto& saga : sagas_) {
+    one.runtime->host(saga);
+  }
+  for (const auto& [name, service] : services_) {
+    one.runtime->host(service);
+  }
+  for (const auto& keyed : keyed_) {
+    one.runtime->host(keyed);
+  }
+  auto& means = one.runtime->means();
+  means.store = std::make_shared<member_store>(*this, one);
+  promises_.starts(one.name, *means.store);
+  means.time = std::make_shared<member_clock>(*this, one);
+  means.pool = std::make_shared<member_pool>(*this, one);
+  means.own_journal_thread = false;
+  means.store_id = continuo::detail::next_random(store_ids_); // of a disk that has none
+  means.link_queue_max = link_queue_max_;
+  means.greet_peers = 0ms; // nothing runs while `start` does
+  if (members_.size() > 1) {
+    means.reach = network_.connector_of(one.name, one.system->system());
+  }
+  auto started = one.runtime->start();
+  if (!started) {
+    one.failed = started.error().message;
+    tell(event_kind::life, one.name, {}, "does not start: " + one.failed);
+    end_life(one);
+  }
+  changed_ns_ = now_ns_;
+  return started;
+}
+
+void simulation::start_new() {
+  for (const auto& one : members_) {
+    if (!one->was_started) {
+      if (const auto started = start(*one); !started) {
+        fail(fmt::format("{} does not start: {}", one->name, started.error().message));
+      }
+    }
+  }
+}
+
+void simulation::crash(member& one, const std::string& why) {
+  if (!one.is_up()) {
+    return;
+  }
+  ++seen.crashes;
+  tell(event_kind::life, one.name, {}, why);
+  end_life(one);
+  changed_ns_ = now_ns_;
+}
+
+/// Nothing of the life has an effect from here on: its disk takes nothing, its network end is gone.
+void simulation::end_life(member& one) {
+  if (!one.runtime) {
+    return;
+  }
+  one.disk->crash();
+  network_.ends(one.name);
+  one.handlers.clear();
+  one.crashes = false;
+  one.is_paused = false;
+  one.journal_waits_ns = 0;
+  one.tears.reset();
+  const auto system = std::move(one.system); // from here on it says nothing
+  one.runtime->crash();
+  system->drain();
+  one.runtime.reset();
+  one.handlers.clear();
+}
+
+void simulation::pause(member& one, bool stands) {
+  if (!one.is_up() || one.is_paused == stands) {
+    return;
+  }
+  one.is_paused = stands;
+  tell(event_kind::life, one.name, {}, stands ? "stands still" : "goes on");
+  if (!stands) {
+    one.system->advance_to(now_ns_);
+  }
+}
+
+void simulation::wipe(member& one) {
+  tell(event_kind::fault, one.name, {}, "the disk is wiped");
+  one.disk = std::make_shared<journal::memory_disk>();
+  promises_.forgets(one.name);
+}
+
+engine::moment simulation::moment_of(const member& of) const {
+  // 2026 and something: a date that people recognise.
+  const time_point wall{std::chrono::hours{24 * 365 * 56} + std::chrono::nanoseconds{now_ns_} + of.wall_offset};
+  return {wall, boot_time_ns(of), of.boot};
+}
+
+// -- of a node's means ------------------------------------------------------------------------------------
+
+bool simulation::reaches_point(member& by, point_kind kind, bool after) {
+  if (!after) {
+    ++point_;
+    ++points_[kind];
+  }
+  const auto hit = std::any_of(crash_points_.begin(), crash_points_.end(), [&](const crash_point& wanted) {
+    return wanted.number == point_ && wanted.after == after;
+  });
+  by.crashes = by.crashes || hit;
+  return hit;
+}
+
+result<void> simulation::commit(member& by, const journal::batch& changes,
+                                const std::function<result<void>()>& write) {
+  if (!by.system) {
+    return continuo::fail(errc::storage_failed, "the node has crashed");
+  }
+  const auto dies = [] { return continuo::fail(errc::storage_failed, "the node crashes in the middle of a sync"); };
+  if (by.crashes || reaches_point(by, point_kind::commit, false)) {
+    return dies();
+  }
+  const auto torn = std::exchange(by.tears, std::nullopt);
+  if (torn) {
+    by.crashes = true;
+    restart_later(by, static_cast<std::int64_t>(draw(2'000'000'000)));
+    if (!*torn) {
+      return dies();
+    }
+  }
+  if (auto written = write(); !written) {
+    return written;
+  }
+  changed_ns_ = now_ns_;
+  check_always_ = true;
+  ++seen.commits;
+  tell(event_kind::sync, by.name, {}, fmt::format("synced {} changes", changes.size()));
+  promises_.commits(by.name, changes, moment_of(by));
+  if (torn || reaches_point(by, point_kind::commit, true)) {
+    return dies();
+  }
+  if (by.sync_ns > 0) {
+    by.journal_waits_ns = now_ns_ + by.sync_ns;
+  }
+  return {};
+}
+
+/// How long an attempt of the command's handler may take.
+std::chrono::nanoseconds simulation::time_of_attempt(const messages::envelope& message) const {
+  for (const auto& [name, service] : services_) {
+    if (service.commands.contains(message.type) || service.events.contains(message.type)) {
+      return service.retry.timeout;
+    }
+  }
+  return 30s;
+}
+
+void simulation::post(member& at, const messages::envelope& message, std::function<void()> job) {
+  if (!at.system || at.crashes) {
+    return;
+  }
+  waiting_handler made{now_ns_, false, message, std::move(job)};
+  for (const auto& one : fakes_) {
+    if (one->command() == message.type) {
+      made.due_ns += one->state_->begins(message, made.hangs).count();
+    }
+  }
+  if (takes_next(at, fault::handler_hangs)) {
+    made.due_ns += (time_of_attempt(message) + std::chrono::milliseconds{1 + draw(5'000)}).count();
+  }
+  at.handlers.push_back(std::move(made));
+}
+
+bool simulation::takes_next(member& one, fault kind) {
+  const auto found = one.next_handlers.find(kind);
+  if (found == one.next_handlers.end() || found->second == 0) {
+    return false;
+  }
+  --found->second;
+  tell(event_kind::fault, one.name, {}, to_string(kind));
+  return true;
+}
+
+bool simulation::frame_leaves(const std::string& from, const std::string& to, const std::string& bytes) {
+  auto& sender = at(from);
+  if (sender.crashes || !sender.system) {
+    return false;
+  }
+  const auto frame = decode<messages::frame>(bytes);
+  if (!frame) {
+    broken_ = "a frame cannot be read: " + frame.error().message;
+    return false;
+  }
+  promises_.leaves(from, *frame);
+  auto text = text_of(*frame);
+  if (text.empty()) {
+    history.count(bytes.size());
+    return true;
+  }
+  tell(event_kind::send, from, to, std::move(text));
+  if (reaches_point(sender, point_kind::send, false)) {
+    return false;
+  }
+  reaches_point(sender, point_kind::send, true); // it is on its way, and arrives
+  return true;
+}
+
+void simulation::frame_arrives(const std::string& from, const std::string& to, const std::string& bytes) {
+  ++seen.frames;
+  const auto frame = decode<messages::frame>(bytes);
+  if (auto text = frame ? text_of(*frame) : std::string{"what cannot be read"}; !text.empty()) {
+    tell(event_kind::arrive, to, from, std::move(text));
+  } else {
+    history.count(bytes.size());
+  }
+}
+
+// -- running --------------------------------------------------------------------------------------------------
+
+std::optional<std::size_t> simulation::journal_job(const member& one) const {
+  if (one.journal_waits_ns <= now_ns_) {
+    return std::nullopt;
+  }
+  const auto core = one.runtime->open_core();
+  return core ? one.system->job_of(core->journal) : std::nullopt;
+}
+
+std::size_t simulation::jobs_of(const member& one) const {
+  if (!one.is_up() || one.is_paused) {
+    return 0;
+  }
+  return one.system->jobs() - (journal_job(one) ? 1 : 0);
+}
+
+void simulation::run_job(member& of, std::size_t nth) {
+  if (const auto waits = journal_job(of); waits && nth >= *waits) {
+    ++nth;
+  }
+  ++seen.deliveries;
+  runs_ = &of;
+  of.system->run(nth);
+  runs_ = nullptr;
+}
+
+void simulation::run_handler(member& of, std::size_t nth) {
+  for (auto one = of.handlers.begin(); one != of.handlers.end(); ++one) {
+    if (one->hangs || one->due_ns > now_ns_ || nth-- > 0) {
+      continue;
+    }
+    const auto next = std::move(*one);
+    of.handlers.erase(one);
+    tell(event_kind::handler, of.name, {}, fmt::format("handles {} of {}", next.message.type, next.message.from.key));
+    if (reaches_point(of, point_kind::effect, false)) {
+      return;
+    }
+    ++seen.effects;
+    runs_ = &of;
+    next.run();
+    if (takes_next(of, fault::handler_repeats)) {
+      next.run();
+    }
+    runs_ = nullptr;
+    reaches_point(of, point_kind::effect, true);
+    return;
+  }
+}
+
+bool simulation::step() {
+  const auto frames = network_.ready();
+  auto ready = frames;
+  const auto handlers_of = [this](const member& one) {
+    return one.is_paused ? 0
+                         : static_cast<std::size_t>(
+                               std::count_if(one.handlers.begin(), one.handlers.end(), [&](const waiting_handler& waits) {
+                                 return !waits.hangs && waits.due_ns <= now_ns_;
+                               }));
+  };
+  for (const auto& one : members_) {
+    ready += jobs_of(*one) + handlers_of(*one);
+  }
+  if (ready == 0) {
+    return false;
+  }
+  auto drawn = static_cast<std::size_t>(draw(ready));
+  history.count(drawn);
+  if (drawn < frames) {
+    network_.deliver(drawn);
+  } else {
+    drawn -= frames;
+    for (const auto& one : members_) {
+      const auto jobs = jobs_of(*one);
+      if (drawn < jobs) {
+        run_job(*one, drawn);
+        break;
+      }
+      drawn -= jobs;
+      const auto handlers = handlers_of(*one);
+      if (drawn < handlers) {
+        run_handler(*one, drawn);
+        break;
+      }
+      drawn -= handlers;
+    }
+  }
+  after_step();
+  return true;
+}
+
+void simulation::after_step() {
+  for (const auto& one : members_) {
+    if (one->crashes) {
+      crash(*one, "crashes");
+      if (!crash_points_.empty()) {
+        restart_later(*one, restart_ns);
+      }
+    } else if (one->fails && one->is_up()) {
+      one->fails = false;
+      plan(now_ns_ + stopping_ns, [this, &node = *one, life = one->starts] {
+        if (node.starts == life) {
+          crash(node, "stops");
+        }
+      });
+    }
+  }
+  if (broken_) {
+    fail(*broken_);
+  }
+  if (std::exchange(check_always_, false)) {
+    for (const auto& [name, holds] : always_) {
+      if (!holds()) {
+        fail("does not hold: " + name);
+      }
+    }
+    for (auto& one : eventually_) {
+      one.held = one.held || one.holds();
+    }
+  }
+}
+
+bool simulation::advance(std::int64_t until_ns) {
+  auto next = std::min(network_.next_ns(), planned_work_.empty() ? never : planned_work_.begin()->first);
+  for (const auto& one : members_) {
+    if (!one->is_up() || one->is_paused) {
+      continue;
+    }
+    next = std::min(next, one->system->next_ns());
+    if (one->journal_waits_ns > now_ns_) {
+      next = std::min(next, one->journal_waits_ns);
+    }
+    for (const auto& waits : one->handlers) {
+      if (!waits.hangs) {
+        next = std::min(next, waits.due_ns);
+      }
+    }
+  }
+  const auto goes_on = next <= until_ns;
+  now_ns_ = std::max(now_ns_, std::min(next, until_ns));
+  seen.time = std::chrono::nanoseconds{now_ns_};
+  for (const auto& one : members_) {
+    if (one->is_up() && !one->is_paused) {
+      one->system->advance_to(now_ns_);
+    }
+  }
+  while (!planned_work_.empty() && planned_work_.begin()->first <= now_ns_) {
+    const auto what = std::move(planned_work_.begin()->second);
+    planned_work_.erase(planned_work_.begin());
+    what();
+    after_step();
+  }
+  return goes_on;
+}
+
+void simulation::plan(std::int64_t at_ns, std::function<void()> what) {
+  planned_work_.emplace(at_ns, std::move(what));
+}
+
+/// Asked when nothing can go on without time passing.
+bool simulation::is_quiet() {
+  if (!planned_work_.empty() || !network_.is_empty()) {
+    return false;
+  }
+  bool settled = true;
+  for (const auto& one : members_) {
+    if (!one->is_up()) {
+      continue;
+    }
+    for (const auto& waits : one->handlers) {
+      if (!waits.hangs) {
+        return false;
+      }
+    }
+    if (promises_.has_timers(one->name)) {
+      return false;
+    }
+    settled = settled && promises_.is_settled(one->name);
+  }
+  return settled || now_ns_ - changed_ns_ > patience_ns;
+}
+
+void simulation::run(std::chrono::nanoseconds limit) {
+  start_new();
+  const auto until = now_ns_ + limit.count();
+  while (true) {
+    while (step()) {
+    }
+    if (is_quiet()) {
+      break;
+    }
+    if (!advance(until)) {
+      fail(fmt::format("there is work left after {:.0f} s of virtual time", seconds(limit.count())));
+    }
+  }
+}
+
+void simulation::run_for(std::chrono::nanoseconds time) {
+  start_new();
+  const auto until = now_ns_ + time.count();
+  do {
+    while (step()) {
+    }
+  } while (advance(until));
+}
+
+bool simulation::run_until(const std::function<bool()>& holds, std::chrono::nanoseconds limit) {
+  start_new();
+  const auto until = now_ns_ + limit.count();
+  while (true) {
+    if (holds()) {
+      return true;
+    }
+    if (!step() && !advance(until)) {
+      return holds();
+    }
+  }
+}
+
+// -- messages --------------------------------------------------------------------------------------------------
+
+/// Lets time pass until the node is up.
+void simulation::await_life(member& one) {
+  while (!one.is_up()) {
+    if (planned_work_.empty()) {
+      fail(fmt::format("{} is down, and nobody starts it: what is sent there would wait for ever", one.name));
+    }
+    run_until([&] { return one.is_up() || planned_work_.empty(); }, 1h);
+  }
+}
+
+accepted simulation::ask_until_taken(
+    const std::string& what, std::string_view at_node,
+    const std::function<void(member&, std::function<void(result<accepted>)>)>& ask) {
+  start_new();
+  auto& one = at(at_node);
+  const auto until = now_ns_ + std::chrono::nanoseconds{1h}.count();
+  while (now_ns_ < until) {
+    await_life(one);
+    const auto answer = std::make_shared<std::optional<result<accepted>>>();
+    const auto life = one.starts;
+    ask(one, [this, &one, answer](result<accepted> said) {
+      if (said && one.system && !one.crashes) {
+        promises_.accepted(one.name, *said);
+      }
+      *answer = std::move(said);
+    });
+    run_until([&] { return answer->has_value() || one.starts != life || !one.is_up(); }, 1min);
+    if (!answer->has_value()) {
+      continue; // the node died, or stands still, before it could say anything
+    }
+    if (**answer) {
+      tell(event_kind::client, one.name, {}, "accepts " + what);
+      return ***answer;
+    }
+    const auto& why = (*answer)->error();
+    if (why.code != errc::unavailable && why.code != errc::overloaded) {
+      fail(fmt::format("{} refuses {}: {}", one.name, what, why.message));
+    }
+    run_for(100ms);
+  }
+  fail(fmt::format("{} did not accept {} within an hour", one.name, what));
+}
+
+accepted simulation::publish(const std::string& type, const std::string& payload, std::string_view at_node) {
+  const auto key = fmt::format("client-{}", ++clients_);
+  return ask_until_taken(type, at_node, [&](member& one, std::function<void(result<accepted>)> answer) {
+    if (const auto core = one.runtime->open_core()) {
+      caf::anon_send(core->intake, actors::publish{type, payload, {}, std::move(answer), key});
+    } else {
+      answer(tl::unexpected(one.runtime->why_closed()));
+    }
+  });
+}
+
+result<command_result> simulation::send(const std::string& type, const std::string& payload, std::string_view at_node) {
+  const auto key = fmt::format("client-{}", ++clients_);
+  const auto taken = ask_until_taken(type, at_node, [&](member& one, std::function<void(result<accepted>)> answer) {
+    if (const auto core = one.runtime->open_core()) {
+      caf::anon_send(core->intake, actors::send_command{type, payload, std::move(answer), {}, key});
+    } else {
+      answer(tl::unexpected(one.runtime->why_closed()));
+    }
+  });
+  auto& one = at(at_node);
+  const auto until = now_ns_ + std::chrono::nanoseconds{1h}.count();
+  while (now_ns_ < until) {
+    await_life(one);
+    const auto answer = std::make_shared<std::optional<result<std::optional<command_result>>>>();
+    const auto life = one.starts;
+    if (const auto core = one.runtime->open_core()) {
+      caf::anon_send(core->intake, actors::await_command{taken.id, 1'000ms, [answer](auto said) { *answer = said; }});
+    }
+    run_until([&] { return answer->has_value() || one.starts != life || !one.is_up(); }, 2s);
+    if (*answer && **answer && ***answer) {
+      return ****answer;
+    }
+    if (*answer && !**answer && (*answer)->error().code != errc::unavailable) {
+      return tl::unexpected((*answer)->error());
+    }
+  }
+  fail(fmt::format("{} has no outcome of {} within an hour", one.name, type));
+}
+
+member* simulation::home_of(const instance_id& id) const {
+  if (members_.size() == 1) {
+    return members_.front().get();
+  }
+  const auto where = nodes::place(topology_, members_.front()->name, [](std::string_view) { return true; });
+  const auto name = where ? std::string{where->node_of(id)} : std::string{};
+  for (const auto& one : members_) {
+    if (one->name == name) {
+      return one.get();
+    }
+  }
+  return nullptr;
+}
+
+std::optional<engine::record> simulation::record(const instance_id& id) const {
+  const auto* home = home_of(id);
+  if (home == nullptr) {
+    return std::nullopt;
+  }
+  const auto all = home->disk->snapshot();
+  const auto found = all.find(engine::record_key(id));
+  if (found == all.end()) {
+    return std::nullopt;
+  }
+  auto stored = decode<engine::record>(found->second);
+  return stored ? std::optional{std::move(*stored)} : std::nullopt;
+}
+
+/// All nodes are of one program, so each can read what another one wrote.
+detail::open_node simulation::any_core() const {
+  for (const auto& one : members_) {
+    if (one->is_up()) {
+      if (auto core = one->runtime->open_core()) {
+        return core;
+      }
+    }
+  }
+  fail("no node is up that could say what an instance is");
+}
+
+std::optional<instance_view> simulation::view(const instance_id& id) const {
+  const auto stored = record(id);
+  return stored ? std::optional{actors::view_of(*stored, *any_core())} : std::nullopt;
+}
+
+std::vector<history_view> simulation::history_of(const instance_id& id) const {
+  std::vector<history_view> entries;
+  const auto stored = record(id);
+  if (!stored) {
+    return entries;
+  }
+  const auto core = any_core();
+  const auto all = home_of(id)->disk->snapshot();
+  for (auto revision = stored->history; revision != 0;) {
+    const auto found = all.find(engine::history_key(revision));
+    const auto entry = found == all.end() ? std::nullopt : std::optional{decode<engine::history_entry>(found->second)};
+    if (!entry || !*entry) {
+      fail(fmt::format("the history of {} has a gap", to_string(id)));
+    }
+    entries.push_back(actors::view_of(**entry, *core));
+    revision = (*entry)->previous;
+  }
+  std::reverse(entries.begin(), entries.end());
+  return entries;
+}
+
+std::string simulation::outcome() const {
+  std::map<instance_id, std::string> lines;
+  for (const auto& one : members_) {
+    for (const auto& [key, bytes] : one->disk->snapshot()) {
+      if (!key.starts_with('r')) {
+        continue;
+      }
+      const auto stored = decode<engine::record>(bytes);
+      if (!stored || (stored->kind != engine::record_kind::saga && stored->kind != engine::record_kind::keyed)) {
+        continue;
+      }
+      const message_type* state = nullptr;
+      for (const auto& saga : sagas_) {
+        state = saga.name == stored->self.type ? saga.state : state;
+      }
+      for (const auto& keyed : keyed_) {
+        state = keyed.name == stored->self.type ? keyed.state : state;
+      }
+      const auto json = state != nullptr ? state->to_json(stored->state) : result<std::string>{std::string{}};
+      lines[stored->self] =
+          fmt::format("{}/{} {} {}\n", stored->self.type, stored->self.key, to_string(stored->status), json.value_or("?"));
+    }
+  }
+  std::string all;
+  for (const auto& [id, line] : lines) {
+    all += line;
+  }
+  return all;
+}
+
+// -- the end --------------------------------------------------------------------------------------------------------
+
+void simulation::fail(const std::string& what) const {
+  throw failure{fmt::format("seed {}, after {:.6f} s: {}", seed_, seconds(now_ns_), what)};
+}
+
+void simulation::finish() {
+  start_new();
+  run_until([this] { return planned_work_.empty(); }, 24h);
+  for (const auto& one : members_) {
+    one->disk->mend();
+  }
+  run_for(10ms); // what must stop has stopped then
+  heal();
+  run_for(10s); // the links come back
+  run(24h);
+  bool may_wait = false;
+  for (const auto& one : members_) {
+    if (!one->is_up()) {
+      fail(fmt::format("{} does not come back: {}", one->name, one->failed));
+    }
+    if (!one->failed.empty()) {
+      fail(fmt::format("{} stopped by itself: {}", one->name, one->failed));
+    }
+    may_wait = may_wait || !one->handlers.empty();
+    if (one->runtime->figures().orphaned > 0) {
+      fail(fmt::format("{} has found {} instance(s) that nothing could wake", one->name,
+                       one->runtime->figures().orphaned));
+    }
+    for (const auto& [key, bytes] : one->disk->snapshot()) {
+      if (key.starts_with('r')) {
+        const auto stored = decode<engine::record>(bytes);
+        may_wait = may_wait || (stored && stored->status == instance_status::stuck);
+      }
+    }
+  }
+  promises_.check_end(may_wait);
+  if (broken_) {
+    fail(*broken_);
+  }
+  for (auto& one : eventually_) {
+    one.held = one.held || one.holds();
+    if (!one.held) {
+      fail("never held: " + one.name);
+    }
+  }
+  for (const auto& [name, holds] : at_end_) {
+    if (!holds()) {
+      fail("does not hold at the end: " + name);
+    }
+  }
+  seen.transitions = promises_.transitions();
+  finished_ = true;
+}
+
+void simulation::tell(event_kind kind, const std::string& node, const std::string& peer, std::string text) {
+  history.add({now_ns_, kind, node, peer, std::move(text)});
+}
+
+} // namespace continuo::testing

@@ -1,0 +1,218 @@
+#pragma once
+
+#include "journal/memory_store.hpp"
+#include "nodes/runtime.hpp"
+#include "testing/network.hpp"
+#include "testing/promises.hpp"
+#include "testing/trace.hpp"
+#include "testing/virtual_system.hpp"
+
+#include <continuo/testing.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace continuo::testing {
+
+/// A place in a run where a node may be made to crash.
+struct crash_point {
+  std::size_t number = 0; ///< counted from 1 over the run
+  bool after = false;     ///< what the point stands for has happened
+};
+
+enum class point_kind : std::uint8_t { commit, send, effect };
+
+/// A handler of a stateless service that waits to run, as its node's pool has it.
+struct waiting_handler {
+  std::int64_t due_ns = 0;
+  bool hangs = false;
+  messages::envelope message;
+  std::function<void()> run;
+};
+
+/// A node over all its lives. Its disk outlives them; what belongs to one life goes with it.
+struct member {
+  explicit member(simulation& world, std::string name) : handle(world, name), name(std::move(name)) {}
+
+  testing::node handle;
+  std::string name;
+  std::vector<std::string> hosts;
+  std::shared_ptr<journal::memory_disk> disk = std::make_shared<journal::memory_disk>();
+  std::uint64_t boot = 1;
+  std::int64_t booted_ns = 0;
+  std::chrono::nanoseconds wall_offset{0};
+  std::int64_t sync_ns = 0; ///< how long a sync takes
+  std::uint64_t starts = 0;
+  bool was_started = false;
+  bool is_paused = false;
+  std::string failed;
+
+  // -- of one life
+  std::unique_ptr<virtual_system> system;
+  std::shared_ptr<detail::node_runtime> runtime;
+  std::deque<waiting_handler> handlers;
+  std::int64_t journal_waits_ns = 0; ///< until then the journal is in a sync
+  bool crashes = false;              ///< as soon as the job that runs has ended
+  bool fails = false;        ///< it must stop: a supervisor ends it soon
+  std::map<fault, std::uint32_t> next_handlers; ///< to how many handlers each of these happens
+  std::optional<bool> tears; ///< the next sync is torn; true: its batch is there afterwards
+
+  bool is_up() const { return runtime != nullptr; }
+};
+
+/// The simulation behind `cluster`: nodes, time, what runs next, what goes wrong. See `cluster` for what its calls
+/// mean.
+class simulation {
+public:
+  explicit simulation(std::uint64_t seed);
+  ~simulation();
+  simulation(const simulation&) = delete;
+  simulation& operator=(const simulation&) = delete;
+
+  // -- what it is made of --------------------------------------------------------------------------
+  void offer(detail::service_type definition);
+  void offer(detail::saga_type definition);
+  void offer(detail::keyed_service_type definition);
+  void add_fake(std::unique_ptr<fake_base> made, const message_type& command, const message_type& reply);
+  member& add(std::string name, std::vector<std::string> hosts);
+  void configure(std::function<void(node_config&)> how) { configure_ = std::move(how); }
+  void set_link_queue_max(std::size_t messages) { link_queue_max_ = messages; }
+  std::size_t link_queue_max() const { return link_queue_max_; }
+  cluster_config& topology() { return topology_; }
+
+  // -- nodes -----------------------------------------------------------------------------------------
+  member& at(std::string_view name);
+  std::vector<std::unique_ptr<member>>& members() { return members_; }
+  const std::vector<std::unique_ptr<member>>& members() const { return members_; }
+  result<void> start(member& one);
+  void start_new();
+  void crash(member& one, const std::string& why);
+  void pause(member& one, bool stands);
+  void wipe(member& one);
+
+  // -- messages ----------------------------------------------------------------------------------------
+  accepted publish(const std::string& type, const std::string& payload, std::string_view at);
+  result<command_result> send(const std::string& type, const std::string& payload, std::string_view at);
+  std::optional<engine::record> record(const instance_id& id) const;
+  /// The node where an instance lives, up or down; null where it is not known.
+  member* home_of(const instance_id& id) const;
+  std::optional<instance_view> view(const instance_id& id) const;
+  std::vector<history_view> history_of(const instance_id& id) const;
+  std::string outcome() const;
+
+  // -- time ----------------------------------------------------------------------------------------------
+  std::int64_t now_ns() const { return now_ns_; }
+  bool step();
+  void run(std::chrono::nanoseconds limit);
+  void run_for(std::chrono::nanoseconds time);
+  bool run_until(const std::function<bool()>& holds, std::chrono::nanoseconds limit);
+  std::uint64_t draw(std::uint64_t below) { return continuo::detail::next_random(random_) % below; }
+
+  // -- what goes wrong --------------------------------------------------------------------------------------
+  void inject(const fault_plan& plan);
+  void heal();
+  network& net() { return network_; }
+  void note_fault(const std::string& node, const std::string& peer, const std::string& what);
+  /// Planned faults that do not happen, by their number in the run: for finding the smallest set that fails.
+  void leave_out(std::set<std::size_t> faults) { left_out_ = std::move(faults); }
+  std::size_t planned_faults() const { return planned_; }
+  std::vector<std::string> planned_fault_texts() const { return planned_texts_; }
+  void crash_at(std::vector<crash_point> points) { crash_points_ = std::move(points); }
+  const std::map<point_kind, std::size_t>& points() const { return points_; }
+  std::size_t points_in_all() const { return point_; }
+
+  // -- what must hold -----------------------------------------------------------------------------------------
+  void always(std::string name, std::function<bool()> holds) { always_.emplace_back(std::move(name), std::move(holds)); }
+  void eventually(std::string name, std::function<bool()> holds) {
+    eventually_.push_back({std::move(name), std::move(holds), false});
+  }
+  void at_end(std::string name, std::function<bool()> holds) { at_end_.emplace_back(std::move(name), std::move(holds)); }
+  void finish();
+  /// Ends the run: says what is wrong, when, and with which seed. @throws failure
+  [[noreturn]] void fail(const std::string& what) const;
+  bool is_finished() const { return finished_; }
+
+  // -- what happened ---------------------------------------------------------------------------------------------
+  std::uint64_t seed() const { return seed_; }
+  testing::figures seen;
+  testing::trace history;
+  void tell(event_kind kind, const std::string& node, const std::string& peer, std::string text);
+
+  // -- of a node's means ---------------------------------------------------------------------------------------
+  /// A node's store commits. The batch is handed to `write`, unless the node crashes before.
+  result<void> commit(member& by, const journal::batch& changes, const std::function<result<void>()>& write);
+  void post(member& at, const messages::envelope& message, std::function<void()> job);
+  std::int64_t boot_time_ns(const member& of) const { return now_ns_ - of.booted_ns; }
+  engine::moment moment_of(const member& of) const;
+
+private:
+  struct promise_to_hold {
+    std::string name;
+    std::function<bool()> holds;
+    bool held = false;
+  };
+
+  detail::open_node any_core() const;
+  void run_job(member& of, std::size_t nth);
+  void run_handler(member& of, std::size_t nth);
+  void after_step();
+  bool advance(std::int64_t until_ns);
+  std::size_t jobs_of(const member& one) const;
+  std::optional<std::size_t> journal_job(const member& one) const;
+  bool is_quiet();
+  void end_life(member& one);
+  bool reaches_point(member& by, point_kind kind, bool after);
+  void plan(std::int64_t at_ns, std::function<void()> what);
+  void happen(fault kind, member& one, member& other, std::uint64_t amount);
+  void restart_later(member& one, std::int64_t after_ns);
+  bool takes_next(member& one, fault kind);
+  bool frame_leaves(const std::string& from, const std::string& to, const std::string& bytes);
+  void frame_arrives(const std::string& from, const std::string& to, const std::string& bytes);
+  std::chrono::nanoseconds time_of_attempt(const messages::envelope& message) const;
+  accepted ask_until_taken(const std::string& what, std::string_view at,
+                           const std::function<void(member&, std::function<void(result<accepted>)>)>& ask);
+  void await_life(member& one);
+  void wrap(detail::service_type& definition);
+
+  std::uint64_t seed_;
+  std::uint64_t random_;       ///< what runs next, how long a frame takes
+  std::uint64_t fault_random_; ///< a source of its own, so that leaving a fault out changes no other
+  std::uint64_t store_ids_;
+  std::int64_t now_ns_ = 0;
+  cluster_config topology_;
+  std::map<std::string, detail::service_type, std::less<>> services_;
+  std::vector<detail::saga_type> sagas_;
+  std::vector<detail::keyed_service_type> keyed_;
+  std::vector<std::unique_ptr<fake_base>> fakes_;
+  std::function<void(node_config&)> configure_;
+  std::size_t link_queue_max_ = 0;
+  network network_;
+  promises promises_;
+  std::vector<std::unique_ptr<member>> members_;
+  member* runs_ = nullptr; ///< the node whose code runs at this moment
+  std::multimap<std::int64_t, std::function<void()>> planned_work_;
+  std::int64_t changed_ns_ = 0; ///< when something became durable last
+
+  std::size_t planned_ = 0;
+  std::vector<std::string> planned_texts_;
+  std::set<std::size_t> left_out_;
+  std::vector<crash_point> crash_points_;
+  std::map<point_kind, std::size_t> points_;
+  std::size_t point_ = 0;
+
+  std::vector<std::pair<std::string, std::function<bool()>>> always_;
+  std::vector<promise_to_hold> eventually_;
+  std::vector<std::pair<std::string, std::function<bool()>>> at_end_;
+  std::uint64_t clients_ = 0; ///< idempotency keys drawn
+  bool finished_ = false;
+  bool check_always_ = false;
+  std::optional<std::string> broken_; ///< found in the middle of a job
+};
+
+} // namespace continuo::testing

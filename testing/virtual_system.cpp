@@ -1,0 +1,63 @@
+#include "testing/virtual_system.hpp"
+
+#include <caf/actor_cast.hpp>
+#include <caf/scheduled_actor.hpp>
+
+#include <algorithm>
+#include <limits>
+
+namespace continuo::testing {
+
+namespace {
+
+using clock_time = caf::detail::test_actor_clock::time_point;
+
+/// CAF's clock begins at its epoch, at which it takes nothing to be due.
+constexpr std::chrono::hours beginning{1};
+
+clock_time time_of(std::int64_t now_ns) {
+  return clock_time{beginning + std::chrono::nanoseconds{now_ns}};
+}
+
+} // namespace
+
+virtual_system::virtual_system(std::int64_t now_ns) {
+  config_.set("scheduler.policy", caf::atom("testing"));
+  system_ = std::make_unique<caf::actor_system>(config_);
+  coordinator_ = &dynamic_cast<caf::scheduler::test_coordinator&>(system_->scheduler());
+  coordinator_->clock().current_time = time_of(now_ns);
+}
+
+void virtual_system::run(std::size_t nth) {
+  auto& jobs = coordinator_->jobs;
+  std::swap(jobs.front(), jobs[nth]);
+  coordinator_->try_run_once();
+}
+
+void virtual_system::drain() {
+  while (coordinator_->try_run_once()) {
+  }
+}
+
+std::optional<std::size_t> virtual_system::job_of(const caf::actor& one) const {
+  const auto* wanted =
+      dynamic_cast<caf::resumable*>(caf::actor_cast<caf::abstract_actor*>(one)); // an actor is its own job
+  const auto& jobs = coordinator_->jobs;
+  const auto found = std::find(jobs.begin(), jobs.end(), wanted);
+  return found == jobs.end() ? std::nullopt : std::optional{static_cast<std::size_t>(found - jobs.begin())};
+}
+
+void virtual_system::advance_to(std::int64_t now_ns) {
+  auto& clock = coordinator_->clock();
+  if (const auto wanted = time_of(now_ns); wanted > clock.current_time) {
+    clock.advance_time(wanted - clock.current_time);
+  }
+}
+
+std::int64_t virtual_system::next_ns() const {
+  const auto& schedule = coordinator_->clock().schedule();
+  return schedule.empty() ? std::numeric_limits<std::int64_t>::max()
+                          : std::chrono::nanoseconds{schedule.begin()->first - time_of(0)}.count();
+}
+
+} // namespace continuo::testing
