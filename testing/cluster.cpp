@@ -293,8 +293,8 @@ std::uint64_t cluster::draw(std::uint64_t below) {
   return world_->draw(below);
 }
 
-void cluster::inject(const fault_plan& plan) {
-  world_->inject(plan);
+void cluster::plan_faults(const fault_plan& plan) {
+  world_->plan_faults(plan);
 }
 
 void cluster::cut(std::string_view a, std::string_view b, bool late) {

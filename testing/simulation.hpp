@@ -115,7 +115,7 @@ public:
   std::uint64_t draw(std::uint64_t below) { return continuo::detail::next_random(random_) % below; }
 
   // -- what goes wrong --------------------------------------------------------------------------------------
-  void inject(const fault_plan& plan);
+  void plan_faults(const fault_plan& plan);
   void heal();
   network& net() { return network_; }
   void note_fault(const std::string& node, const std::string& peer, const std::string& what);

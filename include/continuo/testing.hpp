@@ -382,7 +382,8 @@ public:
   std::uint64_t draw(std::uint64_t below);
 
   // -- faults ---------------------------------------------------------------------------------------------
-  void inject(const fault_plan& plan);
+  /// Faults that come by themselves. (Not `inject`: CAF's test headers have a macro of this name.)
+  void plan_faults(const fault_plan& plan);
   void cut(std::string_view a, std::string_view b, bool late = false);
   void separate(std::string_view a, std::string_view b);
   void one_way(std::string_view from, std::string_view to);
