@@ -365,7 +365,9 @@ void promises::check_receipt(const std::string& node, const messages::receipt& s
   const auto& stored = *known->second.record;
   if (said.closes != message_id{}) {
     const auto open = std::any_of(stored.requests.begin(), stored.requests.end(),
-                                  [&](const engine::request& sent) { return sent.id == said.closes; });
+                                  [&](const engine::request& sent) {
+                                    return sent.id == said.closes && !sent.refused; // a refused undo waits for a person
+                                  });
     if (open) {
       broke(node, fmt::format("{} says that it has a reply whose request is open on its disk", name_of(said.from)));
     }
