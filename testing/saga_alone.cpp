@@ -40,6 +40,14 @@ struct saga_bench::bench {
     if (!type.mistakes.empty()) {
       throw std::logic_error{type.mistakes.front()};
     }
+    for (auto& [name, handler] : type.handlers) {
+      watch(handler);
+    }
+    for (auto& [name, call] : type.calls) {
+      if (call.on_failure) {
+        watch(call.on_failure);
+      }
+    }
     const auto added = routes.add(type);
     const auto outside = added ? routes.add(service_for(type)) : added;
     if (!outside) {
@@ -56,7 +64,30 @@ struct saga_bench::bench {
     environment.handler_attempts = 1;
     now.wall = time_point{std::chrono::hours{24 * 365 * 56}};
     now.boot = 1;
+    begin(std::move(key));
+  }
+
+  void begin(std::string key) {
     machine = std::make_unique<engine::saga_machine>(environment, instance_id{type.name, std::move(key)}, std::nullopt);
+  }
+
+  /// Makes a handler's events go somewhere, so that they are seen: an event without a subscriber is not sent at all.
+  template <class Result, class Input>
+  void watch(std::function<Result(void*, Input, saga_context&)>& handler) {
+    handler = [this, inner = std::move(handler)](void* state, Input input, saga_context& context) -> Result {
+      auto done = inner(state, input, context);
+      for (const auto& message : context.asked().messages) {
+        if (message.is_event && !routes.knows_event(message.body.type)) {
+          detail::service_type listener;
+          listener.name = "outside." + message.body.type;
+          listener.events[message.body.type];
+          if (const auto added = routes.add(listener); !added) {
+            throw std::logic_error{added.error().message};
+          }
+        }
+      }
+      return done;
+    };
   }
 
   engine::envelope message(engine::message_kind kind, std::string name, std::string payload) {
@@ -72,11 +103,13 @@ struct saga_bench::bench {
   saga_step take(const engine::transition& decided) {
     saga_step step;
     step.what = decided.edge;
-    for (const auto* list : {&decided.sent, &decided.released}) {
-      for (const auto& one : *list) {
-        if (one.kind == engine::message_kind::command || one.kind == engine::message_kind::event) {
-          step.sent.push_back({one.type, one.payload, one.kind == engine::message_kind::event});
-        }
+    auto all = decided.sent;
+    all.insert(all.end(), decided.released.begin(), decided.released.end());
+    std::sort(all.begin(), all.end(),
+              [](const engine::envelope& a, const engine::envelope& b) { return a.id < b.id; });
+    for (const auto& one : all) {
+      if (one.kind == engine::message_kind::command || one.kind == engine::message_kind::event) {
+        step.sent.push_back({one.type, one.payload, one.kind == engine::message_kind::event});
       }
     }
     for (const auto& timer : decided.armed) {
@@ -142,6 +175,14 @@ const std::string& saga_bench::reason() const {
   return bench_->machine->current().reason;
 }
 
+saga_result saga_bench::result() const {
+  const auto& record = bench_->machine->current();
+  if (!is_terminal(record.status)) {
+    throw std::logic_error{fmt::format("{} is {}: it has no result", to_string(record.self), to_string(record.status))};
+  }
+  return {record.self, record.status, record.reason, record.result_type, record.result};
+}
+
 std::string saga_bench::result_text() const {
   const auto& record = bench_->machine->current();
   if (record.result_type.empty()) {
@@ -174,6 +215,19 @@ std::string saga_bench::state() const {
 // -- messages -----------------------------------------------------------------------------------
 
 saga_step saga_bench::event(std::string type, std::string payload) {
+  const auto subscription = bench_->type.subscriptions.find(type);
+  if (subscription == bench_->type.subscriptions.end()) {
+    throw std::logic_error{fmt::format("{} declares no event {}", bench_->type.name, type)};
+  }
+  auto key = subscription->second.key(payload);
+  if (!key) {
+    throw std::logic_error{key.error().message};
+  }
+  if (const auto& self = bench_->machine->current().self; self.key.empty()) {
+    bench_->begin(std::move(*key));
+  } else if (*key != self.key) {
+    throw std::logic_error{fmt::format("this {} goes to {}/{}, not to {}", type, self.type, *key, to_string(self))};
+  }
   auto made = bench_->message(engine::message_kind::event, std::move(type), std::move(payload));
   made.from = {"outside", to_string(made.id)};
   return bench_->receive(made);
