@@ -120,8 +120,6 @@ std::vector<history_view> saga_ref::history() const {
   return world_->history_of(id_);
 }
 
-namespace {
-
 /// What an instance is, for a claim that does not hold.
 std::string told(const std::optional<instance_view>& seen) {
   if (!seen) {
@@ -135,12 +133,16 @@ std::string told(const std::optional<instance_view>& seen) {
     text += " (" + seen->reason + ")";
   }
   for (const auto& cause : seen->waiting_for) {
-    text += fmt::format("; waits for {} {}{}{}", cause.kind, cause.what, cause.where.empty() ? "" : " of ", cause.where);
+    const auto where = std::string_view{cause.where}.substr(0, cause.where.ends_with('/') ? cause.where.size() - 1
+                                                                                      : cause.where.size());
+    text += fmt::format("; waits for {} {}{}{}", cause.kind, cause.what, where.empty() ? "" : " of ", where);
+    if (cause.attempts > 0) {
+      text += fmt::format(" ({} attempt(s){}{})", cause.attempts, cause.last_error.empty() ? "" : ", the last: ",
+                          cause.last_error);
+    }
   }
   return text;
 }
-
-} // namespace
 
 const saga_ref& saga_ref::should_be(instance_status status) const {
   const auto seen = view();
@@ -263,6 +265,11 @@ saga_ref cluster::instance(instance_id id) {
   return {*world_, std::move(id)};
 }
 
+std::optional<std::string> cluster::state_bytes(const instance_id& id) const {
+  const auto stored = world_->record(id);
+  return stored ? std::optional{stored->state} : std::nullopt;
+}
+
 std::string cluster::outcome() const {
   return world_->outcome();
 }
@@ -333,6 +340,12 @@ cluster& cluster::eventually(std::string name, std::function<bool()> holds) {
 cluster& cluster::at_end(std::string name, std::function<bool()> holds) {
   world_->at_end(std::move(name), std::move(holds));
   return *this;
+}
+
+void cluster::check(bool holds, std::string_view what) {
+  if (!holds) {
+    world_->fail(std::string{what});
+  }
 }
 
 void cluster::sometimes(std::string_view name, bool seen) {

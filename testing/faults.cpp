@@ -62,6 +62,10 @@ const std::vector<fault>& all_faults() {
 }
 
 void simulation::plan_faults(const fault_plan& plan_of) {
+  if (members_.empty()) {
+    early_plans_.push_back(plan_of);
+    return;
+  }
   start_new();
   const auto& kinds = plan_of.kinds.empty() ? all_faults() : plan_of.kinds;
   const auto below = [this](std::uint64_t bound) { return continuo::detail::next_random(fault_random_) % bound; };
