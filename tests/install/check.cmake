@@ -37,6 +37,11 @@ string(FIND "${said}" "continuo ${version}, message " place)
 if(NOT place EQUAL 0)
   message(FATAL_ERROR "the outside program said: ${said}")
 endif()
+run("${work}/build/outside_test")
+string(FIND "${said}" "simulated " place)
+if(NOT place EQUAL 0)
+  message(FATAL_ERROR "the outside test said: ${said}")
+endif()
 
 # A version that is not there is refused.
 execute_process(
