@@ -8,6 +8,7 @@
 #include <map>
 #include <regex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 // Holds the documents to the code: a block of C++ that a document shows is a block of a source that is
@@ -111,6 +112,17 @@ void check_same(const fs::path& document, const std::vector<fs::path>& sources) 
   }
 }
 
+/// The suites beside this one whose names begin so.
+std::vector<fs::path> suites_of(std::string_view prefix) {
+  std::vector<fs::path> sources;
+  for (const auto& entry : fs::directory_iterator{root / "tests/documents"}) {
+    if (entry.path().filename().string().starts_with(prefix)) {
+      sources.push_back(entry.path());
+    }
+  }
+  return sources;
+}
+
 std::vector<fs::path> documents() {
   std::vector<fs::path> found{root / "README.md", root / "CHANGELOG.md"};
   for (const auto& entry : fs::recursive_directory_iterator{root / "docs"}) {
@@ -146,13 +158,11 @@ CAF_TEST(the example of the readme is a program that is built) {
 }
 
 CAF_TEST(every block of the guide is compiled and run) {
-  std::vector<fs::path> sources;
-  for (const auto& entry : fs::directory_iterator{root / "tests/documents"}) {
-    if (entry.path().filename().string().starts_with("guide_")) {
-      sources.push_back(entry.path());
-    }
-  }
-  check_same(root / "docs/guide.md", sources);
+  check_same(root / "docs/guide.md", suites_of("guide_"));
+}
+
+CAF_TEST(every block of the page about testing is compiled and run) {
+  check_same(root / "docs/testing.md", suites_of("testing_"));
 }
 
 CAF_TEST(every file that a document names exists) {

@@ -3,6 +3,7 @@
 #include "engine/saga_machine.hpp"
 
 #include <continuo/node.hpp>
+#include <continuo/testing_caf.hpp>
 
 #include <caf/test/dsl.hpp>
 
@@ -47,8 +48,22 @@ public:
 
 using namespace guide_testing;
 
+// doc: kit
+CAF_TEST(an order out of stock is compensated whatever crashes) {
+  continuo::testing::for_each_crash_point([](continuo::testing::cluster& cluster) {
+    cluster.offer<shipping>();
+    cluster.fake<create_label>("warehouse").declines("out of stock");
+    cluster.add("shop", {"shipping"});
+    cluster.add("hall", {"warehouse"});
+    cluster.publish(order_placed{"o-1"});
+    cluster.run();
+    cluster.saga_of<shipping>("o-1").should_be_compensated_because("out of stock");
+  });
+}
+// doc: end
+
 // doc: in memory
-CAF_TEST(an order out of stock is compensated) {
+CAF_TEST(an order out of stock is compensated by a whole node) {
   auto warehouse = continuo::service{"warehouse"}.handle(
       [](const create_label&, continuo::command_context&) -> continuo::outcome<label_created> {
         return continuo::decline("out of stock");
@@ -63,7 +78,6 @@ CAF_TEST(an order out of stock is compensated) {
 }
 // doc: end
 
-// doc: machine
 CAF_TEST(an order that is placed asks for its label) {
   using namespace continuo;
   auto type = shipping::describe();
@@ -95,4 +109,3 @@ CAF_TEST(an order that is placed asks for its label) {
   CAF_CHECK_EQUAL(decided.released.front().type, "create_label");
   CAF_CHECK_EQUAL(machine.current().requests.size(), 1u);
 }
-// doc: end
