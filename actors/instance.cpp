@@ -94,6 +94,7 @@ void instance_actor<Machine>::on_envelope(messages::envelope& message) {
         carry_out(machine_->put_off(message), 0, std::move(extra));
         return;
       }
+      machine_->queues(message);
       waiting_.push_back(std::move(message));
       want_tick();
       return;
@@ -149,9 +150,29 @@ void instance_actor<Machine>::handle_waiting() {
 template <class Machine>
 void instance_actor<Machine>::on_receipt(const messages::receipt& receipt) {
   ++handled_;
+  std::vector<journal::release> extra;
+  forget_waiting(receipt, extra);
   auto decided = machine_->receive(receipt);
   handle_waiting();
-  carry_out(std::move(decided), 0);
+  carry_out(std::move(decided), 0, std::move(extra));
+}
+
+/// What the sender forgets was handled: a copy of it that waits came before the word, and must not outlive
+/// what shows it to be a duplicate.
+template <class Machine>
+void instance_actor<Machine>::forget_waiting(const messages::receipt& receipt,
+                                             std::vector<journal::release>& extra) {
+  if (!receipt.forget) {
+    return;
+  }
+  std::erase_if(waiting_, [&](const messages::envelope& message) {
+    const auto is_over = message.kind == messages::message_kind::command && message.from == receipt.from &&
+                         message.id <= receipt.forget;
+    if (is_over) {
+      give_credit_back(*core_, message, extra);
+    }
+    return is_over;
+  });
 }
 
 template <class Machine>

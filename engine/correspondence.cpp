@@ -75,6 +75,13 @@ void correspondence::arrived(const envelope& message) {
   }
 }
 
+void correspondence::came_back(const envelope& message) {
+  const auto entry = held_.find(message.from);
+  if (entry != held_.end() && entry->second == message.id) {
+    held_.erase(entry);
+  }
+}
+
 void correspondence::call_held(transition& into, std::size_t most) {
   // The entries of ordered senders stay: until the first message put off is back, later ones of that sender
   // wait. A few at a time go round, so that each sender has its turn.
