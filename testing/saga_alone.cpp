@@ -23,7 +23,9 @@ detail::service_type service_for(const detail::saga_type& saga) {
     if (command != nullptr) {
       auto& handler = made.commands[command->name];
       handler.command = command;
-      handler.run = [](std::string_view, command_context&) -> result<detail::handled> { return detail::handled{}; };
+      handler.run = [](std::string_view, command_context&) -> result<detail::handled> {
+        return detail::handled{};
+      };
     }
   };
   for (const auto& [name, call] : saga.calls) {
@@ -46,8 +48,8 @@ struct saga_bench::bench {
       throw std::logic_error{outside.error().message};
     }
     result_types = type.messages;
-    for (const auto* plain : {&message_type_of<std::string>(), &message_type_of<bool>(), &message_type_of<std::int64_t>(),
-                              &message_type_of<double>()}) {
+    for (const auto* plain : {&message_type_of<std::string>(), &message_type_of<bool>(),
+                              &message_type_of<std::int64_t>(), &message_type_of<double>()}) {
       result_types.push_back(plain);
     }
     environment.type = &type;
@@ -56,7 +58,8 @@ struct saga_bench::bench {
     environment.handler_attempts = 1;
     now.wall = time_point{std::chrono::hours{24 * 365 * 56}};
     now.boot = 1;
-    machine = std::make_unique<engine::saga_machine>(environment, instance_id{type.name, std::move(key)}, std::nullopt);
+    machine = std::make_unique<engine::saga_machine>(environment, instance_id{type.name, std::move(key)},
+                                                     std::nullopt);
   }
 
   engine::envelope message(engine::message_kind kind, std::string name, std::string payload) {
@@ -89,8 +92,8 @@ struct saga_bench::bench {
 
   const engine::request& open_request(std::string_view command) const {
     const auto& open = machine->current().requests;
-    const auto found =
-        std::find_if(open.begin(), open.end(), [&](const engine::request& sent) { return sent.type == command; });
+    const auto found = std::find_if(open.begin(), open.end(),
+                                    [&](const engine::request& sent) { return sent.type == command; });
     if (found == open.end()) {
       throw std::logic_error{fmt::format("the saga has no open {}", command)};
     }
@@ -123,8 +126,8 @@ void saga_step::check_only(std::string_view type, std::size_t count) const {
   for (const auto& one : sent) {
     others += (others.empty() ? "" : ", ") + one.type;
   }
-  throw std::logic_error{fmt::format("{} {} were sent by `{}`, not one; all that was sent: {}", count, type, what,
-                                     others.empty() ? "nothing" : others)};
+  throw std::logic_error{fmt::format("{} {} were sent by `{}`, not one; all that was sent: {}", count, type,
+                                     what, others.empty() ? "nothing" : others)};
 }
 
 saga_bench::saga_bench(detail::saga_type type, std::string key)
@@ -189,8 +192,9 @@ saga_step saga_bench::reply(std::string_view command, std::string reply_type, st
 
 saga_step saga_bench::failure(std::string_view command, failure_kind kind, std::string reason) {
   const auto& sent = bench_->open_request(command);
-  auto made = bench_->message(engine::message_kind::failure, {},
-                              encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)}));
+  auto made =
+      bench_->message(engine::message_kind::failure, {},
+                      encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)}));
   made.from = {sent.to.type, to_string(sent.id)};
   made.in_reply_to = sent.id;
   return bench_->receive(made);
@@ -202,12 +206,14 @@ saga_step saga_bench::advance_time(std::chrono::nanoseconds time) {
   saga_step all;
   while (true) {
     const auto& timers = here.machine->current().timers;
-    const auto next = std::min_element(timers.begin(), timers.end(), [](const engine::timer& a, const engine::timer& b) {
-      return a.due_boot_time_ns < b.due_boot_time_ns;
-    });
+    const auto next =
+        std::min_element(timers.begin(), timers.end(), [](const engine::timer& a, const engine::timer& b) {
+          return a.due_boot_time_ns < b.due_boot_time_ns;
+        });
     const auto due = next == timers.end() ? until + 1 : next->due_boot_time_ns;
     const auto to = std::max(here.now.boot_time_ns, std::min(due, until));
-    here.now.wall += std::chrono::duration_cast<time_point::duration>(std::chrono::nanoseconds{to - here.now.boot_time_ns});
+    here.now.wall += std::chrono::duration_cast<time_point::duration>(
+        std::chrono::nanoseconds{to - here.now.boot_time_ns});
     here.now.boot_time_ns = to;
     if (due > until) {
       return all;
