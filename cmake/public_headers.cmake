@@ -2,7 +2,7 @@
 # one translation unit a header, which includes it twice.
 
 file(GLOB headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/include/continuo/*.hpp")
-set(CONTINUO_HEADERS_WITH_CAF continuo/caf.hpp)
+set(CONTINUO_HEADERS_WITH_CAF continuo/caf.hpp continuo/testing_caf.hpp)
 
 set(sources "")
 foreach(header IN LISTS headers)

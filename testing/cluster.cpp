@@ -119,8 +119,6 @@ std::vector<history_view> saga_ref::history() const {
   return world_->history_of(id_);
 }
 
-namespace {
-
 /// What an instance is, for a claim that does not hold.
 std::string told(const std::optional<instance_view>& seen) {
   if (!seen) {
@@ -134,13 +132,16 @@ std::string told(const std::optional<instance_view>& seen) {
     text += " (" + seen->reason + ")";
   }
   for (const auto& cause : seen->waiting_for) {
-    text += fmt::format("; waits for {} {}{}{}", cause.kind, cause.what, cause.where.empty() ? "" : " of ",
-                        cause.where);
+    const auto where = std::string_view{cause.where}.substr(0, cause.where.ends_with('/') ? cause.where.size() - 1
+                                                                                      : cause.where.size());
+    text += fmt::format("; waits for {} {}{}{}", cause.kind, cause.what, where.empty() ? "" : " of ", where);
+    if (cause.attempts > 0) {
+      text += fmt::format(" ({} attempt(s){}{})", cause.attempts, cause.last_error.empty() ? "" : ", the last: ",
+                          cause.last_error);
+    }
   }
   return text;
 }
-
-} // namespace
 
 const saga_ref& saga_ref::should_be(instance_status status) const {
   const auto seen = view();
@@ -158,8 +159,7 @@ const saga_ref& saga_ref::should_be_completed_with(std::string_view result) cons
     text = text.substr(1, text.size() - 2);
   }
   if (text != result) {
-    world_->fail(
-        fmt::format("{} should be completed with {}, and is {}", to_string(id_), result, told(seen)));
+    world_->fail(fmt::format("{} should be completed with {}, and is {}", to_string(id_), result, told(seen)));
   }
   return *this;
 }
@@ -167,8 +167,7 @@ const saga_ref& saga_ref::should_be_completed_with(std::string_view result) cons
 const saga_ref& saga_ref::should_be_compensated_because(std::string_view reason) const {
   should_be(instance_status::compensated);
   if (const auto seen = view(); seen->reason.find(reason) == std::string::npos) {
-    world_->fail(fmt::format("{} should be compensated because of \"{}\", and is {}", to_string(id_), reason,
-                             told(seen)));
+    world_->fail(fmt::format("{} should be compensated because of \"{}\", and is {}", to_string(id_), reason, told(seen)));
   }
   return *this;
 }
@@ -176,8 +175,7 @@ const saga_ref& saga_ref::should_be_compensated_because(std::string_view reason)
 const saga_ref& saga_ref::should_be_stuck_because(std::string_view reason) const {
   should_be(instance_status::stuck);
   if (const auto seen = view(); seen->reason.find(reason) == std::string::npos) {
-    world_->fail(
-        fmt::format("{} should be stuck because of \"{}\", and is {}", to_string(id_), reason, told(seen)));
+    world_->fail(fmt::format("{} should be stuck because of \"{}\", and is {}", to_string(id_), reason, told(seen)));
   }
   return *this;
 }
@@ -225,8 +223,7 @@ cluster& cluster::offer(continuo::detail::keyed_service_type definition) {
   return *this;
 }
 
-void cluster::add_fake(std::unique_ptr<fake_base> made, const message_type& command,
-                       const message_type& reply) {
+void cluster::add_fake(std::unique_ptr<fake_base> made, const message_type& command, const message_type& reply) {
   world_->add_fake(std::move(made), command, reply);
 }
 
@@ -267,6 +264,11 @@ saga_ref cluster::instance(instance_id id) {
   return {*world_, std::move(id)};
 }
 
+std::optional<std::string> cluster::state_bytes(const instance_id& id) const {
+  const auto stored = world_->record(id);
+  return stored ? std::optional{stored->state} : std::nullopt;
+}
+
 std::string cluster::outcome() const {
   return world_->outcome();
 }
@@ -297,8 +299,8 @@ std::uint64_t cluster::draw(std::uint64_t below) {
   return world_->draw(below);
 }
 
-void cluster::inject(const fault_plan& plan) {
-  world_->inject(plan);
+void cluster::plan_faults(const fault_plan& plan) {
+  world_->plan_faults(plan);
 }
 
 void cluster::cut(std::string_view a, std::string_view b, bool late) {
@@ -337,6 +339,12 @@ cluster& cluster::eventually(std::string name, std::function<bool()> holds) {
 cluster& cluster::at_end(std::string name, std::function<bool()> holds) {
   world_->at_end(std::move(name), std::move(holds));
   return *this;
+}
+
+void cluster::check(bool holds, std::string_view what) {
+  if (!holds) {
+    world_->fail(std::string{what});
+  }
 }
 
 void cluster::sometimes(std::string_view name, bool seen) {

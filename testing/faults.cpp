@@ -61,7 +61,11 @@ const std::vector<fault>& all_faults() {
   return all;
 }
 
-void simulation::inject(const fault_plan& plan_of) {
+void simulation::plan_faults(const fault_plan& plan_of) {
+  if (members_.empty()) {
+    early_plans_.push_back(plan_of);
+    return;
+  }
   start_new();
   const auto& kinds = plan_of.kinds.empty() ? all_faults() : plan_of.kinds;
   const auto below = [this](std::uint64_t bound) {

@@ -37,7 +37,11 @@ public:
   end_point(network& of, std::string here, caf::actor_system& system)
       : network_(&of), here_(std::move(here)), system_(&system) {}
 
-  void dial(const std::string& peer, const caf::actor& link) override { network_->dial(here_, peer, link); }
+  void dial(const std::string& peer, const caf::actor& link) override {
+    if (!stopped_) { // else the connection would keep the ended node's system alive
+      network_->dial(here_, peer, link);
+    }
+  }
 
   void look(const std::string& peer, const caf::actor& link) override {
     if (!network_->gates_.contains(peer)) {
@@ -50,12 +54,16 @@ public:
     return {};
   }
 
-  void stop() override { network_->gates_.erase(here_); }
+  void stop() override {
+    stopped_ = true;
+    network_->gates_.erase(here_);
+  }
 
 private:
   network* network_;
   std::string here_;
   caf::actor_system* system_;
+  bool stopped_ = false;
 };
 
 // -- of the nodes ------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ struct run_result {
   std::string outcome;
   std::size_t faults = 0; ///< that were planned
   std::vector<std::string> fault_texts;
+  std::string crash_texts; ///< where nodes were made to crash
   std::string trace;
   std::string mermaid;
   std::map<point_kind, std::size_t> points;
@@ -49,7 +50,11 @@ run_result run_once(const scenario& what, const run_order& order) {
     }
     result.outcome = here.outcome();
   } catch (const std::exception& thrown) {
-    result.failed = thrown.what();
+    const auto* text = thrown.what();
+    result.failed = std::string_view{text}.starts_with("seed ")
+                        ? std::string{text}
+                        : fmt::format("seed {}, after {:.6f} s: {}", order.seed,
+                                      std::chrono::duration<double>(here.elapsed()).count(), text);
   }
   result.seen = here.figures();
   result.seen.seeds = 1;
@@ -57,6 +62,9 @@ run_result run_once(const scenario& what, const run_order& order) {
   result.faults = world.planned_faults();
   result.fault_texts = world.planned_fault_texts();
   result.points = world.points();
+  for (const auto& one : world.crash_texts()) {
+    result.crash_texts += (result.crash_texts.empty() ? "" : ", and ") + one;
+  }
   if (order.with_trace) {
     result.trace = here.trace();
     result.mermaid = here.mermaid();
@@ -103,6 +111,9 @@ std::string this_command() {
 }
 
 std::string last_lines(const std::string& text, std::size_t count) {
+  if (text.empty()) {
+    return text;
+  }
   auto from = text.size();
   for (std::size_t lines = 0; from > 0 && lines <= count; ++lines) {
     from = text.rfind('\n', from - 1);
@@ -118,8 +129,7 @@ std::string write_file(const std::string& name, const std::string& text) {
   const auto path = std::filesystem::path{folder == nullptr ? "." : folder} / name;
   std::ofstream out{path};
   out << text;
-  return out ? std::filesystem::absolute(path).lexically_normal().string()
-             : "(could not write " + path.string() + ")";
+  return out ? std::filesystem::absolute(path).lexically_normal().string() : "(could not write " + path.string() + ")";
 }
 
 /// Says all that there is to say about a seed that fails.
@@ -127,11 +137,9 @@ std::string write_file(const std::string& name, const std::string& text) {
   const auto left_out = shrink(what, seed, first.faults);
   const auto smallest = run_once(what, {seed, left_out, {}, true});
   const auto& failed = smallest.failed ? *smallest.failed : *first.failed;
-  std::string text =
-      fmt::format("\n*** {}\n*** repeat it: CONTINUO_SEED={} {}\n", failed, seed, this_command());
+  std::string text = fmt::format("\n*** {}\n*** repeat it: CONTINUO_SEED={} {}\n", failed, seed, this_command());
   if (first.faults > 0) {
-    text += fmt::format("*** of {} planned faults {} are needed for it:\n", first.faults,
-                        first.faults - left_out.size());
+    text += fmt::format("*** of {} planned faults {} are needed for it:\n", first.faults, first.faults - left_out.size());
     for (const auto& fault : smallest.fault_texts) {
       text += fault.empty() ? "" : "***   " + fault + "\n";
     }
@@ -166,11 +174,10 @@ figures& figures::operator+=(const figures& other) {
 }
 
 std::string to_string(const figures& seen) {
-  std::string text =
-      fmt::format("{} runs, {} deliveries, {} frames, {} transitions, {} syncs, {} handlers run, {} crashes, "
-                  "{:.0f} s of virtual time\n",
-                  seen.seeds, seen.deliveries, seen.frames, seen.transitions, seen.commits, seen.effects,
-                  seen.crashes, std::chrono::duration<double>(seen.time).count());
+  std::string text = fmt::format(
+      "{} runs, {} deliveries, {} frames, {} transitions, {} syncs, {} handlers run, {} crashes, {:.0f} s of virtual time\n",
+      seen.seeds, seen.deliveries, seen.frames, seen.transitions, seen.commits, seen.effects, seen.crashes,
+      std::chrono::duration<double>(seen.time).count());
   if (!seen.faults.empty()) {
     text += "faults:";
     for (const auto& [name, count] : seen.faults) {
@@ -179,8 +186,7 @@ std::string to_string(const figures& seen) {
     text.back() = '\n';
   }
   for (const auto& [name, count] : seen.sometimes) {
-    text +=
-        count == 0 ? fmt::format("never seen: {}\n", name) : fmt::format("seen {} times: {}\n", count, name);
+    text += count == 0 ? fmt::format("never seen: {}\n", name) : fmt::format("seen {} times: {}\n", count, name);
   }
   return text;
 }
@@ -237,25 +243,20 @@ crash_report for_each_crash_point(const scenario& what, crash_points_options opt
     auto one = run_once(what, run);
     ++result.runs;
     if (!one.failed && one.outcome != undisturbed.outcome) {
-      one.failed =
-          fmt::format("the outcome is another one:\n{}instead of\n{}", one.outcome, undisturbed.outcome);
+      one.failed = fmt::format("seed {}: the outcome is another one:\n{}instead of\n{}", options.seed, one.outcome,
+                               undisturbed.outcome);
     }
     if (one.failed) {
-      std::string points_text;
-      for (const auto& point : order) {
-        points_text += fmt::format("{}{} point {}", points_text.empty() ? "" : " and ",
-                                   point.after ? "after" : "before", point.number);
-      }
       auto again = run;
       again.with_trace = true;
       const auto shown = run_once(what, again);
-      std::cerr << "\n*** a crash " << points_text << ": " << *one.failed << "\n"
+      std::cerr << "\n*** with a crash " << one.crash_texts << ": " << *one.failed << "\n*** repeat it: "
+                << this_command() << "\n"
                 << last_lines(shown.trace, 60) << "*** all of the trace: "
                 << write_file(fmt::format("continuo-crash-{}.txt", order.front().number), shown.trace) << "\n"
                 << "*** as a diagram:     "
-                << write_file(fmt::format("continuo-crash-{}.mmd", order.front().number), shown.mermaid)
-                << std::endl;
-      throw failure{fmt::format("a crash {}: {}", points_text, *one.failed)};
+                << write_file(fmt::format("continuo-crash-{}.mmd", order.front().number), shown.mermaid) << std::endl;
+      throw failure{fmt::format("with a crash {}: {}", one.crash_texts, *one.failed)};
     }
     result.seen += one.seen;
   }

@@ -23,9 +23,7 @@ detail::service_type service_for(const detail::saga_type& saga) {
     if (command != nullptr) {
       auto& handler = made.commands[command->name];
       handler.command = command;
-      handler.run = [](std::string_view, command_context&) -> result<detail::handled> {
-        return detail::handled{};
-      };
+      handler.run = [](std::string_view, command_context&) -> result<detail::handled> { return detail::handled{}; };
     }
   };
   for (const auto& [name, call] : saga.calls) {
@@ -42,14 +40,22 @@ struct saga_bench::bench {
     if (!type.mistakes.empty()) {
       throw std::logic_error{type.mistakes.front()};
     }
+    for (auto& [name, handler] : type.handlers) {
+      watch(handler);
+    }
+    for (auto& [name, call] : type.calls) {
+      if (call.on_failure) {
+        watch(call.on_failure);
+      }
+    }
     const auto added = routes.add(type);
     const auto outside = added ? routes.add(service_for(type)) : added;
     if (!outside) {
       throw std::logic_error{outside.error().message};
     }
     result_types = type.messages;
-    for (const auto* plain : {&message_type_of<std::string>(), &message_type_of<bool>(),
-                              &message_type_of<std::int64_t>(), &message_type_of<double>()}) {
+    for (const auto* plain : {&message_type_of<std::string>(), &message_type_of<bool>(), &message_type_of<std::int64_t>(),
+                              &message_type_of<double>()}) {
       result_types.push_back(plain);
     }
     environment.type = &type;
@@ -58,8 +64,30 @@ struct saga_bench::bench {
     environment.handler_attempts = 1;
     now.wall = time_point{std::chrono::hours{24 * 365 * 56}};
     now.boot = 1;
-    machine = std::make_unique<engine::saga_machine>(environment, instance_id{type.name, std::move(key)},
-                                                     std::nullopt);
+    begin(std::move(key));
+  }
+
+  void begin(std::string key) {
+    machine = std::make_unique<engine::saga_machine>(environment, instance_id{type.name, std::move(key)}, std::nullopt);
+  }
+
+  /// Makes a handler's events go somewhere, so that they are seen: an event without a subscriber is not sent at all.
+  template <class Result, class Input>
+  void watch(std::function<Result(void*, Input, saga_context&)>& handler) {
+    handler = [this, inner = std::move(handler)](void* state, Input input, saga_context& context) -> Result {
+      auto done = inner(state, input, context);
+      for (const auto& message : context.asked().messages) {
+        if (message.is_event && !routes.knows_event(message.body.type)) {
+          detail::service_type listener;
+          listener.name = "outside." + message.body.type;
+          listener.events[message.body.type];
+          if (const auto added = routes.add(listener); !added) {
+            throw std::logic_error{added.error().message};
+          }
+        }
+      }
+      return done;
+    };
   }
 
   engine::envelope message(engine::message_kind kind, std::string name, std::string payload) {
@@ -75,11 +103,13 @@ struct saga_bench::bench {
   saga_step take(const engine::transition& decided) {
     saga_step step;
     step.what = decided.edge;
-    for (const auto* list : {&decided.sent, &decided.released}) {
-      for (const auto& one : *list) {
-        if (one.kind == engine::message_kind::command || one.kind == engine::message_kind::event) {
-          step.sent.push_back({one.type, one.payload, one.kind == engine::message_kind::event});
-        }
+    auto all = decided.sent;
+    all.insert(all.end(), decided.released.begin(), decided.released.end());
+    std::sort(all.begin(), all.end(),
+              [](const engine::envelope& a, const engine::envelope& b) { return a.id < b.id; });
+    for (const auto& one : all) {
+      if (one.kind == engine::message_kind::command || one.kind == engine::message_kind::event) {
+        step.sent.push_back({one.type, one.payload, one.kind == engine::message_kind::event});
       }
     }
     for (const auto& timer : decided.armed) {
@@ -92,8 +122,8 @@ struct saga_bench::bench {
 
   const engine::request& open_request(std::string_view command) const {
     const auto& open = machine->current().requests;
-    const auto found = std::find_if(open.begin(), open.end(),
-                                    [&](const engine::request& sent) { return sent.type == command; });
+    const auto found =
+        std::find_if(open.begin(), open.end(), [&](const engine::request& sent) { return sent.type == command; });
     if (found == open.end()) {
       throw std::logic_error{fmt::format("the saga has no open {}", command)};
     }
@@ -126,8 +156,8 @@ void saga_step::check_only(std::string_view type, std::size_t count) const {
   for (const auto& one : sent) {
     others += (others.empty() ? "" : ", ") + one.type;
   }
-  throw std::logic_error{fmt::format("{} {} were sent by `{}`, not one; all that was sent: {}", count, type,
-                                     what, others.empty() ? "nothing" : others)};
+  throw std::logic_error{fmt::format("{} {} were sent by `{}`, not one; all that was sent: {}", count, type, what,
+                                     others.empty() ? "nothing" : others)};
 }
 
 saga_bench::saga_bench(detail::saga_type type, std::string key)
@@ -143,6 +173,14 @@ instance_status saga_bench::status() const {
 
 const std::string& saga_bench::reason() const {
   return bench_->machine->current().reason;
+}
+
+saga_result saga_bench::result() const {
+  const auto& record = bench_->machine->current();
+  if (!is_terminal(record.status)) {
+    throw std::logic_error{fmt::format("{} is {}: it has no result", to_string(record.self), to_string(record.status))};
+  }
+  return {record.self, record.status, record.reason, record.result_type, record.result};
 }
 
 std::string saga_bench::result_text() const {
@@ -177,6 +215,19 @@ std::string saga_bench::state() const {
 // -- messages -----------------------------------------------------------------------------------
 
 saga_step saga_bench::event(std::string type, std::string payload) {
+  const auto subscription = bench_->type.subscriptions.find(type);
+  if (subscription == bench_->type.subscriptions.end()) {
+    throw std::logic_error{fmt::format("{} declares no event {}", bench_->type.name, type)};
+  }
+  auto key = subscription->second.key(payload);
+  if (!key) {
+    throw std::logic_error{key.error().message};
+  }
+  if (const auto& self = bench_->machine->current().self; self.key.empty()) {
+    bench_->begin(std::move(*key));
+  } else if (*key != self.key) {
+    throw std::logic_error{fmt::format("this {} goes to {}/{}, not to {}", type, self.type, *key, to_string(self))};
+  }
   auto made = bench_->message(engine::message_kind::event, std::move(type), std::move(payload));
   made.from = {"outside", to_string(made.id)};
   return bench_->receive(made);
@@ -192,9 +243,8 @@ saga_step saga_bench::reply(std::string_view command, std::string reply_type, st
 
 saga_step saga_bench::failure(std::string_view command, failure_kind kind, std::string reason) {
   const auto& sent = bench_->open_request(command);
-  auto made =
-      bench_->message(engine::message_kind::failure, {},
-                      encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)}));
+  auto made = bench_->message(engine::message_kind::failure, {},
+                              encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)}));
   made.from = {sent.to.type, to_string(sent.id)};
   made.in_reply_to = sent.id;
   return bench_->receive(made);
@@ -206,14 +256,12 @@ saga_step saga_bench::advance_time(std::chrono::nanoseconds time) {
   saga_step all;
   while (true) {
     const auto& timers = here.machine->current().timers;
-    const auto next =
-        std::min_element(timers.begin(), timers.end(), [](const engine::timer& a, const engine::timer& b) {
-          return a.due_boot_time_ns < b.due_boot_time_ns;
-        });
+    const auto next = std::min_element(timers.begin(), timers.end(), [](const engine::timer& a, const engine::timer& b) {
+      return a.due_boot_time_ns < b.due_boot_time_ns;
+    });
     const auto due = next == timers.end() ? until + 1 : next->due_boot_time_ns;
     const auto to = std::max(here.now.boot_time_ns, std::min(due, until));
-    here.now.wall += std::chrono::duration_cast<time_point::duration>(
-        std::chrono::nanoseconds{to - here.now.boot_time_ns});
+    here.now.wall += std::chrono::duration_cast<time_point::duration>(std::chrono::nanoseconds{to - here.now.boot_time_ns});
     here.now.boot_time_ns = to;
     if (due > until) {
       return all;

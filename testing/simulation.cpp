@@ -339,6 +339,11 @@ result<void> simulation::start(member& one) {
     means.reach = network_.connector_of(one.name, one.system->system());
   }
   auto started = one.runtime->start();
+  if (one.crashes) { // in the first syncs: it did start, and is back after a while
+    crash(one, "crashes");
+    restart_later(one, restart_ns);
+    return {};
+  }
   if (!started) {
     one.failed = started.error().message;
     tell(event_kind::life, one.name, {}, "does not start: " + one.failed);
@@ -354,6 +359,11 @@ void simulation::start_new() {
       if (const auto started = start(*one); !started) {
         fail(fmt::format("{} does not start: {}", one->name, started.error().message));
       }
+    }
+  }
+  if (!members_.empty()) {
+    for (const auto& plan : std::exchange(early_plans_, {})) {
+      plan_faults(plan);
     }
   }
 }
@@ -427,6 +437,12 @@ bool simulation::reaches_point(member& by, point_kind kind, bool after) {
   const auto hit = std::any_of(crash_points_.begin(), crash_points_.end(), [&](const crash_point& wanted) {
     return wanted.number == point_ && wanted.after == after;
   });
+  if (hit) {
+    const auto* what = kind == point_kind::commit ? "sync" : kind == point_kind::send ? "frame" : "handler";
+    crash_texts_.push_back(fmt::format("{} {} {}, at {}", after ? "after" : "before", what, points_[kind], by.name));
+    tell(event_kind::fault, by.name, {}, fmt::format("is to crash here: {} {} {}", after ? "after" : "before", what,
+                                                     points_[kind]));
+  }
   by.crashes = by.crashes || hit;
   return hit;
 }
@@ -721,6 +737,26 @@ bool simulation::is_quiet() {
   return settled || now_ns_ - changed_ns_ > patience_ns;
 }
 
+/// The first few instances that have not ended, a line each.
+std::string simulation::work_left() const {
+  std::string lines;
+  std::size_t count = 0;
+  for (const auto& one : members_) {
+    for (const auto& [key, bytes] : one->disk->snapshot()) {
+      const auto stored = key.starts_with('r') ? std::optional{decode<engine::record>(bytes)} : std::nullopt;
+      if (!stored || !*stored || is_settled(**stored)) {
+        continue;
+      }
+      if (++count > 5) {
+        return lines + "\n  and more";
+      }
+      lines += fmt::format("\n  {} on {}: {}", to_string((*stored)->self), one->name,
+                           told(actors::view_of(**stored, *any_core())));
+    }
+  }
+  return lines;
+}
+
 void simulation::run(std::chrono::nanoseconds limit) {
   start_new();
   const auto until = now_ns_ + limit.count();
@@ -731,7 +767,7 @@ void simulation::run(std::chrono::nanoseconds limit) {
       break;
     }
     if (!advance(until)) {
-      fail(fmt::format("there is work left after {:.0f} s of virtual time", seconds(limit.count())));
+      fail(fmt::format("there is work left after {:.0f} s of virtual time{}", seconds(limit.count()), work_left()));
     }
   }
 }

@@ -26,6 +26,9 @@ struct crash_point {
   bool after = false;     ///< what the point stands for has happened
 };
 
+/// What an instance is, in one line for people.
+std::string told(const std::optional<instance_view>& seen);
+
 enum class point_kind : std::uint8_t { commit, send, effect };
 
 /// A handler of a stateless service that waits to run, as its node's pool has it.
@@ -116,7 +119,7 @@ public:
   std::uint64_t draw(std::uint64_t below) { return continuo::detail::next_random(random_) % below; }
 
   // -- what goes wrong --------------------------------------------------------------------------------------
-  void inject(const fault_plan& plan);
+  void plan_faults(const fault_plan& plan);
   void heal();
   network& net() { return network_; }
   void note_fault(const std::string& node, const std::string& peer, const std::string& what);
@@ -125,6 +128,8 @@ public:
   std::size_t planned_faults() const { return planned_; }
   std::vector<std::string> planned_fault_texts() const { return planned_texts_; }
   void crash_at(std::vector<crash_point> points) { crash_points_ = std::move(points); }
+  /// Where the nodes were made to crash, in words.
+  const std::vector<std::string>& crash_texts() const { return crash_texts_; }
   const std::map<point_kind, std::size_t>& points() const { return points_; }
   std::size_t points_in_all() const { return point_; }
 
@@ -174,6 +179,7 @@ private:
   std::size_t jobs_of(const member& one) const;
   std::optional<std::size_t> journal_job(const member& one) const;
   bool is_quiet();
+  std::string work_left() const;
   void end_life(member& one);
   bool reaches_point(member& by, point_kind kind, bool after);
   void plan(std::int64_t at_ns, std::function<void()> what);
@@ -207,10 +213,12 @@ private:
   std::multimap<std::int64_t, std::function<void()>> planned_work_;
   std::int64_t changed_ns_ = 0; ///< when something became durable last
 
+  std::vector<fault_plan> early_plans_; ///< made before there were nodes
   std::size_t planned_ = 0;
   std::vector<std::string> planned_texts_;
   std::set<std::size_t> left_out_;
   std::vector<crash_point> crash_points_;
+  std::vector<std::string> crash_texts_;
   std::map<point_kind, std::size_t> points_;
   std::size_t point_ = 0;
 

@@ -49,7 +49,8 @@ std::optional<std::size_t> virtual_system::job_of(const caf::actor& one) const {
 
 void virtual_system::advance_to(std::int64_t now_ns) {
   auto& clock = coordinator_->clock();
-  if (const auto wanted = time_of(now_ns); wanted > clock.current_time) {
+  // Also where no time passes: something may be due at once.
+  if (const auto wanted = time_of(now_ns); wanted >= clock.current_time) {
     clock.advance_time(wanted - clock.current_time);
   }
 }

@@ -20,7 +20,7 @@
 #include <utility>
 
 /// For applications that have actors of their own: mount one of them as a service, and ask a node from an
-/// actor. No other header of Continuo but `testing.hpp` brings CAF in.
+/// actor. No other header of Continuo but `testing_caf.hpp` brings CAF in.
 ///
 /// A type with CONTINUO_FIELDS may be sent between actors of one process as it is, without being registered
 /// anywhere; so may the types below. Between processes Continuo's own links carry it, not CAF's.

@@ -13,6 +13,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 /// A whole cluster in one process, in virtual time, from one seed (docs/testing.md). What runs is what runs in
@@ -63,10 +64,10 @@ const std::vector<fault>& all_faults();
 
 /// Faults at times drawn from the seed, to nodes drawn from the seed.
 struct fault_plan {
-  std::vector<fault> kinds;                ///< empty: all of them
+  std::vector<fault> kinds{};              ///< empty: all of them
   std::size_t count = 4;                   ///< so many in all
   std::chrono::nanoseconds within = std::chrono::seconds{2}; ///< from now
-  std::vector<std::string> nodes;          ///< those that may be hit; empty: any
+  std::vector<std::string> nodes{};        ///< those that may be hit; empty: any
 };
 
 // -- what happened ------------------------------------------------------------------------------------
@@ -324,6 +325,15 @@ public:
     return fake<Command>().answers(std::move(how));
   }
 
+  /// An object that lives as long as the cluster: what handlers, fakes and promises share, such as a bank's books.
+  /// (Handlers may run after a scenario has returned, so they must not hold references to its variables.)
+  template <class T, class... Ts>
+  T& keep(Ts&&... values) {
+    auto made = std::make_shared<T>(std::forward<Ts>(values)...);
+    kept_.push_back(made);
+    return *made;
+  }
+
   /// A node that runs these sagas and services; empty: all that are offered. It starts with the first call that
   /// lets time pass.
   node& add(std::string name, std::vector<std::string> hosts = {});
@@ -362,6 +372,14 @@ public:
   }
   saga_ref instance(instance_id id);
 
+  /// The durable state of a saga's instance, or of a key of a keyed service; nothing where there is none. Its node
+  /// may be down.
+  template <message State>
+  std::optional<State> state_of(const instance_id& id) const {
+    const auto bytes = state_bytes(id);
+    return bytes ? std::optional{decode<State>(*bytes).value()} : std::nullopt;
+  }
+
   /// All records of sagas and keyed services on all disks as a restart would find them, a line each, in order: for
   /// comparing runs.
   std::string outcome() const;
@@ -382,7 +400,8 @@ public:
   std::uint64_t draw(std::uint64_t below);
 
   // -- faults ---------------------------------------------------------------------------------------------
-  void inject(const fault_plan& plan);
+  /// Faults that come by themselves; before the first node is added: from the start on. (Not `inject`: CAF's test headers have a macro of this name.)
+  void plan_faults(const fault_plan& plan);
   void cut(std::string_view a, std::string_view b, bool late = false);
   void separate(std::string_view a, std::string_view b);
   void one_way(std::string_view from, std::string_view to);
@@ -398,6 +417,8 @@ public:
   cluster& always(std::string name, std::function<bool()> holds);
   cluster& eventually(std::string name, std::function<bool()> holds);
   cluster& at_end(std::string name, std::function<bool()> holds);
+  /// At this moment. @throws failure where it does not hold: with seed, time and this text
+  void check(bool holds, std::string_view what);
   /// Marks a rare state. Runs over many seeds report those that were never seen.
   void sometimes(std::string_view name, bool seen = true);
 
@@ -418,8 +439,10 @@ public:
   simulation& internals() { return *world_; }
 
 private:
+  std::optional<std::string> state_bytes(const instance_id& id) const;
   void add_fake(std::unique_ptr<fake_base> made, const message_type& command, const message_type& reply);
 
+  std::vector<std::shared_ptr<void>> kept_; // before the world, which may use it to its end
   std::unique_ptr<simulation> world_;
 };
 
@@ -432,7 +455,8 @@ struct fixture : cluster {
 // -- many runs --------------------------------------------------------------------------------------------
 
 /// Builds a cluster, and does something with it. Called again and again, so it holds no state between calls; a
-/// check that does not hold throws. `finish` is called after it.
+/// check that does not hold throws. `finish` is called after it, unless it did so itself: what handlers and promises
+/// refer to must live until then (`cluster::keep`).
 using scenario = std::function<void(cluster&)>;
 
 struct seed_range {

@@ -60,7 +60,8 @@ public:
   // -- queries ----------------------------------------------------------------------
   instance_status status() const;
   const std::string& reason() const;
-  std::string result_text() const; ///< as JSON; empty: none
+  saga_result result() const;      ///< `as<T>()`, `text()`. @pre it has ended
+  std::string result_text() const; ///< as JSON; empty: none, or of a type that the saga does not declare
   std::vector<cause> waiting_for() const;
   time_point now() const;
   bool exists() const;
@@ -84,14 +85,15 @@ private:
   std::unique_ptr<bench> bench_;
 };
 
-/// An instance of `Saga`. Each member that hands it a message gives what came of it; what the saga may not do shows as
+/// An instance of `Saga`, of this key, or else of the key of its first event. Each member that hands it a message gives what came of it; what the saga may not do shows as
 /// `status()` `stuck` with its reason, as in production, but without further attempts.
 template <class Saga>
 class saga_alone : public saga_bench {
 public:
-  explicit saga_alone(std::string key = "1") : saga_bench(saga<Saga>::describe(), std::move(key)) {}
+  explicit saga_alone(std::string key = {}) : saga_bench(saga<Saga>::describe(), std::move(key)) {}
 
-  /// An event, which may start it.
+  /// An event, which may start it. @throws std::logic_error where it belongs to another instance, or to no saga
+  /// of this type
   template <message Event>
   saga_step receives(const Event& body) {
     return event(std::string{message_name<Event>()}, encode(body));

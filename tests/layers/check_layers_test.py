@@ -13,6 +13,7 @@ import tempfile
 GOOD = {
     "include/continuo/ids.hpp": "#include <string>\n",
     "include/continuo/caf.hpp": "#include <continuo/ids.hpp>\n#include <caf/actor.hpp>\n",
+    "include/continuo/testing_caf.hpp": "#include <continuo/ids.hpp>\n#include <caf/test/unit_test.hpp>\n",
     "messages/caf_types.hpp": "#include <caf/type_id.hpp>\n",
     "messages/envelope.hpp": "#include <continuo/ids.hpp>\n",
     "engine/record.hpp": '#include "messages/envelope.hpp"\n',
@@ -57,6 +58,10 @@ WRONG = {
     "a public header includes all of CAF": (
         {"include/continuo/caf.hpp": "#include <caf/all.hpp>\n"},
         "include/continuo/caf.hpp:1: too heavy for a public header",
+    ),
+    "a public header includes all of CAF's test framework": (
+        {"include/continuo/testing_caf.hpp": "#include <caf/test/dsl.hpp>\n"},
+        "include/continuo/testing_caf.hpp:1: too heavy for a public header",
     ),
     "a public header includes a private one": (
         {"include/continuo/node.hpp": '#include "engine/record.hpp"\n'},
