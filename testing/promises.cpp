@@ -87,7 +87,7 @@ void promises::knows(const detail::saga_type& saga) {
 
 // -- what happens ----------------------------------------------------------------------------------------
 
-void promises::starts(const std::string& node, const journal::store& disk) {
+void promises::starts(const std::string& node, const journal::store& disk, const engine::moment& now) {
   auto& known = disks_[node];
   std::set<std::string> unsettled;
   std::set<std::string> with_timers;
@@ -105,6 +105,14 @@ void promises::starts(const std::string& node, const journal::store& disk) {
     }
     if (!testing::is_settled(*stored)) {
       unsettled.emplace(key);
+    }
+    for (const auto& timer : stored->timers) {
+      if (timer.boot != now.boot) { // the wall clock of this moment decides; what it does later moves nothing
+        const auto left = std::chrono::nanoseconds{timer.due - now.wall}.count();
+        const auto due = now.boot_time_ns + std::max<std::int64_t>(left, 0);
+        auto& known = instances_[stored->self].due_in[timer.id];
+        known = {now.boot, known.first == now.boot ? std::min(known.second, due) : due};
+      }
     }
     if (!stored->timers.empty() && stored->status == instance_status::running) {
       with_timers.emplace(key);
@@ -221,7 +229,8 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
     const auto set = known.timers.find(in.id);
     if (set != known.timers.end()) {
       const auto& timer = set->second;
-      const auto early = timer.boot == now.boot ? now.boot_time_ns < timer.due_boot_time_ns : now.wall < timer.due;
+      const auto& [boot, due] = known.due_in[in.id];
+      const auto early = now.boot_time_ns < (timer.boot == now.boot ? timer.due_boot_time_ns : due);
       if (early) {
         broke(node, fmt::format("the timer {} of {} fired before it was due", timer.name, name_of(entry.self)));
       }

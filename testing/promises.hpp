@@ -37,7 +37,7 @@ public:
 
   // -- what happens ------------------------------------------------------------------------------------
   /// A life of a node begins with what is on its disk.
-  void starts(const std::string& node, const journal::store& disk);
+  void starts(const std::string& node, const journal::store& disk, const engine::moment& now);
 
   /// A batch has become durable.
   void commits(const std::string& node, const journal::batch& changes, const engine::moment& now);
@@ -75,6 +75,14 @@ private:
     std::unordered_set<message_id> noted;   ///< messages that its history shows
     std::map<instance_id, message_id> last_from;
     std::map<message_id, engine::timer> timers; ///< that were ever seen set
+    /// Those of another boot: in which one they were found again, and when they are due by its boot time.
+    std::map<message_id, std::pair<std::uint64_t, std::int64_t>> due_in;
+  };
+
+  /// A message that a durable record held.
+  struct owed_message {
+    std::string type;
+    std::uint64_t since = 0; ///< how many batches were durable then
   };
 
   /// What is known of the disk of one node.

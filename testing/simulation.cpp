@@ -324,7 +324,17 @@ result<void> simulation::start(member& one) {
   }
   auto& means = one.runtime->means();
   means.store = std::make_shared<member_store>(*this, one);
-  promises_.starts(one.name, *means.store);
+  if (const auto failed = std::exchange(one.failed_sync, std::nullopt)) {
+    const auto is_there = [&, all = one.disk->snapshot()](const journal::operation& change) {
+      const auto found = all.find(change.key);
+      return change.what == journal::operation::kind::erase ? found == all.end()
+                                                             : found != all.end() && found->second == change.value;
+    };
+    if (std::all_of(failed->first.begin(), failed->first.end(), is_there)) {
+      promises_.commits(one.name, failed->first, failed->second);
+    }
+  }
+  promises_.starts(one.name, *means.store, moment_of(one));
   means.time = std::make_shared<member_clock>(*this, one);
   means.pool = std::make_shared<member_pool>(*this, one);
   means.own_journal_thread = false;
@@ -397,6 +407,7 @@ void simulation::pause(member& one, bool stands) {
 void simulation::wipe(member& one) {
   tell(event_kind::fault, one.name, {}, "the disk is wiped");
   one.disk = std::make_shared<journal::memory_disk>();
+  one.failed_sync.reset();
   promises_.forgets(one.name);
 }
 
@@ -438,6 +449,9 @@ result<void> simulation::commit(member& by, const journal::batch& changes,
     }
   }
   if (auto written = write(); !written) {
+    if (!by.failed_sync) {
+      by.failed_sync = {changes, moment_of(by)};
+    }
     return written;
   }
   changed_ns_ = now_ns_;
