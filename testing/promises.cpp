@@ -127,6 +127,7 @@ void promises::starts(const std::string& node, const journal::store& disk, const
 }
 
 void promises::commits(const std::string& node, const journal::batch& changes, const engine::moment& now) {
+  ++batches_;
   std::vector<engine::history_entry> entries;
   std::map<instance_id, std::size_t> entries_of;
   for (const auto& change : changes) {
@@ -156,7 +157,7 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
         broke(node, fmt::format("{} was deleted while it was {}", name_of(id), to_string(known.record->status)));
       }
       known.record.reset();
-      known.ended = false;
+      known.ended.reset();
       auto& disk = disks_[node];
       disk.unsettled.erase(change.key);
       disk.with_timers.erase(change.key);
@@ -198,11 +199,11 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
                             entry.revision));
   }
   known.last_revision = entry.revision;
-  if (known.ended && !is_terminal(entry.status)) {
+  if (known.ended && entry.status != *known.ended) {
     broke(node, fmt::format("{} had ended, and is {} after {}", name_of(entry.self), to_string(entry.status),
                             entry.what));
   }
-  known.ended = is_terminal(entry.status);
+  known.ended = is_terminal(entry.status) ? std::optional{entry.status} : std::nullopt;
   if (entry.in) {
     known.noted.insert(entry.in->id);
     // A client's message that was handled in the batch that accepted it leaves no record of its own.
@@ -249,6 +250,7 @@ void promises::on_record(const std::string& node, const std::string& key, const 
   for (const auto& timer : stored.timers) {
     known.timers.try_emplace(timer.id, timer);
   }
+  known.since = known.record ? known.since : batches_;
   known.record = stored;
   known.node = node;
 }
@@ -264,10 +266,10 @@ void promises::note_record(disk& on, const std::string& key, const engine::recor
   mark(on.unsettled, !testing::is_settled(stored));
   mark(on.with_timers, !stored.timers.empty() && stored.status == instance_status::running);
   for (const auto& sent : stored.requests) {
-    on.owed.insert(sent.id);
+    on.owed.try_emplace(sent.id, owed_message{sent.type, batches_});
   }
   for (const auto& sent : stored.outbox) {
-    on.owed.insert(sent.id);
+    on.owed.try_emplace(sent.id, owed_message{sent.type, batches_});
   }
   if (stored.kind == engine::record_kind::publish || stored.kind == engine::record_kind::send) {
     on.taken.insert(stored.self.key);
@@ -309,6 +311,15 @@ void promises::check_steps(const std::string& node, const engine::record& before
     return;
   }
   const auto name = name_of(after.self);
+  // Steps are added behind the others, and leave from behind.
+  const auto kept = std::min(before.compensations.size(), after.compensations.size());
+  for (std::size_t i = 0; i < kept; ++i) {
+    if (before.compensations[i].type != after.compensations[i].type ||
+        before.compensations[i].payload != after.compensations[i].payload) {
+      broke(node, fmt::format("{} has changed the order of the steps that it will undo", name));
+      break;
+    }
+  }
   // The request that this transition closed.
   const engine::request* closed = nullptr;
   for (const auto& sent : before.requests) {
@@ -343,6 +354,15 @@ void promises::check_steps(const std::string& node, const engine::record& before
   }
 }
 
+void promises::runs(const std::string& node, const messages::envelope& message) {
+  const auto is_owed = std::any_of(disks_.begin(), disks_.end(),
+                                   [&](const auto& one) { return one.second.owed.contains(message.id); });
+  if (!is_owed && !was_wiped_) {
+    broke(node, fmt::format("the handler of {} of {} runs before that is durable", message.type,
+                            name_of(message.from)));
+  }
+}
+
 void promises::leaves(const std::string& node, const messages::frame& frame) {
   const auto* batch = std::get_if<messages::batch>(&frame.body);
   if (batch == nullptr) {
@@ -358,6 +378,7 @@ void promises::leaves(const std::string& node, const messages::frame& frame) {
       }
     } else if (const auto* said = std::get_if<messages::receipt>(&item)) {
       check_receipt(node, *said);
+      check_forget(node, *said);
     }
   }
 }
@@ -369,6 +390,11 @@ void promises::check_receipt(const std::string& node, const messages::receipt& s
   }
   const auto known = instances_.find(said.from);
   if (known == instances_.end() || !known->second.record) {
+    if (said.closes == message_id{} && !may_be_dropped(said) &&
+        (known == instances_.end() || !known->second.noted.contains(said.done))) {
+      broke(node, fmt::format("{} says that it has handled what starts it, and it is not on its disk",
+                              name_of(said.from)));
+    }
     return; // gone, or never there: what it would hold is not wanted
   }
   const auto& stored = *known->second.record;
@@ -383,8 +409,44 @@ void promises::check_receipt(const std::string& node, const messages::receipt& s
   const auto entry = std::find_if(stored.inbox.begin(), stored.inbox.end(),
                                   [&](const engine::inbox_entry& one) { return one.from == said.to; });
   const auto remembered = entry != stored.inbox.end() && !(entry->last < said.done);
-  if (!remembered && !known->second.noted.contains(said.done)) {
+  if (!remembered && !known->second.noted.contains(said.done) && !may_be_dropped(said)) {
     broke(node, fmt::format("{} says that it has handled a message that its disk does not show", name_of(said.from)));
+  }
+}
+
+/// Whether the message of a receipt came, or may have come, where there was no instance and it started none.
+bool promises::may_be_dropped(const messages::receipt& said) const {
+  for (const auto& [name, disk] : disks_) {
+    const auto message = disk.owed.find(said.done);
+    if (message == disk.owed.end()) {
+      continue;
+    }
+    const auto saga = sagas_.find(said.from.type);
+    if (saga == sagas_.end()) {
+      return false;
+    }
+    const auto wanted = saga->second.subscriptions.find(message->second.type);
+    const auto starts = wanted != saga->second.subscriptions.end() && wanted->second.starts;
+    const auto receiver = instances_.find(said.from);
+    const auto was_there = receiver != instances_.end() && receiver->second.record &&
+                           receiver->second.since < message->second.since;
+    return !starts && !was_there;
+  }
+  return true; // of a disk that was wiped
+}
+
+/// Who may forget a message gets it no more: its sender does not hold it on its disk.
+void promises::check_forget(const std::string& node, const messages::receipt& said) const {
+  const auto known = said.forget == message_id{} ? instances_.end() : instances_.find(said.from);
+  if (known == instances_.end() || !known->second.record) {
+    return;
+  }
+  const auto holds = [&](const auto& sent) { return sent.to == said.to && !(said.forget < sent.id); };
+  const auto& stored = *known->second.record;
+  if (std::any_of(stored.requests.begin(), stored.requests.end(), holds) ||
+      std::any_of(stored.outbox.begin(), stored.outbox.end(), holds)) {
+    broke(node, fmt::format("{} says that {} may forget a message that it will send again after a crash",
+                            name_of(said.from), name_of(said.to)));
   }
 }
 
@@ -399,6 +461,7 @@ void promises::accepted(const std::string& node, const continuo::accepted& said)
 
 void promises::forgets(const std::string& node) {
   disks_.erase(node);
+  was_wiped_ = true;
   for (auto& [id, known] : instances_) {
     if (known.node == node) {
       known = {};

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace continuo::testing {
@@ -41,6 +42,9 @@ public:
 
   /// A batch has become durable.
   void commits(const std::string& node, const journal::batch& changes, const engine::moment& now);
+
+  /// A handler with effects outside begins.
+  void runs(const std::string& node, const messages::envelope& message);
 
   /// A frame leaves a node.
   void leaves(const std::string& node, const messages::frame& frame);
@@ -69,7 +73,8 @@ private:
   struct instance {
     std::optional<engine::record> record; ///< as it is on the disk
     std::string node;
-    bool ended = false;                  ///< in its present life
+    std::uint64_t since = 0; ///< how many batches were durable when its present life began
+    std::optional<instance_status> ended; ///< how, in its present life
     std::uint64_t last_revision = 0;     ///< of its history
     std::unordered_set<message_id> handled; ///< messages that changed its state
     std::unordered_set<message_id> noted;   ///< messages that its history shows
@@ -89,7 +94,7 @@ private:
   struct disk {
     std::set<std::string> unsettled;               ///< keys of records that have something left to do
     std::set<std::string> with_timers;             ///< keys of records with a timer
-    std::unordered_set<message_id> owed;           ///< messages that ever stood in a durable record
+    std::unordered_map<message_id, owed_message> owed; ///< that ever stood in a durable record
     std::unordered_set<std::uint64_t> revisions;   ///< of all history entries
     std::unordered_set<std::string> taken;         ///< ids of clients' messages that were durable
   };
@@ -103,12 +108,16 @@ private:
   void check_steps(const std::string& node, const engine::record& before, const engine::record& after,
                    const engine::history_entry& by) const;
   void check_receipt(const std::string& node, const messages::receipt& said) const;
+  bool may_be_dropped(const messages::receipt& said) const;
+  void check_forget(const std::string& node, const messages::receipt& said) const;
 
   hooks hooks_;
   std::map<std::string, detail::saga_type, std::less<>> sagas_;
   std::set<std::string, std::less<>> ordered_; ///< sagas and keyed services
   std::unordered_map<instance_id, instance> instances_; // looked up, never walked
   std::map<std::string, disk> disks_;
+  std::uint64_t batches_ = 0;
+  bool was_wiped_ = false; ///< a disk: what it owed nobody knows any more
   std::map<instance_id, std::string> wanted_; ///< instances that accepted events start; where it was accepted
   std::uint64_t transitions_ = 0;
 };

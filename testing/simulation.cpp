@@ -577,6 +577,7 @@ void simulation::run_handler(member& of, std::size_t nth) {
       return;
     }
     ++seen.effects;
+    promises_.runs(of.name, next.message);
     runs_ = &of;
     next.run();
     if (takes_next(of, fault::handler_repeats)) {

@@ -63,10 +63,10 @@ const std::vector<fault>& all_faults();
 
 /// Faults at times drawn from the seed, to nodes drawn from the seed.
 struct fault_plan {
-  std::vector<fault> kinds;                ///< empty: all of them
+  std::vector<fault> kinds{};              ///< empty: all of them
   std::size_t count = 4;                   ///< so many in all
   std::chrono::nanoseconds within = std::chrono::seconds{2}; ///< from now
-  std::vector<std::string> nodes;          ///< those that may be hit; empty: any
+  std::vector<std::string> nodes{};        ///< those that may be hit; empty: any
 };
 
 // -- what happened ------------------------------------------------------------------------------------
