@@ -1,6 +1,7 @@
 #include "actors/instance.hpp"
 
 #include "actors/views.hpp"
+#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
@@ -71,6 +72,9 @@ bool instance_actor<Machine>::load() {
     return false;
   }
   if (stored) {
+    if (planted("inbox_forgotten_at_restart")) {
+      stored->inbox.clear();
+    }
     told_ = stored->status;
   }
   machine_ = std::make_unique<Machine>(*definition_, start_.self, std::move(stored));
