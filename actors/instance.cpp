@@ -1,11 +1,14 @@
 #include "actors/instance.hpp"
 
 #include "actors/views.hpp"
+#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace continuo::actors {
 
@@ -71,6 +74,9 @@ bool instance_actor<Machine>::load() {
     return false;
   }
   if (stored) {
+    if (planted("inbox_forgotten_at_restart")) {
+      stored->inbox.clear();
+    }
     told_ = stored->status;
   }
   machine_ = std::make_unique<Machine>(*definition_, start_.self, std::move(stored));
@@ -91,7 +97,12 @@ void instance_actor<Machine>::on_envelope(messages::envelope& message) {
       if (message.link != 0 && waiting_.size() >= waiting_from_peers_max) {
         std::vector<journal::release> extra;
         give_credit_back(*core_, message, extra);
-        carry_out(machine_->put_off(message), 0, std::move(extra));
+        // A copy of what waits here already is not put off: it would seem to come back when that is handled.
+        const auto waits =
+            std::any_of(waiting_.begin(), waiting_.end(), [&](const messages::envelope& other) {
+              return other.id == message.id && other.kind == message.kind;
+            });
+        carry_out(waits ? engine::transition{} : machine_->put_off(message), 0, std::move(extra));
         return;
       }
       machine_->queues(message);

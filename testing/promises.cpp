@@ -96,49 +96,45 @@ void promises::knows(const detail::saga_type& saga) {
 
 void promises::starts(const std::string& node, const journal::store& disk, const engine::moment& now) {
   auto& known = disks_[node];
-  known.unsettled.clear();
-  known.with_timers.clear();
-  // A batch whose sync failed was not seen on its way.
-  journal::batch unseen;
-  const auto keys = disk.scan(engine::key_prefix, [&](std::string_view key, std::string_view bytes) {
-    unseen.push_back({journal::operation::kind::put, std::string{key}, std::string{bytes}});
-    return true;
-  });
-  const auto history = disk.scan("h", [&](std::string_view key, std::string_view bytes) {
-    const auto entry = decode<engine::history_entry>(bytes);
-    if (!entry || !known.revisions.contains(entry->revision)) {
-      unseen.push_back({journal::operation::kind::put, std::string{key}, std::string{bytes}});
-    }
-    return true;
-  });
-  const auto records = disk.scan("r", [&](std::string_view key, std::string_view bytes) {
+  std::set<std::string> unsettled;
+  std::set<std::string> with_timers;
+  const auto scanned = disk.scan("r", [&](std::string_view key, std::string_view bytes) {
     const auto stored = decode<engine::record>(bytes);
     if (!stored) {
       broke(node, "a record on the disk cannot be read: " + stored.error().message);
       return true;
     }
-    note_record(known, std::string{key}, *stored);
     const auto found = instances_.find(stored->self);
-    const auto revision = found != instances_.end() && found->second.record && found->second.node == node
-                              ? found->second.record->revision
-                              : 0;
-    if (stored->revision < revision) {
+    if (found != instances_.end() && found->second.record && found->second.node == node &&
+        found->second.record->revision != stored->revision) {
       broke(node, fmt::format("a restart finds {} at revision {}, but {} was durable", name_of(stored->self),
-                              stored->revision, revision));
-    } else if (stored->revision > revision) {
-      unseen.push_back({journal::operation::kind::put, std::string{key}, std::string{bytes}});
+                              stored->revision, found->second.record->revision));
+    }
+    if (!testing::is_settled(*stored)) {
+      unsettled.emplace(key);
+    }
+    for (const auto& timer : stored->timers) {
+      if (timer.boot != now.boot) { // the wall clock of this moment decides; what it does later moves nothing
+        const auto left = std::chrono::nanoseconds{timer.due - now.wall}.count();
+        const auto due = now.boot_time_ns + std::max<std::int64_t>(left, 0);
+        auto& known = instances_[stored->self].due_in[timer.id];
+        known = {now.boot, known.first == now.boot ? std::min(known.second, due) : due};
+      }
+    }
+    if (!stored->timers.empty() && stored->status == instance_status::running) {
+      with_timers.emplace(key);
     }
     return true;
   });
-  for (const auto& scanned : {keys, history, records}) {
-    if (!scanned) {
-      broke(node, "its disk cannot be read: " + scanned.error().message);
-    }
+  if (!scanned) {
+    broke(node, "its disk cannot be read: " + scanned.error().message);
   }
-  commits(node, unseen, now);
+  known.unsettled = std::move(unsettled);
+  known.with_timers = std::move(with_timers);
 }
 
 void promises::commits(const std::string& node, const journal::batch& changes, const engine::moment& now) {
+  ++batches_;
   std::vector<engine::history_entry> entries;
   std::map<instance_id, std::size_t> entries_of;
   for (const auto& change : changes) {
@@ -176,7 +172,7 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
               fmt::format("{} was deleted while it was {}", name_of(id), to_string(known.record->status)));
       }
       known.record.reset();
-      known.ended = false;
+      known.ended.reset();
       auto& disk = disks_[node];
       disk.unsettled.erase(change.key);
       disk.with_timers.erase(change.key);
@@ -219,11 +215,11 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
                             entry.revision));
   }
   known.last_revision = entry.revision;
-  if (known.ended && !is_terminal(entry.status)) {
+  if (known.ended && entry.status != *known.ended) {
     broke(node, fmt::format("{} had ended, and is {} after {}", name_of(entry.self), to_string(entry.status),
                             entry.what));
   }
-  known.ended = is_terminal(entry.status);
+  known.ended = is_terminal(entry.status) ? std::optional{entry.status} : std::nullopt;
   if (entry.in) {
     known.noted.insert(entry.in->id);
   }
@@ -231,10 +227,6 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
     return;
   }
   const auto& in = *entry.in;
-  if (known.claimed.contains(in.id)) {
-    broke(node, fmt::format("{} had said that it has handled {} before that was durable", name_of(entry.self),
-                            in.type));
-  }
   if (!known.handled.insert(in.id).second) {
     broke(node, fmt::format("{} changed its state twice by the message {} ({})", name_of(entry.self), in.type,
                             to_string(in.id)));
@@ -252,8 +244,8 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
     const auto set = known.timers.find(in.id);
     if (set != known.timers.end()) {
       const auto& timer = set->second;
-      const auto early = timer.boot == now.boot ? now.boot_time_ns < timer.due_boot_time_ns
-                                                : now.wall < timer.due && !jumped_.contains(node);
+      const auto& [boot, due] = known.due_in[in.id];
+      const auto early = now.boot_time_ns < (timer.boot == now.boot ? timer.due_boot_time_ns : due);
       if (early) {
         broke(node,
               fmt::format("the timer {} of {} fired before it was due", timer.name, name_of(entry.self)));
@@ -273,6 +265,7 @@ void promises::on_record(const std::string& node, const std::string& key, const 
   for (const auto& timer : stored.timers) {
     known.timers.try_emplace(timer.id, timer);
   }
+  known.since = known.record ? known.since : batches_;
   known.record = stored;
   known.node = node;
 }
@@ -288,10 +281,10 @@ void promises::note_record(disk& on, const std::string& key, const engine::recor
   mark(on.unsettled, !testing::is_settled(stored));
   mark(on.with_timers, !stored.timers.empty() && stored.status == instance_status::running);
   for (const auto& sent : stored.requests) {
-    on.owed.insert(sent.id);
+    on.owed.try_emplace(sent.id, owed_message{sent.type, batches_});
   }
   for (const auto& sent : stored.outbox) {
-    on.owed.insert(sent.id);
+    on.owed.try_emplace(sent.id, owed_message{sent.type, batches_});
   }
   if (stored.kind == engine::record_kind::publish || stored.kind == engine::record_kind::send) {
     on.taken.insert(stored.self.key);
@@ -334,6 +327,15 @@ void promises::check_steps(const std::string& node, const engine::record& before
     return;
   }
   const auto name = name_of(after.self);
+  // Steps are added behind the others, and leave from behind.
+  const auto kept = std::min(before.compensations.size(), after.compensations.size());
+  for (std::size_t i = 0; i < kept; ++i) {
+    if (before.compensations[i].type != after.compensations[i].type ||
+        before.compensations[i].payload != after.compensations[i].payload) {
+      broke(node, fmt::format("{} has changed the order of the steps that it will undo", name));
+      break;
+    }
+  }
   // The request that this transition closed.
   const engine::request* closed = nullptr;
   for (const auto& sent : before.requests) {
@@ -368,6 +370,15 @@ void promises::check_steps(const std::string& node, const engine::record& before
   }
 }
 
+void promises::runs(const std::string& node, const messages::envelope& message) {
+  const auto is_owed = std::any_of(disks_.begin(), disks_.end(),
+                                   [&](const auto& one) { return one.second.owed.contains(message.id); });
+  if (!is_owed && !was_wiped_) {
+    broke(node, fmt::format("the handler of {} of {} runs before that is durable", message.type,
+                            name_of(message.from)));
+  }
+}
+
 void promises::leaves(const std::string& node, const messages::frame& frame) {
   const auto* batch = std::get_if<messages::batch>(&frame.body);
   if (batch == nullptr) {
@@ -383,27 +394,79 @@ void promises::leaves(const std::string& node, const messages::frame& frame) {
       }
     } else if (const auto* said = std::get_if<messages::receipt>(&item)) {
       check_receipt(node, *said);
+      check_forget(node, *said);
     }
   }
 }
 
-/// A receipt speaks of what is durable. What was dropped leaves no trace, so a message that is not shown may
-/// have been dropped; if it is handled later, it was not.
-void promises::check_receipt(const std::string& node, const messages::receipt& said) {
-  if (!said.done || !ordered_.contains(said.from.type)) {
+/// A receipt speaks of what is durable.
+void promises::check_receipt(const std::string& node, const messages::receipt& said) const {
+  if (said.done == message_id{} || !ordered_.contains(said.from.type)) {
     return;
   }
-  auto& known = instances_[said.from];
-  if (!known.noted.contains(said.done)) {
-    known.claimed.insert(said.done);
+  const auto known = instances_.find(said.from);
+  if (known == instances_.end() || !known->second.record) {
+    if (said.closes == message_id{} && !may_be_dropped(said) &&
+        (known == instances_.end() || !known->second.noted.contains(said.done))) {
+      broke(node, fmt::format("{} says that it has handled what starts it, and it is not on its disk",
+                              name_of(said.from)));
+    }
+    return; // gone, or never there: what it would hold is not wanted
   }
-  if (said.closes && known.record) {
-    const auto& open = known.record->requests;
-    if (std::any_of(open.begin(), open.end(),
-                    [&](const engine::request& sent) { return sent.id == said.closes; })) {
+  const auto& stored = *known->second.record;
+  if (said.closes != message_id{}) {
+    const auto open =
+        std::any_of(stored.requests.begin(), stored.requests.end(), [&](const engine::request& sent) {
+          return sent.id == said.closes && !sent.refused; // such an undo waits for a person
+        });
+    if (open) {
       broke(node,
             fmt::format("{} says that it has a reply whose request is open on its disk", name_of(said.from)));
     }
+    return;
+  }
+  const auto entry = std::find_if(stored.inbox.begin(), stored.inbox.end(),
+                                  [&](const engine::inbox_entry& one) { return one.from == said.to; });
+  const auto remembered = entry != stored.inbox.end() && !(entry->last < said.done);
+  if (!remembered && !known->second.noted.contains(said.done) && !may_be_dropped(said)) {
+    broke(node, fmt::format("{} says that it has handled a message that its disk does not show",
+                            name_of(said.from)));
+  }
+}
+
+/// Whether the message of a receipt came, or may have come, where there was no instance and it started none.
+bool promises::may_be_dropped(const messages::receipt& said) const {
+  for (const auto& [name, disk] : disks_) {
+    const auto message = disk.owed.find(said.done);
+    if (message == disk.owed.end()) {
+      continue;
+    }
+    const auto saga = sagas_.find(said.from.type);
+    if (saga == sagas_.end()) {
+      return false;
+    }
+    const auto wanted = saga->second.subscriptions.find(message->second.type);
+    const auto starts = wanted != saga->second.subscriptions.end() && wanted->second.starts;
+    const auto receiver = instances_.find(said.from);
+    const auto was_there = receiver != instances_.end() && receiver->second.record &&
+                           receiver->second.since < message->second.since;
+    return !starts && !was_there;
+  }
+  return true; // of a disk that was wiped
+}
+
+/// Who may forget a message gets it no more: its sender does not hold it on its disk.
+void promises::check_forget(const std::string& node, const messages::receipt& said) const {
+  const auto known = said.forget == message_id{} ? instances_.end() : instances_.find(said.from);
+  if (known == instances_.end() || !known->second.record) {
+    return;
+  }
+  const auto holds = [&](const auto& sent) { return sent.to == said.to && !(said.forget < sent.id); };
+  const auto& stored = *known->second.record;
+  if (std::any_of(stored.requests.begin(), stored.requests.end(), holds) ||
+      std::any_of(stored.outbox.begin(), stored.outbox.end(), holds)) {
+    broke(node, fmt::format("{} says that {} may forget a message that it will send again after a crash",
+                            name_of(said.from), name_of(said.to)));
   }
 }
 
@@ -419,6 +482,7 @@ void promises::accepted(const std::string& node, const continuo::accepted& said)
 
 void promises::forgets(const std::string& node) {
   disks_.erase(node);
+  was_wiped_ = true;
   for (auto& [id, known] : instances_) {
     if (known.node == node) {
       known = {};

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace continuo::testing {
@@ -37,14 +38,14 @@ public:
   void knows_keyed(const std::string& name) { ordered_.insert(name); }
 
   // -- what happens ------------------------------------------------------------------------------------
-  /// A life of a node begins with what is on its disk. A batch whose sync failed may be there all the same.
+  /// A life of a node begins with what is on its disk.
   void starts(const std::string& node, const journal::store& disk, const engine::moment& now);
 
   /// A batch has become durable.
   void commits(const std::string& node, const journal::batch& changes, const engine::moment& now);
 
-  /// The wall clock of a node has jumped: timers of earlier boots cannot be judged any more.
-  void jumps(const std::string& node) { jumped_.insert(node); }
+  /// A handler with effects outside begins.
+  void runs(const std::string& node, const messages::envelope& message);
 
   /// A frame leaves a node.
   void leaves(const std::string& node, const messages::frame& frame);
@@ -73,22 +74,30 @@ private:
   struct instance {
     std::optional<engine::record> record; ///< as it is on the disk
     std::string node;
-    bool ended = false;                     ///< in its present life
+    std::uint64_t since = 0;                ///< how many batches were durable when its present life began
+    std::optional<instance_status> ended;   ///< how, in its present life
     std::uint64_t last_revision = 0;        ///< of its history
     std::unordered_set<message_id> handled; ///< messages that changed its state
     std::unordered_set<message_id> noted;   ///< messages that its history shows
-    std::unordered_set<message_id> claimed; ///< messages that it said to have handled, and does not show
     std::map<instance_id, message_id> last_from;
     std::map<message_id, engine::timer> timers; ///< that were ever seen set
+    /// Those of another boot: in which one they were found again, and when they are due by its boot time.
+    std::map<message_id, std::pair<std::uint64_t, std::int64_t>> due_in;
+  };
+
+  /// A message that a durable record held.
+  struct owed_message {
+    std::string type;
+    std::uint64_t since = 0; ///< how many batches were durable then
   };
 
   /// What is known of the disk of one node.
   struct disk {
-    std::set<std::string> unsettled;             ///< keys of records that have something left to do
-    std::set<std::string> with_timers;           ///< keys of records with a timer
-    std::unordered_set<message_id> owed;         ///< messages that ever stood in a durable record
-    std::unordered_set<std::uint64_t> revisions; ///< of all history entries
-    std::unordered_set<std::string> taken;       ///< ids of clients' messages that were durable
+    std::set<std::string> unsettled;                   ///< keys of records that have something left to do
+    std::set<std::string> with_timers;                 ///< keys of records with a timer
+    std::unordered_map<message_id, owed_message> owed; ///< that ever stood in a durable record
+    std::unordered_set<std::uint64_t> revisions;       ///< of all history entries
+    std::unordered_set<std::string> taken;             ///< ids of clients' messages that were durable
   };
 
   void broke(const std::string& node, const std::string& what) const;
@@ -99,15 +108,18 @@ private:
   void check_record(const std::string& node, const engine::record& stored) const;
   void check_steps(const std::string& node, const engine::record& before, const engine::record& after,
                    const engine::history_entry& by) const;
-  void check_receipt(const std::string& node, const messages::receipt& said);
+  void check_receipt(const std::string& node, const messages::receipt& said) const;
+  bool may_be_dropped(const messages::receipt& said) const;
+  void check_forget(const std::string& node, const messages::receipt& said) const;
 
   hooks hooks_;
   std::map<std::string, detail::saga_type, std::less<>> sagas_;
   std::set<std::string, std::less<>> ordered_;          ///< sagas and keyed services
   std::unordered_map<instance_id, instance> instances_; // looked up, never walked
   std::map<std::string, disk> disks_;
+  std::uint64_t batches_ = 0;
+  bool was_wiped_ = false;                    ///< a disk: what it owed nobody knows any more
   std::map<instance_id, std::string> wanted_; ///< instances that accepted events start; where it was accepted
-  std::set<std::string> jumped_;              ///< nodes
   std::uint64_t transitions_ = 0;
 };
 

@@ -328,6 +328,17 @@ result<void> simulation::start(member& one) {
   }
   auto& means = one.runtime->means();
   means.store = std::make_shared<member_store>(*this, one);
+  if (const auto failed = std::exchange(one.failed_sync, std::nullopt)) {
+    const auto is_there = [&, all = one.disk->snapshot()](const journal::operation& change) {
+      const auto found = all.find(change.key);
+      return change.what == journal::operation::kind::erase
+                 ? found == all.end()
+                 : found != all.end() && found->second == change.value;
+    };
+    if (std::all_of(failed->first.begin(), failed->first.end(), is_there)) {
+      promises_.commits(one.name, failed->first, failed->second);
+    }
+  }
   promises_.starts(one.name, *means.store, moment_of(one));
   means.time = std::make_shared<member_clock>(*this, one);
   means.pool = std::make_shared<member_pool>(*this, one);
@@ -410,13 +421,13 @@ void simulation::pause(member& one, bool stands) {
 
 void simulation::jump_wall_clock(member& one, std::chrono::nanoseconds by) {
   note_fault(one.name, {}, "the wall clock jumps");
-  promises_.jumps(one.name);
   one.wall_offset += by;
 }
 
 void simulation::wipe(member& one) {
   tell(event_kind::fault, one.name, {}, "the disk is wiped");
   one.disk = std::make_shared<journal::memory_disk>();
+  one.failed_sync.reset();
   promises_.forgets(one.name);
 }
 
@@ -439,9 +450,10 @@ bool simulation::reaches_point(member& by, point_kind kind, bool after) {
   });
   if (hit) {
     const auto* what = kind == point_kind::commit ? "sync" : kind == point_kind::send ? "frame" : "handler";
-    crash_texts_.push_back(fmt::format("{} {} {}, at {}", after ? "after" : "before", what, points_[kind], by.name));
-    tell(event_kind::fault, by.name, {}, fmt::format("is to crash here: {} {} {}", after ? "after" : "before", what,
-                                                     points_[kind]));
+    crash_texts_.push_back(
+        fmt::format("{} {} {}, at {}", after ? "after" : "before", what, points_[kind], by.name));
+    tell(event_kind::fault, by.name, {},
+         fmt::format("is to crash here: {} {} {}", after ? "after" : "before", what, points_[kind]));
   }
   by.crashes = by.crashes || hit;
   return hit;
@@ -467,6 +479,9 @@ result<void> simulation::commit(member& by, const journal::batch& changes,
     }
   }
   if (auto written = write(); !written) {
+    if (!by.failed_sync) {
+      by.failed_sync = {changes, moment_of(by)};
+    }
     return written;
   }
   changed_ns_ = now_ns_;
@@ -594,6 +609,7 @@ void simulation::run_handler(member& of, std::size_t nth) {
       return;
     }
     ++seen.effects;
+    promises_.runs(of.name, next.message);
     runs_ = &of;
     next.run();
     if (takes_next(of, fault::handler_repeats)) {
@@ -767,7 +783,8 @@ void simulation::run(std::chrono::nanoseconds limit) {
       break;
     }
     if (!advance(until)) {
-      fail(fmt::format("there is work left after {:.0f} s of virtual time{}", seconds(limit.count()), work_left()));
+      fail(fmt::format("there is work left after {:.0f} s of virtual time{}", seconds(limit.count()),
+                       work_left()));
     }
   }
 }

@@ -65,6 +65,8 @@ struct member {
   bool fails = false;                           ///< it must stop: a supervisor ends it soon
   std::map<fault, std::uint32_t> next_handlers; ///< to how many handlers each of these happens
   std::optional<bool> tears; ///< the next sync is torn; true: its batch is there afterwards
+  std::optional<std::pair<journal::batch, engine::moment>>
+      failed_sync; ///< its batch may be there after a restart
 
   bool is_up() const { return runtime != nullptr; }
 };

@@ -66,7 +66,7 @@ void run_businesses(cluster& here, const std::vector<std::shared_ptr<business>>&
     here.add(node, names);
   }
   if (how.faults.count > 0) {
-    here.inject(how.faults);
+    here.plan_faults(how.faults);
   }
   for (int round = 0; round < how.rounds; ++round) {
     for (const auto& one : all) {
