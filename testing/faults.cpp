@@ -128,17 +128,17 @@ void simulation::happen(fault kind, member& one, member& other, std::uint64_t am
     one.tears = amount % 2 == 0;
     break;
   case fault::failed_sync:
+    one.is_restarted = true;
     note_fault(one.name, {}, "the next sync fails");
     one.disk->fail_commit(1, errc::storage_failed, amount % 2 == 0);
-    plan(now_ns_ + ns(1s), [this, &one] { restart_later(one, ns(500ms)); });
     break;
   case fault::full_disk:
+    one.is_restarted = true;
     note_fault(one.name, {}, "the disk is full");
     one.disk->set_bytes_max(one.disk->used_bytes());
     later([this, &one] {
       note_fault(one.name, {}, "the disk has room again");
       one.disk->set_bytes_max(~std::uint64_t{0});
-      restart_later(one, ns(500ms));
     });
     break;
   case fault::slow_disk:

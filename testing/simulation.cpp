@@ -32,6 +32,9 @@ constexpr std::int64_t patience_ns = std::chrono::nanoseconds{65s}.count();
 /// What waits in a node that must stop until its supervisor ends it.
 constexpr std::int64_t stopping_ns = std::chrono::nanoseconds{5ms}.count();
 
+/// How long a supervisor waits before it starts a node that stopped by itself.
+constexpr std::int64_t restart_after_failure_ns = std::chrono::nanoseconds{500ms}.count();
+
 /// After a crash that a test ordered by its number.
 constexpr std::int64_t restart_ns = std::chrono::nanoseconds{50ms}.count();
 
@@ -674,6 +677,9 @@ void simulation::after_step() {
       plan(now_ns_ + stopping_ns, [this, &node = *one, life = one->starts] {
         if (node.starts == life) {
           crash(node, "stops");
+          if (node.is_restarted) {
+            restart_later(node, restart_after_failure_ns);
+          }
         }
       });
     }

@@ -62,7 +62,7 @@ CAF_TEST(every scenario holds over fresh seeds) {
 }
 
 CAF_TEST(seeds that failed once do not any more) {
-  for (const auto& kept : kept_seeds()) {
+  for (const auto& kept : kept_seeds(CONTINUO_TESTS_DIR "/simulation/seeds.txt")) {
     testing::cluster here{kept.seed};
     std::string failed;
     try {

@@ -556,10 +556,10 @@ const named_scenario& scenario_of(std::string_view name) {
   return *found;
 }
 
-std::vector<kept_seed> kept_seeds() {
-  std::ifstream in{CONTINUO_TESTS_DIR "/simulation/seeds.txt"};
+std::vector<kept_seed> kept_seeds(const std::string& file) {
+  std::ifstream in{file};
   if (!in) {
-    throw std::runtime_error{"tests/simulation/seeds.txt cannot be read"};
+    throw std::runtime_error{file + " cannot be read"};
   }
   std::vector<kept_seed> all;
   for (std::string line; std::getline(in, line);) {
@@ -570,8 +570,8 @@ std::vector<kept_seed> kept_seeds() {
     kept_seed one;
     words >> one.scenario >> one.seed;
     std::getline(words >> std::ws, one.what);
-    if (!words && one.scenario.empty()) {
-      throw std::runtime_error{"tests/simulation/seeds.txt: " + line};
+    if (one.scenario.empty() || one.seed == 0) {
+      throw std::runtime_error{file + ": " + line};
     }
     all.push_back(std::move(one));
   }

@@ -31,7 +31,7 @@ struct kept_seed {
   std::string what;
 };
 
-/// Those in tests/simulation/seeds.txt.
-std::vector<kept_seed> kept_seeds();
+/// Those in a file such as tests/simulation/seeds.txt. @throws std::runtime_error where it cannot be read
+std::vector<kept_seed> kept_seeds(const std::string& file);
 
 } // namespace continuo::tests
