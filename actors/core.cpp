@@ -1,6 +1,7 @@
 #include "actors/core.hpp"
 
 #include "engine/dead_letter.hpp"
+#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
@@ -145,7 +146,8 @@ void hold_back(const core& shared, engine::transition& decided) {
   }
   const auto waits =
       std::stable_partition(decided.sent.begin(), decided.sent.end(), [&](const messages::envelope& message) {
-        return !waits_for_sync(shared, message.to);
+        const auto hurries = planted("reply_before_journal") && message.kind == messages::message_kind::reply;
+        return hurries || !waits_for_sync(shared, message.to);
       });
   decided.released.insert(decided.released.begin(), std::make_move_iterator(waits),
                           std::make_move_iterator(decided.sent.end()));
@@ -179,7 +181,7 @@ void release_all(const core& shared, std::vector<T>&& list, std::vector<journal:
 
 void give_credit_back(const core& shared, const messages::envelope& message,
                       std::vector<journal::release>& releases) {
-  if (message.link == 0) {
+  if (message.link == 0 || planted("credit_never_given_back")) {
     return;
   }
   auto link = shared.links.begin();
@@ -191,14 +193,20 @@ void give_credit_back(const core& shared, const messages::envelope& message,
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra, std::vector<journal::operation> beside) {
+  if (planted("command_handler_runs_before_cause_is_durable")) { // as if no handler had effects outside
+    std::move(decided.released.begin(), decided.released.end(), std::back_inserter(decided.sent));
+    decided.released.clear();
+  }
   hold_back(shared, decided);
-  auto receipts = take_waiting(shared, decided.receipts);
+  auto receipts =
+      planted("ack_before_sync") ? std::vector<messages::receipt>{} : take_waiting(shared, decided.receipts);
   auto calls = take_waiting(shared, decided.calls);
   const auto writes =
       decided.write != engine::write_kind::none || !decided.dead_letters.empty() || !beside.empty();
   if (writes || !decided.released.empty() || !receipts.empty() || !calls.empty() || !extra.empty()) {
     journal::commit commit;
-    if (decided.write != engine::write_kind::none) {
+    const auto is_half = planted("record_written_half") && decided.history && revision % 16 == 0;
+    if (decided.write != engine::write_kind::none && !is_half) { // its history is written all the same
       const auto erased = decided.write == engine::write_kind::erase;
       commit.creates = decided.created;
       commit.operations.reserve(2);

@@ -1,11 +1,14 @@
 #include "actors/instance.hpp"
 
 #include "actors/views.hpp"
+#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace continuo::actors {
 
@@ -71,6 +74,9 @@ bool instance_actor<Machine>::load() {
     return false;
   }
   if (stored) {
+    if (planted("inbox_forgotten_at_restart")) {
+      stored->inbox.clear();
+    }
     told_ = stored->status;
   }
   machine_ = std::make_unique<Machine>(*definition_, start_.self, std::move(stored));
@@ -91,9 +97,15 @@ void instance_actor<Machine>::on_envelope(messages::envelope& message) {
       if (message.link != 0 && waiting_.size() >= waiting_from_peers_max) {
         std::vector<journal::release> extra;
         give_credit_back(*core_, message, extra);
-        carry_out(machine_->put_off(message), 0, std::move(extra));
+        // A copy of what waits here already is not put off: it would seem to come back when that is handled.
+        const auto waits =
+            std::any_of(waiting_.begin(), waiting_.end(), [&](const messages::envelope& other) {
+              return other.id == message.id && other.kind == message.kind;
+            });
+        carry_out(waits ? engine::transition{} : machine_->put_off(message), 0, std::move(extra));
         return;
       }
+      machine_->queues(message);
       waiting_.push_back(std::move(message));
       want_tick();
       return;
@@ -149,9 +161,29 @@ void instance_actor<Machine>::handle_waiting() {
 template <class Machine>
 void instance_actor<Machine>::on_receipt(const messages::receipt& receipt) {
   ++handled_;
+  std::vector<journal::release> extra;
+  forget_waiting(receipt, extra);
   auto decided = machine_->receive(receipt);
   handle_waiting();
-  carry_out(std::move(decided), 0);
+  carry_out(std::move(decided), 0, std::move(extra));
+}
+
+/// What the sender forgets was handled: a copy of it that waits came before the word, and must not outlive
+/// what shows it to be a duplicate.
+template <class Machine>
+void instance_actor<Machine>::forget_waiting(const messages::receipt& receipt,
+                                             std::vector<journal::release>& extra) {
+  if (!receipt.forget) {
+    return;
+  }
+  std::erase_if(waiting_, [&](const messages::envelope& message) {
+    const auto is_over = message.kind == messages::message_kind::command && message.from == receipt.from &&
+                         message.id <= receipt.forget;
+    if (is_over) {
+      give_credit_back(*core_, message, extra);
+    }
+    return is_over;
+  });
 }
 
 template <class Machine>

@@ -53,6 +53,7 @@ private:
   bool load();
   void handle(const messages::envelope& message);
   void handle_waiting();
+  void forget_waiting(const messages::receipt& receipt, std::vector<journal::release>& extra);
   void carry_out(engine::transition&& decided, std::uint64_t revision,
                  std::vector<journal::release> extra = {});
   void release_answer(std::function<void()> answer);

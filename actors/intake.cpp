@@ -1,6 +1,7 @@
 #include "actors/intake.hpp"
 
 #include "actors/intake_keys.hpp"
+#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
@@ -184,6 +185,9 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
     decided.write = engine::write_kind::put;
     decided.created = true;
     taken->mail.resend(decided, nullptr);
+  }
+  if (planted("accepted_before_durable")) {
+    event.answer(answer);
   }
   auto answers = when_durable(shared, [self, key = event.key, reply = std::move(event.answer), answer] {
     self->state.new_keys.erase(key);

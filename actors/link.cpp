@@ -4,6 +4,7 @@
 #include "actors/link_questions.hpp"
 #include "actors/link_records.hpp"
 #include "engine/correspondence.hpp"
+#include "engine/planted.hpp"
 #include "messages/caf_types.hpp"
 
 #include <continuo/archive.hpp>
@@ -295,7 +296,9 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     shared.log(log_level::info, fmt::format("{} is up", state.peer));
     note_peer(shared, state.peer, "up");
     tell_services(self, shared);
-    begin_scan(self);
+    if (!planted("reconnect_skips_the_unacknowledged_tail") || state.machine->token() == 1) {
+      begin_scan(self);
+    }
   }
   for (auto& item : out.arrived) {
     deliver(self, shared, std::move(item));

@@ -186,10 +186,12 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
 
 void finish(service* self, core& shared, handler_done& done) {
   auto& state = self->state;
+  if (state.in_handler.erase(done.id) == 0) {
+    return; // it has answered before
+  }
   --state.running;
   state.counts->in_execution.store(state.running, std::memory_order_relaxed);
   state.counts->count_handler(done.took);
-  state.in_handler.erase(done.id);
   const auto found = state.executions.find(done.id);
   if (found == state.executions.end()) {
     return;

@@ -7,8 +7,8 @@
 
 #include <list>
 #include <memory>
+#include <set>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace continuo::actors {
@@ -29,8 +29,8 @@ struct waiter {
 
 struct shard_state {
   std::unordered_map<instance_id, slot> slots;
-  std::list<instance_id> recent; ///< the least recently used first
-  std::unordered_set<instance_id> to_recover;
+  std::list<instance_id> recent;    ///< the least recently used first
+  std::set<instance_id> to_recover; // in order: every run of a simulation wakes them alike
   std::unordered_map<instance_id, std::vector<waiter>> waiters;
   std::uint64_t next_number = 0;
   std::vector<instance_id> to_tick; ///< have something to write, if they are still here a second later

@@ -23,8 +23,8 @@ if(CONTINUO_SANITIZE)
                       -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${CONTINUO_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # These two make g++ compile twice as long. clang's build, which reads what strangers send, has them.
-    add_compile_options(-fno-sanitize=object-size,alignment)
+    # These make g++ compile twice as long. clang's build, which reads what strangers send, has them.
+    add_compile_options(-fno-sanitize=object-size,alignment,vptr)
   endif()
 endif()
 if(CONTINUO_FUZZ)
@@ -43,6 +43,10 @@ function(continuo_warnings target)
   if(CONTINUO_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # The sanitizers' instrumentation makes g++ see uninitialised values where there are none.
     target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
+    if(NOT target MATCHES "^continuo(_testing)?$")
+      # Only the libraries have to be quick: 17 s instead of 26 s for a typical file.
+      target_compile_options(${target} PRIVATE -O0)
+    endif()
   endif()
 endfunction()
 

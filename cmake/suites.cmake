@@ -10,6 +10,9 @@
 
 # Folders of tests/ that hold something else than suites.
 set(CONTINUO_NO_SUITES support programs compile_fail fuzz install layers)
+if(CONTINUO_SANITIZE)
+  list(APPEND CONTINUO_NO_SUITES documents) # the guide's examples show the sanitizers nothing new
+endif()
 set(CONTINUO_SUITE_TIMEOUT 120)
 
 # What all suites share.
@@ -44,7 +47,7 @@ foreach(source IN LISTS sources)
   set_target_properties(program_${name} PROPERTIES OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY
                                                                        "${CMAKE_CURRENT_BINARY_DIR}/programs")
   continuo_warnings(program_${name})
-  target_link_libraries(program_${name} PRIVATE continuo_test_support)
+  target_link_libraries(program_${name} PRIVATE continuo_test_support CLI11::CLI11)
   list(APPEND CONTINUO_PROGRAMS program_${name})
 endforeach()
 foreach(program order-node synchronous-orders continuo_program)

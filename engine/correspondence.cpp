@@ -1,5 +1,7 @@
 #include "engine/correspondence.hpp"
 
+#include "engine/planted.hpp"
+
 #include <algorithm>
 #include <iterator>
 
@@ -75,7 +77,17 @@ void correspondence::arrived(const envelope& message) {
   }
 }
 
+void correspondence::came_back(const envelope& message) {
+  const auto entry = held_.find(message.from);
+  if (entry != held_.end() && entry->second == message.id) {
+    held_.erase(entry);
+  }
+}
+
 void correspondence::call_held(transition& into, std::size_t most) {
+  if (planted("lost_wake_up")) { // who was put off is never called
+    return;
+  }
   // The entries of ordered senders stay: until the first message put off is back, later ones of that sender
   // wait. A few at a time go round, so that each sender has its turn.
   auto next = most < held_.size() ? held_.upper_bound(called_last_) : held_.begin();
@@ -178,6 +190,9 @@ transition correspondence::receive(const messages::receipt& receipt) {
     const auto count =
         std::erase_if(record_->outbox, [&](const outgoing& entry) { return entry.id == receipt.done; });
     dirty_ = dirty_ || count > 0;
+    if (planted("forget_too_early") && count > 0) { // while the record on the disk still has it
+      out.receipts.push_back({record_->self, receipt.from, {}, receipt.done, {}});
+    }
     if (count > 0 || dirty_) {
       auto& last = dropped_[receipt.from];
       last = std::max(last, receipt.done);

@@ -42,6 +42,10 @@ public:
   /// Asks the senders that were put off for their messages: all of them, or the next few.
   void call_held(transition& into, std::size_t most = ~std::size_t{0});
 
+  /// A message that was put off is here, and will be handled later: the next one put off of its sender is the
+  /// first.
+  void came_back(const envelope& message);
+
   // -- sending -------------------------------------------------------------------
   /// The last earlier message to the same receiver that is not acknowledged; none for stateless services.
   message_id predecessor_of(const instance_id& to, const message_id& before) const;

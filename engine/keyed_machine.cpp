@@ -339,7 +339,8 @@ transition keyed_machine::suspect(const envelope& message, const moment& now, st
 transition keyed_machine::put_off(const envelope& message) {
   transition out;
   out.edge = "hold";
-  if (message.kind == message_kind::command && !mail_.was_handled(message)) {
+  const auto is_here = mail_.was_handled(message) || (retrying_ && retrying_->id == message.id);
+  if (message.kind == message_kind::command && !is_here) {
     mail_.hold(message);
     puts_off_ = true;
   }

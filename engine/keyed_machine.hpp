@@ -57,6 +57,10 @@ public:
   /// were left, and for more when they are back; with `again` also where those that it asked for have not
   /// come.
   transition put_off(const envelope& message);
+
+  /// A message is here and waits for its turn: those of its sender that are put off from here on are behind
+  /// it.
+  void queues(const envelope& message) { mail_.came_back(message); }
   transition call_put_off(bool again);
 
   // -- queries --------------------------------------------------------------------

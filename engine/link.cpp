@@ -1,6 +1,7 @@
 #include "engine/link.hpp"
 
 #include "engine/correspondence.hpp"
+#include "engine/planted.hpp"
 
 #include <fmt/format.h>
 
@@ -300,7 +301,7 @@ link_effects link::on_refusal(messages::refusal&& frame) {
 
 link_effects link::on_batch(messages::batch&& frame) {
   link_effects out;
-  if (phase_ != phase::up || frame.epoch != epoch_) {
+  if (phase_ != phase::up || (frame.epoch != epoch_ && !planted("stale_epoch_accepted"))) {
     out.edge = "stale";
     if (phase_ == phase::down && frame.epoch == epoch_) { // the peer does not know it yet
       out.frames.push_back(framed(messages::refusal{
@@ -371,7 +372,7 @@ void link::offer(waiting_message&& message) {
 }
 
 void link::queue(waiting_message&& message) {
-  if (queue_.size() < settings_.queue_max) {
+  if (queue_.size() < settings_.queue_max || planted("unbounded_link_queue")) {
     queue_.push_back(std::move(message));
   } else if (dropped_ == 0 || message.id.revision < dropped_) {
     dropped_ = message.id.revision;

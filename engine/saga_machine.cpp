@@ -1,6 +1,7 @@
 #include "engine/saga_machine.hpp"
 
 #include "engine/dead_letter.hpp"
+#include "engine/planted.hpp"
 #include "engine/saga_draft.hpp"
 
 #include <continuo/archive.hpp>
@@ -52,6 +53,14 @@ constexpr std::array edges{
 
 bool is_answer(const envelope& message) {
   return message.kind == message_kind::reply || message.kind == message_kind::failure;
+}
+
+/// Planted: a reply is taken whose request is closed.
+bool takes_again(const record& of, const envelope& message) {
+  return message.kind == message_kind::reply &&
+         (is_terminal(of.status)
+              ? planted("late_answer_moves_a_terminal_saga")
+              : of.status == instance_status::running && planted("duplicate_reply_handled_twice"));
 }
 
 } // namespace
@@ -155,6 +164,9 @@ bool saga_machine::is_duplicate(draft& next, const envelope& message) const {
   }
   if (is_answer(message)) {
     const auto position = find_request(message.in_reply_to);
+    if (position == record_.requests.size() && takes_again(record_, message)) {
+      return false;
+    }
     if (position == record_.requests.size() || record_.requests[position].refused) {
       next.done(message);
       return duplicate(exists_ ? "duplicate" : "stale");
@@ -303,7 +315,9 @@ void saga_machine::handle_timer(draft& next, const envelope& message) {
     return;
   }
   next.out.edge = "timer";
-  std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
+  if (!planted("timer_fired_twice")) { // left in the record it is set again by a restart
+    std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
+  }
   next.out.disarmed.push_back(message.id);
   taken_over(message);
   apply(next, std::move(*checked));
@@ -313,6 +327,10 @@ void saga_machine::handle_timer(draft& next, const envelope& message) {
 
 void saga_machine::handle_answer(draft& next, const envelope& message) {
   const auto position = find_request(message.in_reply_to);
+  if (position == record_.requests.size() && takes_again(record_, message)) { // as if its request were open
+    record_.requests.push_back({message.in_reply_to, message.from, {}, {}, next.now.wall});
+    record_.status = instance_status::running;
+  }
   if (position == record_.requests.size()) {
     next.out.edge = "duplicate";
     next.done(message);

@@ -1,3 +1,4 @@
+#include "engine/planted.hpp"
 #include "engine/saga_draft.hpp"
 
 #include <continuo/archive.hpp>
@@ -24,6 +25,9 @@ void saga_machine::begin_rollback(draft& next, std::string reason) {
   record_.reason = bounded_reason(std::move(reason));
   record_.expected.clear();
   drop_timers(next);
+  if (planted("compensation_forward")) { // the oldest step is undone first
+    std::reverse(record_.compensations.begin(), record_.compensations.end());
+  }
   for (auto& sent : record_.requests) {
     sent.abandoned = true;
     next.send(mail_.withdrawal_of(sent), sent.effects);
@@ -86,7 +90,8 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent, c
     const auto body = decode<messages::failure_body>(answer.payload);
     const auto kind = body ? static_cast<failure_kind>(body->kind) : failure_kind::unknown;
     // Withdrawn says that the node which has it now had not begun; the one before may have.
-    if (kind == failure_kind::declined || (kind == failure_kind::withdrawn && !sent.moved)) {
+    const auto never_ran = kind == failure_kind::declined || (kind == failure_kind::withdrawn && !sent.moved);
+    if (never_ran && !planted("compensation_of_a_step_that_never_ran")) {
       return std::nullopt; // it did not happen
     }
     if (call.nothing_to_undo) {

@@ -1,5 +1,7 @@
 #include "journal/journal.hpp"
 
+#include "engine/planted.hpp"
+
 #include <continuo/archive.hpp>
 
 #include <caf/send.hpp>
@@ -23,19 +25,22 @@ std::size_t size_of(const commit& one) {
   return bytes;
 }
 
+constexpr std::chrono::seconds space_interval{1};
+
 void check_space(caf::stateful_actor<journal_state>* self, const journal_options& options) {
   auto& state = self->state;
-  const auto now = self->clock().now();
-  if (now - state.space_checked < std::chrono::seconds{1}) {
-    return;
-  }
-  state.space_checked = now;
+  state.space_checked = self->clock().now();
   const auto low = options.to->free_bytes() < options.disk_reserve;
   if (low != state.is_low) {
     state.is_low = low;
     if (options.disk_low) {
       options.disk_low(low);
     }
+  }
+  // While starts are refused there may be nothing to write, and so nothing after which to look.
+  if (low && !state.look_sent) {
+    state.look_sent = true;
+    self->delayed_send(self, space_interval, look_for_room{});
   }
 }
 
@@ -57,7 +62,7 @@ void write_waiting(caf::stateful_actor<journal_state>* self, const journal_optio
     const auto written = options.to->commit(changes);
     options.done->sync_times.add(
         static_cast<std::uint64_t>((std::chrono::steady_clock::now() - begun).count()));
-    if (!written) {
+    if (!written && !planted("retry_after_a_failed_sync")) { // it goes on as if that sync had been one
       state.stopped = true;
       state.waiting.clear();
       if (options.failed) {
@@ -86,7 +91,9 @@ void write_waiting(caf::stateful_actor<journal_state>* self, const journal_optio
   }
   state.waiting.clear();
   state.waiting_bytes = 0;
-  check_space(self, options);
+  if (self->clock().now() - state.space_checked >= space_interval) {
+    check_space(self, options);
+  }
 }
 
 } // namespace
@@ -170,6 +177,12 @@ caf::behavior journal_actor(caf::stateful_actor<journal_state>* self, journal_op
       [self, shared](flush which) {
         (which.hurried ? self->state.flush_sent : self->state.later_sent) = false;
         write_waiting(self, *shared);
+      },
+      [self, shared](look_for_room) {
+        self->state.look_sent = false;
+        if (!self->state.stopped) {
+          check_space(self, *shared);
+        }
       },
   };
 }

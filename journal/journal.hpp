@@ -45,6 +45,9 @@ struct flush {
   bool hurried = true;
 };
 
+/// Sent by the journal to itself while the disk has little room.
+struct look_for_room {};
+
 /// What the journal has done since it started. Written by the journal, read by any thread.
 struct counters {
   std::atomic<std::uint64_t> commits{0}; ///< transitions
@@ -82,6 +85,7 @@ struct journal_state {
   std::size_t waiting_bytes = 0;
   bool flush_sent = false;
   bool later_sent = false; // a flush that is not hurried
+  bool look_sent = false;  // `look_for_room`
   bool stopped = false; // after an error: unknown what is written, so nothing is written or released any more
   bool is_low = false;
   std::uint64_t revision = 0;
@@ -100,3 +104,4 @@ batch coalesce(std::vector<commit>& commits);
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::journal::commit)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::journal::flush)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::journal::look_for_room)

@@ -1,5 +1,6 @@
 #include "nodes/identity.hpp"
 
+#include "engine/planted.hpp"
 #include "engine/record.hpp"
 #include "journal/journal.hpp"
 
@@ -175,6 +176,9 @@ result<identity> begin_life(journal::store& store, const engine::placement& wher
   me.store = id.value_or(0);
   me.replaces = replaces.value_or(0);
   me.last_revision = revision.value_or(0);
+  if (planted("sequence_reused_after_restart")) {
+    me.last_revision -= std::min<std::uint64_t>(me.last_revision, 8);
+  }
   journal::batch changes;
   if (me.store == 0) {
     me.store = new_store != 0 ? new_store : draw();

@@ -48,8 +48,7 @@ const std::string& node::failed() const {
 }
 
 void node::jump_wall_clock(std::chrono::nanoseconds by) {
-  world_->note_fault(name_, {}, "the wall clock jumps");
-  world_->at(name_).wall_offset += by;
+  world_->jump_wall_clock(world_->at(name_), by);
 }
 
 void node::reboot() {
@@ -133,12 +132,12 @@ std::string told(const std::optional<instance_view>& seen) {
     text += " (" + seen->reason + ")";
   }
   for (const auto& cause : seen->waiting_for) {
-    const auto where = std::string_view{cause.where}.substr(0, cause.where.ends_with('/') ? cause.where.size() - 1
-                                                                                      : cause.where.size());
+    const auto where = std::string_view{cause.where}.substr(
+        0, cause.where.ends_with('/') ? cause.where.size() - 1 : cause.where.size());
     text += fmt::format("; waits for {} {}{}{}", cause.kind, cause.what, where.empty() ? "" : " of ", where);
     if (cause.attempts > 0) {
-      text += fmt::format(" ({} attempt(s){}{})", cause.attempts, cause.last_error.empty() ? "" : ", the last: ",
-                          cause.last_error);
+      text += fmt::format(" ({} attempt(s){}{})", cause.attempts,
+                          cause.last_error.empty() ? "" : ", the last: ", cause.last_error);
     }
   }
   return text;
@@ -160,7 +159,8 @@ const saga_ref& saga_ref::should_be_completed_with(std::string_view result) cons
     text = text.substr(1, text.size() - 2);
   }
   if (text != result) {
-    world_->fail(fmt::format("{} should be completed with {}, and is {}", to_string(id_), result, told(seen)));
+    world_->fail(
+        fmt::format("{} should be completed with {}, and is {}", to_string(id_), result, told(seen)));
   }
   return *this;
 }
@@ -168,7 +168,8 @@ const saga_ref& saga_ref::should_be_completed_with(std::string_view result) cons
 const saga_ref& saga_ref::should_be_compensated_because(std::string_view reason) const {
   should_be(instance_status::compensated);
   if (const auto seen = view(); seen->reason.find(reason) == std::string::npos) {
-    world_->fail(fmt::format("{} should be compensated because of \"{}\", and is {}", to_string(id_), reason, told(seen)));
+    world_->fail(fmt::format("{} should be compensated because of \"{}\", and is {}", to_string(id_), reason,
+                             told(seen)));
   }
   return *this;
 }
@@ -176,7 +177,8 @@ const saga_ref& saga_ref::should_be_compensated_because(std::string_view reason)
 const saga_ref& saga_ref::should_be_stuck_because(std::string_view reason) const {
   should_be(instance_status::stuck);
   if (const auto seen = view(); seen->reason.find(reason) == std::string::npos) {
-    world_->fail(fmt::format("{} should be stuck because of \"{}\", and is {}", to_string(id_), reason, told(seen)));
+    world_->fail(
+        fmt::format("{} should be stuck because of \"{}\", and is {}", to_string(id_), reason, told(seen)));
   }
   return *this;
 }
@@ -224,7 +226,8 @@ cluster& cluster::offer(continuo::detail::keyed_service_type definition) {
   return *this;
 }
 
-void cluster::add_fake(std::unique_ptr<fake_base> made, const message_type& command, const message_type& reply) {
+void cluster::add_fake(std::unique_ptr<fake_base> made, const message_type& command,
+                       const message_type& reply) {
   world_->add_fake(std::move(made), command, reply);
 }
 

@@ -19,7 +19,7 @@ std::chrono::nanoseconds fake_base::state::begins(const messages::envelope& mess
 }
 
 result<continuo::detail::handled> fake_base::state::run(const std::string& node, std::string_view payload,
-                                                       command_context& context) {
+                                                        command_context& context) {
   calls.push_back({node, std::string{payload}, context.idempotency_key(), context.attempt()});
   auto now = otherwise;
   if (const auto found = begun.find(context.cause()); found != begun.end()) {
@@ -59,8 +59,8 @@ std::size_t fake_base::effects() const {
 
 const fake_base& fake_base::was_called(std::size_t times) const {
   if (effects() != times) {
-    throw failure{fmt::format("{} was called for {} command(s) ({} calls), not for {}", state_->command, effects(),
-                              state_->calls.size(), times)};
+    throw failure{fmt::format("{} was called for {} command(s) ({} calls), not for {}", state_->command,
+                              effects(), state_->calls.size(), times)};
   }
   return *this;
 }

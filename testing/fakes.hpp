@@ -25,7 +25,8 @@ struct fake_base::state {
   /// A call begins: what will be done is decided now. @return after which time it runs
   std::chrono::nanoseconds begins(const messages::envelope& message, bool& hangs);
 
-  result<continuo::detail::handled> run(const std::string& node, std::string_view payload, command_context& context);
+  result<continuo::detail::handled> run(const std::string& node, std::string_view payload,
+                                        command_context& context);
 };
 
 } // namespace continuo::testing

@@ -68,14 +68,17 @@ void simulation::plan_faults(const fault_plan& plan_of) {
   }
   start_new();
   const auto& kinds = plan_of.kinds.empty() ? all_faults() : plan_of.kinds;
-  const auto below = [this](std::uint64_t bound) { return continuo::detail::next_random(fault_random_) % bound; };
+  const auto below = [this](std::uint64_t bound) {
+    return continuo::detail::next_random(fault_random_) % bound;
+  };
   for (std::size_t i = 0; i < plan_of.count; ++i) {
     // Everything is drawn before anything is left out, so that the others stay as they are.
     const auto kind = kinds[below(kinds.size())];
     const auto hit = plan_of.nodes.empty() ? members_[below(members_.size())].get()
                                            : &at(plan_of.nodes[below(plan_of.nodes.size())]);
     auto other = members_[below(members_.size())].get();
-    const auto when = static_cast<std::int64_t>(below(static_cast<std::uint64_t>(plan_of.within.count()) + 1));
+    const auto when =
+        static_cast<std::int64_t>(below(static_cast<std::uint64_t>(plan_of.within.count()) + 1));
     const auto amount = continuo::detail::next_random(fault_random_);
     if (other == hit) { // the next one, if there is one
       for (std::size_t k = 0; k < members_.size(); ++k) {
@@ -164,7 +167,8 @@ void simulation::happen(fault kind, member& one, member& other, std::uint64_t am
     break;
   case fault::delay:
     note_fault(one.name, peer, "gets everything late");
-    network_.slow_down(one.name, other.name, static_cast<std::int64_t>(amount % static_cast<std::uint64_t>(ns(2s))));
+    network_.slow_down(one.name, other.name,
+                       static_cast<std::int64_t>(amount % static_cast<std::uint64_t>(ns(2s))));
     later([this, &one, &other] { network_.heal(one.name, other.name); });
     break;
   case fault::pause:
@@ -172,9 +176,9 @@ void simulation::happen(fault kind, member& one, member& other, std::uint64_t am
     plan(now_ns_ + 2 * lasts, [this, &one] { pause(one, false); });
     break;
   case fault::clock_jump: {
-    const auto day = static_cast<std::uint64_t>(ns(24h));
-    one.wall_offset += std::chrono::nanoseconds{static_cast<std::int64_t>(amount % (2 * day)) - ns(24h)};
-    note_fault(one.name, {}, "the wall clock jumps");
+    jump_wall_clock(
+        one, std::chrono::nanoseconds{
+                 static_cast<std::int64_t>(amount % static_cast<std::uint64_t>(ns(20min))) - ns(10min)});
     break;
   }
   case fault::handler_throws:

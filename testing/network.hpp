@@ -17,11 +17,13 @@
 
 namespace continuo::testing {
 
-/// The network between the simulated nodes: connections that deliver bytes in order, after a while, until they
-/// break. Each node has an actor system of its own; what crosses from one to the other is a frame's bytes.
+/// The network between the simulated nodes: connections that deliver bytes in order, after a while, until
+/// they break. Each node has an actor system of its own; what crosses from one to the other is a frame's
+/// bytes.
 ///
-/// A direction of a connection may be silent (nothing arrives, nobody is told) or slow. A connection that breaks
-/// loses what was under way, or lets it arrive all the same, beside the connection that comes after it.
+/// A direction of a connection may be silent (nothing arrives, nobody is told) or slow. A connection that
+/// breaks loses what was under way, or lets it arrive all the same, beside the connection that comes after
+/// it.
 class network {
 public:
   /// What the simulation decides and wants to know.
@@ -74,8 +76,9 @@ private:
 
   struct connection {
     std::array<std::string, 2> ends; ///< the one that dialed, the other
-    std::array<caf::actor, 2> links; ///< who is told at each end; at the far end the gate, until a link answers
-    std::array<caf::actor, 2> wires; ///< what each of them speaks to
+    std::array<caf::actor, 2>
+        links; ///< who is told at each end; at the far end the gate, until a link answers
+    std::array<caf::actor, 2> wires;            ///< what each of them speaks to
     std::array<std::deque<frame>, 2> under_way; ///< from each end
     bool is_open = true;
     bool closes = false; ///< when all that is under way has arrived

@@ -1,5 +1,8 @@
 #include "testing/promises.hpp"
 
+#include "engine/remembered_key.hpp"
+#include "testing/trace.hpp"
+
 #include <continuo/archive.hpp>
 
 #include <fmt/format.h>
@@ -42,8 +45,12 @@ std::string entry_text(const engine::history_entry& entry) {
   if (entry.in) {
     text += " " + short_text(*entry.in);
   }
-  for (std::size_t i = 0; i < entry.out.size(); ++i) {
-    text += (i == 0 ? ", sends " : ", ") + short_text(entry.out[i]);
+  std::vector<std::string> sent;
+  for (const auto& one : entry.out) {
+    sent.push_back(short_text(one));
+  }
+  if (!sent.empty()) {
+    text += ", sends " + list_of(sent);
   }
   text += fmt::format(" -> {}", to_string(entry.status));
   if (!entry.note.empty()) {
@@ -87,7 +94,7 @@ void promises::knows(const detail::saga_type& saga) {
 
 // -- what happens ----------------------------------------------------------------------------------------
 
-void promises::starts(const std::string& node, const journal::store& disk) {
+void promises::starts(const std::string& node, const journal::store& disk, const engine::moment& now) {
   auto& known = disks_[node];
   std::set<std::string> unsettled;
   std::set<std::string> with_timers;
@@ -106,6 +113,14 @@ void promises::starts(const std::string& node, const journal::store& disk) {
     if (!testing::is_settled(*stored)) {
       unsettled.emplace(key);
     }
+    for (const auto& timer : stored->timers) {
+      if (timer.boot != now.boot) { // the wall clock of this moment decides; what it does later moves nothing
+        const auto left = std::chrono::nanoseconds{timer.due - now.wall}.count();
+        const auto due = now.boot_time_ns + std::max<std::int64_t>(left, 0);
+        auto& known = instances_[stored->self].due_in[timer.id];
+        known = {now.boot, known.first == now.boot ? std::min(known.second, due) : due};
+      }
+    }
     if (!stored->timers.empty() && stored->status == instance_status::running) {
       with_timers.emplace(key);
     }
@@ -119,6 +134,7 @@ void promises::starts(const std::string& node, const journal::store& disk) {
 }
 
 void promises::commits(const std::string& node, const journal::batch& changes, const engine::moment& now) {
+  ++batches_;
   std::vector<engine::history_entry> entries;
   std::map<instance_id, std::size_t> entries_of;
   for (const auto& change : changes) {
@@ -137,6 +153,12 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
   }
   std::set<instance_id> written;
   for (const auto& change : changes) {
+    if (change.key.starts_with(engine::key_prefix) && change.what == journal::operation::kind::put) {
+      // What was handled in the batch that accepted it leaves no record of its own, but a client's key does.
+      if (const auto remembered = decode<engine::remembered_key>(change.value)) {
+        disks_[node].taken.insert(to_string(remembered->id));
+      }
+    }
     if (!change.key.starts_with('r')) {
       continue;
     }
@@ -144,11 +166,13 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
       const auto end = change.key.find('\0');
       const instance_id id{change.key.substr(1, end - 1), change.key.substr(end + 1)};
       auto& known = instances_[id];
-      if (known.record && known.record->kind == engine::record_kind::saga && !is_terminal(known.record->status)) {
-        broke(node, fmt::format("{} was deleted while it was {}", name_of(id), to_string(known.record->status)));
+      if (known.record && known.record->kind == engine::record_kind::saga &&
+          !is_terminal(known.record->status)) {
+        broke(node,
+              fmt::format("{} was deleted while it was {}", name_of(id), to_string(known.record->status)));
       }
       known.record.reset();
-      known.ended = false;
+      known.ended.reset();
       auto& disk = disks_[node];
       disk.unsettled.erase(change.key);
       disk.with_timers.erase(change.key);
@@ -171,8 +195,9 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
   for (const auto& entry : entries) {
     const auto& known = instances_[entry.self];
     if (!written.contains(entry.self) || (known.record && known.record->revision < entry.revision)) {
-      broke(node, fmt::format("the history of {} has revision {}, its record has not: half a transition is durable",
-                              name_of(entry.self), entry.revision));
+      broke(node,
+            fmt::format("the history of {} has revision {}, its record has not: half a transition is durable",
+                        name_of(entry.self), entry.revision));
     }
   }
 }
@@ -190,15 +215,13 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
                             entry.revision));
   }
   known.last_revision = entry.revision;
-  if (known.ended && !is_terminal(entry.status)) {
+  if (known.ended && entry.status != *known.ended) {
     broke(node, fmt::format("{} had ended, and is {} after {}", name_of(entry.self), to_string(entry.status),
                             entry.what));
   }
-  known.ended = is_terminal(entry.status);
+  known.ended = is_terminal(entry.status) ? std::optional{entry.status} : std::nullopt;
   if (entry.in) {
     known.noted.insert(entry.in->id);
-    // A client's message that was handled in the batch that accepted it leaves no record of its own.
-    disks_[node].taken.insert(entry.in->peer.key);
   }
   if (!entry.in || !changes_state(entry.what)) {
     return;
@@ -221,9 +244,11 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
     const auto set = known.timers.find(in.id);
     if (set != known.timers.end()) {
       const auto& timer = set->second;
-      const auto early = timer.boot == now.boot ? now.boot_time_ns < timer.due_boot_time_ns : now.wall < timer.due;
+      const auto& [boot, due] = known.due_in[in.id];
+      const auto early = now.boot_time_ns < (timer.boot == now.boot ? timer.due_boot_time_ns : due);
       if (early) {
-        broke(node, fmt::format("the timer {} of {} fired before it was due", timer.name, name_of(entry.self)));
+        broke(node,
+              fmt::format("the timer {} of {} fired before it was due", timer.name, name_of(entry.self)));
       }
     }
   }
@@ -240,6 +265,7 @@ void promises::on_record(const std::string& node, const std::string& key, const 
   for (const auto& timer : stored.timers) {
     known.timers.try_emplace(timer.id, timer);
   }
+  known.since = known.record ? known.since : batches_;
   known.record = stored;
   known.node = node;
 }
@@ -255,10 +281,10 @@ void promises::note_record(disk& on, const std::string& key, const engine::recor
   mark(on.unsettled, !testing::is_settled(stored));
   mark(on.with_timers, !stored.timers.empty() && stored.status == instance_status::running);
   for (const auto& sent : stored.requests) {
-    on.owed.insert(sent.id);
+    on.owed.try_emplace(sent.id, owed_message{sent.type, batches_});
   }
   for (const auto& sent : stored.outbox) {
-    on.owed.insert(sent.id);
+    on.owed.try_emplace(sent.id, owed_message{sent.type, batches_});
   }
   if (stored.kind == engine::record_kind::publish || stored.kind == engine::record_kind::send) {
     on.taken.insert(stored.self.key);
@@ -282,7 +308,8 @@ void promises::check_record(const std::string& node, const engine::record& store
     broke(node, name + " is stuck and does not say why");
   }
   for (const auto& sent : stored.requests) {
-    if (sent.compensation && (stored.compensations.empty() || stored.compensations.back().type != sent.type)) {
+    if (sent.compensation &&
+        (stored.compensations.empty() || stored.compensations.back().type != sent.type)) {
       broke(node, fmt::format("{} undoes by {}, which is not its newest completed step", name, sent.type));
     }
   }
@@ -300,6 +327,15 @@ void promises::check_steps(const std::string& node, const engine::record& before
     return;
   }
   const auto name = name_of(after.self);
+  // Steps are added behind the others, and leave from behind.
+  const auto kept = std::min(before.compensations.size(), after.compensations.size());
+  for (std::size_t i = 0; i < kept; ++i) {
+    if (before.compensations[i].type != after.compensations[i].type ||
+        before.compensations[i].payload != after.compensations[i].payload) {
+      broke(node, fmt::format("{} has changed the order of the steps that it will undo", name));
+      break;
+    }
+  }
   // The request that this transition closed.
   const engine::request* closed = nullptr;
   for (const auto& sent : before.requests) {
@@ -334,6 +370,15 @@ void promises::check_steps(const std::string& node, const engine::record& before
   }
 }
 
+void promises::runs(const std::string& node, const messages::envelope& message) {
+  const auto is_owed = std::any_of(disks_.begin(), disks_.end(),
+                                   [&](const auto& one) { return one.second.owed.contains(message.id); });
+  if (!is_owed && !was_wiped_) {
+    broke(node, fmt::format("the handler of {} of {} runs before that is durable", message.type,
+                            name_of(message.from)));
+  }
+}
+
 void promises::leaves(const std::string& node, const messages::frame& frame) {
   const auto* batch = std::get_if<messages::batch>(&frame.body);
   if (batch == nullptr) {
@@ -349,6 +394,7 @@ void promises::leaves(const std::string& node, const messages::frame& frame) {
       }
     } else if (const auto* said = std::get_if<messages::receipt>(&item)) {
       check_receipt(node, *said);
+      check_forget(node, *said);
     }
   }
 }
@@ -360,30 +406,74 @@ void promises::check_receipt(const std::string& node, const messages::receipt& s
   }
   const auto known = instances_.find(said.from);
   if (known == instances_.end() || !known->second.record) {
+    if (said.closes == message_id{} && !may_be_dropped(said) &&
+        (known == instances_.end() || !known->second.noted.contains(said.done))) {
+      broke(node, fmt::format("{} says that it has handled what starts it, and it is not on its disk",
+                              name_of(said.from)));
+    }
     return; // gone, or never there: what it would hold is not wanted
   }
   const auto& stored = *known->second.record;
   if (said.closes != message_id{}) {
-    const auto open = std::any_of(stored.requests.begin(), stored.requests.end(),
-                                  [&](const engine::request& sent) {
-                                    return sent.id == said.closes && !sent.refused; // a refused undo waits for a person
-                                  });
+    const auto open =
+        std::any_of(stored.requests.begin(), stored.requests.end(), [&](const engine::request& sent) {
+          return sent.id == said.closes && !sent.refused; // such an undo waits for a person
+        });
     if (open) {
-      broke(node, fmt::format("{} says that it has a reply whose request is open on its disk", name_of(said.from)));
+      broke(node,
+            fmt::format("{} says that it has a reply whose request is open on its disk", name_of(said.from)));
     }
     return;
   }
   const auto entry = std::find_if(stored.inbox.begin(), stored.inbox.end(),
                                   [&](const engine::inbox_entry& one) { return one.from == said.to; });
   const auto remembered = entry != stored.inbox.end() && !(entry->last < said.done);
-  if (!remembered && !known->second.noted.contains(said.done)) {
-    broke(node, fmt::format("{} says that it has handled a message that its disk does not show", name_of(said.from)));
+  if (!remembered && !known->second.noted.contains(said.done) && !may_be_dropped(said)) {
+    broke(node, fmt::format("{} says that it has handled a message that its disk does not show",
+                            name_of(said.from)));
+  }
+}
+
+/// Whether the message of a receipt came, or may have come, where there was no instance and it started none.
+bool promises::may_be_dropped(const messages::receipt& said) const {
+  for (const auto& [name, disk] : disks_) {
+    const auto message = disk.owed.find(said.done);
+    if (message == disk.owed.end()) {
+      continue;
+    }
+    const auto saga = sagas_.find(said.from.type);
+    if (saga == sagas_.end()) {
+      return false;
+    }
+    const auto wanted = saga->second.subscriptions.find(message->second.type);
+    const auto starts = wanted != saga->second.subscriptions.end() && wanted->second.starts;
+    const auto receiver = instances_.find(said.from);
+    const auto was_there = receiver != instances_.end() && receiver->second.record &&
+                           receiver->second.since < message->second.since;
+    return !starts && !was_there;
+  }
+  return true; // of a disk that was wiped
+}
+
+/// Who may forget a message gets it no more: its sender does not hold it on its disk.
+void promises::check_forget(const std::string& node, const messages::receipt& said) const {
+  const auto known = said.forget == message_id{} ? instances_.end() : instances_.find(said.from);
+  if (known == instances_.end() || !known->second.record) {
+    return;
+  }
+  const auto holds = [&](const auto& sent) { return sent.to == said.to && !(said.forget < sent.id); };
+  const auto& stored = *known->second.record;
+  if (std::any_of(stored.requests.begin(), stored.requests.end(), holds) ||
+      std::any_of(stored.outbox.begin(), stored.outbox.end(), holds)) {
+    broke(node, fmt::format("{} says that {} may forget a message that it will send again after a crash",
+                            name_of(said.from), name_of(said.to)));
   }
 }
 
 void promises::accepted(const std::string& node, const continuo::accepted& said) {
   if (!disks_[node].taken.contains(to_string(said.id))) {
-    broke(node, fmt::format("a client was told that {} is accepted, and it is not durable", to_string(said.id)));
+    broke(node,
+          fmt::format("a client was told that {} is accepted, and it is not durable", to_string(said.id)));
   }
   for (const auto& id : said.instances) {
     wanted_.try_emplace(id, node);
@@ -392,12 +482,14 @@ void promises::accepted(const std::string& node, const continuo::accepted& said)
 
 void promises::forgets(const std::string& node) {
   disks_.erase(node);
+  was_wiped_ = true;
   for (auto& [id, known] : instances_) {
     if (known.node == node) {
       known = {};
     }
   }
-  std::erase_if(wanted_, [&](const auto& one) { return one.second == node || !instances_.contains(one.first); });
+  std::erase_if(wanted_,
+                [&](const auto& one) { return one.second == node || !instances_.contains(one.first); });
 }
 
 // -- what there is ------------------------------------------------------------------------------------------
@@ -426,8 +518,8 @@ void promises::check_end(bool may_wait) const {
       }
       continue;
     }
-    const auto waits_for_others = stored->status == instance_status::running ||
-                                  stored->status == instance_status::compensating;
+    const auto waits_for_others =
+        stored->status == instance_status::running || stored->status == instance_status::compensating;
     if (!may_wait && waits_for_others && !stored->requests.empty()) {
       broke(known->second.node, fmt::format("{} is {} and waits for {}, which nobody works on", name_of(id),
                                             to_string(stored->status), stored->requests.front().type));

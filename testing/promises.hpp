@@ -16,13 +16,15 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace continuo::testing {
 
-/// Continuo's promises, held against what the nodes of a run make durable and send to each other. It reads what
-/// everybody could read (batches on their way to the disk, frames on the wire) and keeps its own account, so that
-/// it does not rest on the code that it checks. docs/guarantees.md numbers what it looks for.
+/// Continuo's promises, held against what the nodes of a run make durable and send to each other. It reads
+/// what everybody could read (batches on their way to the disk, frames on the wire) and keeps its own
+/// account, so that it does not rest on the code that it checks. docs/guarantees.md numbers what it looks
+/// for.
 class promises {
 public:
   struct hooks {
@@ -37,10 +39,13 @@ public:
 
   // -- what happens ------------------------------------------------------------------------------------
   /// A life of a node begins with what is on its disk.
-  void starts(const std::string& node, const journal::store& disk);
+  void starts(const std::string& node, const journal::store& disk, const engine::moment& now);
 
   /// A batch has become durable.
   void commits(const std::string& node, const journal::batch& changes, const engine::moment& now);
+
+  /// A handler with effects outside begins.
+  void runs(const std::string& node, const messages::envelope& message);
 
   /// A frame leaves a node.
   void leaves(const std::string& node, const messages::frame& frame);
@@ -58,8 +63,8 @@ public:
   /// When the next timer of a record on this node is due by boot time, if there is one.
   bool has_timers(const std::string& node) const;
 
-  /// At the end, when everything is up and nothing is left to do: what was accepted has ended, or says what it waits
-  /// for. `may_wait`: a handler hangs or a command is parked, so that requests may stay open.
+  /// At the end, when everything is up and nothing is left to do: what was accepted has ended, or says what
+  /// it waits for. `may_wait`: a handler hangs or a command is parked, so that requests may stay open.
   void check_end(bool may_wait) const;
 
   std::uint64_t transitions() const { return transitions_; }
@@ -69,21 +74,30 @@ private:
   struct instance {
     std::optional<engine::record> record; ///< as it is on the disk
     std::string node;
-    bool ended = false;                  ///< in its present life
-    std::uint64_t last_revision = 0;     ///< of its history
+    std::uint64_t since = 0;                ///< how many batches were durable when its present life began
+    std::optional<instance_status> ended;   ///< how, in its present life
+    std::uint64_t last_revision = 0;        ///< of its history
     std::unordered_set<message_id> handled; ///< messages that changed its state
     std::unordered_set<message_id> noted;   ///< messages that its history shows
     std::map<instance_id, message_id> last_from;
     std::map<message_id, engine::timer> timers; ///< that were ever seen set
+    /// Those of another boot: in which one they were found again, and when they are due by its boot time.
+    std::map<message_id, std::pair<std::uint64_t, std::int64_t>> due_in;
+  };
+
+  /// A message that a durable record held.
+  struct owed_message {
+    std::string type;
+    std::uint64_t since = 0; ///< how many batches were durable then
   };
 
   /// What is known of the disk of one node.
   struct disk {
-    std::set<std::string> unsettled;               ///< keys of records that have something left to do
-    std::set<std::string> with_timers;             ///< keys of records with a timer
-    std::unordered_set<message_id> owed;           ///< messages that ever stood in a durable record
-    std::unordered_set<std::uint64_t> revisions;   ///< of all history entries
-    std::unordered_set<std::string> taken;         ///< ids of clients' messages that were durable
+    std::set<std::string> unsettled;                   ///< keys of records that have something left to do
+    std::set<std::string> with_timers;                 ///< keys of records with a timer
+    std::unordered_map<message_id, owed_message> owed; ///< that ever stood in a durable record
+    std::unordered_set<std::uint64_t> revisions;       ///< of all history entries
+    std::unordered_set<std::string> taken;             ///< ids of clients' messages that were durable
   };
 
   void broke(const std::string& node, const std::string& what) const;
@@ -95,18 +109,22 @@ private:
   void check_steps(const std::string& node, const engine::record& before, const engine::record& after,
                    const engine::history_entry& by) const;
   void check_receipt(const std::string& node, const messages::receipt& said) const;
+  bool may_be_dropped(const messages::receipt& said) const;
+  void check_forget(const std::string& node, const messages::receipt& said) const;
 
   hooks hooks_;
   std::map<std::string, detail::saga_type, std::less<>> sagas_;
-  std::set<std::string, std::less<>> ordered_; ///< sagas and keyed services
+  std::set<std::string, std::less<>> ordered_;          ///< sagas and keyed services
   std::unordered_map<instance_id, instance> instances_; // looked up, never walked
   std::map<std::string, disk> disks_;
+  std::uint64_t batches_ = 0;
+  bool was_wiped_ = false;                    ///< a disk: what it owed nobody knows any more
   std::map<instance_id, std::string> wanted_; ///< instances that accepted events start; where it was accepted
   std::uint64_t transitions_ = 0;
 };
 
-/// Whether an instance with this record has nothing left to do by itself: it has ended, or waits for an event or a
-/// person.
+/// Whether an instance with this record has nothing left to do by itself: it has ended, or waits for an event
+/// or a person.
 bool is_settled(const engine::record& stored);
 
 } // namespace continuo::testing

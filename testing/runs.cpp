@@ -129,7 +129,8 @@ std::string write_file(const std::string& name, const std::string& text) {
   const auto path = std::filesystem::path{folder == nullptr ? "." : folder} / name;
   std::ofstream out{path};
   out << text;
-  return out ? std::filesystem::absolute(path).lexically_normal().string() : "(could not write " + path.string() + ")";
+  return out ? std::filesystem::absolute(path).lexically_normal().string()
+             : "(could not write " + path.string() + ")";
 }
 
 /// Says all that there is to say about a seed that fails.
@@ -137,9 +138,11 @@ std::string write_file(const std::string& name, const std::string& text) {
   const auto left_out = shrink(what, seed, first.faults);
   const auto smallest = run_once(what, {seed, left_out, {}, true});
   const auto& failed = smallest.failed ? *smallest.failed : *first.failed;
-  std::string text = fmt::format("\n*** {}\n*** repeat it: CONTINUO_SEED={} {}\n", failed, seed, this_command());
+  std::string text =
+      fmt::format("\n*** {}\n*** repeat it: CONTINUO_SEED={} {}\n", failed, seed, this_command());
   if (first.faults > 0) {
-    text += fmt::format("*** of {} planned faults {} are needed for it:\n", first.faults, first.faults - left_out.size());
+    text += fmt::format("*** of {} planned faults {} are needed for it:\n", first.faults,
+                        first.faults - left_out.size());
     for (const auto& fault : smallest.fault_texts) {
       text += fault.empty() ? "" : "***   " + fault + "\n";
     }
@@ -174,10 +177,11 @@ figures& figures::operator+=(const figures& other) {
 }
 
 std::string to_string(const figures& seen) {
-  std::string text = fmt::format(
-      "{} runs, {} deliveries, {} frames, {} transitions, {} syncs, {} handlers run, {} crashes, {:.0f} s of virtual time\n",
-      seen.seeds, seen.deliveries, seen.frames, seen.transitions, seen.commits, seen.effects, seen.crashes,
-      std::chrono::duration<double>(seen.time).count());
+  std::string text =
+      fmt::format("{} runs, {} deliveries, {} frames, {} transitions, {} syncs, {} handlers run, {} crashes, "
+                  "{:.0f} s of virtual time\n",
+                  seen.seeds, seen.deliveries, seen.frames, seen.transitions, seen.commits, seen.effects,
+                  seen.crashes, std::chrono::duration<double>(seen.time).count());
   if (!seen.faults.empty()) {
     text += "faults:";
     for (const auto& [name, count] : seen.faults) {
@@ -186,7 +190,8 @@ std::string to_string(const figures& seen) {
     text.back() = '\n';
   }
   for (const auto& [name, count] : seen.sometimes) {
-    text += count == 0 ? fmt::format("never seen: {}\n", name) : fmt::format("seen {} times: {}\n", count, name);
+    text +=
+        count == 0 ? fmt::format("never seen: {}\n", name) : fmt::format("seen {} times: {}\n", count, name);
   }
   return text;
 }
@@ -243,19 +248,20 @@ crash_report for_each_crash_point(const scenario& what, crash_points_options opt
     auto one = run_once(what, run);
     ++result.runs;
     if (!one.failed && one.outcome != undisturbed.outcome) {
-      one.failed = fmt::format("seed {}: the outcome is another one:\n{}instead of\n{}", options.seed, one.outcome,
-                               undisturbed.outcome);
+      one.failed = fmt::format("seed {}: the outcome is another one:\n{}instead of\n{}", options.seed,
+                               one.outcome, undisturbed.outcome);
     }
     if (one.failed) {
       auto again = run;
       again.with_trace = true;
       const auto shown = run_once(what, again);
-      std::cerr << "\n*** with a crash " << one.crash_texts << ": " << *one.failed << "\n*** repeat it: "
-                << this_command() << "\n"
+      std::cerr << "\n*** with a crash " << one.crash_texts << ": " << *one.failed
+                << "\n*** repeat it: " << this_command() << "\n"
                 << last_lines(shown.trace, 60) << "*** all of the trace: "
                 << write_file(fmt::format("continuo-crash-{}.txt", order.front().number), shown.trace) << "\n"
                 << "*** as a diagram:     "
-                << write_file(fmt::format("continuo-crash-{}.mmd", order.front().number), shown.mermaid) << std::endl;
+                << write_file(fmt::format("continuo-crash-{}.mmd", order.front().number), shown.mermaid)
+                << std::endl;
       throw failure{fmt::format("with a crash {}: {}", one.crash_texts, *one.failed)};
     }
     result.seen += one.seen;

@@ -23,7 +23,9 @@ detail::service_type service_for(const detail::saga_type& saga) {
     if (command != nullptr) {
       auto& handler = made.commands[command->name];
       handler.command = command;
-      handler.run = [](std::string_view, command_context&) -> result<detail::handled> { return detail::handled{}; };
+      handler.run = [](std::string_view, command_context&) -> result<detail::handled> {
+        return detail::handled{};
+      };
     }
   };
   for (const auto& [name, call] : saga.calls) {
@@ -54,8 +56,8 @@ struct saga_bench::bench {
       throw std::logic_error{outside.error().message};
     }
     result_types = type.messages;
-    for (const auto* plain : {&message_type_of<std::string>(), &message_type_of<bool>(), &message_type_of<std::int64_t>(),
-                              &message_type_of<double>()}) {
+    for (const auto* plain : {&message_type_of<std::string>(), &message_type_of<bool>(),
+                              &message_type_of<std::int64_t>(), &message_type_of<double>()}) {
       result_types.push_back(plain);
     }
     environment.type = &type;
@@ -68,10 +70,12 @@ struct saga_bench::bench {
   }
 
   void begin(std::string key) {
-    machine = std::make_unique<engine::saga_machine>(environment, instance_id{type.name, std::move(key)}, std::nullopt);
+    machine = std::make_unique<engine::saga_machine>(environment, instance_id{type.name, std::move(key)},
+                                                     std::nullopt);
   }
 
-  /// Makes a handler's events go somewhere, so that they are seen: an event without a subscriber is not sent at all.
+  /// Makes a handler's events go somewhere, so that they are seen: an event without a subscriber is not sent
+  /// at all.
   template <class Result, class Input>
   void watch(std::function<Result(void*, Input, saga_context&)>& handler) {
     handler = [this, inner = std::move(handler)](void* state, Input input, saga_context& context) -> Result {
@@ -122,8 +126,8 @@ struct saga_bench::bench {
 
   const engine::request& open_request(std::string_view command) const {
     const auto& open = machine->current().requests;
-    const auto found =
-        std::find_if(open.begin(), open.end(), [&](const engine::request& sent) { return sent.type == command; });
+    const auto found = std::find_if(open.begin(), open.end(),
+                                    [&](const engine::request& sent) { return sent.type == command; });
     if (found == open.end()) {
       throw std::logic_error{fmt::format("the saga has no open {}", command)};
     }
@@ -156,8 +160,8 @@ void saga_step::check_only(std::string_view type, std::size_t count) const {
   for (const auto& one : sent) {
     others += (others.empty() ? "" : ", ") + one.type;
   }
-  throw std::logic_error{fmt::format("{} {} were sent by `{}`, not one; all that was sent: {}", count, type, what,
-                                     others.empty() ? "nothing" : others)};
+  throw std::logic_error{fmt::format("{} {} were sent by `{}`, not one; all that was sent: {}", count, type,
+                                     what, others.empty() ? "nothing" : others)};
 }
 
 saga_bench::saga_bench(detail::saga_type type, std::string key)
@@ -178,7 +182,8 @@ const std::string& saga_bench::reason() const {
 saga_result saga_bench::result() const {
   const auto& record = bench_->machine->current();
   if (!is_terminal(record.status)) {
-    throw std::logic_error{fmt::format("{} is {}: it has no result", to_string(record.self), to_string(record.status))};
+    throw std::logic_error{
+        fmt::format("{} is {}: it has no result", to_string(record.self), to_string(record.status))};
   }
   return {record.self, record.status, record.reason, record.result_type, record.result};
 }
@@ -226,7 +231,8 @@ saga_step saga_bench::event(std::string type, std::string payload) {
   if (const auto& self = bench_->machine->current().self; self.key.empty()) {
     bench_->begin(std::move(*key));
   } else if (*key != self.key) {
-    throw std::logic_error{fmt::format("this {} goes to {}/{}, not to {}", type, self.type, *key, to_string(self))};
+    throw std::logic_error{
+        fmt::format("this {} goes to {}/{}, not to {}", type, self.type, *key, to_string(self))};
   }
   auto made = bench_->message(engine::message_kind::event, std::move(type), std::move(payload));
   made.from = {"outside", to_string(made.id)};
@@ -243,8 +249,9 @@ saga_step saga_bench::reply(std::string_view command, std::string reply_type, st
 
 saga_step saga_bench::failure(std::string_view command, failure_kind kind, std::string reason) {
   const auto& sent = bench_->open_request(command);
-  auto made = bench_->message(engine::message_kind::failure, {},
-                              encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)}));
+  auto made =
+      bench_->message(engine::message_kind::failure, {},
+                      encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)}));
   made.from = {sent.to.type, to_string(sent.id)};
   made.in_reply_to = sent.id;
   return bench_->receive(made);
@@ -256,12 +263,14 @@ saga_step saga_bench::advance_time(std::chrono::nanoseconds time) {
   saga_step all;
   while (true) {
     const auto& timers = here.machine->current().timers;
-    const auto next = std::min_element(timers.begin(), timers.end(), [](const engine::timer& a, const engine::timer& b) {
-      return a.due_boot_time_ns < b.due_boot_time_ns;
-    });
+    const auto next =
+        std::min_element(timers.begin(), timers.end(), [](const engine::timer& a, const engine::timer& b) {
+          return a.due_boot_time_ns < b.due_boot_time_ns;
+        });
     const auto due = next == timers.end() ? until + 1 : next->due_boot_time_ns;
     const auto to = std::max(here.now.boot_time_ns, std::min(due, until));
-    here.now.wall += std::chrono::duration_cast<time_point::duration>(std::chrono::nanoseconds{to - here.now.boot_time_ns});
+    here.now.wall += std::chrono::duration_cast<time_point::duration>(
+        std::chrono::nanoseconds{to - here.now.boot_time_ns});
     here.now.boot_time_ns = to;
     if (due > until) {
       return all;

@@ -69,7 +69,8 @@ public:
     return world_->commit(*of_, changes, [&] { return store_.commit(changes); });
   }
   result<std::optional<std::string>> get(std::string_view key) const override { return store_.get(key); }
-  result<void> scan(std::string_view prefix, const journal::visitor& visit, std::string_view after) const override {
+  result<void> scan(std::string_view prefix, const journal::visitor& visit,
+                    std::string_view after) const override {
     return store_.scan(prefix, visit, after);
   }
   std::uint64_t free_bytes() const override { return store_.free_bytes(); }
@@ -111,8 +112,8 @@ std::string text_of(const messages::frame& frame) {
     std::string operator()(const messages::question&) const { return "question"; }
     std::string operator()(const messages::answer&) const { return "answer"; }
     std::string operator()(const messages::batch& body) const {
-      std::string text;
-      const auto add = [&](const std::string& more) { text += (text.empty() ? "" : ", ") + more; };
+      std::vector<std::string> words;
+      const auto add = [&](std::string more) { words.push_back(std::move(more)); };
       for (const auto& item : body.items) {
         if (const auto* message = std::get_if<engine::envelope>(&item)) {
           switch (message->kind) {
@@ -131,10 +132,10 @@ std::string text_of(const messages::frame& frame) {
         } else if (const auto* said = std::get_if<messages::receipt>(&item)) {
           add(said->done != message_id{} ? "done" : "forget");
         } else {
-          add("calls for more");
+          add("calls " + std::get<messages::call_for>(item).to.key);
         }
       }
-      return text;
+      return list_of(words);
     }
   };
   return std::visit(words{}, frame.body);
@@ -151,16 +152,18 @@ double seconds(std::int64_t ns) {
 simulation::simulation(std::uint64_t seed)
     : seed_(seed), random_(engine::mixed(seed + 1)), fault_random_(engine::mixed(seed + 2)),
       store_ids_(engine::mixed(seed + 3)),
-      network_({[this] { return now_ns_; },
-                [this] { return static_cast<std::int64_t>(50'000 + draw(450'000)); },
-                [this](const auto& from, const auto& to, const auto& bytes) { return frame_leaves(from, to, bytes); },
-                [this](const auto& from, const auto& to, const auto& bytes) { frame_arrives(from, to, bytes); },
-                [this](const auto& from, const auto& to, const auto& bytes) {
-                  if (const auto frame = decode<messages::frame>(bytes); frame && !text_of(*frame).empty()) {
-                    tell(event_kind::lost, to, from, text_of(*frame));
-                  }
-                },
-                [this](const auto& a, const auto& b, const auto& what) { tell(event_kind::fault, a, b, what); }}),
+      network_(
+          {[this] { return now_ns_; }, [this] { return static_cast<std::int64_t>(50'000 + draw(450'000)); },
+           [this](const auto& from, const auto& to, const auto& bytes) {
+             return frame_leaves(from, to, bytes);
+           },
+           [this](const auto& from, const auto& to, const auto& bytes) { frame_arrives(from, to, bytes); },
+           [this](const auto& from, const auto& to, const auto& bytes) {
+             if (const auto frame = decode<messages::frame>(bytes); frame && !text_of(*frame).empty()) {
+               tell(event_kind::lost, to, from, text_of(*frame));
+             }
+           },
+           [this](const auto& a, const auto& b, const auto& what) { tell(event_kind::fault, a, b, what); }}),
       promises_({[this](const std::string& what) {
                    if (!broken_) {
                      broken_ = what;
@@ -199,8 +202,8 @@ void simulation::wrap(detail::service_type& definition) {
     if (!handler.run) {
       continue;
     }
-    handler.run = [this, inner = std::move(handler.run)](std::string_view payload,
-                                                         command_context& context) -> result<detail::handled> {
+    handler.run = [this, inner = std::move(handler.run)](
+                      std::string_view payload, command_context& context) -> result<detail::handled> {
       if (runs_ != nullptr && takes_next(*runs_, fault::handler_throws)) {
         throw std::runtime_error{"a fault of the simulation: the handler throws"};
       }
@@ -213,7 +216,8 @@ void simulation::wrap(detail::service_type& definition) {
   }
 }
 
-void simulation::add_fake(std::unique_ptr<fake_base> made, const message_type& command, const message_type& reply) {
+void simulation::add_fake(std::unique_ptr<fake_base> made, const message_type& command,
+                          const message_type& reply) {
   auto& service = services_[made->service()];
   service.name = made->service();
   auto& handler = service.commands[made->command()];
@@ -324,7 +328,18 @@ result<void> simulation::start(member& one) {
   }
   auto& means = one.runtime->means();
   means.store = std::make_shared<member_store>(*this, one);
-  promises_.starts(one.name, *means.store);
+  if (const auto failed = std::exchange(one.failed_sync, std::nullopt)) {
+    const auto is_there = [&, all = one.disk->snapshot()](const journal::operation& change) {
+      const auto found = all.find(change.key);
+      return change.what == journal::operation::kind::erase
+                 ? found == all.end()
+                 : found != all.end() && found->second == change.value;
+    };
+    if (std::all_of(failed->first.begin(), failed->first.end(), is_there)) {
+      promises_.commits(one.name, failed->first, failed->second);
+    }
+  }
+  promises_.starts(one.name, *means.store, moment_of(one));
   means.time = std::make_shared<member_clock>(*this, one);
   means.pool = std::make_shared<member_pool>(*this, one);
   means.own_journal_thread = false;
@@ -404,15 +419,22 @@ void simulation::pause(member& one, bool stands) {
   }
 }
 
+void simulation::jump_wall_clock(member& one, std::chrono::nanoseconds by) {
+  note_fault(one.name, {}, "the wall clock jumps");
+  one.wall_offset += by;
+}
+
 void simulation::wipe(member& one) {
   tell(event_kind::fault, one.name, {}, "the disk is wiped");
   one.disk = std::make_shared<journal::memory_disk>();
+  one.failed_sync.reset();
   promises_.forgets(one.name);
 }
 
 engine::moment simulation::moment_of(const member& of) const {
   // 2026 and something: a date that people recognise.
-  const time_point wall{std::chrono::hours{24 * 365 * 56} + std::chrono::nanoseconds{now_ns_} + of.wall_offset};
+  const time_point wall{std::chrono::hours{24 * 365 * 56} + std::chrono::nanoseconds{now_ns_} +
+                        of.wall_offset};
   return {wall, boot_time_ns(of), of.boot};
 }
 
@@ -428,9 +450,10 @@ bool simulation::reaches_point(member& by, point_kind kind, bool after) {
   });
   if (hit) {
     const auto* what = kind == point_kind::commit ? "sync" : kind == point_kind::send ? "frame" : "handler";
-    crash_texts_.push_back(fmt::format("{} {} {}, at {}", after ? "after" : "before", what, points_[kind], by.name));
-    tell(event_kind::fault, by.name, {}, fmt::format("is to crash here: {} {} {}", after ? "after" : "before", what,
-                                                     points_[kind]));
+    crash_texts_.push_back(
+        fmt::format("{} {} {}, at {}", after ? "after" : "before", what, points_[kind], by.name));
+    tell(event_kind::fault, by.name, {},
+         fmt::format("is to crash here: {} {} {}", after ? "after" : "before", what, points_[kind]));
   }
   by.crashes = by.crashes || hit;
   return hit;
@@ -441,7 +464,9 @@ result<void> simulation::commit(member& by, const journal::batch& changes,
   if (!by.system) {
     return continuo::fail(errc::storage_failed, "the node has crashed");
   }
-  const auto dies = [] { return continuo::fail(errc::storage_failed, "the node crashes in the middle of a sync"); };
+  const auto dies = [] {
+    return continuo::fail(errc::storage_failed, "the node crashes in the middle of a sync");
+  };
   if (by.crashes || reaches_point(by, point_kind::commit, false)) {
     return dies();
   }
@@ -454,6 +479,9 @@ result<void> simulation::commit(member& by, const journal::batch& changes,
     }
   }
   if (auto written = write(); !written) {
+    if (!by.failed_sync) {
+      by.failed_sync = {changes, moment_of(by)};
+    }
     return written;
   }
   changed_ns_ = now_ns_;
@@ -540,7 +568,8 @@ void simulation::frame_arrives(const std::string& from, const std::string& to, c
   }
 }
 
-// -- running --------------------------------------------------------------------------------------------------
+// -- running
+// --------------------------------------------------------------------------------------------------
 
 std::optional<std::size_t> simulation::journal_job(const member& one) const {
   if (one.journal_waits_ns <= now_ns_) {
@@ -574,11 +603,13 @@ void simulation::run_handler(member& of, std::size_t nth) {
     }
     const auto next = std::move(*one);
     of.handlers.erase(one);
-    tell(event_kind::handler, of.name, {}, fmt::format("handles {} of {}", next.message.type, next.message.from.key));
+    tell(event_kind::handler, of.name, {},
+         fmt::format("handles {} of {}", next.message.type, next.message.from.key));
     if (reaches_point(of, point_kind::effect, false)) {
       return;
     }
     ++seen.effects;
+    promises_.runs(of.name, next.message);
     runs_ = &of;
     next.run();
     if (takes_next(of, fault::handler_repeats)) {
@@ -595,8 +626,8 @@ bool simulation::step() {
   auto ready = frames;
   const auto handlers_of = [this](const member& one) {
     return one.is_paused ? 0
-                         : static_cast<std::size_t>(
-                               std::count_if(one.handlers.begin(), one.handlers.end(), [&](const waiting_handler& waits) {
+                         : static_cast<std::size_t>(std::count_if(
+                               one.handlers.begin(), one.handlers.end(), [&](const waiting_handler& waits) {
                                  return !waits.hangs && waits.due_ns <= now_ns_;
                                }));
   };
@@ -752,7 +783,8 @@ void simulation::run(std::chrono::nanoseconds limit) {
       break;
     }
     if (!advance(until)) {
-      fail(fmt::format("there is work left after {:.0f} s of virtual time{}", seconds(limit.count()), work_left()));
+      fail(fmt::format("there is work left after {:.0f} s of virtual time{}", seconds(limit.count()),
+                       work_left()));
     }
   }
 }
@@ -779,7 +811,8 @@ bool simulation::run_until(const std::function<bool()>& holds, std::chrono::nano
   }
 }
 
-// -- messages --------------------------------------------------------------------------------------------------
+// -- messages
+// --------------------------------------------------------------------------------------------------
 
 /// Lets time pass until the node is up.
 void simulation::await_life(member& one) {
@@ -791,9 +824,9 @@ void simulation::await_life(member& one) {
   }
 }
 
-accepted simulation::ask_until_taken(
-    const std::string& what, std::string_view at_node,
-    const std::function<void(member&, std::function<void(result<accepted>)>)>& ask) {
+accepted
+simulation::ask_until_taken(const std::string& what, std::string_view at_node,
+                            const std::function<void(member&, std::function<void(result<accepted>)>)>& ask) {
   start_new();
   auto& one = at(at_node);
   const auto until = now_ns_ + std::chrono::nanoseconds{1h}.count();
@@ -835,15 +868,17 @@ accepted simulation::publish(const std::string& type, const std::string& payload
   });
 }
 
-result<command_result> simulation::send(const std::string& type, const std::string& payload, std::string_view at_node) {
+result<command_result> simulation::send(const std::string& type, const std::string& payload,
+                                        std::string_view at_node) {
   const auto key = fmt::format("client-{}", ++clients_);
-  const auto taken = ask_until_taken(type, at_node, [&](member& one, std::function<void(result<accepted>)> answer) {
-    if (const auto core = one.runtime->open_core()) {
-      caf::anon_send(core->intake, actors::send_command{type, payload, std::move(answer), {}, key});
-    } else {
-      answer(tl::unexpected(one.runtime->why_closed()));
-    }
-  });
+  const auto taken =
+      ask_until_taken(type, at_node, [&](member& one, std::function<void(result<accepted>)> answer) {
+        if (const auto core = one.runtime->open_core()) {
+          caf::anon_send(core->intake, actors::send_command{type, payload, std::move(answer), {}, key});
+        } else {
+          answer(tl::unexpected(one.runtime->why_closed()));
+        }
+      });
   auto& one = at(at_node);
   const auto until = now_ns_ + std::chrono::nanoseconds{1h}.count();
   while (now_ns_ < until) {
@@ -851,7 +886,8 @@ result<command_result> simulation::send(const std::string& type, const std::stri
     const auto answer = std::make_shared<std::optional<result<std::optional<command_result>>>>();
     const auto life = one.starts;
     if (const auto core = one.runtime->open_core()) {
-      caf::anon_send(core->intake, actors::await_command{taken.id, 1'000ms, [answer](auto said) { *answer = said; }});
+      caf::anon_send(core->intake,
+                     actors::await_command{taken.id, 1'000ms, [answer](auto said) { *answer = said; }});
     }
     run_until([&] { return answer->has_value() || one.starts != life || !one.is_up(); }, 2s);
     if (*answer && **answer && ***answer) {
@@ -919,7 +955,8 @@ std::vector<history_view> simulation::history_of(const instance_id& id) const {
   const auto all = home_of(id)->disk->snapshot();
   for (auto revision = stored->history; revision != 0;) {
     const auto found = all.find(engine::history_key(revision));
-    const auto entry = found == all.end() ? std::nullopt : std::optional{decode<engine::history_entry>(found->second)};
+    const auto entry =
+        found == all.end() ? std::nullopt : std::optional{decode<engine::history_entry>(found->second)};
     if (!entry || !*entry) {
       fail(fmt::format("the history of {} has a gap", to_string(id)));
     }
@@ -938,7 +975,8 @@ std::string simulation::outcome() const {
         continue;
       }
       const auto stored = decode<engine::record>(bytes);
-      if (!stored || (stored->kind != engine::record_kind::saga && stored->kind != engine::record_kind::keyed)) {
+      if (!stored ||
+          (stored->kind != engine::record_kind::saga && stored->kind != engine::record_kind::keyed)) {
         continue;
       }
       const message_type* state = nullptr;
@@ -949,8 +987,8 @@ std::string simulation::outcome() const {
         state = keyed.name == stored->self.type ? keyed.state : state;
       }
       const auto json = state != nullptr ? state->to_json(stored->state) : result<std::string>{std::string{}};
-      lines[stored->self] =
-          fmt::format("{}/{} {} {}\n", stored->self.type, stored->self.key, to_string(stored->status), json.value_or("?"));
+      lines[stored->self] = fmt::format("{}/{} {} {}\n", stored->self.type, stored->self.key,
+                                        to_string(stored->status), json.value_or("?"));
     }
   }
   std::string all;
@@ -960,7 +998,8 @@ std::string simulation::outcome() const {
   return all;
 }
 
-// -- the end --------------------------------------------------------------------------------------------------------
+// -- the end
+// --------------------------------------------------------------------------------------------------------
 
 void simulation::fail(const std::string& what) const {
   throw failure{fmt::format("seed {}, after {:.6f} s: {}", seed_, seconds(now_ns_), what)};

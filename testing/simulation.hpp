@@ -60,17 +60,19 @@ struct member {
   std::unique_ptr<virtual_system> system;
   std::shared_ptr<detail::node_runtime> runtime;
   std::deque<waiting_handler> handlers;
-  std::int64_t journal_waits_ns = 0; ///< until then the journal is in a sync
-  bool crashes = false;              ///< as soon as the job that runs has ended
-  bool fails = false;        ///< it must stop: a supervisor ends it soon
+  std::int64_t journal_waits_ns = 0;            ///< until then the journal is in a sync
+  bool crashes = false;                         ///< as soon as the job that runs has ended
+  bool fails = false;                           ///< it must stop: a supervisor ends it soon
   std::map<fault, std::uint32_t> next_handlers; ///< to how many handlers each of these happens
   std::optional<bool> tears; ///< the next sync is torn; true: its batch is there afterwards
+  std::optional<std::pair<journal::batch, engine::moment>>
+      failed_sync; ///< its batch may be there after a restart
 
   bool is_up() const { return runtime != nullptr; }
 };
 
-/// The simulation behind `cluster`: nodes, time, what runs next, what goes wrong. See `cluster` for what its calls
-/// mean.
+/// The simulation behind `cluster`: nodes, time, what runs next, what goes wrong. See `cluster` for what its
+/// calls mean.
 class simulation {
 public:
   explicit simulation(std::uint64_t seed);
@@ -98,6 +100,7 @@ public:
   void crash(member& one, const std::string& why);
   void pause(member& one, bool stands);
   void wipe(member& one);
+  void jump_wall_clock(member& one, std::chrono::nanoseconds by);
 
   // -- messages ----------------------------------------------------------------------------------------
   accepted publish(const std::string& type, const std::string& payload, std::string_view at);
@@ -132,24 +135,31 @@ public:
   const std::map<point_kind, std::size_t>& points() const { return points_; }
   std::size_t points_in_all() const { return point_; }
 
-  // -- what must hold -----------------------------------------------------------------------------------------
-  void always(std::string name, std::function<bool()> holds) { always_.emplace_back(std::move(name), std::move(holds)); }
+  // -- what must hold
+  // -----------------------------------------------------------------------------------------
+  void always(std::string name, std::function<bool()> holds) {
+    always_.emplace_back(std::move(name), std::move(holds));
+  }
   void eventually(std::string name, std::function<bool()> holds) {
     eventually_.push_back({std::move(name), std::move(holds), false});
   }
-  void at_end(std::string name, std::function<bool()> holds) { at_end_.emplace_back(std::move(name), std::move(holds)); }
+  void at_end(std::string name, std::function<bool()> holds) {
+    at_end_.emplace_back(std::move(name), std::move(holds));
+  }
   void finish();
   /// Ends the run: says what is wrong, when, and with which seed. @throws failure
   [[noreturn]] void fail(const std::string& what) const;
   bool is_finished() const { return finished_; }
 
-  // -- what happened ---------------------------------------------------------------------------------------------
+  // -- what happened
+  // ---------------------------------------------------------------------------------------------
   std::uint64_t seed() const { return seed_; }
   testing::figures seen;
   testing::trace history;
   void tell(event_kind kind, const std::string& node, const std::string& peer, std::string text);
 
-  // -- of a node's means ---------------------------------------------------------------------------------------
+  // -- of a node's means
+  // ---------------------------------------------------------------------------------------
   /// A node's store commits. The batch is handed to `write`, unless the node crashes before.
   result<void> commit(member& by, const journal::batch& changes, const std::function<result<void>()>& write);
   void post(member& at, const messages::envelope& message, std::function<void()> job);

@@ -59,9 +59,26 @@ std::string plain(std::string_view text) {
 
 } // namespace
 
+std::string list_of(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size();) {
+    auto next = i;
+    while (next < words.size() && words[next] == words[i]) {
+      ++next;
+    }
+    text += (text.empty() ? "" : ", ") + words[i];
+    if (next - i > 1) {
+      text += fmt::format(" ({} times)", next - i);
+    }
+    i = next;
+  }
+  return text;
+}
+
 void trace::add(event one) {
-  hash_ = engine::mixed(fnv(fnv(fnv(hash_ ^ static_cast<std::uint64_t>(one.at_ns), one.node), one.peer), one.text) +
-                        static_cast<std::uint64_t>(one.kind));
+  hash_ = engine::mixed(
+      fnv(fnv(fnv(hash_ ^ static_cast<std::uint64_t>(one.at_ns), one.node), one.peer), one.text) +
+      static_cast<std::uint64_t>(one.kind));
   if (events_.size() == kept_max) {
     events_.pop_front();
     ++left_out_;
@@ -74,7 +91,8 @@ void trace::count(std::uint64_t what) {
 }
 
 std::string trace::text() const {
-  std::string lines = left_out_ == 0 ? std::string{} : fmt::format("({} earlier lines are left out)\n", left_out_);
+  std::string lines =
+      left_out_ == 0 ? std::string{} : fmt::format("({} earlier lines are left out)\n", left_out_);
   for (const auto& one : events_) {
     fmt::format_to(std::back_inserter(lines), "{:>12} {:<10} {} {}{}{}\n", time_text(one.at_ns), one.node,
                    mark_of(one.kind), one.peer, one.peer.empty() ? "" : ": ", one.text);

@@ -4,6 +4,7 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace continuo::testing {
 
@@ -27,6 +28,9 @@ struct event {
   std::string peer;
   std::string text;
 };
+
+/// The words with commas between them; what follows itself stands there once, with a count.
+std::string list_of(const std::vector<std::string>& words);
 
 /// Everything that happened in a run, in order: as a hash of all of it, and as text of the last events.
 class trace {

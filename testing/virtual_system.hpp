@@ -11,8 +11,8 @@
 
 namespace continuo::testing {
 
-/// The actor system of one life of a node, on CAF's test coordinator: its jobs run when they are told to, its time
-/// passes when it is told to. What is special to this coordinator of CAF 0.17 is here.
+/// The actor system of one life of a node, on CAF's test coordinator: its jobs run when they are told to, its
+/// time passes when it is told to. What is special to this coordinator of CAF 0.17 is here.
 class virtual_system {
 public:
   /// @param now_ns the time on its clock

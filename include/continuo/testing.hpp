@@ -49,7 +49,7 @@ enum class fault : std::uint8_t {
   separation,      ///< a cut, and no new connection for a while
   delay,           ///< what one node sends to another takes up to two seconds longer for a while
   pause,           ///< a node stands still for a while (SIGSTOP), and goes on
-  clock_jump,      ///< a node's wall clock jumps by up to a day, in either direction
+  clock_jump,      ///< a node's wall clock jumps by up to ten minutes, in either direction
   handler_throws,  ///< a handler of a stateless service throws before it does anything
   handler_loses,   ///< a handler does its work, and its outcome is lost: it throws afterwards
   handler_hangs,   ///< a handler takes longer than its timeout

@@ -100,6 +100,22 @@ CAF_TEST(with the disk nearly full starts are refused) {
   CAF_CHECK_EQUAL(here.status_of("fulfilment", "o-1"), "completed");
 }
 
+CAF_TEST(starts are taken again when the disk has room though nothing is written) {
+  down = false;
+  here.disk().set_free_bytes(1'000);
+  here.run_for(2s);
+  here.publish(order_placed{"o-1", 1});
+  here.run_for(2s);
+  const auto waits = here.publish(order_placed{"o-2", 1}, {.wait_for_room = true});
+  here.run_for(10s);
+  CAF_CHECK(waits.taken().wait_for(0s) != std::future_status::ready);
+  here.disk().set_free_bytes(1u << 30);
+  here.run_for(2s);
+  CAF_REQUIRE(waits.taken().wait_for(0s) == std::future_status::ready);
+  CAF_CHECK(waits.get().has_value());
+  CAF_CHECK(here.publish(order_placed{"o-3", 1}).get().has_value());
+}
+
 CAF_TEST(the number in flight is right after a crash) {
   fill();
   here.crash();

@@ -1,0 +1,100 @@
+// ctest: timeout=300
+// Continuo in the simulation: every scenario over fresh seeds, and the seeds that ever failed.
+#define CAF_SUITE seeds
+
+#include "tests/support/scenarios.hpp"
+
+#include <caf/test/dsl.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <string_view>
+
+using namespace continuo;
+using namespace continuo::tests;
+
+namespace {
+
+std::uint64_t number_of(const char* variable, std::uint64_t otherwise) {
+  const auto* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+/// How many seeds in all: CONTINUO_SEEDS, else 10,000; a tenth of it below a sanitizer.
+std::uint64_t seeds_in_all() {
+#ifdef __SANITIZE_ADDRESS__
+  return number_of("CONTINUO_SEEDS", 500);
+#else
+  return number_of("CONTINUO_SEEDS", 10'000);
+#endif
+}
+
+} // namespace
+
+CAF_TEST(every scenario holds over fresh seeds) {
+  // scripts/test draws the first one from the commit, so that each commit sees others.
+  const auto first = number_of("CONTINUO_FIRST_SEED", 1);
+  testing::figures all;
+  bool seen_alone = std::getenv("CONTINUO_SEED") != nullptr;
+  for (const auto& one : all_scenarios()) {
+    const auto* only = std::getenv("CONTINUO_SCENARIO");
+    if (only != nullptr && one.name != only) {
+      continue;
+    }
+    const auto count = std::max<std::uint64_t>(1, seeds_in_all() * one.share / 1'000);
+    std::string failed;
+    try {
+      const auto seen = testing::for_each_seed(one.run, {first, count});
+      std::cout << one.name << ": " << to_string(seen);
+      all += seen;
+    } catch (const std::exception& thrown) {
+      failed = thrown.what();
+    }
+    CAF_CHECK_EQUAL(failed, std::string{});
+    if (!failed.empty()) {
+      std::cout << "*** with CONTINUO_SCENARIO=" << one.name << "\n";
+    }
+  }
+  std::cout << "in all: " << to_string(all);
+  CAF_CHECK(seen_alone || std::getenv("CONTINUO_SCENARIO") != nullptr || all.seeds >= seeds_in_all());
+}
+
+CAF_TEST(seeds that failed once do not any more) {
+  for (const auto& kept : kept_seeds()) {
+    testing::cluster here{kept.seed};
+    std::string failed;
+    try {
+      scenario_of(kept.scenario).run(here);
+    } catch (const std::exception& thrown) {
+      failed = kept.scenario + " (" + kept.what + "): " + thrown.what();
+    }
+    CAF_CHECK_EQUAL(failed, std::string{});
+  }
+}
+
+CAF_TEST(the same seed gives the same run and another one another) {
+  for (const auto* name : {"orders", "mixed", "timers"}) {
+    std::uint64_t hashes[3] = {};
+    std::string traces[3];
+    const std::uint64_t seeds[3] = {7, 7, 8};
+    for (int i = 0; i < 3; ++i) {
+      testing::cluster here{seeds[i]};
+      scenario_of(name).run(here);
+      hashes[i] = here.trace_hash();
+      traces[i] = here.trace();
+    }
+    CAF_CHECK(traces[0] == traces[1]);
+    CAF_CHECK_EQUAL(hashes[0], hashes[1]);
+    CAF_CHECK(hashes[0] != hashes[2]);
+  }
+}
+
+CAF_TEST(the set is a thousand shares) {
+  std::uint64_t shares = 0;
+  for (const auto& one : all_scenarios()) {
+    shares += one.share;
+  }
+  CAF_CHECK_EQUAL(shares, 1'000u);
+}
