@@ -234,7 +234,7 @@ CAF_TEST(a timer that is not cancelled is found where the label takes long) {
           here.add("payment", {"payment"});
           here.add("warehouse", {"warehouse"});
           here.start();
-          if (here.draw(10) == 0) {
+          if (here.draw(3) == 0) {
             here["warehouse"].crash();
           }
           here.publish(order_placed{"o-1", 4200});
