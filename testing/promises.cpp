@@ -96,6 +96,7 @@ void promises::knows(const detail::saga_type& saga) {
 
 void promises::starts(const std::string& node, const journal::store& disk, const engine::moment& now) {
   auto& known = disks_[node];
+  auto missing = known.records;
   std::set<std::string> unsettled;
   std::set<std::string> with_timers;
   const auto scanned = disk.scan("r", [&](std::string_view key, std::string_view bytes) {
@@ -104,11 +105,12 @@ void promises::starts(const std::string& node, const journal::store& disk, const
       broke(node, "a record on the disk cannot be read: " + stored.error().message);
       return true;
     }
+    missing.erase(std::string{key});
     const auto found = instances_.find(stored->self);
     if (found != instances_.end() && found->second.record && found->second.node == node &&
-        found->second.record->revision != stored->revision) {
-      broke(node, fmt::format("a restart finds {} at revision {}, but {} was durable", name_of(stored->self),
-                              stored->revision, found->second.record->revision));
+        !(*found->second.record == *stored)) {
+      broke(node, fmt::format("a restart finds {} at revision {}, and not as it was durable at revision {}",
+                              name_of(stored->self), stored->revision, found->second.record->revision));
     }
     if (!testing::is_settled(*stored)) {
       unsettled.emplace(key);
@@ -128,6 +130,10 @@ void promises::starts(const std::string& node, const journal::store& disk, const
   });
   if (!scanned) {
     broke(node, "its disk cannot be read: " + scanned.error().message);
+  } else if (!missing.empty()) {
+    auto name = missing.begin()->substr(1);
+    std::replace(name.begin(), name.end(), '\0', '/');
+    broke(node, fmt::format("a restart does not find {}, which was durable", name));
   }
   known.unsettled = std::move(unsettled);
   known.with_timers = std::move(with_timers);
@@ -174,6 +180,7 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
       known.record.reset();
       known.ended.reset();
       auto& disk = disks_[node];
+      disk.records.erase(change.key);
       disk.unsettled.erase(change.key);
       disk.with_timers.erase(change.key);
       written.insert(id);
@@ -278,6 +285,7 @@ void promises::note_record(disk& on, const std::string& key, const engine::recor
       keys.erase(key);
     }
   };
+  on.records.insert(key);
   mark(on.unsettled, !testing::is_settled(stored));
   mark(on.with_timers, !stored.timers.empty() && stored.status == instance_status::running);
   for (const auto& sent : stored.requests) {

@@ -93,6 +93,7 @@ private:
 
   /// What is known of the disk of one node.
   struct disk {
+    std::set<std::string> records;                     ///< keys of all records
     std::set<std::string> unsettled;                   ///< keys of records that have something left to do
     std::set<std::string> with_timers;                 ///< keys of records with a timer
     std::unordered_map<message_id, owed_message> owed; ///< that ever stood in a durable record

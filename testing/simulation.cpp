@@ -32,6 +32,8 @@ constexpr std::int64_t patience_ns = std::chrono::nanoseconds{65s}.count();
 /// What waits in a node that must stop until its supervisor ends it.
 constexpr std::int64_t stopping_ns = std::chrono::nanoseconds{5ms}.count();
 
+constexpr std::int64_t second_ns = std::chrono::nanoseconds{1s}.count();
+
 /// How long a supervisor waits before it starts a node that stopped by itself.
 constexpr std::int64_t restart_after_failure_ns = std::chrono::nanoseconds{500ms}.count();
 
@@ -699,6 +701,31 @@ void simulation::after_step() {
   }
 }
 
+/// What links hold stays within their bounds.
+void simulation::check_links() {
+  static const auto largest = [] {
+    engine::envelope message;
+    message.payload.resize(engine::record_bytes_max);
+    return engine::units_of(message);
+  }();
+  const engine::link_settings bounds;
+  const auto queue_max = link_queue_max_ != 0 ? link_queue_max_ : bounds.queue_max;
+  for (const auto& one : members_) {
+    if (!one->is_up()) {
+      continue;
+    }
+    for (const auto& peer : one->runtime->peers()) {
+      if (peer.waiting > queue_max + bounds.window) {
+        fail(fmt::format("the link of {} to {} holds {} messages", one->name, peer.name, peer.waiting));
+      }
+      if (peer.unanswered > bounds.window + largest) { // the last message may go beyond
+        fail(fmt::format("{} has sent {} units to {} beyond what was answered: more than its credit",
+                         one->name, peer.unanswered, peer.name));
+      }
+    }
+  }
+}
+
 bool simulation::advance(std::int64_t until_ns) {
   auto next = std::min(network_.next_ns(), planned_work_.empty() ? never : planned_work_.begin()->first);
   for (const auto& one : members_) {
@@ -716,12 +743,16 @@ bool simulation::advance(std::int64_t until_ns) {
     }
   }
   const auto goes_on = next <= until_ns;
+  const auto second = now_ns_ / second_ns;
   now_ns_ = std::max(now_ns_, std::min(next, until_ns));
   seen.time = std::chrono::nanoseconds{now_ns_};
   for (const auto& one : members_) {
     if (one->is_up() && !one->is_paused) {
       one->system->advance_to(now_ns_);
     }
+  }
+  if (now_ns_ / second_ns != second) {
+    check_links();
   }
   while (!planned_work_.empty() && planned_work_.begin()->first <= now_ns_) {
     const auto what = std::move(planned_work_.begin()->second);

@@ -179,6 +179,7 @@ private:
   void run_handler(member& of, std::size_t nth);
   void after_step();
   bool advance(std::int64_t until_ns);
+  void check_links();
   std::size_t jobs_of(const member& one) const;
   std::optional<std::size_t> journal_job(const member& one) const;
   bool is_quiet();
