@@ -1,4 +1,4 @@
-// ctest: timeout=300
+// ctest: timeout=900
 // Continuo in the simulation: every scenario over fresh seeds, and the seeds that ever failed.
 #define CAF_SUITE seeds
 

@@ -393,7 +393,9 @@ public:
       auto& node = here[any_node(here)];
       if (node.is_up()) {
         node.reboot();
-        node.start();
+        while (!node.try_start()) { // its disk is full
+          here.run_for(500ms);
+        }
       }
     }
   }
