@@ -60,10 +60,10 @@ struct member {
   std::unique_ptr<virtual_system> system;
   std::shared_ptr<detail::node_runtime> runtime;
   std::deque<waiting_handler> handlers;
-  std::int64_t journal_waits_ns = 0;            ///< until then the journal is in a sync
-  bool crashes = false;                         ///< as soon as the job that runs has ended
-  bool is_restarted = false; ///< by a supervisor, when it stops by itself: its disk was made to fail
-  bool fails = false;                           ///< it must stop: a supervisor ends it soon
+  std::int64_t journal_waits_ns = 0; ///< until then the journal is in a sync
+  bool crashes = false;              ///< as soon as the job that runs has ended
+  bool is_restarted = false;         ///< by a supervisor, when it stops by itself: its disk was made to fail
+  bool fails = false;                ///< it must stop: a supervisor ends it soon
   std::map<fault, std::uint32_t> next_handlers; ///< to how many handlers each of these happens
   std::optional<bool> tears; ///< the next sync is torn; true: its batch is there afterwards
   std::optional<std::pair<journal::batch, engine::moment>>

@@ -16,10 +16,10 @@
 #include <utility>
 #include <vector>
 
-/// A whole cluster in one process, in virtual time, from one seed (docs/testing.md). What runs is what runs in
-/// production: engine, actors, journal, links. Exchanged are the disk (in memory; it knows what was synced), the
-/// clock, the threads of handlers, and the network (frames of bytes). Nothing here takes real time, and the same
-/// seed gives the same run, to the byte.
+/// A whole cluster in one process, in virtual time, from one seed (docs/testing.md). What runs is what runs
+/// in production: engine, actors, journal, links. Exchanged are the disk (in memory; it knows what was
+/// synced), the clock, the threads of handlers, and the network (frames of bytes). Nothing here takes real
+/// time, and the same seed gives the same run, to the byte.
 ///
 /// One thread: nothing here may be called from another one. Link with `continuo::testing`.
 namespace continuo::testing {
@@ -64,24 +64,24 @@ const std::vector<fault>& all_faults();
 
 /// Faults at times drawn from the seed, to nodes drawn from the seed.
 struct fault_plan {
-  std::vector<fault> kinds{};              ///< empty: all of them
-  std::size_t count = 4;                   ///< so many in all
+  std::vector<fault> kinds{};                                ///< empty: all of them
+  std::size_t count = 4;                                     ///< so many in all
   std::chrono::nanoseconds within = std::chrono::seconds{2}; ///< from now
-  std::vector<std::string> nodes{};        ///< those that may be hit; empty: any
+  std::vector<std::string> nodes{};                          ///< those that may be hit; empty: any
 };
 
 // -- what happened ------------------------------------------------------------------------------------
 
 struct figures {
-  std::uint64_t seeds = 0;      ///< runs
-  std::uint64_t deliveries = 0; ///< messages that actors were given
-  std::uint64_t frames = 0;     ///< that arrived at another node
+  std::uint64_t seeds = 0;       ///< runs
+  std::uint64_t deliveries = 0;  ///< messages that actors were given
+  std::uint64_t frames = 0;      ///< that arrived at another node
   std::uint64_t transitions = 0; ///< that became durable
-  std::uint64_t commits = 0;    ///< batches that were synced
-  std::uint64_t effects = 0;    ///< handlers with outside effects that ran
+  std::uint64_t commits = 0;     ///< batches that were synced
+  std::uint64_t effects = 0;     ///< handlers with outside effects that ran
   std::uint64_t crashes = 0;
-  std::map<std::string, std::uint64_t> faults; ///< that happened, by name
-  std::chrono::nanoseconds time{0};            ///< virtual
+  std::map<std::string, std::uint64_t> faults;    ///< that happened, by name
+  std::chrono::nanoseconds time{0};               ///< virtual
   std::map<std::string, std::uint64_t> sometimes; ///< rare states: how often they were seen; 0: never
 
   figures& operator+=(const figures& other);
@@ -92,8 +92,9 @@ std::string to_string(const figures& seen);
 
 // -- fakes --------------------------------------------------------------------------------------------
 
-/// Stands in for the handler of one command. What it is told with `then...` it does once each, in order; after
-/// that, and without it, what it was told last without `then`. Like the outside world it outlives crashes.
+/// Stands in for the handler of one command. What it is told with `then...` it does once each, in order;
+/// after that, and without it, what it was told last without `then`. Like the outside world it outlives
+/// crashes.
 class fake_base {
 public:
   struct call {
@@ -257,8 +258,8 @@ private:
   std::string name_;
 };
 
-/// One saga instance, for looking at and for claims about it. Claims throw `failure` where they do not hold, with
-/// what holds instead.
+/// One saga instance, for looking at and for claims about it. Claims throw `failure` where they do not hold,
+/// with what holds instead.
 class saga_ref {
 public:
   saga_ref(simulation& world, instance_id id) : world_(&world), id_(std::move(id)) {}
@@ -310,12 +311,12 @@ public:
   cluster& offer(continuo::detail::saga_type definition);
   cluster& offer(continuo::detail::keyed_service_type definition);
 
-  /// A fake handler of a command; those of one service make up the service. Without a name the service is called
-  /// like the command. @pre nobody offers the command
+  /// A fake handler of a command; those of one service make up the service. Without a name the service is
+  /// called like the command. @pre nobody offers the command
   template <message Command>
   testing::fake<Command>& fake(std::string service = {}) {
-    auto made = std::make_unique<testing::fake<Command>>(service.empty() ? std::string{message_name<Command>()}
-                                                                        : std::move(service));
+    auto made = std::make_unique<testing::fake<Command>>(
+        service.empty() ? std::string{message_name<Command>()} : std::move(service));
     auto& result = *made;
     add_fake(std::move(made), message_type_of<Command>(), message_type_of<typename Command::reply>());
     return result;
@@ -325,8 +326,9 @@ public:
     return fake<Command>().answers(std::move(how));
   }
 
-  /// An object that lives as long as the cluster: what handlers, fakes and promises share, such as a bank's books.
-  /// (Handlers may run after a scenario has returned, so they must not hold references to its variables.)
+  /// An object that lives as long as the cluster: what handlers, fakes and promises share, such as a bank's
+  /// books. (Handlers may run after a scenario has returned, so they must not hold references to its
+  /// variables.)
   template <class T, class... Ts>
   T& keep(Ts&&... values) {
     auto made = std::make_shared<T>(std::forward<Ts>(values)...);
@@ -334,8 +336,8 @@ public:
     return *made;
   }
 
-  /// A node that runs these sagas and services; empty: all that are offered. It starts with the first call that
-  /// lets time pass.
+  /// A node that runs these sagas and services; empty: all that are offered. It starts with the first call
+  /// that lets time pass.
   node& add(std::string name, std::vector<std::string> hosts = {});
 
   /// Changes the configuration of each node that starts from here on.
@@ -350,8 +352,8 @@ public:
 
   // -- messages -----------------------------------------------------------------------------------------
   /// Publishes at the first node, or at `at`, and lets time pass until that is durable. Where the node dies
-  /// before it can say so, it is asked again with the same idempotency key once it is back: so the event is taken
-  /// once. @throws failure where it is refused
+  /// before it can say so, it is asked again with the same idempotency key once it is back: so the event is
+  /// taken once. @throws failure where it is refused
   template <message Event>
   accepted publish(const Event& event, std::string_view at = {}) {
     return publish(std::string{message_name<Event>()}, encode(event), at);
@@ -372,21 +374,22 @@ public:
   }
   saga_ref instance(instance_id id);
 
-  /// The durable state of a saga's instance, or of a key of a keyed service; nothing where there is none. Its node
-  /// may be down.
+  /// The durable state of a saga's instance, or of a key of a keyed service; nothing where there is none. Its
+  /// node may be down.
   template <message State>
   std::optional<State> state_of(const instance_id& id) const {
     const auto bytes = state_bytes(id);
     return bytes ? std::optional{decode<State>(*bytes).value()} : std::nullopt;
   }
 
-  /// All records of sagas and keyed services on all disks as a restart would find them, a line each, in order: for
-  /// comparing runs.
+  /// All records of sagas and keyed services on all disks as a restart would find them, a line each, in
+  /// order: for comparing runs.
   std::string outcome() const;
 
   // -- time ---------------------------------------------------------------------------------------------
-  /// Runs until no work is left but the periodic (heartbeats, redials, audits) and what waits for a node that is
-  /// down, a person, or a handler that hangs. Timers are work. @throws failure where that takes more than `limit`
+  /// Runs until no work is left but the periodic (heartbeats, redials, audits) and what waits for a node that
+  /// is down, a person, or a handler that hangs. Timers are work. @throws failure where that takes more than
+  /// `limit`
   void run(std::chrono::nanoseconds limit = std::chrono::hours{24});
   void run_for(std::chrono::nanoseconds time);
   void advance_time(std::chrono::nanoseconds time) { run_for(time); }
@@ -400,7 +403,8 @@ public:
   std::uint64_t draw(std::uint64_t below);
 
   // -- faults ---------------------------------------------------------------------------------------------
-  /// Faults that come by themselves; before the first node is added: from the start on. (Not `inject`: CAF's test headers have a macro of this name.)
+  /// Faults that come by themselves; before the first node is added: from the start on. (Not `inject`: CAF's
+  /// test headers have a macro of this name.)
   void plan_faults(const fault_plan& plan);
   void cut(std::string_view a, std::string_view b, bool late = false);
   void separate(std::string_view a, std::string_view b);
@@ -411,9 +415,10 @@ public:
   /// that are down are started. Faults that are planned still come.
   void heal();
 
-  // -- what must hold ------------------------------------------------------------------------------------------
-  /// Continuo's own promises are checked always (docs/testing.md). Beyond them: after every sync; at some moment
-  /// before the end; at the end.
+  // -- what must hold
+  // ------------------------------------------------------------------------------------------
+  /// Continuo's own promises are checked always (docs/testing.md). Beyond them: after every sync; at some
+  /// moment before the end; at the end.
   cluster& always(std::string name, std::function<bool()> holds);
   cluster& eventually(std::string name, std::function<bool()> holds);
   cluster& at_end(std::string name, std::function<bool()> holds);
@@ -426,11 +431,13 @@ public:
   /// @throws failure
   void finish();
 
-  // -- what happened ---------------------------------------------------------------------------------------------
+  // -- what happened
+  // ---------------------------------------------------------------------------------------------
   const testing::figures& figures() const;
   /// Of everything that happened, in order. Equal on every machine for the same seed and program.
   std::uint64_t trace_hash() const;
-  /// Who sent what to whom, what became durable, what crashed: a line each; the last ones, if there are too many.
+  /// Who sent what to whom, what became durable, what crashed: a line each; the last ones, if there are too
+  /// many.
   std::string trace() const;
   /// The same as a Mermaid sequence diagram.
   std::string mermaid() const;
@@ -446,17 +453,17 @@ private:
   std::unique_ptr<simulation> world_;
 };
 
-/// A cluster as a fixture of CAF's test framework, or of any other: its seed is CONTINUO_SEED of the environment,
-/// else 1. Add nodes in the constructor of the fixture, and end each test with `finish()`.
+/// A cluster as a fixture of CAF's test framework, or of any other: its seed is CONTINUO_SEED of the
+/// environment, else 1. Add nodes in the constructor of the fixture, and end each test with `finish()`.
 struct fixture : cluster {
   fixture();
 };
 
 // -- many runs --------------------------------------------------------------------------------------------
 
-/// Builds a cluster, and does something with it. Called again and again, so it holds no state between calls; a
-/// check that does not hold throws. `finish` is called after it, unless it did so itself: what handlers and promises
-/// refer to must live until then (`cluster::keep`).
+/// Builds a cluster, and does something with it. Called again and again, so it holds no state between calls;
+/// a check that does not hold throws. `finish` is called after it, unless it did so itself: what handlers and
+/// promises refer to must live until then (`cluster::keep`).
 using scenario = std::function<void(cluster&)>;
 
 struct seed_range {
@@ -464,15 +471,15 @@ struct seed_range {
   std::uint64_t count = 100;
 };
 
-/// Runs a scenario over many seeds; with CONTINUO_SEED set over that one alone. Where one fails it looks for the
-/// smallest set of its planned faults that still fails, prints the seed, the command that repeats it and the trace,
-/// and writes trace and diagram to files (in CONTINUO_TRACE_DIR, else the working directory).
+/// Runs a scenario over many seeds; with CONTINUO_SEED set over that one alone. Where one fails it looks for
+/// the smallest set of its planned faults that still fails, prints the seed, the command that repeats it and
+/// the trace, and writes trace and diagram to files (in CONTINUO_TRACE_DIR, else the working directory).
 /// @throws failure
 testing::figures for_each_seed(const scenario& what, seed_range seeds = {});
 
 struct crash_points_options {
   std::uint64_t seed = 1;
-  bool pairs = false;      ///< every two of them as well
+  bool pairs = false;                     ///< every two of them as well
   std::size_t runs_max = ~std::size_t{0}; ///< beyond it an even choice of them
 };
 
@@ -484,9 +491,9 @@ struct crash_report {
   testing::figures seen;
 };
 
-/// Runs a scenario once undisturbed, then once for every sync, every frame sent and every handler run, each with a
-/// crash of the node before it and after it; the node is back 50 ms later. The outcome (`cluster::outcome`) must be
-/// that of the undisturbed run. @throws failure with the point
+/// Runs a scenario once undisturbed, then once for every sync, every frame sent and every handler run, each
+/// with a crash of the node before it and after it; the node is back 50 ms later. The outcome
+/// (`cluster::outcome`) must be that of the undisturbed run. @throws failure with the point
 crash_report for_each_crash_point(const scenario& what, crash_points_options options = {});
 
 } // namespace continuo::testing

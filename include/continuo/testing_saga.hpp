@@ -21,8 +21,8 @@ struct saga_step {
     bool is_event = false;
   };
 
-  std::string what;                ///< the row of the machine's table, such as `start` or `failure_rolls_back`
-  std::vector<sent_message> sent;  ///< commands and events, in order
+  std::string what;               ///< the row of the machine's table, such as `start` or `failure_rolls_back`
+  std::vector<sent_message> sent; ///< commands and events, in order
   std::vector<std::string> timers; ///< set by this step, by name
 
   /// The commands or events of this type that were sent.
@@ -85,15 +85,16 @@ private:
   std::unique_ptr<bench> bench_;
 };
 
-/// An instance of `Saga`, of this key, or else of the key of its first event. Each member that hands it a message gives what came of it; what the saga may not do shows as
-/// `status()` `stuck` with its reason, as in production, but without further attempts.
+/// An instance of `Saga`, of this key, or else of the key of its first event. Each member that hands it a
+/// message gives what came of it; what the saga may not do shows as `status()` `stuck` with its reason, as in
+/// production, but without further attempts.
 template <class Saga>
 class saga_alone : public saga_bench {
 public:
   explicit saga_alone(std::string key = {}) : saga_bench(saga<Saga>::describe(), std::move(key)) {}
 
-  /// An event, which may start it. @throws std::logic_error where it belongs to another instance, or to no saga
-  /// of this type
+  /// An event, which may start it. @throws std::logic_error where it belongs to another instance, or to no
+  /// saga of this type
   template <message Event>
   saga_step receives(const Event& body) {
     return event(std::string{message_name<Event>()}, encode(body));
