@@ -30,8 +30,9 @@ CAF_TEST_FIXTURE_SCOPE(fakes_tests, fixture)
 CAF_TEST(a fake answers what it was told) {
   fakes.label.answers(label_created{"parcel"});
   placed().should_be_completed_with("parcel");
-  CAF_REQUIRE_EQUAL(fakes.payment.commands().size(), 1u);
-  CAF_CHECK_EQUAL(fakes.payment.commands().front().cents, 4200);
+  const auto commands = fakes.payment.commands();
+  CAF_REQUIRE_EQUAL(commands.size(), 1u);
+  CAF_CHECK_EQUAL(commands.front().cents, 4200);
   CAF_CHECK_EQUAL(fakes.payment.calls().front().node, "payment");
   CAF_CHECK_EQUAL(fakes.payment.calls().front().attempt, 1u);
   CAF_CHECK(!fakes.payment.calls().front().key.empty());
