@@ -1,4 +1,4 @@
-// ctest: timeout=300 labels=simulation
+// ctest: timeout=600 labels=simulation
 // The checks are checked: the nodes with one bug at a time (engine/planted.hpp), which the simulation must
 // catch. CONTINUO_PLANTED=name runs that bug alone.
 #define CAF_SUITE bugs
