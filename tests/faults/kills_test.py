@@ -11,9 +11,8 @@ import re
 import shutil
 import signal
 import time
-import unittest
 
-from one_node import LONG, NODE, Shop, Tracer, calls_in, cannot_trace, eventually, main
+from one_node import LONG, NODE, TracedShop, Tracer, calls_in, eventually, main
 
 # What can change a file, a name or a folder. Between two of them a kill leaves the same behind.
 CHANGING = (
@@ -28,25 +27,13 @@ def kill_at(name, number):
     return ("-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}")
 
 
-class Kills(unittest.TestCase):
-    maxDiff = None
-
+class Kills(TracedShop):
     def setUp(self):
-        why = cannot_trace()
-        if why:
-            self.skipTest(why)
-        self.shop = Shop()
-        self.addCleanup(self.shop.close)
+        super().setUp()
         self.begun = time.monotonic()
 
     def judge(self, wrong, when):
         self.assertEqual(wrong, [], f"after a kill at {when}")
-
-    def complete_one(self):
-        """A whole order without any fault: the node works."""
-        order = self.shop.next_order()
-        self.assertEqual(self.shop.place(order).status, 202)
-        self.judge(self.shop.judge_orders([order]), "nothing")
 
     def come_back(self, order, when):
         """After a death: the journal is whole, the node starts, and the order completes, asked again or not."""

@@ -495,3 +495,22 @@ class Shop:
             for order in sorted(self.accepted)
             if status.get(order) != "completed"
         ]
+
+
+class TracedShop(unittest.TestCase):
+    """What all tests have in common whose node has its system calls tampered with."""
+
+    maxDiff = None
+
+    def setUp(self):
+        why = cannot_trace()
+        if why:
+            self.skipTest(why)
+        self.shop = Shop()
+        self.addCleanup(self.shop.close)
+
+    def complete_one(self):
+        """A whole order without any fault: the node works."""
+        order = self.shop.next_order()
+        self.assertEqual(self.shop.place(order).status, 202)
+        self.assertEqual(self.shop.judge_orders([order]), [])

@@ -11,25 +11,11 @@ import time
 import unittest
 
 from one_node import (
-    DISK_FAILED, LONG, MIB, SLOW, Shop, Tracer, calls_in, cannot_mount, cannot_trace, eventually, main,
+    DISK_FAILED, LONG, MIB, SLOW, Shop, TracedShop, Tracer, calls_in, cannot_mount, eventually, main,
 )  # fmt: skip
 
 
-class Errors(unittest.TestCase):
-    maxDiff = None
-
-    def setUp(self):
-        why = cannot_trace()
-        if why:
-            self.skipTest(why)
-        self.shop = Shop()
-        self.addCleanup(self.shop.close)
-
-    def complete_one(self):
-        order = self.shop.next_order()
-        self.assertEqual(self.shop.place(order).status, 202)
-        self.assertEqual(self.shop.judge_orders([order]), [])
-
+class Errors(TracedShop):
     def order_with_an_error(self, call, error, number):
         """Places an order while one call of the journal fails. Whether it came to that."""
         tracer = Tracer(
