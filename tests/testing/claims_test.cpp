@@ -33,19 +33,9 @@ std::string claim_of(Function function) {
   return end == std::string::npos ? text : text.substr(end + 4);
 }
 
-struct fixture : continuo::testing::fixture {
-  shop::fakes fakes = build(*this);
-
-  continuo::testing::saga_ref placed(const std::string& order = "o-1") {
-    publish(order_placed{order, 4200});
-    run();
-    return saga_of<fulfilment>(order);
-  }
-};
-
 } // namespace
 
-CAF_TEST_FIXTURE_SCOPE(claims_tests, fixture)
+CAF_TEST_FIXTURE_SCOPE(claims_tests, with_fakes)
 
 // -- of a saga ------------------------------------------------------------------------
 
@@ -276,7 +266,7 @@ CAF_TEST(publish of what no node knows is refused) {
 CAF_TEST(send gives the reply or why there is none) {
   const auto paid = send(make_payment{"o-1", 4200});
   CAF_REQUIRE(paid.has_value());
-  CAF_CHECK_EQUAL(paid->payment_id, "p-1");
+  CAF_CHECK_EQUAL(paid->order_id, "p-1");
   fakes.payment.declines("no money");
   const auto refused = send(make_payment{"o-2", 4200}, "warehouse");
   CAF_REQUIRE(!refused.has_value());
