@@ -37,6 +37,7 @@ constexpr std::array names{
     named_fault{fault::handler_loses, "a handler loses its outcome"},
     named_fault{fault::handler_hangs, "a handler hangs"},
     named_fault{fault::handler_repeats, "a handler answers twice"},
+    named_fault{fault::handler_declines, "a handler declines"},
 };
 
 } // namespace
@@ -54,7 +55,9 @@ const std::vector<fault>& all_faults() {
   static const std::vector<fault> all = [] {
     std::vector<fault> kinds;
     for (const auto& one : names) {
-      kinds.push_back(one.kind);
+      if (one.kind != fault::handler_declines) {
+        kinds.push_back(one.kind);
+      }
     }
     return kinds;
   }();
@@ -185,6 +188,7 @@ void simulation::happen(fault kind, member& one, member& other, std::uint64_t am
   case fault::handler_loses:
   case fault::handler_hangs:
   case fault::handler_repeats:
+  case fault::handler_declines:
     ++one.next_handlers[kind];
     break;
   }

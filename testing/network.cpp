@@ -16,7 +16,7 @@ namespace {
 
 constexpr auto never = std::numeric_limits<std::int64_t>::max();
 
-/// A connection in its own words: nobody listens, so nothing is sent to a closed wire.
+/// What becomes of a frame that a link has put on its wire.
 using taken = std::function<void(std::string bytes, const caf::strong_actor_ptr& from)>;
 
 caf::behavior wire_actor(caf::event_based_actor* self, taken take) {

@@ -1,4 +1,3 @@
-#include "engine/mix.hpp"
 #include "testing/simulation.hpp"
 
 #include <fmt/format.h>
@@ -9,7 +8,6 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
-#include <numeric>
 
 // One scenario, many runs: over seeds, and over the points at which a node may crash.
 namespace continuo::testing {
@@ -20,7 +18,6 @@ namespace {
 struct run_result {
   std::optional<std::string> failed;
   testing::figures seen;
-  std::uint64_t hash = 0;
   std::string outcome;
   std::size_t faults = 0; ///< that were planned
   std::vector<std::string> fault_texts;
@@ -58,7 +55,6 @@ run_result run_once(const scenario& what, const run_order& order) {
   }
   result.seen = here.figures();
   result.seen.seeds = 1;
-  result.hash = here.trace_hash();
   result.faults = world.planned_faults();
   result.fault_texts = world.planned_fault_texts();
   result.points = world.points();

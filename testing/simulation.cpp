@@ -1,22 +1,16 @@
 #include "testing/simulation.hpp"
 
-#include "actors/protocol.hpp"
-#include "actors/views.hpp"
 #include "engine/mix.hpp"
-#include "nodes/identity.hpp"
 #include "testing/fakes.hpp"
+#include "testing/frame_text.hpp"
+#include "testing/means.hpp"
 
 #include <continuo/archive.hpp>
 
-#include <caf/send.hpp>
-
 #include <fmt/format.h>
-#include <spdlog/logger.h>
-#include <spdlog/sinks/base_sink.h>
 
 #include <algorithm>
 #include <limits>
-#include <mutex>
 
 namespace continuo::testing {
 
@@ -39,112 +33,6 @@ constexpr std::int64_t restart_after_failure_ns = std::chrono::nanoseconds{500ms
 
 /// After a crash that a test ordered by its number.
 constexpr std::int64_t restart_ns = std::chrono::nanoseconds{50ms}.count();
-
-// -- what a node is given -------------------------------------------------------------------------
-
-class member_clock : public actors::clock {
-public:
-  member_clock(const simulation& world, const member& of) : world_(&world), of_(&of) {}
-  engine::moment now() const override { return world_->moment_of(*of_); }
-
-private:
-  const simulation* world_;
-  const member* of_;
-};
-
-class member_pool : public actors::handler_pool {
-public:
-  member_pool(simulation& world, member& of) : world_(&world), of_(&of) {}
-  void post(const messages::envelope& message, std::function<void()> job) override {
-    world_->post(*of_, message, std::move(job));
-  }
-  void stop() override {}
-
-private:
-  simulation* world_;
-  member* of_;
-};
-
-/// The node's disk, whose syncs are points in the run.
-class member_store : public journal::store {
-public:
-  member_store(simulation& world, member& of) : world_(&world), of_(&of), store_(of.disk) {}
-
-  result<void> commit(const journal::batch& changes) override {
-    return world_->commit(*of_, changes, [&] { return store_.commit(changes); });
-  }
-  result<std::optional<std::string>> get(std::string_view key) const override { return store_.get(key); }
-  result<void> scan(std::string_view prefix, const journal::visitor& visit,
-                    std::string_view after) const override {
-    return store_.scan(prefix, visit, after);
-  }
-  std::uint64_t free_bytes() const override { return store_.free_bytes(); }
-  std::uint64_t used_bytes() const override { return store_.used_bytes(); }
-
-private:
-  simulation* world_;
-  member* of_;
-  journal::memory_store store_;
-};
-
-/// What nodes log is part of the trace.
-class trace_sink : public spdlog::sinks::base_sink<std::mutex> {
-public:
-  trace_sink(simulation& world, const member& of) : world_(&world), of_(&of) {}
-
-protected:
-  void sink_it_(const spdlog::details::log_msg& line) override {
-    if (of_->system) { // not the last words of one that has crashed
-      world_->tell(event_kind::life, of_->name, {},
-                   "says: " + std::string{line.payload.data(), line.payload.size()});
-    }
-  }
-  void flush_() override {}
-
-private:
-  simulation* world_;
-  const member* of_;
-};
-
-// -- text ---------------------------------------------------------------------------------------------
-
-/// A frame in a few words; empty where it only shows life.
-std::string text_of(const messages::frame& frame) {
-  struct words {
-    std::string operator()(const messages::hello&) const { return "hello"; }
-    std::string operator()(const messages::welcome&) const { return "welcome"; }
-    std::string operator()(const messages::refusal& body) const { return "refuses: " + body.reason; }
-    std::string operator()(const messages::question&) const { return "question"; }
-    std::string operator()(const messages::answer&) const { return "answer"; }
-    std::string operator()(const messages::batch& body) const {
-      std::vector<std::string> words;
-      const auto add = [&](std::string more) { words.push_back(std::move(more)); };
-      for (const auto& item : body.items) {
-        if (const auto* message = std::get_if<engine::envelope>(&item)) {
-          switch (message->kind) {
-          case messages::message_kind::withdrawal:
-            add("withdrawal from " + message->from.key);
-            break;
-          case messages::message_kind::failure:
-            add("failure for " + message->to.key);
-            break;
-          case messages::message_kind::reply:
-            add(message->type + " for " + message->to.key);
-            break;
-          default:
-            add(message->type + " from " + message->from.key);
-          }
-        } else if (const auto* said = std::get_if<messages::receipt>(&item)) {
-          add(said->done != message_id{} ? "done" : "forget");
-        } else {
-          add("calls " + std::get<messages::call_for>(item).to.key);
-        }
-      }
-      return list_of(words);
-    }
-  };
-  return std::visit(words{}, frame.body);
-}
 
 double seconds(std::int64_t ns) {
   return static_cast<double>(ns) / 1e9;
@@ -197,28 +85,34 @@ void simulation::offer(detail::keyed_service_type definition) {
 }
 
 void simulation::offer(detail::service_type definition) {
-  wrap(definition);
-  services_[definition.name] = std::move(definition);
+  for (auto& [name, handler] : definition.commands) {
+    if (handler.run) {
+      handler.run = with_faults(std::move(handler.run));
+    }
+  }
+  const auto name = definition.name;
+  if (!services_.emplace(name, std::move(definition)).second) {
+    fail(fmt::format("there is a service {} already: offer it before its fakes, which add to it", name));
+  }
 }
 
-/// Lets the handlers of a service go wrong where that is wanted.
-void simulation::wrap(detail::service_type& definition) {
-  for (auto& [name, handler] : definition.commands) {
-    if (!handler.run) {
-      continue;
+/// A handler that goes wrong where that is wanted.
+simulation::command_run simulation::with_faults(command_run inner) {
+  return [this, inner = std::move(inner)](std::string_view payload,
+                                          command_context& context) -> result<detail::handled> {
+    const auto goes_wrong = [this](fault kind) { return runs_ != nullptr && takes_next(*runs_, kind); };
+    if (goes_wrong(fault::handler_throws)) {
+      throw std::runtime_error{"a fault of the simulation: the handler throws"};
     }
-    handler.run = [this, inner = std::move(handler.run)](
-                      std::string_view payload, command_context& context) -> result<detail::handled> {
-      if (runs_ != nullptr && takes_next(*runs_, fault::handler_throws)) {
-        throw std::runtime_error{"a fault of the simulation: the handler throws"};
-      }
-      auto outcome = inner(payload, context);
-      if (runs_ != nullptr && takes_next(*runs_, fault::handler_loses)) {
-        throw std::runtime_error{"a fault of the simulation: the handler's outcome is lost"};
-      }
-      return outcome;
-    };
-  }
+    if (goes_wrong(fault::handler_declines)) {
+      return detail::handled{true, "a fault of the simulation: the handler declines"};
+    }
+    auto outcome = inner(payload, context);
+    if (goes_wrong(fault::handler_loses)) {
+      throw std::runtime_error{"a fault of the simulation: the handler's outcome is lost"};
+    }
+    return outcome;
+  };
 }
 
 void simulation::add_fake(std::unique_ptr<fake_base> made, const message_type& command,
@@ -227,21 +121,13 @@ void simulation::add_fake(std::unique_ptr<fake_base> made, const message_type& c
   service.name = made->service();
   auto& handler = service.commands[made->command()];
   if (handler.command != nullptr) {
-    fail("two fakes handle " + made->command());
+    fail(made->service() + " handles " + made->command() + " already");
   }
   handler.command = &command;
   handler.reply = &reply;
-  handler.run = [this, state = made->state_](std::string_view payload,
-                                             command_context& context) -> result<detail::handled> {
-    if (runs_ != nullptr && takes_next(*runs_, fault::handler_throws)) {
-      throw std::runtime_error{"a fault of the simulation: the handler throws"};
-    }
-    auto outcome = state->run(runs_ != nullptr ? runs_->name : std::string{}, payload, context);
-    if (runs_ != nullptr && takes_next(*runs_, fault::handler_loses)) {
-      throw std::runtime_error{"a fault of the simulation: the handler's outcome is lost"};
-    }
-    return outcome;
-  };
+  handler.run = with_faults([this, state = made->state_](std::string_view payload, command_context& context) {
+    return state->run(runs_ != nullptr ? runs_->name : std::string{}, payload, context);
+  });
   fakes_.push_back(std::move(made));
 }
 
@@ -311,8 +197,7 @@ result<void> simulation::start(member& one) {
   config.seed = engine::mixed(seed_ + one.starts) | 1;
   config.shards = 2;
   config.system = &one.system->system();
-  config.logger = std::make_shared<spdlog::logger>(one.name, std::make_shared<trace_sink>(*this, one));
-  config.logger->set_level(spdlog::level::warn);
+  config.logger = logger_of(*this, one);
   config.on_failure = [this, &one](const error& reason) {
     one.failed = fmt::format("{}: {}", to_string(reason.code), reason.message);
     one.fails = true;
@@ -332,7 +217,7 @@ result<void> simulation::start(member& one) {
     one.runtime->host(keyed);
   }
   auto& means = one.runtime->means();
-  means.store = std::make_shared<member_store>(*this, one);
+  means.store = store_of(*this, one);
   if (const auto failed = std::exchange(one.failed_sync, std::nullopt)) {
     const auto is_there = [&, all = one.disk->snapshot()](const journal::operation& change) {
       const auto found = all.find(change.key);
@@ -345,8 +230,8 @@ result<void> simulation::start(member& one) {
     }
   }
   promises_.starts(one.name, *means.store, moment_of(one));
-  means.time = std::make_shared<member_clock>(*this, one);
-  means.pool = std::make_shared<member_pool>(*this, one);
+  means.time = clock_of(*this, one);
+  means.pool = pool_of(*this, one);
   means.own_journal_thread = false;
   means.store_id = continuo::detail::next_random(store_ids_); // of a disk that has none
   means.link_queue_max = link_queue_max_;
@@ -790,26 +675,6 @@ bool simulation::is_quiet() {
   return settled || now_ns_ - changed_ns_ > patience_ns;
 }
 
-/// The first few instances that have not ended, a line each.
-std::string simulation::work_left() const {
-  std::string lines;
-  std::size_t count = 0;
-  for (const auto& one : members_) {
-    for (const auto& [key, bytes] : one->disk->snapshot()) {
-      const auto stored = key.starts_with('r') ? std::optional{decode<engine::record>(bytes)} : std::nullopt;
-      if (!stored || !*stored || is_settled(**stored)) {
-        continue;
-      }
-      if (++count > 5) {
-        return lines + "\n  and more";
-      }
-      lines += fmt::format("\n  {} on {}: {}", to_string((*stored)->self), one->name,
-                           told(actors::view_of(**stored, *any_core())));
-    }
-  }
-  return lines;
-}
-
 void simulation::run(std::chrono::nanoseconds limit) {
   start_new();
   const auto until = now_ns_ + limit.count();
@@ -846,193 +711,6 @@ bool simulation::run_until(const std::function<bool()>& holds, std::chrono::nano
       return holds();
     }
   }
-}
-
-// -- messages
-// --------------------------------------------------------------------------------------------------
-
-/// Lets time pass until the node is up.
-void simulation::await_life(member& one) {
-  while (!one.is_up()) {
-    if (planned_work_.empty()) {
-      fail(fmt::format("{} is down, and nobody starts it: what is sent there would wait for ever", one.name));
-    }
-    run_until([&] { return one.is_up() || planned_work_.empty(); }, 1h);
-  }
-}
-
-accepted
-simulation::ask_until_taken(const std::string& what, std::string_view at_node,
-                            const std::function<void(member&, std::function<void(result<accepted>)>)>& ask) {
-  start_new();
-  auto& one = at(at_node);
-  const auto until = now_ns_ + std::chrono::nanoseconds{1h}.count();
-  while (now_ns_ < until) {
-    await_life(one);
-    const auto answer = std::make_shared<std::optional<result<accepted>>>();
-    const auto life = one.starts;
-    ask(one, [this, &one, answer](result<accepted> said) {
-      if (said && one.system && !one.crashes) {
-        promises_.accepted(one.name, *said);
-      }
-      *answer = std::move(said);
-    });
-    run_until([&] { return answer->has_value() || one.starts != life || !one.is_up(); }, 1min);
-    if (!answer->has_value()) {
-      continue; // the node died, or stands still, before it could say anything
-    }
-    if (**answer) {
-      tell(event_kind::client, one.name, {}, "accepts " + what);
-      return ***answer;
-    }
-    const auto& why = (*answer)->error();
-    if (why.code != errc::unavailable && why.code != errc::overloaded) {
-      fail(fmt::format("{} refuses {}: {}", one.name, what, why.message));
-    }
-    run_for(100ms);
-  }
-  fail(fmt::format("{} did not accept {} within an hour", one.name, what));
-}
-
-accepted simulation::publish(const std::string& type, const std::string& payload, std::string_view at_node) {
-  const auto key = fmt::format("client-{}", ++clients_);
-  return ask_until_taken(type, at_node, [&](member& one, std::function<void(result<accepted>)> answer) {
-    if (const auto core = one.runtime->open_core()) {
-      caf::anon_send(core->intake, actors::publish{type, payload, {}, std::move(answer), key});
-    } else {
-      answer(tl::unexpected(one.runtime->why_closed()));
-    }
-  });
-}
-
-result<command_result> simulation::send(const std::string& type, const std::string& payload,
-                                        std::string_view at_node) {
-  const auto key = fmt::format("client-{}", ++clients_);
-  const auto taken =
-      ask_until_taken(type, at_node, [&](member& one, std::function<void(result<accepted>)> answer) {
-        if (const auto core = one.runtime->open_core()) {
-          caf::anon_send(core->intake, actors::send_command{type, payload, std::move(answer), {}, key});
-        } else {
-          answer(tl::unexpected(one.runtime->why_closed()));
-        }
-      });
-  auto& one = at(at_node);
-  const auto until = now_ns_ + std::chrono::nanoseconds{1h}.count();
-  while (now_ns_ < until) {
-    await_life(one);
-    const auto answer = std::make_shared<std::optional<result<std::optional<command_result>>>>();
-    const auto life = one.starts;
-    if (const auto core = one.runtime->open_core()) {
-      caf::anon_send(core->intake,
-                     actors::await_command{taken.id, 1'000ms, [answer](auto said) { *answer = said; }});
-    }
-    run_until([&] { return answer->has_value() || one.starts != life || !one.is_up(); }, 2s);
-    if (*answer && **answer && ***answer) {
-      return ****answer;
-    }
-    if (*answer && !**answer && (*answer)->error().code != errc::unavailable) {
-      return tl::unexpected((*answer)->error());
-    }
-  }
-  fail(fmt::format("{} has no outcome of {} within an hour", one.name, type));
-}
-
-member* simulation::home_of(const instance_id& id) const {
-  if (members_.size() == 1) {
-    return members_.front().get();
-  }
-  const auto where = nodes::place(topology_, members_.front()->name, [](std::string_view) { return true; });
-  const auto name = where ? std::string{where->node_of(id)} : std::string{};
-  for (const auto& one : members_) {
-    if (one->name == name) {
-      return one.get();
-    }
-  }
-  return nullptr;
-}
-
-std::optional<engine::record> simulation::record(const instance_id& id) const {
-  const auto* home = home_of(id);
-  if (home == nullptr) {
-    return std::nullopt;
-  }
-  const auto all = home->disk->snapshot();
-  const auto found = all.find(engine::record_key(id));
-  if (found == all.end()) {
-    return std::nullopt;
-  }
-  auto stored = decode<engine::record>(found->second);
-  return stored ? std::optional{std::move(*stored)} : std::nullopt;
-}
-
-/// All nodes are of one program, so each can read what another one wrote.
-detail::open_node simulation::any_core() const {
-  for (const auto& one : members_) {
-    if (one->is_up()) {
-      if (auto core = one->runtime->open_core()) {
-        return core;
-      }
-    }
-  }
-  fail("no node is up that could say what an instance is");
-}
-
-std::optional<instance_view> simulation::view(const instance_id& id) const {
-  const auto stored = record(id);
-  return stored ? std::optional{actors::view_of(*stored, *any_core())} : std::nullopt;
-}
-
-std::vector<history_view> simulation::history_of(const instance_id& id) const {
-  std::vector<history_view> entries;
-  const auto stored = record(id);
-  if (!stored) {
-    return entries;
-  }
-  const auto core = any_core();
-  const auto all = home_of(id)->disk->snapshot();
-  for (auto revision = stored->history; revision != 0;) {
-    const auto found = all.find(engine::history_key(revision));
-    const auto entry =
-        found == all.end() ? std::nullopt : std::optional{decode<engine::history_entry>(found->second)};
-    if (!entry || !*entry) {
-      fail(fmt::format("the history of {} has a gap", to_string(id)));
-    }
-    entries.push_back(actors::view_of(**entry, *core));
-    revision = (*entry)->previous;
-  }
-  std::reverse(entries.begin(), entries.end());
-  return entries;
-}
-
-std::string simulation::outcome() const {
-  std::map<instance_id, std::string> lines;
-  for (const auto& one : members_) {
-    for (const auto& [key, bytes] : one->disk->snapshot()) {
-      if (!key.starts_with('r')) {
-        continue;
-      }
-      const auto stored = decode<engine::record>(bytes);
-      if (!stored ||
-          (stored->kind != engine::record_kind::saga && stored->kind != engine::record_kind::keyed)) {
-        continue;
-      }
-      const message_type* state = nullptr;
-      for (const auto& saga : sagas_) {
-        state = saga.name == stored->self.type ? saga.state : state;
-      }
-      for (const auto& keyed : keyed_) {
-        state = keyed.name == stored->self.type ? keyed.state : state;
-      }
-      const auto json = state != nullptr ? state->to_json(stored->state) : result<std::string>{std::string{}};
-      lines[stored->self] = fmt::format("{}/{} {} {}\n", stored->self.type, stored->self.key,
-                                        to_string(stored->status), json.value_or("?"));
-    }
-  }
-  std::string all;
-  for (const auto& [id, line] : lines) {
-    all += line;
-  }
-  return all;
 }
 
 // -- the end

@@ -196,7 +196,8 @@ private:
   accepted ask_until_taken(const std::string& what, std::string_view at,
                            const std::function<void(member&, std::function<void(result<accepted>)>)>& ask);
   void await_life(member& one);
-  void wrap(detail::service_type& definition);
+  using command_run = std::function<result<detail::handled>(std::string_view payload, command_context&)>;
+  command_run with_faults(command_run inner);
 
   std::uint64_t seed_;
   std::uint64_t random_;       ///< what runs next, how long a frame takes

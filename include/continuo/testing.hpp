@@ -38,33 +38,35 @@ public:
 
 /// What can go wrong with a node, its disk, the network and the handlers.
 enum class fault : std::uint8_t {
-  crash,           ///< a node ends between two steps, unsynced writes are lost; back after a while
-  torn_sync,       ///< the same in the middle of a sync: its batch is there afterwards, or not at all
-  failed_sync,     ///< a sync fails; the node must stop, and is started again. Its batch: there, or not
-  full_disk,       ///< no byte can be written for a while; the node must stop, or refuse
-  slow_disk,       ///< syncs take up to a second for a while
-  cut,             ///< all connections between two nodes break; what was under way is lost
-  late_delivery,   ///< the same, and what was under way arrives later, beside the next connection
-  one_way,         ///< what one node sends to another does not arrive for a while; neither of them is told
-  separation,      ///< a cut, and no new connection for a while
-  delay,           ///< what one node sends to another takes up to two seconds longer for a while
-  pause,           ///< a node stands still for a while (SIGSTOP), and goes on
-  clock_jump,      ///< a node's wall clock jumps by up to ten minutes, in either direction
-  handler_throws,  ///< a handler of a stateless service throws before it does anything
-  handler_loses,   ///< a handler does its work, and its outcome is lost: it throws afterwards
-  handler_hangs,   ///< a handler takes longer than its timeout
-  handler_repeats, ///< a handler runs, and answers, twice
+  crash,            ///< a node ends between two steps, unsynced writes are lost; back after a while
+  torn_sync,        ///< the same in the middle of a sync: its batch is there afterwards, or not at all
+  failed_sync,      ///< a sync fails; the node must stop, and is started again. Its batch: there, or not
+  full_disk,        ///< no byte can be written for a while; the node must stop, or refuse
+  slow_disk,        ///< syncs take up to a second for a while
+  cut,              ///< all connections between two nodes break; what was under way is lost
+  late_delivery,    ///< the same, and what was under way arrives later, beside the next connection
+  one_way,          ///< what one node sends to another does not arrive for a while; neither of them is told
+  separation,       ///< a cut, and no new connection for a while
+  delay,            ///< what one node sends to another takes up to two seconds longer for a while
+  pause,            ///< a node stands still for a while (SIGSTOP), and goes on
+  clock_jump,       ///< a node's wall clock jumps by up to ten minutes, in either direction
+  handler_throws,   ///< a handler of a stateless service throws before it does anything
+  handler_loses,    ///< a handler does its work, and its outcome is lost: it throws afterwards
+  handler_hangs,    ///< a handler takes longer than its timeout
+  handler_repeats,  ///< a handler runs, and answers, twice
+  handler_declines, ///< a handler declines before it does anything: another outcome, so never without being
+                    ///< asked for
 };
 
 /// In words, as the traces have it.
 const char* to_string(fault kind);
 
-/// All of them.
+/// All of them that leave a correct program its outcome: without `handler_declines`.
 const std::vector<fault>& all_faults();
 
 /// Faults at times drawn from the seed, to nodes drawn from the seed.
 struct fault_plan {
-  std::vector<fault> kinds{};                                ///< empty: all of them
+  std::vector<fault> kinds{};                                ///< empty: `all_faults()`
   std::size_t count = 4;                                     ///< so many in all
   std::chrono::nanoseconds within = std::chrono::seconds{2}; ///< from now
   std::vector<std::string> nodes{};                          ///< those that may be hit; empty: any

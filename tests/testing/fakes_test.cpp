@@ -6,26 +6,14 @@
 
 #include <caf/test/dsl.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <string>
 
 using namespace std::chrono_literals;
 using namespace shop;
 
-namespace {
-
-struct fixture : continuo::testing::fixture {
-  shop::fakes fakes = build(*this);
-
-  continuo::testing::saga_ref placed(const std::string& order = "o-1") {
-    publish(order_placed{order, 4200});
-    run();
-    return saga_of<fulfilment>(order);
-  }
-};
-
-} // namespace
-
-CAF_TEST_FIXTURE_SCOPE(fakes_tests, fixture)
+CAF_TEST_FIXTURE_SCOPE(fakes_tests, with_fakes)
 
 CAF_TEST(a fake answers what it was told) {
   fakes.label.answers(label_created{"parcel"});
@@ -156,6 +144,31 @@ CAF_TEST(two fakes of one command are refused) {
     said = thrown.what();
   }
   CAF_CHECK(said.find("make_payment") != std::string::npos);
+}
+
+CAF_TEST(a handler declines where the plan names that and never by itself) {
+  using continuo::testing::fault;
+  const auto& drawn = continuo::testing::all_faults();
+  CAF_CHECK(std::find(drawn.begin(), drawn.end(), fault::handler_declines) == drawn.end());
+  start();
+  plan_faults({.kinds = {fault::handler_declines}, .count = 1, .within = 0s, .nodes = {"warehouse"}});
+  placed().should_be_compensated_because("the handler declines");
+  fakes.label.was_called(0);
+  fakes.refund.was_called(1);
+  placed("o-2").should_be_completed();
+  finish();
+}
+
+CAF_TEST(a service that is offered beside its fakes is refused) {
+  continuo::testing::cluster here;
+  here.fake<make_payment>("payment");
+  std::string said;
+  try {
+    here.offer(continuo::service{"payment"});
+  } catch (const continuo::testing::failure& thrown) {
+    said = thrown.what();
+  }
+  CAF_CHECK(said.find("there is a service payment already") != std::string::npos);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
