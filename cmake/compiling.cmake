@@ -10,11 +10,18 @@ endif()
 if(CONTINUO_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   find_program(CONTINUO_CCACHE_PROGRAM ccache)
   if(CONTINUO_CCACHE_PROGRAM)
-    # Without this ccache gives up on every translation unit that uses a precompiled header.
+    # The base directory and the prefix map below let a clone that lies elsewhere hit what this one compiled. Without the
+    # sloppiness ccache gives up on every translation unit that uses a precompiled header.
     set(CMAKE_CXX_COMPILER_LAUNCHER
-        "${CMAKE_COMMAND};-E;env;CCACHE_SLOPPINESS=pch_defines,time_macros;${CONTINUO_CCACHE_PROGRAM}")
+        "${CMAKE_COMMAND};-E;env;CCACHE_BASEDIR=${PROJECT_SOURCE_DIR};CCACHE_NOHASHDIR=1"
+        "CCACHE_SLOPPINESS=pch_defines,time_macros;${CONTINUO_CCACHE_PROGRAM}")
   endif()
   mark_as_advanced(CONTINUO_CCACHE_PROGRAM)
+endif()
+
+if(PROJECT_IS_TOP_LEVEL)
+  # Names in objects are relative to the source root: the same objects wherever the clone lies.
+  add_compile_options("-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=")
 endif()
 
 if(CONTINUO_SANITIZE)
