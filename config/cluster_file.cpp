@@ -33,10 +33,6 @@ std::string_view parent_of(std::string_view path) {
   return dot == std::string_view::npos ? std::string_view{} : path.substr(0, dot);
 }
 
-std::string_view last_of(std::string_view path) {
-  return path.substr(path.rfind('.') + 1);
-}
-
 fs::path made_absolute(const fs::path& path) {
   std::error_code failed;
   auto found = fs::absolute(path, failed);

@@ -116,11 +116,11 @@ std::string_view section_of(std::string_view path) {
   return path.substr(0, path.rfind('.'));
 }
 
+} // namespace
+
 std::string_view last_of(std::string_view path) {
   return path.substr(path.rfind('.') + 1);
 }
-
-} // namespace
 
 std::span<const known_key> known_keys() {
   return keys;

@@ -40,6 +40,9 @@ struct known_key {
 /// Every key there is, refused ones too.
 std::span<const known_key> known_keys();
 
+/// What stands behind the last point of `path`: `shards` of `nodes.payment.shards`.
+std::string_view last_of(std::string_view path);
+
 /// The pattern of `path` in the table: the name of the node or service becomes `*`.
 std::string pattern_of(std::string_view path);
 

@@ -12,19 +12,11 @@
 
 namespace continuo::engine {
 
-namespace {
-
-constexpr std::array edges{"begin",     "replied",    "declined",  "attempt_fails", "late_failure", "overdue",
-                           "exhausted", "park",       "withdrawn", "too_late",      "duplicate",    "retry",
-                           "discard",   "quarantine", "dropped",   "receipt"};
-
-std::string failure_payload(failure_kind kind, std::string reason) {
-  return encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)});
-}
-
-} // namespace
-
 std::span<const char* const> execution_edges() {
+  static constexpr std::array edges{"begin",        "replied",    "declined",  "attempt_fails",
+                                    "late_failure", "overdue",    "exhausted", "park",
+                                    "withdrawn",    "too_late",   "duplicate", "retry",
+                                    "discard",      "quarantine", "dropped",   "receipt"};
   return edges;
 }
 
@@ -101,8 +93,8 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
   if (outcome->declined) {
     out.edge = "declined";
     out.settled = settlement::declined;
-    answer(out, message_kind::failure, failure_payload(failure_kind::declined, std::move(outcome->payload)),
-           now, revision);
+    answer(out, message_kind::failure,
+           messages::failure_payload(failure_kind::declined, std::move(outcome->payload)), now, revision);
     return out;
   }
   out.edge = "replied";
@@ -198,10 +190,11 @@ void execution::fail_for_good(transition& out, const std::string& reason, const 
   out.settled = settlement::gave_up;
   const auto told = command_ && !stands_alone(sent.from);
   out.dead_letters.push_back(dead_letter_of(sent, reason, now.wall, record_.attempts, told));
-  answer(out, message_kind::failure,
-         failure_payload(failure_kind::unknown,
-                         fmt::format("{} attempt(s) failed, the last one: {}", record_.attempts, reason)),
-         now, revision);
+  answer(
+      out, message_kind::failure,
+      messages::failure_payload(failure_kind::unknown, fmt::format("{} attempt(s) failed, the last one: {}",
+                                                                   record_.attempts, reason)),
+      now, revision);
 }
 
 void execution::answer(transition& out, message_kind kind, std::string payload, const moment& now,
@@ -245,7 +238,7 @@ transition execution::receive(const envelope& again, const moment& now, std::uin
         record_.attempts == 0 && record_.deaths == 0 && id_.revision > environment_->begun_at;
     if (phase_ == phase::waiting && never_ran) {
       out.edge = "withdrawn";
-      answer(out, message_kind::failure, failure_payload(failure_kind::withdrawn, "withdrawn"), now,
+      answer(out, message_kind::failure, messages::failure_payload(failure_kind::withdrawn, "withdrawn"), now,
              revision);
     } else {
       out.edge = "too_late"; // its outcome is the answer
@@ -321,8 +314,8 @@ transition execution::discard(const moment& now, std::uint64_t revision) {
   transition out;
   next_index_ = 0;
   out.edge = "discard";
-  answer(out, message_kind::failure, failure_payload(failure_kind::unknown, "discarded: " + record_.reason),
-         now, revision);
+  answer(out, message_kind::failure,
+         messages::failure_payload(failure_kind::unknown, "discarded: " + record_.reason), now, revision);
   out.settled = settlement::gave_up;
   return out;
 }

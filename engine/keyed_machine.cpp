@@ -15,9 +15,6 @@ namespace continuo::engine {
 
 namespace {
 
-constexpr std::array edges{"handled",   "declined", "withdrawn", "retry_later", "handler_fails",
-                           "duplicate", "hold",     "stale",     "quarantine",  "flush"};
-
 result<detail::handled> run_handler(const detail::keyed_handler& handler, void* state,
                                     const envelope& message, keyed_context& context) {
   try {
@@ -29,13 +26,11 @@ result<detail::handled> run_handler(const detail::keyed_handler& handler, void* 
   }
 }
 
-std::string failure_payload(failure_kind kind, std::string reason) {
-  return encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)});
-}
-
 } // namespace
 
 std::span<const char* const> keyed_edges() {
+  static constexpr std::array edges{"handled",   "declined", "withdrawn", "retry_later", "handler_fails",
+                                    "duplicate", "hold",     "stale",     "quarantine",  "flush"};
   return edges;
 }
 
@@ -197,7 +192,7 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     state_.reset(); // whatever the handler did to it does not count
     note = done->payload;
     answer(out, message, message_kind::failure,
-           failure_payload(failure_kind::declined, std::move(done->payload)), revision, noted);
+           messages::failure_payload(failure_kind::declined, std::move(done->payload)), revision, noted);
   } else {
     out.edge = "handled";
     out.settled = settlement::completed;
@@ -259,7 +254,7 @@ void keyed_machine::fail_for_good(transition& out, const envelope& message, fail
                                   const std::string& reason, const moment& now, std::uint64_t revision) {
   next_index_ = 0;
   std::vector<noted_message> noted;
-  answer(out, message, message_kind::failure, failure_payload(kind, reason), revision, noted);
+  answer(out, message, message_kind::failure, messages::failure_payload(kind, reason), revision, noted);
   if (kind != failure_kind::withdrawn) {
     out.settled = settlement::gave_up;
     out.dead_letters.push_back(

@@ -13,9 +13,6 @@ namespace continuo::engine {
 
 namespace {
 
-constexpr std::array edges{"dial",    "welcome", "accept",   "refuse", "refused",
-                           "amnesia", "take",    "repeated", "gap",    "stale"};
-
 constexpr std::size_t bytes_a_unit = 4'096;
 
 std::size_t bytes_of(const messages::batch_item& item) {
@@ -39,6 +36,8 @@ messages::frame framed(Body&& body) {
 } // namespace
 
 std::span<const char* const> link_edges() {
+  static constexpr std::array edges{"dial",    "welcome", "accept",   "refuse", "refused",
+                                    "amnesia", "take",    "repeated", "gap",    "stale"};
   return edges;
 }
 

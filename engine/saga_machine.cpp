@@ -16,41 +16,6 @@ namespace continuo::engine {
 
 namespace {
 
-constexpr std::array edges{
-    "start",
-    "start_fails",
-    "unknown_discard",
-    "unknown_dead_letter",
-    "stale",
-    "event",
-    "event_dropped",
-    "event_after_end",
-    "reply",
-    "failure",
-    "failure_rolls_back",
-    "timer",
-    "timer_stale",
-    "duplicate",
-    "hold",
-    "retry_later",
-    "handler_fails",
-    "late_success",
-    "late_failure",
-    "undone",
-    "undo_refused",
-    "cancel",
-    "pause",
-    "resume",
-    "retry",
-    "skip",
-    "verb_refused",
-    "quarantine",
-    "flush",
-    "move",
-    "stays",
-    "expire",
-};
-
 bool is_answer(const envelope& message) {
   return message.kind == message_kind::reply || message.kind == message_kind::failure;
 }
@@ -66,6 +31,40 @@ bool takes_again(const record& of, const envelope& message) {
 } // namespace
 
 std::span<const char* const> saga_edges() {
+  static constexpr std::array edges{
+      "start",
+      "start_fails",
+      "unknown_discard",
+      "unknown_dead_letter",
+      "stale",
+      "event",
+      "event_dropped",
+      "event_after_end",
+      "reply",
+      "failure",
+      "failure_rolls_back",
+      "timer",
+      "timer_stale",
+      "duplicate",
+      "hold",
+      "retry_later",
+      "handler_fails",
+      "late_success",
+      "late_failure",
+      "undone",
+      "undo_refused",
+      "cancel",
+      "pause",
+      "resume",
+      "retry",
+      "skip",
+      "verb_refused",
+      "quarantine",
+      "flush",
+      "move",
+      "stays",
+      "expire",
+  };
   return edges;
 }
 

@@ -69,6 +69,9 @@ struct failure_body {
   CONTINUO_FIELDS(failure_body, kind, reason)
 };
 
+/// The bytes of a `failure_body`.
+std::string failure_payload(failure_kind kind, std::string reason);
+
 /// A receiver's word to a sender, or a sender's to a receiver, about messages of the pair. Names durable
 /// state, or state that the journal makes durable before anything that rests on it.
 struct receipt {

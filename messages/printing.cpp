@@ -12,7 +12,7 @@ namespace continuo::detail {
 namespace {
 
 template <class Number>
-void append_number(std::string& out, Number value) {
+void append_shortest(std::string& out, Number value) {
   char digits[64];
   const auto end = std::to_chars(digits, digits + sizeof(digits), value).ptr;
   out.append(digits, end);
@@ -30,11 +30,11 @@ std::ostream& write_to(std::ostream& out, std::string_view text) {
 
 // Each in the fewest digits that give it back, which are fewer for a float.
 void printer::put_number(float value) {
-  append_number(out_, value);
+  append_shortest(out_, value);
 }
 
 void printer::put_number(double value) {
-  append_number(out_, value);
+  append_shortest(out_, value);
 }
 
 void printer::put_string(std::string_view value) {

@@ -186,6 +186,8 @@ bool tls_policy::must_read_more(network::native_socket, std::size_t threshold) {
   return scribe->pending() >= threshold;
 }
 
+} // namespace
+
 /// A socket until somebody takes it over.
 class owned_file {
 public:
@@ -212,8 +214,6 @@ struct prepared {
   owned_file file;
   std::unique_ptr<tls_session> with;
 };
-
-} // namespace
 
 // -- what the parts share ------------------------------------------------------------------
 

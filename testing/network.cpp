@@ -14,8 +14,6 @@ namespace continuo::testing {
 
 namespace {
 
-constexpr auto never = std::numeric_limits<std::int64_t>::max();
-
 /// What becomes of a frame that a link has put on its wire.
 using taken = std::function<void(std::string bytes, const caf::strong_actor_ptr& from)>;
 
@@ -265,7 +263,7 @@ void network::deliver(std::size_t nth) {
 }
 
 std::int64_t network::next_ns() const {
-  auto next = never;
+  auto next = at_no_time;
   for (const auto& one : connections_) {
     for (std::size_t from = 0; from < 2; ++from) {
       if (may_arrive(*one, from)) {
@@ -277,7 +275,7 @@ std::int64_t network::next_ns() const {
 }
 
 bool network::is_empty() const {
-  return next_ns() == never;
+  return next_ns() == at_no_time;
 }
 
 /// Drops connections that are over.

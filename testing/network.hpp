@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/core.hpp"
+#include "testing/virtual_system.hpp"
 
 #include <caf/actor_system.hpp>
 
@@ -62,7 +63,7 @@ public:
   /// Lets the frame of the `nth` of them arrive. @pre nth < ready()
   void deliver(std::size_t nth);
 
-  /// When something is ready that is not yet; a very large number: never.
+  /// When something is ready that is not yet, or `at_no_time`.
   std::int64_t next_ns() const;
 
   /// Whether no frame is under way that would arrive.

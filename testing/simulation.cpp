@@ -18,8 +18,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto never = std::numeric_limits<std::int64_t>::max();
-
 /// Longer than the longest pause between two attempts of anything.
 constexpr std::int64_t patience_ns = std::chrono::nanoseconds{65s}.count();
 
@@ -612,7 +610,7 @@ void simulation::check_links() {
 }
 
 bool simulation::advance(std::int64_t until_ns) {
-  auto next = std::min(network_.next_ns(), planned_work_.empty() ? never : planned_work_.begin()->first);
+  auto next = std::min(network_.next_ns(), planned_work_.empty() ? at_no_time : planned_work_.begin()->first);
   for (const auto& one : members_) {
     if (!one->is_up() || one->is_paused) {
       continue;

@@ -57,7 +57,7 @@ void virtual_system::advance_to(std::int64_t now_ns) {
 
 std::int64_t virtual_system::next_ns() const {
   const auto& schedule = coordinator_->clock().schedule();
-  return schedule.empty() ? std::numeric_limits<std::int64_t>::max()
+  return schedule.empty() ? at_no_time
                           : std::chrono::nanoseconds{schedule.begin()->first - time_of(0)}.count();
 }
 

@@ -6,10 +6,15 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 
 namespace continuo::testing {
+
+/// What `next_ns` says where nothing will happen.
+inline constexpr auto at_no_time = std::numeric_limits<std::int64_t>::max();
 
 /// The actor system of one life of a node, on CAF's test coordinator: its jobs run when they are told to, its
 /// time passes when it is told to. What is special to this coordinator of CAF 0.17 is here.
@@ -36,7 +41,7 @@ public:
   /// Sets the clock, and sends what has fallen due.
   void advance_to(std::int64_t now_ns);
 
-  /// When something falls due next; a very large number: never.
+  /// When something falls due next, or `at_no_time`.
   std::int64_t next_ns() const;
 
 private:

@@ -22,7 +22,7 @@ namespace continuo::tools {
 
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
 /// A node lets nobody wait longer than 90 s for an answer, and goes on with the copy. Asked again, it answers
 /// when that one is done and a quick second one behind it.
@@ -41,12 +41,12 @@ result<std::unique_ptr<journal::data_directory>> look_at(const std::filesystem::
 
 // -- verify ---------------------------------------------------------------------------------------
 
-json json_of(const journal_findings& found, const std::filesystem::path& data) {
-  json records = json::object();
+ordered_json json_of(const journal_findings& found, const std::filesystem::path& data) {
+  ordered_json records = ordered_json::object();
   for (const auto& [kind, count] : found.records) {
     records[kind] = count;
   }
-  json problems = json::array();
+  ordered_json problems = ordered_json::array();
   for (const auto& one : found.problems) {
     problems.push_back({{"code", std::string{to_string(one.code)}}, {"message", one.message}});
   }
@@ -66,7 +66,7 @@ json json_of(const journal_findings& found, const std::filesystem::path& data) {
           {"problems", std::move(problems)}};
 }
 
-std::string text_of(const journal_findings& found) {
+std::string findings_text(const journal_findings& found) {
   auto text = fmt::format("store {:016x}, {}, revision {}\n", found.store,
                           found.node.empty() ? "of a node that stands alone"
                                              : fmt::format("node {} of {}", found.node, found.cluster),
@@ -103,8 +103,8 @@ int report(const journal_findings& found) {
 
 /// The failure that a node's answer tells, with the code that it names.
 error failure_of(const http_answer& answer) {
-  const auto body = json::parse(answer.body, nullptr, false);
-  const auto told = body.is_object() ? body.value("error", json::object()) : json::object();
+  const auto body = ordered_json::parse(answer.body, nullptr, false);
+  const auto told = body.is_object() ? body.value("error", ordered_json::object()) : ordered_json::object();
   const auto name = told.value("code", std::string{});
   error why{errc::unavailable,
             told.value("message", fmt::format("the node answered with status {}", answer.status))};
@@ -125,7 +125,7 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
   }
   at->token_file = chosen.token_file;
   const auto to = std::filesystem::absolute(chosen.backup).lexically_normal();
-  const http_request asking{"POST", "/api/v1/backup", {}, json{{"to", to.string()}}.dump()};
+  const http_request asking{"POST", "/api/v1/backup", {}, ordered_json{{"to", to.string()}}.dump()};
   bool goes_on = false;
   while (true) {
     const auto asked = std::chrono::steady_clock::now();
@@ -144,7 +144,7 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
     if (answer->status != 200) {
       return tl::unexpected(failure_of(*answer));
     }
-    const auto body = json::parse(answer->body, nullptr, false);
+    const auto body = ordered_json::parse(answer->body, nullptr, false);
     return nodes::backup_figures{body.value("bytes", std::uint64_t{0}),
                                  std::chrono::milliseconds{body.value("took_ms", std::int64_t{0})}};
   }
@@ -179,7 +179,7 @@ int journal_verify(const journal_options& chosen) {
     fmt::print("{}\n", json_of(found, chosen.data).dump(2));
   } else {
     fmt::print("{}: {}\n{}", chosen.data.string(), found.problem_count == 0 ? "whole" : "damaged",
-               text_of(found));
+               findings_text(found));
     std::fflush(stdout);
   }
   return report(found);
@@ -212,7 +212,8 @@ int journal_backup(const journal_options& chosen) {
   if (chosen.json) {
     fmt::print(
         "{}\n",
-        json{{"to", chosen.backup.string()}, {"bytes", made->bytes}, {"took_ms", made->took.count()}}.dump());
+        ordered_json{{"to", chosen.backup.string()}, {"bytes", made->bytes}, {"took_ms", made->took.count()}}
+            .dump());
   } else {
     fmt::print("{}: {} bytes in {} ms; bring it back with `continuo journal restore {} DIR`\n",
                chosen.backup.string(), made->bytes, made->took.count(), chosen.backup.string());
@@ -240,7 +241,7 @@ int journal_restore(const journal_options& chosen) {
   if (chosen.json) {
     fmt::print("{}\n", json_of(found, chosen.data).dump(2));
   } else {
-    fmt::print("{}: restored and whole\n{}", chosen.data.string(), text_of(found));
+    fmt::print("{}: restored and whole\n{}", chosen.data.string(), findings_text(found));
   }
   return 0;
 }

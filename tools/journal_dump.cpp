@@ -18,16 +18,16 @@ namespace continuo::tools {
 
 namespace {
 
-using json = nlohmann::ordered_json;
+using nlohmann::ordered_json;
 
-json time_of(time_point at) {
+ordered_json time_of(time_point at) {
   if (at == time_point{}) {
     return nullptr;
   }
   return detail::time_text(at.time_since_epoch().count(), detail::period_of<time_point::duration>());
 }
 
-json bytes_of(std::string_view bytes) {
+ordered_json bytes_of(std::string_view bytes) {
   std::string hex;
   hex.reserve(bytes.size() * 2);
   for (const auto byte : bytes) {
@@ -36,11 +36,11 @@ json bytes_of(std::string_view bytes) {
   return {{"bytes", bytes.size()}, {"hex", std::move(hex)}};
 }
 
-json name_of(const instance_id& id) {
+ordered_json name_of(const instance_id& id) {
   return {{"type", id.type}, {"key", id.key}};
 }
 
-json noted(const engine::noted_message& message) {
+ordered_json noted(const engine::noted_message& message) {
   return {{"kind", std::string{to_string(message.kind)}},
           {"id", to_string(message.id)},
           {"peer", name_of(message.peer)},
@@ -48,8 +48,8 @@ json noted(const engine::noted_message& message) {
           {"payload", bytes_of(message.payload)}};
 }
 
-json entry_of(const engine::history_entry& entry) {
-  json out = json::array();
+ordered_json entry_of(const engine::history_entry& entry) {
+  ordered_json out = ordered_json::array();
   for (const auto& message : entry.out) {
     out.push_back(noted(message));
   }
@@ -57,13 +57,13 @@ json entry_of(const engine::history_entry& entry) {
           {"revision", entry.revision},
           {"what", entry.what},
           {"status", std::string{to_string(entry.status)}},
-          {"in", entry.in ? noted(*entry.in) : json(nullptr)},
+          {"in", entry.in ? noted(*entry.in) : ordered_json(nullptr)},
           {"out", std::move(out)},
           {"note", entry.note}};
 }
 
-json record_of(const engine::record& stored) {
-  json requests = json::array();
+ordered_json record_of(const engine::record& stored) {
+  ordered_json requests = ordered_json::array();
   for (const auto& sent : stored.requests) {
     requests.push_back({{"id", to_string(sent.id)},
                         {"command", sent.type},
@@ -73,7 +73,7 @@ json record_of(const engine::record& stored) {
                         {"compensation", sent.compensation},
                         {"payload", bytes_of(sent.payload)}});
   }
-  json timers = json::array();
+  ordered_json timers = ordered_json::array();
   for (const auto& one : stored.timers) {
     timers.push_back({{"name", one.name}, {"due", time_of(one.due)}});
   }
@@ -95,8 +95,8 @@ json record_of(const engine::record& stored) {
           {"attempts", stored.attempts},
           {"state", bytes_of(stored.state)},
           {"result", stored.result_type.empty()
-                         ? json(nullptr)
-                         : json{{"type", stored.result_type}, {"payload", bytes_of(stored.result)}}}};
+                         ? ordered_json(nullptr)
+                         : ordered_json{{"type", stored.result_type}, {"payload", bytes_of(stored.result)}}}};
 }
 
 class dump {
@@ -124,12 +124,12 @@ public:
   }
 
 private:
-  void print(const json& line) {
-    fmt::print(to_, "{}\n", line.dump(-1, ' ', false, json::error_handler_t::replace));
+  void print(const ordered_json& line) {
+    fmt::print(to_, "{}\n", line.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
   }
 
   void complain(const error& why, std::string_view key) {
-    json line;
+    ordered_json line;
     if (!key.empty()) {
       line["stored_under"] = journal::printable(key);
     }
@@ -159,8 +159,8 @@ private:
   }
 
   /// Oldest first, as they happened.
-  json history_of(const engine::record& stored) {
-    std::vector<json> newest_first;
+  ordered_json history_of(const engine::record& stored) {
+    std::vector<ordered_json> newest_first;
     for (auto revision = stored.history; revision != 0;) {
       const auto key = engine::history_key(revision);
       const auto bytes = store_.get(key);
@@ -175,7 +175,7 @@ private:
       newest_first.push_back(entry_of(*entry));
       revision = entry->previous;
     }
-    return json(std::vector<json>{newest_first.rbegin(), newest_first.rend()});
+    return ordered_json(std::vector<ordered_json>{newest_first.rbegin(), newest_first.rend()});
   }
 
   journal::reader store_;

@@ -23,7 +23,7 @@ namespace continuo::tools {
 
 namespace {
 
-std::string first_line(const std::filesystem::path& file) {
+std::string first_line_of(const std::filesystem::path& file) {
   std::ifstream in{file};
   std::string line;
   std::getline(in, line);
@@ -31,7 +31,7 @@ std::string first_line(const std::filesystem::path& file) {
 }
 
 std::string boot_id() {
-  return first_line("/proc/sys/kernel/random/boot_id");
+  return first_line_of("/proc/sys/kernel/random/boot_id");
 }
 
 std::filesystem::path beside(const std::filesystem::path& data, const char* ending) {
@@ -134,7 +134,7 @@ std::chrono::milliseconds process_mark::age() const {
 
 std::optional<process_mark> mark_of(pid_t pid) {
   // proc(5): behind the program's name in parentheses stand the state (field 3) and, as field 22, the start.
-  const auto line = first_line(fmt::format("/proc/{}/stat", pid));
+  const auto line = first_line_of(fmt::format("/proc/{}/stat", pid));
   const auto name_end = line.rfind(')');
   if (name_end == std::string::npos) {
     return std::nullopt;
@@ -162,7 +162,7 @@ std::filesystem::path log_file_of(const config::node_entry& node) {
 }
 
 std::optional<process_mark> find_process(const config::node_entry& node) {
-  std::istringstream line{first_line(pid_file_of(node))};
+  std::istringstream line{first_line_of(pid_file_of(node))};
   process_mark noted;
   if (!(line >> noted.pid >> noted.start >> noted.boot) || noted.pid <= 1) {
     return std::nullopt;

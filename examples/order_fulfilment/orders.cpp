@@ -29,7 +29,7 @@ std::optional<std::int64_t> parse_positive(std::string_view text) {
 }
 
 /// An order, or what is wrong with the line.
-tl::expected<order_placed, std::string> parse_line(std::string_view line) {
+tl::expected<order_placed, std::string> read_order(std::string_view line) {
   std::array<std::string_view, columns> fields;
   std::size_t count = 0;
   for (bool more = true; more; ++count) {
@@ -81,7 +81,7 @@ result<std::vector<order_placed>> read_orders(const std::filesystem::path& file)
     if (number == 1 || line.empty()) {
       continue;
     }
-    auto order = parse_line(line);
+    auto order = read_order(line);
     if (!order) {
       return wrong(order.error());
     }

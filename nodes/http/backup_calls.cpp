@@ -60,11 +60,10 @@ void back_up(desk& at, call&& one) {
            free = std::shared_ptr<void>{&busy, [](void*) { busy = false; }}] { run(*self, to, done); });
 }
 
-constexpr std::array routes{route{"POST", "/api/v1/backup", back_up}};
-
 } // namespace
 
 std::span<const route> backup_routes() {
+  static constexpr std::array routes{route{"POST", "/api/v1/backup", back_up}};
   return routes;
 }
 

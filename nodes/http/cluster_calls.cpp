@@ -242,15 +242,14 @@ void services(desk& at, call&& one) {
       [name](std::vector<part> parts) { return merge_services(std::move(parts), name); });
 }
 
-constexpr std::array routes{
-    route{"GET", "/healthz", healthz},    route{"GET", "/readyz", readyz},
-    route{"GET", "/metrics", metrics},    route{"GET", "/api/v1/node", node},
-    route{"GET", "/api/v1/nodes", nodes}, route{"GET", "/api/v1/services", services},
-};
-
 } // namespace
 
 std::span<const route> cluster_routes() {
+  static constexpr std::array routes{
+      route{"GET", "/healthz", healthz},    route{"GET", "/readyz", readyz},
+      route{"GET", "/metrics", metrics},    route{"GET", "/api/v1/node", node},
+      route{"GET", "/api/v1/nodes", nodes}, route{"GET", "/api/v1/services", services},
+  };
   return routes;
 }
 

@@ -334,11 +334,10 @@ void events(desk& at, call&& one) {
   one.done(std::move(made));
 }
 
-constexpr std::array routes{route{"GET", "/api/v1/events", events}};
-
 } // namespace
 
 std::span<const route> event_routes() {
+  static constexpr std::array routes{route{"GET", "/api/v1/events", events}};
   return routes;
 }
 

@@ -123,7 +123,7 @@ void add_attempts(desk& at, const std::shared_ptr<shown>& whole) {
   whole->finish();
 }
 
-void show(desk& at, call&& one) {
+void show_instance(desk& at, call&& one) {
   if (auto refusal = unknown_parameter(one.asked, {})) {
     one.done(std::move(*refusal));
     return;
@@ -318,7 +318,7 @@ void not_ended(const std::weak_ptr<node_runtime>& runtime, const instance_id& in
           }});
 }
 
-void outcome(desk& at, call&& one) {
+void instance_result(desk& at, call&& one) {
   constexpr std::array<std::string_view, 1> known{"wait"};
   if (auto refusal = unknown_parameter(one.asked, known)) {
     one.done(std::move(*refusal));
@@ -410,20 +410,19 @@ void verb(desk& at, call&& one) {
   operate(at, std::move(one), What);
 }
 
-constexpr std::array routes{
-    route{"GET", "/api/v1/instances/{}/{}", show},
-    route{"GET", "/api/v1/instances/{}/{}/history", history},
-    route{"GET", "/api/v1/instances/{}/{}/result", outcome},
-    route{"POST", "/api/v1/instances/{}/{}/cancel", verb<engine::verb::cancel>},
-    route{"POST", "/api/v1/instances/{}/{}/pause", verb<engine::verb::pause>},
-    route{"POST", "/api/v1/instances/{}/{}/resume", verb<engine::verb::resume>},
-    route{"POST", "/api/v1/instances/{}/{}/retry", verb<engine::verb::retry>},
-    route{"POST", "/api/v1/instances/{}/{}/skip", verb<engine::verb::skip>},
-};
-
 } // namespace
 
 std::span<const route> instance_routes() {
+  static constexpr std::array routes{
+      route{"GET", "/api/v1/instances/{}/{}", show_instance},
+      route{"GET", "/api/v1/instances/{}/{}/history", history},
+      route{"GET", "/api/v1/instances/{}/{}/result", instance_result},
+      route{"POST", "/api/v1/instances/{}/{}/cancel", verb<engine::verb::cancel>},
+      route{"POST", "/api/v1/instances/{}/{}/pause", verb<engine::verb::pause>},
+      route{"POST", "/api/v1/instances/{}/{}/resume", verb<engine::verb::resume>},
+      route{"POST", "/api/v1/instances/{}/{}/retry", verb<engine::verb::retry>},
+      route{"POST", "/api/v1/instances/{}/{}/skip", verb<engine::verb::skip>},
+  };
   return routes;
 }
 

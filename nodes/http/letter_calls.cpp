@@ -138,7 +138,7 @@ response list_here(const std::string& after, std::size_t limit, const node_runti
              {"next_cursor", more ? json(cursor_of(position_of(last))) : json(nullptr)}});
 }
 
-response merge_lists(std::vector<part> parts, std::size_t limit) {
+response merge_letters(std::vector<part> parts, std::size_t limit) {
   std::multimap<std::string, json> sorted;
   bool more = false;
   for (auto& [node, body] : bodies_of(parts)) {
@@ -163,7 +163,7 @@ response merge_lists(std::vector<part> parts, std::size_t limit) {
              {"unreachable", missing_of(parts)}});
 }
 
-void list(desk& at, call&& one) {
+void list_letters(desk& at, call&& one) {
   constexpr std::array<std::string_view, 2> known{"limit", "cursor"};
   if (auto refusal = unknown_parameter(one.asked, known)) {
     one.done(std::move(*refusal));
@@ -180,7 +180,7 @@ void list(desk& at, call&& one) {
       [after = *after, limit = *limit](const node_runtime& node, const actors::core& core) {
         return list_here(after, limit, node, core);
       },
-      [limit = *limit](std::vector<part> parts) { return merge_lists(std::move(parts), limit); });
+      [limit = *limit](std::vector<part> parts) { return merge_letters(std::move(parts), limit); });
 }
 
 // -- one letter -----------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ void find(desk& at, call&& one, std::function<response(const node_runtime&, acto
             [id](std::vector<part> parts) { return one_of(std::move(parts), id); });
 }
 
-void show(desk& at, call&& one) {
+void show_letter(desk& at, call&& one) {
   const auto id = one.names[0];
   find(at, std::move(one), [id](const node_runtime& node, const actors::core& core) {
     const auto letter = read_letter(id, core);
@@ -297,16 +297,15 @@ void discard(desk& at, call&& one) {
   });
 }
 
-constexpr std::array routes{
-    route{"GET", "/api/v1/dead-letters", list},
-    route{"GET", "/api/v1/dead-letters/{}", show},
-    route{"POST", "/api/v1/dead-letters/{}/redrive", redrive},
-    route{"DELETE", "/api/v1/dead-letters/{}", discard},
-};
-
 } // namespace
 
 std::span<const route> letter_routes() {
+  static constexpr std::array routes{
+      route{"GET", "/api/v1/dead-letters", list_letters},
+      route{"GET", "/api/v1/dead-letters/{}", show_letter},
+      route{"POST", "/api/v1/dead-letters/{}/redrive", redrive},
+      route{"DELETE", "/api/v1/dead-letters/{}", discard},
+  };
   return routes;
 }
 

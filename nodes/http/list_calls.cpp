@@ -161,7 +161,7 @@ response list_here(const list_query& query, const node_runtime& node, const acto
 }
 
 /// One page of the pages of all nodes: entries up to the first place that some node has not looked at.
-response merge_lists(std::vector<part> parts, std::size_t limit) {
+response merge_instances(std::vector<part> parts, std::size_t limit) {
   std::optional<std::string> bound; // in the form of a cursor, which orders as what it stands for
   std::multimap<std::string, json> sorted;
   for (auto& [node, body] : bodies_of(parts)) {
@@ -197,7 +197,7 @@ response merge_lists(std::vector<part> parts, std::size_t limit) {
              {"unreachable", missing_of(parts)}});
 }
 
-void list(desk& at, call&& one) {
+void list_instances(desk& at, call&& one) {
   constexpr std::array<std::string_view, 6> known{"type", "status", "waiting_for", "kind", "limit", "cursor"};
   if (auto refusal = unknown_parameter(one.asked, known)) {
     one.done(std::move(*refusal));
@@ -220,14 +220,13 @@ void list(desk& at, call&& one) {
       [query = *query](const node_runtime& node, const actors::core& core) {
         return list_here(query, node, core);
       },
-      [limit = query->limit](std::vector<part> parts) { return merge_lists(std::move(parts), limit); });
+      [limit = query->limit](std::vector<part> parts) { return merge_instances(std::move(parts), limit); });
 }
-
-constexpr std::array routes{route{"GET", "/api/v1/instances", list}};
 
 } // namespace
 
 std::span<const route> list_routes() {
+  static constexpr std::array routes{route{"GET", "/api/v1/instances", list_instances}};
   return routes;
 }
 

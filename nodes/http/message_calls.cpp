@@ -259,7 +259,7 @@ json command_json(const command_result& end, const actors::core& core) {
            end.failed ? json{{"kind", to_string(*end.failed)}, {"reason", end.reason}} : json(nullptr)}};
 }
 
-void outcome(desk& at, call&& one) {
+void command_outcome(desk& at, call&& one) {
   constexpr std::array<std::string_view, 1> known{"wait"};
   if (auto refusal = unknown_parameter(one.asked, known)) {
     one.done(std::move(*refusal));
@@ -334,16 +334,15 @@ void types(desk& at, call&& one) {
   });
 }
 
-constexpr std::array routes{
-    route{"POST", "/api/v1/publish/{}", publish},
-    route{"POST", "/api/v1/send/{}/{}", send},
-    route{"GET", "/api/v1/commands/{}", outcome},
-    route{"GET", "/api/v1/message-types", types},
-};
-
 } // namespace
 
 std::span<const route> message_routes() {
+  static constexpr std::array routes{
+      route{"POST", "/api/v1/publish/{}", publish},
+      route{"POST", "/api/v1/send/{}/{}", send},
+      route{"GET", "/api/v1/commands/{}", command_outcome},
+      route{"GET", "/api/v1/message-types", types},
+  };
   return routes;
 }
 
