@@ -14,7 +14,7 @@
 
 /// A text as our scanner and as CAF's parser see it, in a form that can be compared: a line for each section,
 /// dictionary and value, sorted.
-namespace tests {
+namespace continuo::tests {
 
 using found = std::set<std::string>;
 
@@ -70,4 +70,4 @@ inline std::string as_caf_reads(std::string_view text) {
   return caf::deep_to_string(lines);
 }
 
-} // namespace tests
+} // namespace continuo::tests

@@ -5,6 +5,7 @@
 #include "config/cluster_file.hpp"
 #include "config/known_keys.hpp"
 #include "tests/config/caf_view.hpp"
+#include "tests/support/places.hpp"
 
 #include <caf/atom.hpp>
 
@@ -19,7 +20,7 @@ namespace {
 
 const std::filesystem::path place = "/etc/shop/continuo.conf";
 const std::filesystem::path sample =
-    std::filesystem::path{CONTINUO_TESTS_DIR}.parent_path() / "config/continuo.conf";
+    std::filesystem::path{continuo::tests::places::root()} / "config/continuo.conf";
 
 // Lines 1 to 5 of most texts here.
 const std::string head = "[cluster]\nname=\"shop\"\n";

@@ -1,5 +1,7 @@
 #define CAF_SUITE blocks
 
+#include "tests/support/places.hpp"
+
 #include <caf/test/dsl.hpp>
 
 #include <algorithm>
@@ -20,7 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-const fs::path root = fs::path{CONTINUO_TESTS_DIR}.parent_path();
+const fs::path root = fs::path{continuo::tests::places::root()};
 
 std::vector<std::string> lines_of(const fs::path& file) {
   std::ifstream in{file};

@@ -1,5 +1,7 @@
 #define CAF_SUITE readme
 
+#include "tests/support/places.hpp"
+
 #include <caf/test/dsl.hpp>
 
 #include <array>
@@ -12,7 +14,7 @@ namespace {
 /// What the README's program prints, run in the working directory, where it keeps its data.
 std::string run_example() {
   std::string printed;
-  auto* const program = popen(CONTINUO_PROGRAMS_DIR "/readme_example 2>&1", "r");
+  auto* const program = popen((continuo::tests::places::programs() + "/readme_example 2>&1").c_str(), "r");
   CAF_REQUIRE(program != nullptr);
   std::array<char, 256> piece{};
   while (std::fgets(piece.data(), static_cast<int>(piece.size()), program) != nullptr) {

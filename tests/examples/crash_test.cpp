@@ -4,6 +4,7 @@
 #include "examples/order_fulfilment/report.hpp"
 #include "tests/nodes/process.hpp"
 #include "tests/nodes/shop.hpp"
+#include "tests/support/places.hpp"
 
 #include <caf/test/dsl.hpp>
 
@@ -35,7 +36,7 @@ struct fixture {
     std::vector<std::string> arguments{
         "--data", data, "--ledgers", ledgers, "--generate", std::to_string(orders), "--provider-time", "5ms"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return std::make_unique<process>(CONTINUO_ORDER_NODE, std::move(arguments));
+    return std::make_unique<process>(continuo::tests::places::order_node(), std::move(arguments));
   }
 
   /// Kills the node when its ledgers hold so many lines; false if it ends before.
@@ -96,8 +97,10 @@ CAF_TEST(a ledger that does not agree makes the report fail) {
 
 CAF_TEST(wrong arguments and files create nothing and exit with 2) {
   CAF_CHECK(start({"--rate", "fast"})->wait().code == 2);
-  CAF_CHECK(process(CONTINUO_ORDER_NODE, {"--data", data, "--orders", "missing.csv"}).wait().code == 2);
-  CAF_CHECK(process(CONTINUO_ORDER_NODE, {"--help"}).wait().code == 0);
+  CAF_CHECK(process(continuo::tests::places::order_node(), {"--data", data, "--orders", "missing.csv"})
+                .wait()
+                .code == 2);
+  CAF_CHECK(process(continuo::tests::places::order_node(), {"--help"}).wait().code == 0);
   CAF_CHECK(!std::filesystem::exists(data));
 }
 

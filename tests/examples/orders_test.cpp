@@ -6,6 +6,7 @@
 #include "examples/order_fulfilment/report.hpp"
 #include "examples/order_fulfilment/warehouse.hpp"
 #include "tests/nodes/shop.hpp"
+#include "tests/support/places.hpp"
 
 #include <continuo/node.hpp>
 
@@ -210,7 +211,7 @@ CAF_TEST(the report finds orders that are lost and deeds that nobody ordered) {
 // -- the orders' file --------------------------------------------------------------------------
 
 CAF_TEST(the file of the example holds 300 orders) {
-  const auto orders = read_orders(CONTINUO_EXAMPLES_DIR "/order_fulfilment/orders.csv");
+  const auto orders = read_orders(continuo::tests::places::root() + "/examples/order_fulfilment/orders.csv");
   CAF_REQUIRE(orders.has_value());
   CAF_CHECK_EQUAL(orders->size(), 300u);
 }

@@ -6,6 +6,7 @@
 #include "examples/order_fulfilment/report.hpp"
 #include "tests/nodes/process.hpp"
 #include "tests/nodes/shop.hpp"
+#include "tests/support/places.hpp"
 
 #include <caf/test/dsl.hpp>
 
@@ -21,7 +22,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string orders_file = CONTINUO_EXAMPLES_DIR "/order_fulfilment/orders.csv";
+const std::string orders_file = continuo::tests::places::root() + "/examples/order_fulfilment/orders.csv";
 
 /// A server and its port, which it keeps when it is started again.
 struct server {
@@ -38,7 +39,7 @@ struct fixture {
   server warehouse{"warehouse"};
 
   static std::unique_ptr<process> run(std::vector<std::string> arguments) {
-    return std::make_unique<process>(CONTINUO_SYNCHRONOUS_ORDERS, std::move(arguments));
+    return std::make_unique<process>(continuo::tests::places::synchronous_orders(), std::move(arguments));
   }
 
   bool start(server& one) const {

@@ -5,6 +5,7 @@
 #include "tests/http_services/provider_process.hpp"
 #include "tests/http_services/scripted_server.hpp"
 #include "tests/nodes/shop.hpp"
+#include "tests/support/places.hpp"
 
 #include <caf/test/dsl.hpp>
 
@@ -44,7 +45,7 @@ struct fixture {
     std::vector<std::string> arguments{
         "--config", file, "--node", "shop", "--ledgers", ledgers.string(), "--payment-timeout", "2min"};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return std::make_unique<process>(CONTINUO_ORDER_NODE, std::move(arguments));
+    return std::make_unique<process>(continuo::tests::places::order_node(), std::move(arguments));
   }
 
   std::size_t done() const { return payment.entries().size() + warehouse.entries().size(); }

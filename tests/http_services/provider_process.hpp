@@ -2,6 +2,7 @@
 
 #include "tests/nodes/process.hpp"
 #include "tests/nodes/reserved_port.hpp"
+#include "tests/support/places.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -18,7 +19,7 @@ namespace continuo::tests {
 class provider_process {
 public:
   provider_process(const std::string& example, std::string service, std::filesystem::path ledger)
-      : script_(std::string{CONTINUO_EXAMPLES_DIR} + "/" + example + "/providers.py"),
+      : script_(continuo::tests::places::root() + "/examples/" + example + "/providers.py"),
         service_(std::move(service)), ledger_(std::move(ledger)) {}
 
   std::string url() const { return "http://127.0.0.1:" + std::to_string(port_.number()); }

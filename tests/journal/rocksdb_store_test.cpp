@@ -5,6 +5,7 @@
 
 #include "journal/commit_log.hpp"
 #include "tests/journal/files.hpp"
+#include "tests/support/places.hpp"
 
 #include <caf/test/dsl.hpp>
 
@@ -26,6 +27,7 @@ struct fixture {
 
 /// Starts the writer, kills it once it has said `until` lines, and returns the last number that it said.
 std::uint64_t run_writer(const std::filesystem::path& directory, int until) {
+  const auto writer = continuo::tests::places::programs() + "/store_writer";
   int ends[2];
   CAF_REQUIRE_EQUAL(::pipe(ends), 0);
   const auto child = ::fork();
@@ -33,7 +35,7 @@ std::uint64_t run_writer(const std::filesystem::path& directory, int until) {
     ::dup2(ends[1], 1);
     ::close(ends[0]);
     ::close(ends[1]);
-    ::execl(CONTINUO_PROGRAMS_DIR "/store_writer", "store_writer", directory.c_str(), nullptr);
+    ::execl(writer.c_str(), "store_writer", directory.c_str(), nullptr);
     ::_exit(127);
   }
   ::close(ends[1]);

@@ -2,6 +2,7 @@
 
 #include "tests/nodes/reserved_port.hpp"
 #include "tests/nodes/shop.hpp"
+#include "tests/support/places.hpp"
 
 #include <continuo/node.hpp>
 
@@ -280,7 +281,7 @@ struct fixture {
 };
 
 std::string text_of(const std::string& file) {
-  std::ifstream in{std::string{CONTINUO_TESTS_DIR} + "/../" + file};
+  std::ifstream in{continuo::tests::places::root() + "/" + file};
   CAF_REQUIRE(in.good());
   std::ostringstream text;
   text << in.rdbuf();

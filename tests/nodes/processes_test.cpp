@@ -3,6 +3,7 @@
 
 #include "tests/nodes/process.hpp"
 #include "tests/nodes/shop.hpp"
+#include "tests/support/places.hpp"
 
 #include <caf/test/dsl.hpp>
 
@@ -19,7 +20,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const std::string program = std::string{CONTINUO_PROGRAMS_DIR} + "/shop_node";
+const std::string program = continuo::tests::places::programs() + "/shop_node";
 
 bool is_long() {
   const auto* asked = std::getenv("CONTINUO_LONG");

@@ -4,6 +4,7 @@
 #include "tests/nodes/process.hpp"
 #include "tests/nodes/reserved_port.hpp"
 #include "tests/nodes/shop.hpp"
+#include "tests/support/places.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -314,7 +315,7 @@ private:
     std::uintmax_t said_from = 0;
   };
 
-  static std::string program() { return std::string{CONTINUO_PROGRAMS_DIR} + "/shop_node"; }
+  static std::string program() { return continuo::tests::places::programs() + "/shop_node"; }
   std::filesystem::path ledger() const { return folder() / "ledger"; }
   std::filesystem::path errors_of(const std::string& name) const { return folder() / (name + ".stderr"); }
 

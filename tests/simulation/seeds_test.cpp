@@ -2,6 +2,7 @@
 // Continuo in the simulation: every scenario over fresh seeds, and the seeds that ever failed.
 #define CAF_SUITE seeds
 
+#include "tests/support/places.hpp"
 #include "tests/support/scenarios.hpp"
 
 #include <caf/test/dsl.hpp>
@@ -62,7 +63,7 @@ CAF_TEST(every scenario holds over fresh seeds) {
 }
 
 CAF_TEST(seeds that failed once do not any more) {
-  for (const auto& kept : kept_seeds(CONTINUO_TESTS_DIR "/simulation/seeds.txt")) {
+  for (const auto& kept : kept_seeds(continuo::tests::places::root() + "/tests/simulation/seeds.txt")) {
     testing::cluster here{kept.seed};
     std::string failed;
     try {

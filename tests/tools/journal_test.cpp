@@ -3,6 +3,7 @@
 
 #include "engine/record.hpp"
 #include "journal/rocksdb_store.hpp"
+#include "tests/support/places.hpp"
 #include "tests/tools/order_cluster.hpp"
 
 #include <continuo/archive.hpp>
@@ -93,7 +94,7 @@ struct fixture : order_cluster {
   fs::path data = folder / "alone";
 
   int place(int orders, const fs::path& where) const {
-    process node{CONTINUO_ORDER_NODE,
+    process node{continuo::tests::places::order_node(),
                  {"--data", where.string(), "--generate", std::to_string(orders), "--ledgers",
                   (folder / "ledgers").string()},
                  {},
@@ -198,7 +199,7 @@ CAF_TEST(what a killed node leaves is whole) {
   std::set<std::string> seen;
   for (int life = 0; life < 3; ++life) {
     {
-      process node{CONTINUO_ORDER_NODE,
+      process node{continuo::tests::places::order_node(),
                    {"--data", data.string(), "--generate", "5000", "--rate", "400", "--ledgers",
                     (folder / "ledgers").string(), "--progress"},
                    {},

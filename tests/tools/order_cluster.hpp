@@ -2,6 +2,7 @@
 
 #include "tests/nodes/process.hpp"
 #include "tests/nodes/reserved_port.hpp"
+#include "tests/support/places.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -23,7 +24,7 @@
 /// What the suites of the program `continuo` share.
 namespace continuo::tests {
 
-inline const std::string continuo_program = CONTINUO_PROGRAM;
+inline const std::string continuo_program = continuo::tests::places::continuo_program();
 
 /// How a run of `continuo` ended, and all that it said.
 struct run_outcome {
@@ -97,7 +98,7 @@ struct order_cluster {
 
   void write(int orders, const std::string& more = {}) const {
     std::ofstream out{file};
-    out << "[cluster]\nname=\"shop\"\nprogram=\"" << CONTINUO_ORDER_NODE
+    out << "[cluster]\nname=\"shop\"\nprogram=\"" << continuo::tests::places::order_node()
         << "\"\narguments=[\"--generate\", \"" << orders << "\"]\n"
         << more;
     const char* nodes[][2] = {{"ordering", "fulfilment"}, {"payment", "payment"}, {"warehouse", "warehouse"}};
