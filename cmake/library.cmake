@@ -12,6 +12,7 @@ configure_file("${PROJECT_SOURCE_DIR}/cmake/version.cpp.in" "${PROJECT_BINARY_DI
 add_library(continuo STATIC ${sources} "${PROJECT_BINARY_DIR}/generated/version.cpp")
 add_library(continuo::continuo ALIAS continuo)
 continuo_warnings(continuo)
+continuo_quick(continuo)
 target_compile_features(continuo PUBLIC cxx_std_20)
 target_include_directories(
   continuo
@@ -23,19 +24,19 @@ target_link_libraries(
   PRIVATE CAF::io OpenSSL::SSL OpenSSL::Crypto RocksDB::rocksdb-shared XXHash::xxhash fmt::fmt
           prometheus-cpp::core)
 
-# Half of what a file of these folders takes to compile is reading the same headers again. The release build goes without, and
-# so finds an #include that is missing.
-if(CONTINUO_LIBRARY_PCH)
-  target_precompile_headers(
-    continuo PRIVATE <caf/event_based_actor.hpp> <caf/stateful_actor.hpp> <caf/actor_system_config.hpp> <caf/send.hpp>
-    <fmt/format.h> <nlohmann/json.hpp> <atomic> <chrono> <functional> <map> <memory> <mutex> <optional> <string> <vector>)
-  file(GLOB_RECURSE without "${PROJECT_SOURCE_DIR}/messages/*.cpp" "${PROJECT_SOURCE_DIR}/engine/*.cpp"
-       "${PROJECT_SOURCE_DIR}/journal/*.cpp" "${PROJECT_SOURCE_DIR}/config/*.cpp")
-  set_source_files_properties(${without} "${PROJECT_BINARY_DIR}/generated/version.cpp"
-                              PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    target_compile_options(continuo PRIVATE -fpch-preprocess) # tells ccache which precompiled header it is
-  endif()
+# Below the sanitizers what every message goes through is optimised, so that simulations stay quick; the rest, twice as
+# long to compile that way, is not.
+if(CONTINUO_SANITIZE)
+  file(GLOB sources "${PROJECT_SOURCE_DIR}/messages/*.cpp" "${PROJECT_SOURCE_DIR}/engine/*.cpp"
+       "${PROJECT_SOURCE_DIR}/journal/*.cpp")
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -O1)
+endif()
+
+# What reads strangers' bytes tells libFuzzer which way they took.
+if(CONTINUO_FUZZ)
+  file(GLOB sources "${PROJECT_SOURCE_DIR}/messages/*.cpp" "${PROJECT_SOURCE_DIR}/config/*.cpp"
+       "${PROJECT_SOURCE_DIR}/nodes/http/*.cpp")
+  set_property(SOURCE ${sources} APPEND PROPERTY COMPILE_OPTIONS -fsanitize=fuzzer-no-link)
 endif()
 
 # For our own tests and benchmarks, which look behind the public headers: `"engine/inbox.hpp"` and the libraries that the
@@ -52,6 +53,7 @@ if(sources)
   add_library(continuo::testing ALIAS continuo_testing)
   set_target_properties(continuo_testing PROPERTIES EXPORT_NAME testing)
   continuo_warnings(continuo_testing)
+  continuo_quick(continuo_testing <testing/simulation.hpp> <fmt/format.h>)
   target_include_directories(continuo_testing PRIVATE "${PROJECT_SOURCE_DIR}")
   target_link_libraries(continuo_testing PUBLIC continuo PRIVATE CAF::io OpenSSL::SSL OpenSSL::Crypto RocksDB::rocksdb-shared
                                                                  XXHash::xxhash fmt::fmt)

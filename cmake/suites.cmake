@@ -19,11 +19,18 @@ set(CONTINUO_SUITE_TIMEOUT 120)
 # What all suites share.
 file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/support/*.cpp")
 add_library(continuo_test_support INTERFACE)
+set_source_files_properties(
+  support/places.cpp
+  PROPERTIES
+    COMPILE_DEFINITIONS
+    "CONTINUO_ROOT_DIR=\"${PROJECT_SOURCE_DIR}\";CONTINUO_PROGRAMS_DIR=\"${CMAKE_CURRENT_BINARY_DIR}/programs\";\
+CONTINUO_PROGRAM=\"${PROJECT_BINARY_DIR}/continuo\";\
+CONTINUO_ORDER_NODE=\"${PROJECT_BINARY_DIR}/examples/order_fulfilment/order-node\";\
+CONTINUO_SYNCHRONOUS_ORDERS=\"${PROJECT_BINARY_DIR}/examples/order_fulfilment/synchronous-orders\"")
 if(sources)
   add_library(continuo_test_support_sources STATIC ${sources})
   continuo_warnings(continuo_test_support_sources)
   target_link_libraries(continuo_test_support_sources PUBLIC continuo_internals)
-  target_compile_definitions(continuo_test_support_sources PRIVATE CONTINUO_TESTS_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
   target_link_libraries(continuo_test_support INTERFACE continuo_test_support_sources)
 endif()
 target_link_libraries(continuo_test_support INTERFACE continuo_internals)
@@ -32,14 +39,6 @@ foreach(library continuo_testing order_fulfilment bank_transfers travel_booking)
     target_link_libraries(continuo_test_support INTERFACE ${library})
   endif()
 endforeach()
-target_compile_definitions(
-  continuo_test_support
-  INTERFACE CONTINUO_TESTS_DIR="${CMAKE_CURRENT_SOURCE_DIR}" CONTINUO_EXAMPLES_DIR="${PROJECT_SOURCE_DIR}/examples"
-            CONTINUO_PROGRAMS_DIR="${CMAKE_CURRENT_BINARY_DIR}/programs"
-            CONTINUO_PROGRAM="$<$<TARGET_EXISTS:continuo_program>:$<TARGET_FILE:continuo_program>>"
-            CONTINUO_ORDER_NODE="${PROJECT_BINARY_DIR}/examples/order_fulfilment/order-node"
-            CONTINUO_SYNCHRONOUS_ORDERS="${PROJECT_BINARY_DIR}/examples/order_fulfilment/synchronous-orders")
-
 # Programs that the suites start, and kill, as processes of their own.
 set(CONTINUO_PROGRAMS "")
 file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/programs/*.cpp")
@@ -58,21 +57,13 @@ foreach(program order-node synchronous-orders continuo_program)
   endif()
 endforeach()
 
-# CAF's test headers cost each suite 1.5 s or more; precompiled once for all of them, 0.2 s. The suite's name is for each
-# file to say, hence the #undef; FAIL is a name that dsl.hpp uses and leaves to its includer.
+# What nearly every suite includes, read once for all of them; and their main(), compiled once.
+add_library(continuo_suite_main OBJECT main.cpp)
+continuo_warnings(continuo_suite_main)
+target_link_libraries(continuo_suite_main PRIVATE continuo_test_support)
 if(CONTINUO_PCH)
-  set(header "${CMAKE_CURRENT_BINARY_DIR}/suite_pch.hpp")
-  file(CONFIGURE OUTPUT "${header}" CONTENT "#define FAIL CAF_FAIL\n#include <caf/test/dsl.hpp>\n#undef CAF_SUITE\n" @ONLY)
-  set(source "${CMAKE_CURRENT_BINARY_DIR}/suite_pch.cpp")
-  file(CONFIGURE OUTPUT "${source}" CONTENT "// Only there to have the header beside it compiled.\n" @ONLY)
-  add_library(continuo_suite_pch OBJECT "${source}")
-  continuo_warnings(continuo_suite_pch)
-  target_link_libraries(continuo_suite_pch PRIVATE continuo_test_support)
-  target_precompile_headers(continuo_suite_pch PRIVATE "${header}")
-  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # Tells ccache which precompiled header stands behind a preprocessed file.
-    target_compile_options(continuo_suite_pch PRIVATE -fpch-preprocess)
-  endif()
+  target_precompile_headers(continuo_suite_main PRIVATE "<tests/suite_pch.hpp>")
+  continuo_cache_pch(continuo_suite_main)
 endif()
 
 # Reads the suite's name and how it wants to be run out of its file.
@@ -140,14 +131,12 @@ function(continuo_add_suites folder)
   if(NOT sources)
     return()
   endif()
-  add_executable(test_${folder} main.cpp ${sources})
+  add_executable(test_${folder} ${sources})
   continuo_warnings(test_${folder})
-  target_link_libraries(test_${folder} PRIVATE continuo_test_support)
-  if(TARGET continuo_suite_pch)
-    target_precompile_headers(test_${folder} REUSE_FROM continuo_suite_pch)
-    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-      target_compile_options(test_${folder} PRIVATE -fpch-preprocess)
-    endif()
+  target_link_libraries(test_${folder} PRIVATE continuo_suite_main continuo_test_support)
+  if(CONTINUO_PCH)
+    target_precompile_headers(test_${folder} REUSE_FROM continuo_suite_main)
+    continuo_cache_pch(test_${folder})
   endif()
   if(CONTINUO_PROGRAMS)
     add_dependencies(test_${folder} ${CONTINUO_PROGRAMS})
