@@ -37,6 +37,7 @@ target_compile_definitions(
   INTERFACE CONTINUO_TESTS_DIR="${CMAKE_CURRENT_SOURCE_DIR}" CONTINUO_EXAMPLES_DIR="${PROJECT_SOURCE_DIR}/examples"
             CONTINUO_PROGRAMS_DIR="${CMAKE_CURRENT_BINARY_DIR}/programs"
             CONTINUO_PROGRAM="$<$<TARGET_EXISTS:continuo_program>:$<TARGET_FILE:continuo_program>>"
+            CONTINUO_README_ORDERS="${PROJECT_BINARY_DIR}/examples/readme/orders"
             CONTINUO_ORDER_NODE="${PROJECT_BINARY_DIR}/examples/order_fulfilment/order-node"
             CONTINUO_SYNCHRONOUS_ORDERS="${PROJECT_BINARY_DIR}/examples/order_fulfilment/synchronous-orders")
 
@@ -52,7 +53,7 @@ foreach(source IN LISTS sources)
   target_link_libraries(program_${name} PRIVATE continuo_test_support CLI11::CLI11)
   list(APPEND CONTINUO_PROGRAMS program_${name})
 endforeach()
-foreach(program order-node synchronous-orders continuo_program)
+foreach(program order-node readme_orders synchronous-orders continuo_program)
   if(TARGET ${program})
     list(APPEND CONTINUO_PROGRAMS ${program})
   endif()

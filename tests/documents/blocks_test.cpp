@@ -173,7 +173,7 @@ std::set<std::string> anchors_of(const fs::path& document) {
 } // namespace
 
 CAF_TEST(the example of the readme is a program that is built) {
-  check_same(root / "README.md", {root / "tests/programs/readme_example.cpp"});
+  check_same(root / "README.md", {root / "examples/readme/orders.cpp"});
 }
 
 CAF_TEST(every block of the guide is compiled and run) {
