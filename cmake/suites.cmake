@@ -26,6 +26,7 @@ set_source_files_properties(
     "CONTINUO_ROOT_DIR=\"${PROJECT_SOURCE_DIR}\";CONTINUO_PROGRAMS_DIR=\"${CMAKE_CURRENT_BINARY_DIR}/programs\";\
 CONTINUO_PROGRAM=\"${PROJECT_BINARY_DIR}/continuo\";\
 CONTINUO_ORDER_NODE=\"${PROJECT_BINARY_DIR}/examples/order_fulfilment/order-node\";\
+CONTINUO_README_ORDERS=\"${PROJECT_BINARY_DIR}/examples/readme/orders\";\
 CONTINUO_SYNCHRONOUS_ORDERS=\"${PROJECT_BINARY_DIR}/examples/order_fulfilment/synchronous-orders\"")
 if(sources)
   add_library(continuo_test_support_sources STATIC ${sources})
@@ -51,7 +52,7 @@ foreach(source IN LISTS sources)
   target_link_libraries(program_${name} PRIVATE continuo_test_support CLI11::CLI11)
   list(APPEND CONTINUO_PROGRAMS program_${name})
 endforeach()
-foreach(program order-node synchronous-orders continuo_program)
+foreach(program order-node readme_orders synchronous-orders continuo_program)
   if(TARGET ${program})
     list(APPEND CONTINUO_PROGRAMS ${program})
   endif()

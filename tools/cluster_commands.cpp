@@ -2,6 +2,7 @@
 
 #include "nodes/certificates.hpp"
 #include "tools/cluster_state.hpp"
+#include "tools/node_client.hpp"
 #include "tools/node_process.hpp"
 #include "tools/output.hpp"
 #include "tools/report.hpp"
@@ -320,6 +321,22 @@ void print_table(const std::vector<node_state>& nodes) {
   std::fflush(stdout);
 }
 
+/// The commands that ask a node find these by themselves only where the file is the default one.
+void print_whom_to_ask(const config::cluster_file& file) {
+  std::error_code is_not_there;
+  if (std::filesystem::equivalent(file.file, default_configuration, is_not_there)) {
+    return;
+  }
+  for (const auto& node : file.nodes) {
+    if (node.seen_by_peers.http) {
+      fmt::print("for `continuo publish` and what else asks a node: export CONTINUO_NODE=http://{}\n",
+                 text_of(*node.seen_by_peers.http));
+      std::fflush(stdout);
+      return;
+    }
+  }
+}
+
 /// Shows what the nodes say until a signal comes or none of them runs any more; then stops all of the file.
 int follow(const config::cluster_file& file, children& started, const signal_source& signals) {
   int code = 0;
@@ -417,6 +434,7 @@ int cluster_up(const cluster_options& chosen) {
     return give_up(ready.error());
   }
   print_table(nodes);
+  print_whom_to_ask(*file);
   return chosen.detach ? 0 : follow(*file, started, signals);
 }
 

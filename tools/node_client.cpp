@@ -26,7 +26,6 @@ using namespace std::chrono_literals;
 constexpr milliseconds patience_for_an_answer = 30s;
 constexpr milliseconds wait_max = 30s;   // in one call; nodes allow 60 s
 constexpr milliseconds wait_min = 200ms; // between two calls that wait, however fast the node answers
-constexpr const char* default_configuration = "continuo.conf";
 
 result<http_address> first_with_http(const std::filesystem::path& file) {
   const auto read = config::read_cluster_file(file);

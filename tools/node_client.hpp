@@ -15,6 +15,9 @@
 
 namespace continuo::tools {
 
+/// The cluster file, in the current directory, that names the node to ask where nothing else does.
+inline constexpr const char* default_configuration = "continuo.conf";
+
 /// What a node has answered with a 2xx.
 struct node_answer {
   unsigned status = 0;

@@ -39,6 +39,19 @@ def free_ports(count):
     return ports
 
 
+def kills_at_the_end(continuo, folder):
+    """Kills the nodes of the cluster files in a folder once the pipe to it is closed, also where this process is killed:
+    nodes outlive whoever started them."""
+    kill = f"for node in {' '.join(NODES)}; do '{continuo}' cluster kill \"$file\" $node; done"
+    return subprocess.Popen(
+        ["sh", "-c", f"cat >/dev/null; find '{folder}' -name '*.conf' | while read -r file; do {kill}; done"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 class Answer:
     def __init__(self, status, headers, body):
         self.status = status
@@ -72,15 +85,7 @@ class Cluster:
         self.file = os.path.join(self.folder, "shop.conf")
         self.token = None
         atexit.register(self.__exit__)  # where a test is interrupted
-        # Where it is killed: nodes outlive whoever started them. Waits for the end of a pipe that only this process holds.
-        kills = " ".join(f"'{self.continuo}' cluster kill '{self.file}' {node};" for node in NODES)
-        self.last_resort = subprocess.Popen(
-            ["sh", "-c", f"cat >/dev/null; {kills}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self.last_resort = kills_at_the_end(self.continuo, self.folder)
         ports = free_ports(6)
         self.http = dict(zip(NODES, ports[3:]))
         program = os.path.join(build, "examples", "order_fulfilment", "order-node")

@@ -11,6 +11,8 @@ import sys
 import tempfile
 
 GOOD = {
+    "README.md": "# A project\n",
+    "config/sample.conf": "",
     "include/continuo/ids.hpp": "#include <string>\n",
     "include/continuo/caf.hpp": "#include <continuo/ids.hpp>\n#include <caf/actor.hpp>\n",
     "include/continuo/testing_caf.hpp": "#include <continuo/ids.hpp>\n#include <caf/test/unit_test.hpp>\n",
@@ -102,6 +104,10 @@ WRONG = {
     "a private header stands in angle brackets": (
         {"actors/shard.cpp": "#include <journal/store.hpp>\n"},
         "actors/shard.cpp:1: the project's own headers",
+    ),
+    "a test has left its file in the root": (
+        {"left.conf": "", "tests/config/left_test.cpp": 'const auto* name = "left.conf";\n'},
+        "left.conf: no one refers to it in the root",
     ),
 }
 

@@ -18,6 +18,10 @@ std::string order_node() {
   return CONTINUO_ORDER_NODE;
 }
 
+std::string readme_orders() {
+  return CONTINUO_README_ORDERS;
+}
+
 std::string synchronous_orders() {
   return CONTINUO_SYNCHRONOUS_ORDERS;
 }

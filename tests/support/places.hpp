@@ -11,6 +11,7 @@ std::string programs(); ///< of tests/programs, compiled
 
 std::string continuo_program();
 std::string order_node();
+std::string readme_orders();
 std::string synchronous_orders();
 
 } // namespace continuo::tests::places

@@ -54,6 +54,13 @@ CAF_TEST(a cluster from nothing to its end) {
   const auto again = up();
   CAF_CHECK_EQUAL(again.code, 0);
   CAF_CHECK(has(again, "ordering runs already, as process " + std::to_string(pid_of("ordering"))));
+  const auto whom_to_ask = "export CONTINUO_NODE=http://127.0.0.1:" + std::to_string(ports[3]) + "\n";
+  CAF_CHECK(has(again, whom_to_ask));
+  fs::create_symlink(file, folder / "continuo.conf");
+  const auto found_without = run({"cluster", "up", "continuo.conf", "--detach"},
+                                 [&] { return ::chdir(folder.c_str()) == 0 && join_outputs(); });
+  CAF_CHECK_EQUAL(found_without.code, 0);
+  CAF_CHECK_EQUAL(found_without.text.find(whom_to_ask), std::string::npos);
 
   CAF_CHECK_EQUAL(cluster("stop", "ordering").code, 0);
   const auto payment = pid_of("payment");

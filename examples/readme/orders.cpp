@@ -5,6 +5,7 @@
 // doc: readme
 #include <continuo/node.hpp>
 #include <iostream>
+#include <unistd.h>
 using namespace continuo;
 
 struct payment_completed { std::string payment_id; CONTINUO_FIELDS(payment_completed, payment_id) };
@@ -32,7 +33,9 @@ public:
 
 int main() {
   auto bank = service{"bank"} // whatever charges a card gets call.idempotency_key()
-    .handle([](const make_payment&, command_context& call) -> outcome<payment_completed> {
+    .handle([](const make_payment& payment, command_context& call) -> outcome<payment_completed> {
+      std::cout << "charging " << payment.id << std::endl;
+      sleep(1); // as slow as banks are
       return payment_completed{"charged-" + call.idempotency_key()}; })
     .handle([](const refund_payment&, command_context&) -> outcome<payment_refunded> { return payment_refunded{}; });
   auto warehouse = service{"warehouse"}
@@ -42,9 +45,10 @@ int main() {
   node here{node_config::embedded("orders-data")};
   here.host(bank); here.host(warehouse); here.host<fulfilment>();
   if (auto started = here.start(); !started) return std::cerr << started.error().message << '\n', 1;
-  for (auto order : {"o-1", "o-2"}) {
+  for (int i = 1; i <= 10; ++i) {
+    auto order = "o-" + std::to_string(i);
     auto end = here.client().publish(order_placed{order, 4200}).result_of<fulfilment>().get();
-    if (end) std::cout << order << ' ' << to_string(end->status) << ' ' << end->text() << end->reason << '\n';
+    if (end) std::cout << order << ' ' << to_string(end->status) << ' ' << end->text() << end->reason << std::endl;
   }
 }
 // doc: end
