@@ -1,16 +1,27 @@
-# The checks are checked: test_planted has bugs, each of which the simulation must catch. The library's sources that
-# name one are compiled once more, with them; as objects they stand before the library, of which their originals are
-# then not linked.
+# The checks are checked: test_planted has bugs, each of which the simulation must catch. The library's sources that name
+# one are compiled once more, with them, and with everything that is compiled together with them; as objects they stand
+# before the library, of which their originals are then not linked.
 
 get_target_property(sources continuo SOURCES)
 set(planted "")
+set(units "")
 foreach(source IN LISTS sources)
   file(STRINGS "${source}" found REGEX "planted\\(\"" LIMIT_COUNT 1)
-  if(found)
+  get_source_file_property(unit "${source}" DIRECTORY "${PROJECT_SOURCE_DIR}" UNITY_GROUP)
+  if(found AND unit)
+    list(APPEND units "${unit}")
+  elseif(found)
+    list(APPEND planted "${source}")
+  endif()
+endforeach()
+foreach(source IN LISTS sources)
+  get_source_file_property(unit "${source}" DIRECTORY "${PROJECT_SOURCE_DIR}" UNITY_GROUP)
+  if(unit IN_LIST units)
     list(APPEND planted "${source}")
   endif()
 endforeach()
 add_library(continuo_planted OBJECT ${planted})
+continuo_quick(continuo_planted)
 continuo_warnings(continuo_planted)
 target_compile_definitions(continuo_planted PRIVATE CONTINUO_PLANTED_BUGS)
 target_link_libraries(continuo_planted PRIVATE continuo_internals)

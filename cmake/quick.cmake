@@ -6,8 +6,8 @@
 # The preset `sanitize` compiles each file of the library alone, which finds an #include that is missing.
 option(CONTINUO_UNITY "Compile the files of a folder together: quick from nothing, slow after a small change" OFF)
 
-# continuo_quick(TARGET [HEADER...]): compiles the target's files together, folder by folder; without CONTINUO_UNITY it
-# precompiles the headers, if any are named.
+# continuo_quick(TARGET [HEADER...]): compiles the target's files together, folder by folder, but for those whose property
+# SKIP_UNITY_BUILD_INCLUSION is set; without CONTINUO_UNITY it precompiles the headers, if any are named.
 function(continuo_quick target)
   if(NOT CONTINUO_UNITY)
     if(ARGN AND CONTINUO_PCH)
@@ -23,6 +23,9 @@ function(continuo_quick target)
     cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY "${root}")
     cmake_path(GET source PARENT_PATH folder)
     cmake_path(GET folder FILENAME folder)
-    set_source_files_properties("${source}" PROPERTIES UNITY_GROUP "${target}_${folder}")
+    get_source_file_property(alone "${source}" SKIP_UNITY_BUILD_INCLUSION)
+    if(NOT alone)
+      set_source_files_properties("${source}" PROPERTIES UNITY_GROUP "${target}_${folder}")
+    endif()
   endforeach()
 endfunction()
