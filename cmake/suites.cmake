@@ -6,13 +6,16 @@
 #
 # A comment line in a suite's file says how CTest runs it, where the defaults do not fit:
 #
-#   // ctest: timeout=300 labels=processes,slow serial
+#   // ctest: timeout=300 labels=processes,slow serial plain
+#
+# `plain` leaves the file out below the sanitizers: what it does is the work of other suites for longer, or of processes that
+# are killed before a sanitizer could say what it saw.
 
 # Folders of tests/ that hold something else than suites.
 set(CONTINUO_NO_SUITES support programs compile_fail fuzz install layers)
 if(CONTINUO_SANITIZE)
-  # The guide's examples show the sanitizers nothing new, nor do bugs on purpose, which take minutes there.
-  list(APPEND CONTINUO_NO_SUITES documents planted)
+  # The guide's and the other examples show the sanitizers nothing new, nor do bugs on purpose, which take minutes there.
+  list(APPEND CONTINUO_NO_SUITES documents examples planted)
 endif()
 set(CONTINUO_SUITE_TIMEOUT 120)
 
@@ -91,8 +94,10 @@ function(continuo_read_suite source)
       string(REPLACE "," ";" labels "${CMAKE_MATCH_1}")
     elseif(word STREQUAL "serial")
       set(serial TRUE)
+    elseif(word STREQUAL "plain")
+      list(APPEND labels plain)
     elseif(word)
-      message(FATAL_ERROR "${source}: `// ctest:` knows timeout=SECONDS, labels=A,B and serial, not `${word}`")
+      message(FATAL_ERROR "${source}: `// ctest:` knows timeout=SECONDS, labels=A,B, serial and plain, not `${word}`")
     endif()
   endforeach()
   if(CONTINUO_SANITIZE)
@@ -129,6 +134,14 @@ endfunction()
 
 function(continuo_add_suites folder)
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/${folder}/*.cpp")
+  if(CONTINUO_SANITIZE)
+    foreach(source IN LISTS sources)
+      file(STRINGS "${source}" plain REGEX "^// ctest: .*plain" LIMIT_COUNT 1)
+      if(plain)
+        list(REMOVE_ITEM sources "${source}")
+      endif()
+    endforeach()
+  endif()
   if(NOT sources)
     return()
   endif()

@@ -1,5 +1,5 @@
 #define CAF_SUITE cluster_kills
-// ctest: timeout=400 labels=processes
+// ctest: timeout=400 labels=processes plain
 
 #include "tests/nodes/shop_cluster.hpp"
 

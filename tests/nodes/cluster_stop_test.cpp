@@ -1,5 +1,5 @@
 #define CAF_SUITE cluster_stop
-// ctest: timeout=240 labels=processes
+// ctest: timeout=240 labels=processes plain
 
 #include "tests/nodes/tcp_gate.hpp"
 

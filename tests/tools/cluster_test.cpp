@@ -1,5 +1,5 @@
 #define CAF_SUITE cluster
-// ctest: timeout=300 labels=processes
+// ctest: timeout=300 labels=processes plain
 
 #include "tests/tools/order_cluster.hpp"
 
