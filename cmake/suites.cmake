@@ -9,7 +9,7 @@
 #   // ctest: timeout=300 labels=processes,slow serial
 
 # Folders of tests/ that hold something else than suites.
-set(CONTINUO_NO_SUITES support programs compile_fail fuzz install layers)
+set(CONTINUO_NO_SUITES support programs compile_fail compile_cost fuzz install layers)
 if(CONTINUO_SANITIZE)
   # The guide's examples show the sanitizers nothing new, nor do bugs on purpose, which take minutes there.
   list(APPEND CONTINUO_NO_SUITES documents planted)
