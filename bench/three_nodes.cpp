@@ -81,7 +81,7 @@ void three_nodes::start_all() {
   if (!config) {
     throw std::runtime_error(config.error().message);
   }
-  std::filesystem::create_directories(config->data.parent_path());
+  std::filesystem::create_directories(std::filesystem::path{config->data}.parent_path());
   ordering_.emplace(std::move(*config));
   host_orders(*ordering_, concurrency_);
   require(ordering_->start());

@@ -12,7 +12,7 @@
 # are killed before a sanitizer could say what it saw.
 
 # Folders of tests/ that hold something else than suites.
-set(CONTINUO_NO_SUITES support programs compile_fail fuzz install layers)
+set(CONTINUO_NO_SUITES support programs compile_fail compile_cost fuzz install layers)
 if(CONTINUO_SANITIZE)
   # The guide's and the other examples show the sanitizers nothing new, nor do bugs on purpose, which take minutes there.
   list(APPEND CONTINUO_NO_SUITES documents examples planted)

@@ -1,5 +1,6 @@
 #include <continuo/caf.hpp>
 
+#include <caf/detail/behavior_impl.hpp>
 #include <caf/response_promise.hpp>
 #include <caf/sec.hpp>
 #include <caf/send.hpp>
@@ -7,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include <typeindex>
 #include <unordered_map>
 
 namespace continuo {
@@ -124,11 +126,80 @@ caf::actor caf_client(caf::actor_system& system, continuo::client node) {
   return system.spawn(bridge_actor, std::move(node));
 }
 
-result<detail::handled> detail::failed_mounted(const caf::error& reason, const caf::actor_system& system) {
+// -- mounted actors -----------------------------------------------------------------------------
+
+namespace {
+
+using answer_function = std::function<void(result<detail::handled>)>;
+
+/// Turns the error of a mounted actor into the end of an attempt.
+result<detail::handled> failed_mounted(const caf::error& reason, const caf::actor_system& system) {
   if (auto declined = declined_reason(reason)) {
-    return handled{true, std::move(*declined)};
+    return detail::handled{true, std::move(*declined)};
   }
   return fail(errc::handler_failed, "the mounted actor: " + from_caf_error(reason, system).message);
+}
+
+/// Takes the answer of a mounted actor, whatever the type of its reply: CAF's own behaviours would be made
+/// anew for each type, in the application, which takes its compiler seconds.
+class mounted_answer final : public caf::detail::behavior_impl {
+public:
+  mounted_answer(const message_type& reply, answer_function answer, const caf::actor_system& system)
+      : reply_(reply), answer_(std::move(answer)), system_(system) {}
+
+  /// What matches neither goes back to CAF, which calls again with the error `unexpected_response`.
+  caf::match_case::result invoke(caf::detail::invoke_result_visitor& visitor,
+                                 caf::type_erased_tuple& answered) override {
+    if (answered.match_elements<caf::error>()) {
+      answer_(failed_mounted(answered.get_as<caf::error>(0), system_));
+    } else if (is_reply(answered)) {
+      answer_(detail::handled{false, reply_.encode(answered.get(0))});
+    } else {
+      return caf::match_case::no_match;
+    }
+    visitor(caf::unit);
+    return caf::match_case::match;
+  }
+
+private:
+  bool is_reply(const caf::type_erased_tuple& answered) const {
+    if (answered.size() != 1) {
+      return false;
+    }
+    const auto* type = answered.type(0).second; // null: one of CAF's own
+    return type != nullptr && std::type_index{*type} == reply_.cpp;
+  }
+
+  const message_type& reply_;
+  answer_function answer_;
+  const caf::actor_system& system_;
+};
+
+} // namespace
+
+void detail::mount(service_type& service, const message_type& command, const message_type& reply,
+                   caf::strong_actor_ptr actor, caf::message (*make)(void* body)) {
+  if (!actor) {
+    add_command(service, command, reply, mounted_request{});
+    service.mistakes.push_back(service.name + " mounts no actor for " + command.name);
+    return;
+  }
+  const auto* system = actor->home_system;
+  auto ask = [&command, &reply, actor = caf::actor_cast<caf::actor>(actor),
+              make](void* asker, const std::string& payload, std::chrono::milliseconds timeout,
+                    answer_function answer) {
+    auto* self = static_cast<caf::event_based_actor*>(asker);
+    auto body = command.decode(payload);
+    if (!body) {
+      answer(tl::unexpected(std::move(body.error())));
+      return;
+    }
+    const auto asked = self->request(actor, timeout, make(body->get()));
+    self->add_multiplexed_response_handler(
+        asked.id(), caf::behavior{caf::behavior::impl_ptr{
+                        caf::make_counted<mounted_answer>(reply, std::move(answer), self->system())}});
+  };
+  add_command(service, command, reply, std::move(ask)).mounted_system = system;
 }
 
 } // namespace continuo

@@ -2,9 +2,12 @@
 
 #include "actors/views.hpp"
 #include "engine/dead_letter.hpp"
+#include "nodes/kept_promise.hpp"
 #include "nodes/runtime.hpp"
 
 #include <caf/send.hpp>
+
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -52,7 +55,78 @@ std::future<result<void>> operate_on(const std::shared_ptr<node_runtime>& runtim
   });
 }
 
+/// The promise of `client::send`, whose type is known to `keep` alone; always kept, as `kept_promise`.
+class reply_promise {
+public:
+  reply_promise(const message_type& reply, std::shared_ptr<void> promise, detail::keep_function keep)
+      : reply_(reply), promise_(std::move(promise)), keep_(keep) {}
+  reply_promise(const reply_promise&) = delete;
+  reply_promise& operator=(const reply_promise&) = delete;
+
+  ~reply_promise() {
+    if (promise_) {
+      fail_with(detail::ended_before_answer());
+    }
+  }
+
+  /// @pre called once
+  void keep(const result<command_result>& answer) {
+    if (!answer) {
+      fail_with(answer.error());
+    } else if (answer->failed) {
+      fail_with(answer->why_not());
+    } else if (auto value = reply_.decode(answer->payload); value) {
+      keep_(promise_.get(), value->get(), nullptr);
+    } else {
+      fail_with(std::move(value.error()));
+    }
+    promise_.reset();
+  }
+
+private:
+  void fail_with(error reason) { keep_(promise_.get(), nullptr, &reason); }
+
+  const message_type& reply_;
+  std::shared_ptr<void> promise_; // null once it is kept
+  detail::keep_function keep_;
+};
+
 } // namespace
+
+// -- what is answered ---------------------------------------------------------------------
+
+error detail::not_of_type(std::string_view found, std::string_view asked) {
+  return {errc::malformed,
+          fmt::format("the result is a {}, not a {}", found.empty() ? "nothing" : found, asked)};
+}
+
+std::string saga_result::text() const {
+  return as<std::string>().value_or(std::string{});
+}
+
+error command_result::why_not() const {
+  return {errc::conflict, fmt::format("{}: {}", to_string(failed.value_or(failure_kind::unknown)), reason)};
+}
+
+publication::publication(std::shared_ptr<detail::node_runtime> runtime,
+                         std::shared_future<result<accepted>> taken)
+    : runtime_(std::move(runtime)), taken_(std::move(taken)) {}
+publication::publication(const publication&) = default;
+publication::publication(publication&&) noexcept = default;
+publication& publication::operator=(const publication&) = default;
+publication& publication::operator=(publication&&) noexcept = default;
+publication::~publication() = default;
+
+const result<accepted>& publication::get() const {
+  return taken_.get();
+}
+
+client::client(std::shared_ptr<detail::node_runtime> runtime) : runtime_(std::move(runtime)) {}
+client::client(const client&) = default;
+client::client(client&&) noexcept = default;
+client& client::operator=(const client&) = default;
+client& client::operator=(client&&) noexcept = default;
+client::~client() = default;
 
 // -- messages -----------------------------------------------------------------------------
 
@@ -81,6 +155,21 @@ void client::send(std::string type, std::string payload, std::function<void(resu
   }
 }
 
+publication client::publish_body(const message_type& type, const void* event, publish_options options) const {
+  auto promise = std::make_shared<detail::kept_promise<accepted>>();
+  auto taken = promise->future().share();
+  publish(type.name, type.encode(event), options,
+          [promise](result<accepted> answer) { promise->keep(std::move(answer)); });
+  return {runtime_, std::move(taken)};
+}
+
+void client::send_body(const message_type& type, const void* command, const message_type& reply,
+                       std::shared_ptr<void> promise, detail::keep_function keep) const {
+  const auto kept = std::make_shared<reply_promise>(reply, std::move(promise), keep);
+  send(type.name, type.encode(command), {},
+       [kept](const result<command_result>& answer) { kept->keep(answer); });
+}
+
 // -- instances --------------------------------------------------------------------------------
 
 void client::result_of(instance_id instance, std::optional<std::chrono::milliseconds> timeout,
@@ -104,6 +193,12 @@ std::future<result<saga_result>> client::result_of(instance_id instance,
   result_of(std::move(instance), timeout,
             [promise](result<saga_result> end) { promise->keep(std::move(end)); });
   return future;
+}
+
+std::future<result<saga_result>>
+client::result_of_key(std::string_view saga, std::string key,
+                      std::optional<std::chrono::milliseconds> timeout) const {
+  return result_of({std::string{saga}, std::move(key)}, timeout);
 }
 
 std::future<result<saga_result>>

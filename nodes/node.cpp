@@ -6,6 +6,23 @@
 
 namespace continuo {
 
+node_config::node_config() = default;
+node_config::node_config(const node_config&) = default;
+node_config::node_config(node_config&&) noexcept = default;
+node_config& node_config::operator=(const node_config&) = default;
+node_config& node_config::operator=(node_config&&) noexcept = default;
+node_config::~node_config() = default;
+
+node_config node_config::embedded(file_path data) {
+  node_config config;
+  config.data = std::move(data);
+  return config;
+}
+
+node_config node_config::in_memory() {
+  return {};
+}
+
 node::node(node_config config) : runtime_(std::make_shared<detail::node_runtime>(std::move(config))) {}
 
 node::~node() {

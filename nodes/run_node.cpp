@@ -93,10 +93,10 @@ result<arguments> read_cluster(arguments&& read) {
   }
   // The folder that holds the data of all nodes is nobody's own.
   std::error_code trouble;
-  std::filesystem::create_directories(config->data.parent_path(), trouble);
+  const auto above = std::filesystem::path{config->data}.parent_path();
+  std::filesystem::create_directories(above, trouble);
   if (trouble) {
-    return fail(errc::invalid_configuration,
-                fmt::format("{}: {}", config->data.parent_path().string(), trouble.message()));
+    return fail(errc::invalid_configuration, fmt::format("{}: {}", above.string(), trouble.message()));
   }
   config->logger =
       std::make_shared<spdlog::logger>(read.node, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());

@@ -65,6 +65,24 @@ const fake_base& fake_base::was_called(std::size_t times) const {
   return *this;
 }
 
+fake_base::step fake_base::reply_with(std::string payload) {
+  return {[payload = std::move(payload)](std::string_view, command_context&) {
+    return continuo::detail::handled{false, payload};
+  }};
+}
+
+fake_base::step fake_base::decline_with(std::string reason) {
+  return {[reason = std::move(reason)](std::string_view, command_context&) {
+    return continuo::detail::handled{true, reason};
+  }};
+}
+
+fake_base::step fake_base::throw_with(std::string what) {
+  return {[what = std::move(what)](std::string_view, command_context&) -> continuo::detail::handled {
+    throw std::runtime_error{what};
+  }};
+}
+
 void fake_base::always(step what) {
   state_->otherwise = std::move(what);
 }

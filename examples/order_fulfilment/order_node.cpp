@@ -3,6 +3,7 @@
 /// data it goes on where it was.
 
 #include "fulfilment.hpp"
+#include "node_options.hpp"
 #include "ordering.hpp"
 #include "orders.hpp"
 #include "payment.hpp"
@@ -11,7 +12,6 @@
 
 #include <continuo/node.hpp>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
 #include <chrono>
@@ -21,7 +21,6 @@
 #include <filesystem>
 #include <functional>
 #include <iterator>
-#include <map>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -34,79 +33,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr int exit_wrong_arguments = 2;
 constexpr int exit_wrong_ledgers = 1;
-
-struct options {
-  std::string data;
-  std::string cluster_file; ///< empty: the node stands alone
-  std::string node;
-  std::string ledgers;
-  std::string orders;
-  std::size_t generate = 0;
-  double rate = 0;
-  milliseconds payment_timeout = 2s;
-  milliseconds slow_time = 0ms; ///< 0: half as long again as the timeout
-  milliseconds provider_time = 0ms;
-  bool show_progress = false;
-  bool show_report = false;
-};
-
-// -- the command line --------------------------------------------------------------------
-
-CLI::Option* add_duration(CLI::App& program, const std::string& name, milliseconds& value,
-                          const std::string& help) {
-  static const std::map<std::string, std::int64_t> units{{"ms", 1}, {"s", 1'000}, {"min", 60'000}};
-  return program
-      .add_option_function<std::int64_t>(
-          name, [&value](std::int64_t count) { value = milliseconds{count}; }, help)
-      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "DURATION"));
-}
-
-void describe(CLI::App& program, options& chosen) {
-  auto* data = program.add_option("--data", chosen.data, "Folder of the journal of a node that stands alone")
-                   ->type_name("DIR");
-  auto* cluster =
-      program.add_option("--config", chosen.cluster_file, "Run one node of this cluster")->type_name("FILE");
-  auto* node = program.add_option("--node", chosen.node, "Which of its nodes")->type_name("NAME");
-  cluster->needs(node)->excludes(data);
-  node->needs(cluster);
-  auto* file =
-      program.add_option("--orders", chosen.orders, "Place the orders of this file")->type_name("FILE.csv");
-  program.add_option("--generate", chosen.generate, "Place N made-up orders")->type_name("N")->excludes(file);
-  program
-      .add_option("--rate", chosen.rate,
-                  "Place so many orders a second (default: as fast as the node takes them)")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
-  program
-      .add_option(
-          "--ledgers", chosen.ledgers,
-          "Folder of the ledgers (default: the data folder's name with -ledgers behind it; in a cluster "
-          "ledgers)")
-      ->type_name("DIR");
-  add_duration(program, "--payment-timeout", chosen.payment_timeout,
-               "Give an order up that is not paid by then (default: 2s)");
-  add_duration(program, "--slow-time", chosen.slow_time,
-               "How long a payment by the method \"slow\" takes (default: half as long again as the payment "
-               "timeout)");
-  add_duration(program, "--provider-time", chosen.provider_time,
-               "How long the bank and the label printer take for anything else (default: 0ms)");
-  program.add_flag("--progress", chosen.show_progress, "Show how far the orders are");
-  program.add_flag("--report", chosen.show_report,
-                   "At the end, print a table of the outcomes and compare them with the ledgers");
-  program.footer(
-      "Alone it ends when all orders are at their end, those of earlier runs included; a node of a cluster "
-      "runs\n"
-      "until SIGTERM. Orders are placed by the node that runs the saga.\n"
-      "Exit codes: 0 stopped in order, 1 the ledgers do not agree with the outcomes (--report, alone), 2 "
-      "wrong\n"
-      "arguments, 3 corrupt data, 4 the disk failed or is full, 5 its peers know more of its data than it "
-      "holds,\n"
-      "6 the folder is in use, 7 an address is in use.");
-}
-
-// -- running ---------------------------------------------------------------------------
 
 /// Prints the error and gives its exit code.
 int refuse(const continuo::error& why) {
@@ -152,7 +79,7 @@ bool signal_within(const sigset_t& signals, std::chrono::nanoseconds time) {
 }
 
 /// What is to be placed. Nothing was asked for: the orders of earlier runs are seen to their end.
-continuo::result<std::vector<order_placed>> choose_orders(const options& chosen) {
+continuo::result<std::vector<order_placed>> choose_orders(const node_options& chosen) {
   auto orders = chosen.orders.empty() ? generate_orders(chosen.generate) : read_orders(chosen.orders);
   if (orders) {
     for (auto& order : *orders) {
@@ -163,8 +90,8 @@ continuo::result<std::vector<order_placed>> choose_orders(const options& chosen)
 }
 
 /// Offers everything. The books of what does not run here are null, and its handlers never called.
-void host_everything(continuo::node& node, const options& chosen, const std::shared_ptr<ledger>& bank_book,
-                     const std::shared_ptr<ledger>& label_book) {
+void host_everything(continuo::node& node, const node_options& chosen,
+                     const std::shared_ptr<ledger>& bank_book, const std::shared_ptr<ledger>& label_book) {
   payment_options paying;
   const auto slow = chosen.slow_time > 0ms ? chosen.slow_time : chosen.payment_timeout * 3 / 2;
   paying.delay = [usual = chosen.provider_time, slow](const make_payment& command) {
@@ -195,7 +122,7 @@ continuo::result<void> look_for_stuck(const continuo::node& node) {
 using pause = std::function<bool(std::chrono::nanoseconds time)>;
 
 /// Sees all orders to their end, or until the program is to end. Returns whether they are at their end.
-continuo::result<bool> fulfil(continuo::node& node, ordering& shop, const options& chosen,
+continuo::result<bool> fulfil(continuo::node& node, ordering& shop, const node_options& chosen,
                               const pause& wait) {
   const auto failed = node.failed();
   progress_line line;
@@ -242,7 +169,7 @@ int print_report(const std::vector<order_placed>& orders, const continuo::client
   return made->problems.empty() ? 0 : exit_wrong_ledgers;
 }
 
-int run_alone(options chosen) {
+int run_alone(node_options chosen) {
   if (chosen.ledgers.empty()) {
     // Beside the journal, not in it: what happened outside is not the node's.
     const std::filesystem::path data = chosen.data;
@@ -279,7 +206,7 @@ int run_alone(options chosen) {
 }
 
 /// Beside a node of a cluster that runs the saga: places the orders and sees them to their end.
-void place_orders(continuo::node& node, const options& chosen, const std::vector<order_placed>& orders,
+void place_orders(continuo::node& node, const node_options& chosen, const std::vector<order_placed>& orders,
                   const std::stop_token& stop) {
   ordering shop{node.client(), orders, chosen.rate};
   const auto ended = fulfil(node, shop, chosen, [&](std::chrono::nanoseconds time) {
@@ -294,7 +221,7 @@ void place_orders(continuo::node& node, const options& chosen, const std::vector
   }
 }
 
-int run_in_cluster(options chosen, const char* program) {
+int run_in_cluster(node_options chosen, const char* program) {
   if (chosen.ledgers.empty()) {
     chosen.ledgers = "ledgers";
   }
@@ -336,18 +263,9 @@ int run_in_cluster(options chosen, const char* program) {
 } // namespace
 
 int main(int argc, char** argv) {
-  CLI::App program{
-      "Runs the order workflow on a durable node: payment, shipping label, and whatever goes wrong."};
-  options chosen;
-  describe(program, chosen);
-  try {
-    program.parse(argc, argv);
-  } catch (const CLI::ParseError& wrong) {
-    return program.exit(wrong) == 0 ? 0 : exit_wrong_arguments;
-  }
-  if (chosen.cluster_file.empty() && chosen.data.empty()) {
-    fmt::print(stderr, "order-node: --data DIR or --config FILE is missing; see --help\n");
-    return exit_wrong_arguments;
+  node_options chosen;
+  if (const auto ended = read_options(argc, argv, chosen)) {
+    return *ended;
   }
   return chosen.cluster_file.empty() ? run_alone(std::move(chosen))
                                      : run_in_cluster(std::move(chosen), argv[0]);

@@ -10,6 +10,8 @@
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/error.hpp>
 #include <caf/event_based_actor.hpp>
+#include <caf/message.hpp>
+#include <caf/response_type.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -61,7 +63,8 @@ struct publish_request {
 
   template <message Event>
   static publish_request of(const Event& event, publish_options options = {}) {
-    return {std::string{message_name<Event>()}, encode(event), options};
+    const auto& type = message_type_of<Event>();
+    return {type.name, type.encode(&event), options};
   }
 };
 
@@ -74,7 +77,8 @@ struct send_request {
 
   template <message Command>
   static send_request of(const Command& command) {
-    return {std::string{message_name<Command>()}, encode(command)};
+    const auto& type = message_type_of<Command>();
+    return {type.name, type.encode(&command)};
   }
 };
 
@@ -100,8 +104,18 @@ caf::actor caf_client(caf::actor_system& system, continuo::client node);
 
 namespace detail {
 
-/// Turns the error of a mounted actor into the end of an attempt.
-result<handled> failed_mounted(const caf::error& reason, const caf::actor_system& system);
+/// What a typed actor answers to `Command`, or `caf::message` for one without types.
+template <class Command, class Handle>
+using answer_of = caf::response_type<typename Handle::signatures, Command>;
+
+template <class Command, class Handle>
+concept answers_with_reply = std::is_same_v<typename answer_of<Command, Handle>::type, caf::message> ||
+    std::is_same_v<typename answer_of<Command, Handle>::type,
+                   caf::detail::type_list<typename Command::reply>>;
+
+/// `make` takes the command out of `body`.
+void mount(service_type& service, const message_type& command, const message_type& reply,
+           caf::strong_actor_ptr actor, caf::message (*make)(void* body));
 
 } // namespace detail
 
@@ -110,30 +124,13 @@ service& service::mount(Handle actor) {
   static_assert(
       detail::command<Command>,
       "continuo: a mounted actor handles a command: a type with CONTINUO_FIELDS and a member type `reply`");
-  using reply = typename Command::reply;
-  auto& entry = add<Command>();
-  if (!actor) {
-    type_.mistakes.push_back(type_.name + " mounts no actor for " + entry.command->name);
-    return *this;
-  }
-  entry.mounted_system = caf::actor_cast<caf::strong_actor_ptr>(actor)->home_system;
-  entry.mounted = [actor](void* asker, const std::string& payload, std::chrono::milliseconds timeout,
-                          std::function<void(result<detail::handled>)> answer) {
-    auto* self = static_cast<caf::event_based_actor*>(asker);
-    auto body = decode<Command>(payload);
-    if (!body) {
-      answer(tl::unexpected(body.error()));
-      return;
-    }
-    self->request(actor, timeout, std::move(*body))
-        .then(
-            [answer](const reply& value) {
-              answer(detail::handled{false, encode(value)});
-            },
-            [answer, self](const caf::error& reason) {
-              answer(detail::failed_mounted(reason, self->system()));
-            });
-  };
+  static_assert(detail::answer_of<Command, Handle>::valid,
+                "continuo: the mounted actor does not take this command");
+  static_assert(detail::answers_with_reply<Command, Handle>,
+                "continuo: the mounted actor answers this command with something else than its `reply`");
+  detail::mount(type_, message_type_of<Command>(), message_type_of<typename Command::reply>(),
+                caf::actor_cast<caf::strong_actor_ptr>(std::move(actor)),
+                [](void* body) { return caf::make_message(std::move(*static_cast<Command*>(body))); });
   return *this;
 }
 

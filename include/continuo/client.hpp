@@ -22,34 +22,10 @@ namespace continuo {
 namespace detail {
 class node_runtime;
 
-/// A promise that is always kept: if the node ends without an answer, its holder is told so.
-template <class T>
-class kept_promise {
-public:
-  kept_promise() = default;
-  kept_promise(const kept_promise&) = delete;
-  kept_promise& operator=(const kept_promise&) = delete;
+/// Gives a promise of the type that `client::send` knows its value (which may be moved from) or its error.
+using keep_function = void (*)(void* promise, void* value, error* failed);
 
-  ~kept_promise() {
-    if (!kept_) {
-      promise_.set_value(fail(errc::unavailable,
-                              "the node ended before it could answer: what was asked for may have "
-                              "happened or not; ask again after its next start"));
-    }
-  }
-
-  std::future<result<T>> future() { return promise_.get_future(); }
-
-  /// @pre called once
-  void keep(result<T> value) {
-    kept_ = true;
-    promise_.set_value(std::move(value));
-  }
-
-private:
-  std::promise<result<T>> promise_;
-  bool kept_ = false;
-};
+error not_of_type(std::string_view found, std::string_view asked);
 } // namespace detail
 
 /// What the node says once an event or a command is durable.
@@ -77,14 +53,13 @@ struct saga_result {
   template <class T>
   result<T> as() const {
     if (result_type != message_name<T>()) {
-      return fail(errc::malformed, "the result is a " + (result_type.empty() ? "nothing" : result_type) +
-                                       ", not a " + std::string{message_name<T>()});
+      return tl::unexpected(detail::not_of_type(result_type, message_name<T>()));
     }
     return decode<T>(payload);
   }
 
   /// The result if it is text, else empty.
-  std::string text() const { return as<std::string>().value_or(std::string{}); }
+  std::string text() const;
 };
 
 /// How a command that a client sent ended.
@@ -98,10 +73,13 @@ struct command_result {
   template <class Reply>
   result<Reply> as() const {
     if (failed) {
-      return fail(errc::conflict, std::string{to_string(*failed)} + ": " + reason);
+      return tl::unexpected(why_not());
     }
     return decode<Reply>(payload);
   }
+
+  /// The error of a command that failed: `errc::conflict`, with the reason.
+  error why_not() const;
 };
 
 /// One thing that can wake an instance.
@@ -162,11 +140,15 @@ struct dead_letter_view {
 /// A published event on its way.
 class publication {
 public:
-  publication(std::shared_ptr<detail::node_runtime> runtime, std::shared_future<result<accepted>> taken)
-      : runtime_(std::move(runtime)), taken_(std::move(taken)) {}
+  publication(std::shared_ptr<detail::node_runtime> runtime, std::shared_future<result<accepted>> taken);
+  publication(const publication&);
+  publication(publication&&) noexcept;
+  publication& operator=(const publication&);
+  publication& operator=(publication&&) noexcept;
+  ~publication();
 
   /// Blocks until the event is durable, or refused.
-  const result<accepted>& get() const { return taken_.get(); }
+  const result<accepted>& get() const;
 
   const std::shared_future<result<accepted>>& taken() const { return taken_; }
 
@@ -191,17 +173,18 @@ private:
 /// of the same node.
 class client {
 public:
-  explicit client(std::shared_ptr<detail::node_runtime> runtime) : runtime_(std::move(runtime)) {}
+  explicit client(std::shared_ptr<detail::node_runtime> runtime);
+  client(const client&);
+  client(client&&) noexcept;
+  client& operator=(const client&);
+  client& operator=(client&&) noexcept;
+  ~client();
 
   // -- messages ----------------------------------------------------------------------
   /// Publishes an event. Durable once the publication's `get()` has a value: from then on it is never lost.
   template <message Event>
   publication publish(const Event& event, publish_options options = {}) const {
-    auto promise = std::make_shared<detail::kept_promise<accepted>>();
-    auto taken = promise->future().share();
-    publish(std::string{message_name<Event>()}, encode(event), options,
-            [promise](result<accepted> answer) { promise->keep(std::move(answer)); });
-    return {runtime_, std::move(taken)};
+    return publish_body(message_type_of<Event>(), &event, options);
   }
 
   /// The same with bytes and a callback, which runs on a thread of the node and must not block.
@@ -212,12 +195,18 @@ public:
   /// where it was declined or its outcome is unknown.
   template <message Command>
   std::future<result<typename Command::reply>> send(const Command& command) const {
-    auto promise = std::make_shared<detail::kept_promise<typename Command::reply>>();
-    auto future = promise->future();
-    send(std::string{message_name<Command>()}, encode(command), {}, [promise](result<command_result> answer) {
-      promise->keep(
-          answer.and_then([](const command_result& end) { return end.as<typename Command::reply>(); }));
-    });
+    using reply = typename Command::reply;
+    auto promise = std::make_shared<std::promise<result<reply>>>();
+    auto future = promise->get_future();
+    send_body(message_type_of<Command>(), &command, message_type_of<reply>(), std::move(promise),
+              [](void* kept, void* value, error* failed) {
+                auto& answer = *static_cast<std::promise<result<reply>>*>(kept);
+                if (failed != nullptr) {
+                  answer.set_value(tl::unexpected(std::move(*failed)));
+                } else {
+                  answer.set_value(std::move(*static_cast<reply*>(value)));
+                }
+              });
     return future;
   }
 
@@ -229,7 +218,7 @@ public:
   template <class Saga>
   std::future<result<saga_result>>
   result_of(std::string key, std::optional<std::chrono::milliseconds> timeout = std::nullopt) const {
-    return result_of({std::string{message_name<Saga>()}, std::move(key)}, timeout);
+    return result_of_key(message_name<Saga>(), std::move(key), timeout);
   }
 
   /// The end of an instance, which may be long ago or not have begun.
@@ -276,6 +265,12 @@ public:
   std::future<result<void>> discard_command(std::string service, message_id id) const;
 
 private:
+  publication publish_body(const message_type& type, const void* event, publish_options options) const;
+  void send_body(const message_type& type, const void* command, const message_type& reply,
+                 std::shared_ptr<void> promise, detail::keep_function keep) const;
+  std::future<result<saga_result>> result_of_key(std::string_view saga, std::string key,
+                                                 std::optional<std::chrono::milliseconds> timeout) const;
+
   std::shared_ptr<detail::node_runtime> runtime_;
 };
 

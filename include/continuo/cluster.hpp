@@ -1,10 +1,10 @@
 #pragma once
 
+#include <continuo/file_path.hpp>
 #include <continuo/result.hpp>
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +18,7 @@ struct http_address {
   std::uint16_t port = 0;
   /// A file whose first line is what clients must send as `Authorization: Bearer`. Empty: nothing, which is
   /// allowed for loopback addresses only. Read at start.
-  std::filesystem::path token_file{};
+  file_path token_file{};
 
   friend bool operator==(const http_address&, const http_address&) = default;
 };
@@ -49,9 +49,9 @@ struct cluster_node {
 /// The certificates of one node, as PEM files. Every node of the cluster presents one that `authority` has
 /// signed; a peer without is refused.
 struct tls_files {
-  std::filesystem::path certificate;
-  std::filesystem::path key;
-  std::filesystem::path authority;
+  file_path certificate;
+  file_path key;
+  file_path authority;
 
   friend bool operator==(const tls_files&, const tls_files&) = default;
 };

@@ -61,10 +61,11 @@ private:
   template <class... Ts>
   void write(log_level level, fmt::format_string<Ts...> text, Ts&&... values) const {
     if (sink_ != nullptr && sink_->enabled(level)) {
-      sink_->write(level, fmt::format("{}/{}: {}", self_->type, self_->key,
-                                      fmt::format(text, std::forward<Ts>(values)...)));
+      write_line(level, text, fmt::make_format_args(values...));
     }
   }
+
+  void write_line(log_level level, fmt::string_view text, fmt::format_args values) const;
 
   detail::log_sink* sink_;
   const instance_id* self_;
@@ -122,7 +123,7 @@ constexpr std::uint64_t next_random(std::uint64_t& state) {
 /// What the contexts of all handlers have in common.
 class context_base {
 public:
-  explicit context_base(const invocation& call) : call_(call), random_(call.random_seed) {}
+  explicit context_base(const invocation& call);
   context_base(const context_base&) = delete;
   context_base& operator=(const context_base&) = delete;
 
@@ -146,6 +147,11 @@ public:
   intents& asked() { return asked_; }
 
 protected:
+  ~context_base();
+
+  void ask_to_send(const message_type& type, const void* command);
+  void ask_to_publish(const message_type& type, const void* event);
+
   invocation call_;
   intents asked_;
   std::uint64_t random_;
@@ -167,84 +173,93 @@ public:
     static_assert(
         requires { typename Command::reply; },
         "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
-    asked_.messages.push_back({false, {std::string{message_name<Command>()}, encode(command)}});
+    ask_to_send(message_type_of<Command>(), &command);
   }
 
   /// Publishes an event to every saga and service that subscribes to its type.
   template <message Event>
   void publish(const Event& event) {
-    asked_.messages.push_back({true, {std::string{message_name<Event>()}, encode(event)}});
+    ask_to_publish(message_type_of<Event>(), &event);
   }
 
   /// Sends `message` to this instance after `delay`, once and never early. A timer that is set already under
   /// this name is replaced. The saga must have declared the message with `timer`.
   template <message Message>
   void set_timer(std::string name, std::chrono::nanoseconds delay, const Message& body) {
-    asked_.timers.push_back(
-        {std::move(name), false, delay, {std::string{message_name<Message>()}, encode(body)}});
+    ask_for_timer(std::move(name), delay, message_type_of<Message>(), &body);
   }
 
   /// Takes back a timer; nothing happens where none is set. Its message is not handled any more, even if it
   /// is due.
-  void cancel_timer(std::string name) { asked_.timers.push_back({std::move(name), true, {}, {}}); }
+  void cancel_timer(std::string name);
 
   /// Says that the instance waits for this event, which keeps it from being `stuck` when nothing else can
   /// wake it. Ended by the event's arrival or by `stop_expecting`. Events are handled whether expected or
   /// not. (In parentheses, because CAF's test headers have a macro of this name; calls need none.)
   template <message Event>
   void(expect)() {
-    asked_.expectations.push_back({std::string{message_name<Event>()}, false});
+    change_expectation(message_name<Event>(), false);
   }
 
   template <message Event>
   void stop_expecting() {
-    asked_.expectations.push_back({std::string{message_name<Event>()}, true});
+    change_expectation(message_name<Event>(), true);
   }
 
   /// Ends the instance as `completed`. With a request still open this is a handler error.
-  void complete() { asked_.completion = detail::typed_bytes{}; }
+  void complete();
 
   /// Ends the instance as `completed` with a result: a string, a number, a bool or any message type.
   template <class Result>
   void complete(const Result& value) {
     if constexpr (std::is_convertible_v<const Result&, std::string_view>) {
-      asked_.completion = detail::typed_bytes{"string", encode(std::string{std::string_view{value}})};
+      complete_with(std::string_view{value});
     } else if constexpr (std::is_same_v<Result, bool>) {
-      asked_.completion = detail::typed_bytes{"bool", encode(value)};
+      complete_with(value);
     } else if constexpr (std::is_integral_v<Result>) {
-      asked_.completion = detail::typed_bytes{"int64", encode(static_cast<std::int64_t>(value))};
+      complete_with(static_cast<std::int64_t>(value));
     } else if constexpr (std::is_floating_point_v<Result>) {
-      asked_.completion = detail::typed_bytes{"double", encode(static_cast<double>(value))};
+      complete_with(static_cast<double>(value));
     } else {
       static_assert(message<Result>, "continuo: a saga's result is a string, a number, a bool or a type with "
                                      "CONTINUO_FIELDS");
-      asked_.completion = detail::typed_bytes{std::string{message_name<Result>()}, encode(value)};
+      complete_with(message_type_of<Result>(), &value);
     }
   }
 
   /// Gives up: what was done is undone in reverse order, and the instance ends as `compensated` with this
   /// reason.
-  void roll_back(std::string reason) { asked_.roll_back = std::move(reason); }
+  void roll_back(std::string reason);
 
   /// In the handler of a reply or a failure: the command that it answers, as it was sent; nothing in other
   /// handlers or if the answered command is of another type.
   template <message Command>
   std::optional<Command> answered() const {
-    if (call_.answered_type != message_name<Command>()) {
-      return std::nullopt;
+    std::optional<Command> command;
+    if (call_.answered_type == message_name<Command>() &&
+        !decode_into(command.emplace(), call_.answered_payload)) {
+      command.reset();
     }
-    auto command = decode<Command>(call_.answered_payload);
-    return command ? std::optional<Command>{std::move(*command)} : std::nullopt;
+    return command;
   }
+
+private:
+  void ask_for_timer(std::string name, std::chrono::nanoseconds delay, const message_type& type,
+                     const void* body);
+  void change_expectation(std::string_view event, bool stop);
+  void complete_with(std::string_view text);
+  void complete_with(bool value);
+  void complete_with(std::int64_t number);
+  void complete_with(double number);
+  void complete_with(const message_type& type, const void* value);
 };
 
 /// What the handler of a stateless service knows about the command. Valid within the handler, on its thread.
 class command_context : public detail::context_base {
 public:
   command_context(const detail::invocation& call, const instance_id& requester, std::uint32_t attempt,
-                  std::string key, std::string trace = {})
-      : context_base(call), requester_(&requester), attempt_(attempt), key_(std::move(key)),
-        trace_(std::move(trace)) {}
+                  std::string key, std::string trace = {});
+  ~command_context();
 
   /// Who sent the command or published the event.
   const instance_id& requester() const { return *requester_; }
@@ -254,9 +269,7 @@ public:
 
   /// The key under which outside effects of this command are to be deduplicated: the same on every attempt,
   /// after every crash and on every node. A handler with several effects uses another `index` for each.
-  std::string idempotency_key(unsigned index = 0) const {
-    return index == 0 ? key_ : fmt::format("{}.{}", key_, index);
-  }
+  std::string idempotency_key(unsigned index = 0) const;
 
   /// What to send as `traceparent` (W3C Trace Context) with calls that the handler makes; empty where the
   /// command belongs to no trace.
@@ -265,7 +278,7 @@ public:
   /// Publishes an event together with the outcome: durable with it, or not at all if the attempt fails.
   template <message Event>
   void publish(const Event& event) {
-    asked_.messages.push_back({true, {std::string{message_name<Event>()}, encode(event)}});
+    ask_to_publish(message_type_of<Event>(), &event);
   }
 
 private:
@@ -288,7 +301,7 @@ public:
   /// Publishes an event together with the new state.
   template <message Event>
   void publish(const Event& event) {
-    asked_.messages.push_back({true, {std::string{message_name<Event>()}, encode(event)}});
+    ask_to_publish(message_type_of<Event>(), &event);
   }
 
 private:

@@ -6,6 +6,7 @@
 #include <continuo/result.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -14,6 +15,8 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 /// What the runtime knows of sagas and services: the typed definitions of `saga.hpp` and `service.hpp` with
@@ -113,6 +116,13 @@ struct saga_type {
       handlers;
   std::vector<const message_type*> messages; ///< every type that the definition names
   std::vector<std::string> mistakes;         ///< reported at start
+
+  saga_type();
+  saga_type(const saga_type&);
+  saga_type(saga_type&&) noexcept;
+  saga_type& operator=(const saga_type&);
+  saga_type& operator=(saga_type&&) noexcept;
+  ~saga_type();
 };
 
 // -- services ------------------------------------------------------------------
@@ -148,6 +158,13 @@ struct service_type {
   bool pure = false;       ///< no outside effects: runs at memory speed, before its cause is durable
   bool idempotent = false; ///< its effects are deduplicated by the idempotency key
   std::vector<std::string> mistakes;
+
+  service_type();
+  service_type(const service_type&);
+  service_type(service_type&&) noexcept;
+  service_type& operator=(const service_type&);
+  service_type& operator=(service_type&&) noexcept;
+  ~service_type();
 };
 
 struct keyed_handler {
@@ -165,7 +182,153 @@ struct keyed_service_type {
   std::map<std::string, keyed_handler, std::less<>> commands;
   retry_policy retry;
   std::vector<std::string> mistakes;
+
+  keyed_service_type();
+  keyed_service_type(const keyed_service_type&);
+  keyed_service_type(keyed_service_type&&) noexcept;
+  keyed_service_type& operator=(const keyed_service_type&);
+  keyed_service_type& operator=(keyed_service_type&&) noexcept;
+  ~keyed_service_type();
 };
+
+// -- what the templates leave to the library ---------------------------------------
+//
+// A template of saga.hpp or service.hpp knows the C++ types of a message and of what handles it, and makes a
+// small function of them in which they are pointers. What is done with it is the same for all types, and
+// compiled once, in the library, instead of in each file of an application.
+
+/// A function of the application with its type erased. A copy is a copy of the function.
+class kept_function {
+public:
+  template <class Function>
+  explicit kept_function(Function function) {
+    if constexpr (std::is_trivially_copyable_v<Function> && alignof(Function) <= alignof(std::max_align_t)) {
+      keep_bytes(&function, sizeof function);
+    } else {
+      keep(new Function(std::move(function)), {copy<Function>, destroy<Function>});
+    }
+  }
+
+  kept_function(const kept_function& other);
+  kept_function(kept_function&& other) noexcept;
+  kept_function& operator=(kept_function other) noexcept;
+  ~kept_function();
+
+  /// The function, which others may call at the same time.
+  void* get() const { return function_; }
+
+private:
+  struct operations {
+    void* (*copy)(const void* function) = nullptr; ///< null: its bytes are all there is to copy
+    void (*destroy)(void* function) = nullptr;
+  };
+
+  template <class Function>
+  static void* copy(const void* function) {
+    return new Function(*static_cast<const Function*>(function));
+  }
+  template <class Function>
+  static void destroy(void* function) {
+    delete static_cast<Function*>(function);
+  }
+
+  void keep_bytes(const void* function, std::size_t size);
+  void keep(void* function, operations with);
+
+  void* function_ = nullptr;
+  std::size_t size_ = 0; ///< where it is kept as bytes
+  operations operations_;
+};
+
+/// Reads a message and, where that succeeds, gives it to `use` with `context`. The message may be moved from.
+using read_function = result<void> (*)(std::string_view payload, void (*use)(void* body, void* context),
+                                       void* context);
+
+/// A message that handlers are given: its description, and how it is read without an allocation of its own.
+struct body_type {
+  const message_type& type;
+  read_function read;
+};
+
+template <class T>
+body_type body_type_of() {
+  return {message_type_of<T>(),
+          [](std::string_view payload, void (*use)(void* body, void* context), void* context) {
+            T body;
+            auto read = decode_into(body, payload);
+            if (read) {
+              use(&body, context);
+            }
+            return read;
+          }};
+}
+
+/// Calls the handler of `body` that the saga behind `state` has.
+using saga_function = void (*)(void* state, const void* body, saga_context&);
+/// The same for a failure. The command may be moved from.
+using saga_failure_function = void (*)(void* state, failure_kind, std::string_view reason, void* command,
+                                       saga_context&);
+/// Makes an undo command's bytes from the command sent and, where it is known, its reply.
+using undo_function = std::string (*)(void* function, const void* sent, const void* reply);
+/// Reads the key of `body`.
+using key_function = std::string (*)(void* function, const void* body);
+using command_function = handled (*)(void* function, const void* body, command_context&);
+using event_function = void (*)(void* function, const void* body, command_context&);
+using keyed_function = handled (*)(void* function, void* state, const void* body, keyed_context&);
+
+/// A correlation key of a number.
+std::string key_of_number(std::int64_t number);
+std::string key_of_number(std::uint64_t number);
+
+/// The end of a command with this reply, or declined for `reason` where `reply` is null.
+handled to_handled(const message_type& type, const void* reply, const std::string& reason);
+
+/// What `starts_on` and `on` of a saga declare.
+struct event_declaration {
+  body_type event;
+  kept_function correlation;
+  key_function key;
+  saga_function handler;
+};
+
+void declare_start(saga_type& saga, event_declaration event);
+void declare_event(saga_type& saga, event_declaration event, unknown_instance policy);
+
+/// `on_failure` is null where the saga has no such handler.
+call& declare_call(saga_type& saga, body_type command, body_type reply, saga_function on_reply,
+                   saga_failure_function on_failure);
+/// `sent` and `answer` are the command and its reply.
+void declare_undo(saga_type& saga, call& of, body_type sent, body_type answer, const message_type& undo,
+                  const message_type& undo_reply, bool undoes_unknown, kept_function function,
+                  undo_function how);
+void declare_nothing_to_undo(call& of);
+void declare_timer(saga_type& saga, body_type message, saga_function handler);
+
+/// A saga's definition, filled by `define`.
+saga_type describe_saga(const message_type& state, std::shared_ptr<void> (*create)(),
+                        void (*define)(saga_type&));
+
+/// Reads a command and calls the handler of it.
+std::function<result<handled>(std::string_view payload, command_context&)>
+command_runner(body_type command, kept_function function, command_function how);
+
+void add_command(service_type& service, body_type command, const message_type& reply, kept_function function,
+                 command_function how);
+void add_command(service_type& service, const message_type& command, const message_type& reply,
+                 std::string url);
+command_handler& add_command(service_type& service, const message_type& command, const message_type& reply,
+                             mounted_request ask);
+void add_event(service_type& service, body_type event, kept_function function, event_function how);
+
+void describe_keyed_service(keyed_service_type& service, std::string name, const message_type& state,
+                            std::shared_ptr<void> (*create)());
+void add_command(keyed_service_type& service, body_type command, const message_type& reply, kept_function key,
+                 key_function read_key, kept_function function, keyed_function how);
+
+template <class T>
+std::shared_ptr<void> make_state() {
+  return std::make_shared<T>();
+}
 
 } // namespace detail
 } // namespace continuo

@@ -2,12 +2,12 @@
 
 #include <continuo/client.hpp>
 #include <continuo/cluster.hpp>
+#include <continuo/file_path.hpp>
 #include <continuo/saga.hpp>
 #include <continuo/service.hpp>
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <future>
 #include <map>
@@ -30,6 +30,13 @@ namespace continuo {
 
 /// How a node runs. Every value has a default that suits a service of middling size.
 struct node_config {
+  node_config();
+  node_config(const node_config&);
+  node_config(node_config&&) noexcept;
+  node_config& operator=(const node_config&);
+  node_config& operator=(node_config&&) noexcept;
+  ~node_config();
+
   /// The node's name in logs.
   std::string name = "node";
 
@@ -45,7 +52,7 @@ struct node_config {
   std::map<std::string, http_service> http_services;
 
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
-  std::filesystem::path data;
+  file_path data;
 
   /// Instances accepted and not yet parked (waiting for a timer, an event or a person). Beyond it starts are
   /// refused with `errc::overloaded`, or wait.
@@ -76,7 +83,7 @@ struct node_config {
   /// Where spans of what is done for traced messages go, as OTLP JSON: lines of a file, and an HTTP collector
   /// (`http://HOST:PORT/v1/traces`). Empty: nowhere. Where either is set, a client's message without a trace
   /// begins one.
-  std::filesystem::path trace_file{};
+  file_path trace_file{};
   std::string trace_url{};
 
   /// Attempts of a failing saga handler before its instance is `stuck`, and the delay before the second one.
@@ -103,14 +110,10 @@ struct node_config {
   std::function<void(const error&)> on_failure;
 
   /// A node inside an application, with its journal in `data`.
-  static node_config embedded(std::filesystem::path data) {
-    node_config config;
-    config.data = std::move(data);
-    return config;
-  }
+  static node_config embedded(file_path data);
 
   /// A node that forgets everything when it ends: for trying things out, and for tests.
-  static node_config in_memory() { return {}; }
+  static node_config in_memory();
 
   /// The same on the application's actor system.
   node_config& actor_system(caf::actor_system& application) {

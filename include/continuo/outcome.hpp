@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
-#include <variant>
 
 namespace continuo {
 
@@ -24,20 +24,21 @@ class outcome {
 public:
   using reply_type = Reply;
 
-  outcome(Reply reply) : value_(std::move(reply)) {}
-  outcome(declined reason) : value_(std::move(reason)) {}
+  outcome(Reply reply) : reply_(std::move(reply)) {}
+  outcome(declined reason) : reason_(std::move(reason.reason)) {}
 
   // -- queries ----------------------------------------------------------------
-  bool is_declined() const { return std::holds_alternative<declined>(value_); }
+  bool is_declined() const { return !reply_; }
 
   /// @pre `!is_declined()`
-  const Reply& reply() const { return std::get<Reply>(value_); }
+  const Reply& reply() const { return *reply_; }
 
-  /// @pre `is_declined()`
-  const std::string& reason() const { return std::get<declined>(value_).reason; }
+  /// Empty unless it is declined.
+  const std::string& reason() const { return reason_; }
 
 private:
-  std::variant<Reply, declined> value_;
+  std::optional<Reply> reply_;
+  std::string reason_;
 };
 
 /// What is known of a command that failed.

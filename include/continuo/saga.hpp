@@ -5,8 +5,10 @@
 #include <continuo/fields.hpp>
 
 #include <concepts>
-#include <memory>
+#include <cstdint>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -31,26 +33,30 @@ std::string correlation_key(const Key& key) {
     return key;
   } else {
     static_assert(std::is_integral_v<Key>, "continuo: a correlation key is a string or an integer");
-    return std::to_string(key);
+    return key_of_number(
+        static_cast<std::conditional_t<std::is_signed_v<Key>, std::int64_t, std::uint64_t>>(key));
   }
 }
 
 template <message Message, class Correlation>
-key_reader make_key_reader(Correlation correlation) {
+std::string read_key(void* correlation, const void* body) {
   static_assert(std::is_invocable_v<Correlation, const Message&>,
                 "continuo: the correlation must be a member of the message (&order_placed::order_id) or a "
                 "function of it");
-  return [correlation](std::string_view payload) -> result<std::string> {
-    auto body = decode<Message>(payload);
-    if (!body) {
-      return tl::unexpected(body.error());
-    }
-    auto key = correlation_key(std::invoke(correlation, std::as_const(*body)));
-    if (key.empty()) {
-      return fail(errc::malformed, std::string{message_name<Message>()} + ": its correlation key is empty");
-    }
-    return key;
-  };
+  return correlation_key(
+      std::invoke(*static_cast<Correlation*>(correlation), *static_cast<const Message*>(body)));
+}
+
+template <class Saga, class Message>
+void call_handler(void* saga, const void* body, saga_context& context) {
+  static_cast<Saga*>(saga)->on(*static_cast<const Message*>(body), context);
+}
+
+template <class Saga, class Command>
+void call_failure_handler(void* saga, failure_kind kind, std::string_view reason, void* command,
+                          saga_context& context) {
+  static_cast<Saga*>(saga)->on(
+      failure<Command>{kind, std::string{reason}, std::move(*static_cast<Command*>(command))}, context);
 }
 
 } // namespace detail
@@ -61,7 +67,7 @@ class call_declaration {
 public:
   using reply = typename Command::reply;
 
-  explicit call_declaration(detail::saga_type& type) : type_(type) {}
+  call_declaration(detail::saga_type& type, detail::call& entry) : type_(type), entry_(entry) {}
 
   /// Declares the command that undoes this one, made from the command sent and its reply. With
   /// `(const Command&, const reply*)` a step of unknown outcome is undone too: the pointer is null then, and
@@ -75,13 +81,11 @@ public:
         by_pointer || by_reference,
         "continuo: undone_by takes a function of (const Command& sent, const Command::reply* reply)");
     if constexpr (by_pointer) {
-      using undo = std::invoke_result_t<Function, const Command&, const reply*>;
-      add_undo<undo>(true,
-                     [function](const Command& sent, const reply* answer) { return function(sent, answer); });
+      add_undo<Function, std::invoke_result_t<Function, const Command&, const reply*>, true>(
+          std::move(function));
     } else if constexpr (by_reference) {
-      using undo = std::invoke_result_t<Function, const Command&, const reply&>;
-      add_undo<undo>(
-          false, [function](const Command& sent, const reply* answer) { return function(sent, *answer); });
+      add_undo<Function, std::invoke_result_t<Function, const Command&, const reply&>, false>(
+          std::move(function));
     }
     return *this;
   }
@@ -89,41 +93,35 @@ public:
   /// Declares that this step leaves nothing behind that would have to be undone, even if its outcome is
   /// unknown.
   call_declaration& nothing_to_undo() {
-    entry().nothing_to_undo = true;
+    detail::declare_nothing_to_undo(entry_);
     return *this;
   }
 
 private:
-  detail::call& entry() { return type_.calls.find(message_name<Command>())->second; }
-
-  template <class Undo, class Function>
-  void add_undo(bool undoes_unknown, Function function) {
+  template <class Function, class Undo, bool ByPointer>
+  void add_undo(Function function) {
     static_assert(
         detail::command<Undo>,
         "continuo: undone_by must return a command (a type with CONTINUO_FIELDS and a member type `reply`)");
-    auto& call = entry();
-    call.undoes_unknown = undoes_unknown;
-    call.undo_command = &message_type_of<Undo>();
-    call.undo = [function](std::string_view sent,
-                           const std::string_view* answer) -> result<detail::typed_bytes> {
-      auto command = decode<Command>(sent);
-      if (!command) {
-        return tl::unexpected(command.error());
-      }
-      if (answer == nullptr) {
-        return detail::typed_bytes{std::string{message_name<Undo>()}, encode(function(*command, nullptr))};
-      }
-      auto body = decode<reply>(*answer);
-      if (!body) {
-        return tl::unexpected(body.error());
-      }
-      return detail::typed_bytes{std::string{message_name<Undo>()}, encode(function(*command, &*body))};
-    };
-    type_.messages.push_back(&message_type_of<Undo>());
-    type_.messages.push_back(&message_type_of<typename Undo::reply>());
+    detail::declare_undo(type_, entry_, detail::body_type_of<Command>(), detail::body_type_of<reply>(),
+                         message_type_of<Undo>(), message_type_of<typename Undo::reply>(), ByPointer,
+                         detail::kept_function{std::move(function)},
+                         [](void* kept, const void* sent, const void* answer) {
+                           auto& make = *static_cast<Function*>(kept);
+                           const auto& command = *static_cast<const Command*>(sent);
+                           const auto* known = static_cast<const reply*>(answer);
+                           if constexpr (ByPointer) {
+                             const Undo undo = make(command, known);
+                             return message_type_of<Undo>().encode(&undo);
+                           } else {
+                             const Undo undo = make(command, *known);
+                             return message_type_of<Undo>().encode(&undo);
+                           }
+                         });
   }
 
   detail::saga_type& type_;
+  detail::call& entry_;
 };
 
 /// What a saga is made of: filled once, at start, by `static void define(saga_definition<fulfilment>&)`.
@@ -141,12 +139,7 @@ public:
         detail::handles<Saga, Event>,
         "continuo: the saga needs a handler `void on(const Event&, continuo::saga_context&)` for the event "
         "that starts it");
-    auto& entry = subscribe<Event>(correlation);
-    if (entry.starts) {
-      type_.mistakes.push_back(type_.name + " declares starts_on<" + std::string{message_name<Event>()} +
-                               "> twice");
-    }
-    entry.starts = true;
+    detail::declare_start(type_, event<Event>(correlation));
   }
 
   /// A live instance handles `Event`; one that is neither live nor startable follows `policy`.
@@ -155,12 +148,7 @@ public:
     static_assert(
         detail::handles<Saga, Event>,
         "continuo: the saga needs a handler `void on(const Event&, continuo::saga_context&)` for the event");
-    auto& entry = subscribe<Event>(correlation);
-    if (entry.handles) {
-      type_.mistakes.push_back(type_.name + " declares on<" + std::string{message_name<Event>()} + "> twice");
-    }
-    entry.handles = true;
-    entry.unknown = policy;
+    detail::declare_event(type_, event<Event>(correlation), policy);
   }
 
   /// The saga sends `Command` and handles its reply. A handler `on(const continuo::failure<Command>&, ...)`
@@ -175,28 +163,12 @@ public:
     static_assert(detail::handles<Saga, reply>, "continuo: the saga needs a handler `void on(const Reply&, "
                                                 "continuo::saga_context&)` for the reply of "
                                                 "a command that it calls");
-    auto [position, fresh] = type_.calls.try_emplace(std::string{message_name<Command>()});
-    if (!fresh) {
-      type_.mistakes.push_back(type_.name + " declares calls<" + position->first + "> twice");
-    }
-    auto& entry = position->second;
-    entry.command = &message_type_of<Command>();
-    entry.reply = &message_type_of<reply>();
+    detail::saga_failure_function on_failure = nullptr;
     if constexpr (detail::handles<Saga, failure<Command>>) {
-      entry.on_failure = [](void* state, const detail::failed_command& failed,
-                            saga_context& context) -> result<void> {
-        auto body = decode<Command>(failed.command);
-        if (!body) {
-          return tl::unexpected(body.error());
-        }
-        static_cast<Saga*>(state)->on(
-            failure<Command>{failed.kind, std::string{failed.reason}, std::move(*body)}, context);
-        return {};
-      };
+      on_failure = detail::call_failure_handler<Saga, Command>;
     }
-    type_.messages.push_back(entry.command);
-    add_handler<reply>();
-    return call_declaration<Saga, Command>{type_};
+    return {type_, detail::declare_call(type_, detail::body_type_of<Command>(), detail::body_type_of<reply>(),
+                                        detail::call_handler<Saga, reply>, on_failure)};
   }
 
   /// The saga sets timers that carry `Message`.
@@ -205,32 +177,14 @@ public:
     static_assert(detail::handles<Saga, Message>, "continuo: the saga needs a handler `void on(const "
                                                   "Message&, continuo::saga_context&)` for the message "
                                                   "of its timer");
-    type_.timers.insert(std::string{message_name<Message>()});
-    add_handler<Message>();
+    detail::declare_timer(type_, detail::body_type_of<Message>(), detail::call_handler<Saga, Message>);
   }
 
 private:
   template <class Event, class Correlation>
-  detail::subscription& subscribe(Correlation correlation) {
-    auto& entry = type_.subscriptions[std::string{message_name<Event>()}];
-    entry.event = &message_type_of<Event>();
-    entry.key = detail::make_key_reader<Event>(correlation);
-    add_handler<Event>();
-    return entry;
-  }
-
-  template <class Message>
-  void add_handler() {
-    type_.messages.push_back(&message_type_of<Message>());
-    type_.handlers[std::string{message_name<Message>()}] = [](void* state, std::string_view payload,
-                                                              saga_context& context) -> result<void> {
-      auto body = decode<Message>(payload);
-      if (!body) {
-        return tl::unexpected(body.error());
-      }
-      static_cast<Saga*>(state)->on(std::as_const(*body), context);
-      return {};
-    };
+  static detail::event_declaration event(Correlation correlation) {
+    return {detail::body_type_of<Event>(), detail::kept_function{correlation},
+            detail::read_key<Event, Correlation>, detail::call_handler<Saga, Event>};
   }
 
   detail::saga_type& type_;
@@ -249,21 +203,11 @@ public:
     static_assert(
         requires(saga_definition<Saga> & definition) { Saga::define(definition); },
         "continuo: a saga needs `static void define(continuo::saga_definition<Saga>& saga)`");
-    detail::saga_type type;
-    type.name = message_name<Saga>();
-    type.state = &message_type_of<Saga>();
-    type.version = type.state->version;
-    type.create = [] { return std::make_shared<Saga>(); };
-    saga_definition<Saga> definition{type};
-    Saga::define(definition);
-    bool startable = false;
-    for (const auto& [name, subscription] : type.subscriptions) {
-      startable = startable || subscription.starts;
-    }
-    if (!startable) {
-      type.mistakes.push_back(type.name + " declares no event with starts_on, so it could never run");
-    }
-    return type;
+    return detail::describe_saga(message_type_of<Saga>(), detail::make_state<Saga>,
+                                 [](detail::saga_type& type) {
+                                   saga_definition<Saga> definition{type};
+                                   Saga::define(definition);
+                                 });
   }
 
   friend bool operator==(const saga&, const saga&) = default;

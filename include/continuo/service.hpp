@@ -5,7 +5,7 @@
 #include <continuo/fields.hpp>
 #include <continuo/saga.hpp>
 
-#include <memory>
+#include <cstdint>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -47,7 +47,7 @@ using signature_of = handler_signature<typename call_operator<std::decay_t<Funct
 
 template <class Reply>
 handled to_handled(const outcome<Reply>& value) {
-  return value.is_declined() ? handled{true, value.reason()} : handled{false, encode(value.reply())};
+  return to_handled(message_type_of<Reply>(), value.is_declined() ? nullptr : &value.reply(), value.reason());
 }
 
 template <class T>
@@ -63,7 +63,7 @@ struct is_outcome<outcome<Reply>> : std::true_type {};
 /// policy; `decline` is a business failure.
 class service {
 public:
-  explicit service(std::string name) { type_.name = std::move(name); }
+  explicit service(std::string name);
 
   // -- handlers -----------------------------------------------------------------
   /// Handles a command: `outcome<Command::reply> (const Command&, command_context&)`.
@@ -77,15 +77,12 @@ public:
         "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
     static_assert(std::is_same_v<typename signature::result_type, outcome<typename Command::reply>>,
                   "continuo: the handler of a command returns continuo::outcome<Command::reply>");
-    auto& entry = add<Command>();
-    entry.run = [function = std::move(function)](
-                    std::string_view payload, command_context& context) mutable -> result<detail::handled> {
-      auto body = decode<Command>(payload);
-      if (!body) {
-        return tl::unexpected(body.error());
-      }
-      return detail::to_handled(function(std::as_const(*body), context));
-    };
+    detail::add_command(type_, detail::body_type_of<Command>(), message_type_of<typename Command::reply>(),
+                        detail::kept_function{std::move(function)},
+                        [](void* kept, const void* body, command_context& context) {
+                          return detail::to_handled(
+                              (*static_cast<Function*>(kept))(*static_cast<const Command*>(body), context));
+                        });
     return *this;
   }
 
@@ -96,20 +93,10 @@ public:
     using signature = detail::signature_of<Function>;
     using Event = typename signature::message_type;
     static_assert(message<Event>, "continuo: an event needs CONTINUO_FIELDS");
-    auto& entry = type_.events[std::string{message_name<Event>()}];
-    if (entry.event != nullptr) {
-      type_.mistakes.push_back(type_.name + " handles " + entry.event->name + " twice");
-    }
-    entry.event = &message_type_of<Event>();
-    entry.run = [function = std::move(function)](std::string_view payload,
-                                                 command_context& context) mutable -> result<void> {
-      auto body = decode<Event>(payload);
-      if (!body) {
-        return tl::unexpected(body.error());
-      }
-      function(std::as_const(*body), context);
-      return {};
-    };
+    detail::add_event(type_, detail::body_type_of<Event>(), detail::kept_function{std::move(function)},
+                      [](void* kept, const void* body, command_context& context) {
+                        (*static_cast<Function*>(kept))(*static_cast<const Event*>(body), context);
+                      });
     return *this;
   }
 
@@ -128,19 +115,14 @@ public:
     static_assert(
         requires { typename Command::reply; },
         "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
-    add<Command>().url = std::move(url);
+    detail::add_command(type_, message_type_of<Command>(), message_type_of<typename Command::reply>(),
+                        std::move(url));
     return *this;
   }
 
   // -- settings -----------------------------------------------------------------
   /// At most so many handlers of this service run at a time; others wait. Default 8.
-  service& concurrency(std::uint32_t limit) {
-    type_.concurrency = limit;
-    if (limit == 0) {
-      type_.mistakes.push_back(type_.name + " has a concurrency of 0, so nothing could run");
-    }
-    return *this;
-  }
+  service& concurrency(std::uint32_t limit);
 
   service& retry(retry_policy policy) {
     type_.retry = policy;
@@ -169,17 +151,6 @@ public:
   const detail::service_type& describe() const { return type_; }
 
 private:
-  template <class Command>
-  detail::command_handler& add() {
-    auto& entry = type_.commands[std::string{message_name<Command>()}];
-    if (entry.command != nullptr) {
-      type_.mistakes.push_back(type_.name + " handles " + entry.command->name + " twice");
-    }
-    entry.command = &message_type_of<Command>();
-    entry.reply = &message_type_of<typename Command::reply>();
-    return entry;
-  }
-
   detail::service_type type_;
 };
 
@@ -190,9 +161,8 @@ template <message State>
 class keyed_service {
 public:
   explicit keyed_service(std::string name) {
-    type_.name = std::move(name);
-    type_.state = &message_type_of<State>();
-    type_.create = [] { return std::make_shared<State>(); };
+    detail::describe_keyed_service(type_, std::move(name), message_type_of<State>(),
+                                   detail::make_state<State>);
   }
 
   /// Handles a command under the key that `key` (a member or a function) reads from it:
@@ -221,21 +191,13 @@ private:
         "continuo: a command needs CONTINUO_FIELDS and a member type `reply` (using reply = withdrawn;)");
     static_assert(std::is_same_v<Reply, typename Command::reply>,
                   "continuo: the handler of a command returns continuo::outcome<Command::reply>");
-    auto& entry = type_.commands[std::string{message_name<Command>()}];
-    if (entry.command != nullptr) {
-      type_.mistakes.push_back(type_.name + " handles " + entry.command->name + " twice");
-    }
-    entry.command = &message_type_of<Command>();
-    entry.reply = &message_type_of<Reply>();
-    entry.key = detail::make_key_reader<Command>(key);
-    entry.run = [function](void* state, std::string_view payload,
-                           keyed_context& context) -> result<detail::handled> {
-      auto body = decode<Command>(payload);
-      if (!body) {
-        return tl::unexpected(body.error());
-      }
-      return detail::to_handled(function(*static_cast<State*>(state), std::as_const(*body), context));
-    };
+    detail::add_command(type_, detail::body_type_of<Command>(), message_type_of<Reply>(),
+                        detail::kept_function{key}, detail::read_key<Command, Key>,
+                        detail::kept_function{std::move(function)},
+                        [](void* kept, void* state, const void* body, keyed_context& context) {
+                          return detail::to_handled((*static_cast<const Function*>(kept))(
+                              *static_cast<State*>(state), *static_cast<const Command*>(body), context));
+                        });
     return *this;
   }
 

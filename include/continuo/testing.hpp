@@ -127,6 +127,11 @@ protected:
     bool hangs = false;
   };
 
+  // What becomes of a call.
+  static step reply_with(std::string payload);
+  static step decline_with(std::string reason);
+  static step throw_with(std::string what);
+
   void always(step what);
   void once(step what);
   void delay(std::chrono::nanoseconds time);
@@ -150,16 +155,10 @@ public:
   }
 
   // -- from now on ---------------------------------------------------------------------------
-  fake& answers(answer how) { return set(&fake::always, {from(std::move(how))}); }
-  fake& answers(reply what) {
-    return answers([what](const Command&) -> outcome<reply> { return what; });
-  }
-  fake& declines(std::string reason) {
-    return answers([reason](const Command&) -> outcome<reply> { return decline(reason); });
-  }
-  fake& throws(std::string what) {
-    return answers([what](const Command&) -> outcome<reply> { throw std::runtime_error{what}; });
-  }
+  fake& answers(answer how) { return set(&fake::always, from(std::move(how))); }
+  fake& answers(reply what) { return set(&fake::always, from(what)); }
+  fake& declines(std::string reason) { return set(&fake::always, decline_with(std::move(reason))); }
+  fake& throws(std::string what) { return set(&fake::always, throw_with(std::move(what))); }
   /// Each call takes so long.
   fake& takes(std::chrono::nanoseconds time) {
     delay(time);
@@ -167,16 +166,10 @@ public:
   }
 
   // -- the next call, then the one after it -------------------------------------------------
-  fake& then_answers(answer how) { return set(&fake::once, {from(std::move(how))}); }
-  fake& then_answers(reply what) {
-    return then_answers([what](const Command&) -> outcome<reply> { return what; });
-  }
-  fake& then_declines(std::string reason) {
-    return then_answers([reason](const Command&) -> outcome<reply> { return decline(reason); });
-  }
-  fake& then_throws(std::string what) {
-    return then_answers([what](const Command&) -> outcome<reply> { throw std::runtime_error{what}; });
-  }
+  fake& then_answers(answer how) { return set(&fake::once, from(std::move(how))); }
+  fake& then_answers(reply what) { return set(&fake::once, from(what)); }
+  fake& then_declines(std::string reason) { return set(&fake::once, decline_with(std::move(reason))); }
+  fake& then_throws(std::string what) { return set(&fake::once, throw_with(std::move(what))); }
   /// Does not return in this life of its node.
   fake& then_hangs() { return set(&fake::once, {nullptr, {}, true}); }
 
@@ -190,14 +183,15 @@ public:
   }
 
 private:
-  static auto from(answer how) {
-    return [how = std::move(how)](std::string_view payload, command_context&) -> result<detail::handled> {
-      auto command = decode<Command>(payload);
-      if (!command) {
-        return tl::unexpected(command.error());
-      }
-      return detail::to_handled(how(*command));
-    };
+  static step from(const reply& what) { return reply_with(message_type_of<reply>().encode(&what)); }
+
+  static step from(answer how) {
+    return {continuo::detail::command_runner(
+        continuo::detail::body_type_of<Command>(), continuo::detail::kept_function{std::move(how)},
+        [](void* kept, const void* body, command_context&) {
+          return continuo::detail::to_handled(
+              (*static_cast<answer*>(kept))(*static_cast<const Command*>(body)));
+        })};
   }
 
   fake& set(void (fake_base::*where)(step), step what) {

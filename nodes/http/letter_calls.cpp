@@ -3,6 +3,7 @@
 
 #include "actors/views.hpp"
 #include "engine/dead_letter.hpp"
+#include "nodes/kept_promise.hpp"
 
 #include <continuo/archive.hpp>
 

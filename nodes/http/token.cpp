@@ -28,7 +28,7 @@ result<std::string> read_token(const http_address& at) {
                     "address, or give a token-file",
                     at.host));
   }
-  std::ifstream in{at.token_file};
+  std::ifstream in{at.token_file.string()};
   std::string token;
   if (!in || !std::getline(in, token)) {
     return fail(errc::invalid_configuration,

@@ -2,8 +2,8 @@
 
 #include <string>
 
-/// Where the sources and programs lie that tests look at or run. Functions, so that these paths stand in one object file:
-/// all others are the same in any clone.
+/// Where the sources and programs lie that tests look at or run. Functions, so that these paths stand in one
+/// object file: all others are the same in any clone.
 namespace continuo::tests::places {
 
 std::string root();     ///< of the sources
