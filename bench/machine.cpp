@@ -7,7 +7,6 @@
 #include <caf/config.hpp>
 #include <rocksdb/version.h>
 
-#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -136,17 +135,16 @@ usage used_between(const usage& before, const usage& after) {
   return difference;
 }
 
-void name_thread(const char* name) {
-  pthread_setname_np(pthread_self(), name);
-}
-
 std::string thread_role(const std::string& name) {
   static const std::map<std::string, std::string> roles{
-      {"caf.multiplexer", "actors (CAF's workers)"},
-      {"caf.actor", "journal (its own thread)"},
+      {"caf.worker", "actors (CAF's workers)"},
+      {"caf.network", "network (CAF's middleman)"},
       {"caf.clock", "CAF's clock"},
       {"handlers", "handler pool"},
   };
+  if (name.starts_with("rocksdb:")) {
+    return "RocksDB's own";
+  }
   const auto known = roles.find(name);
   return known == roles.end() ? name : known->second;
 }

@@ -33,10 +33,7 @@ usage usage_now();
 /// The difference of two moments. A thread that ended in between counts in `cpu_seconds` only.
 usage used_between(const usage& before, const usage& after);
 
-/// Gives the calling thread a name of at most 15 characters, for `usage::thread_seconds`.
-void name_thread(const char* name);
-
-/// What a thread's name stands for, for people: "caf.multiplexer" -> "actors".
+/// What a thread's name stands for, for people: "caf.worker" -> "actors (CAF's workers)".
 std::string thread_role(const std::string& name);
 
 /// Resident memory of this process, in bytes: now, and the most there ever was.
