@@ -117,7 +117,11 @@ usage usage_now() {
     std::ifstream in{task.path() / "schedstat"};
     double nanoseconds = 0;
     if (in >> nanoseconds) {
-      now.thread_seconds[first_line(task.path() / "comm")] += nanoseconds / 1e9;
+      const auto name = first_line(task.path() / "comm");
+      const auto status = task.path() / "status";
+      now.thread_seconds[name] += nanoseconds / 1e9;
+      now.thread_switches[name].waited += proc_number(status.c_str(), "voluntary_ctxt_switches");
+      now.thread_switches[name].forced += proc_number(status.c_str(), "nonvoluntary_ctxt_switches");
     }
   }
   return now;
@@ -131,6 +135,13 @@ usage used_between(const usage& before, const usage& after) {
     const auto known = before.thread_seconds.find(name);
     const auto used = seconds - (known == before.thread_seconds.end() ? 0 : known->second);
     difference.thread_seconds[name] = std::max(0.0, used);
+  }
+  for (const auto& [name, switches] : after.thread_switches) {
+    const auto known = before.thread_switches.find(name);
+    const auto earlier = known == before.thread_switches.end() ? context_switches{} : known->second;
+    // Less than before is a thread that ended.
+    difference.thread_switches[name] = {switches.waited - std::min(switches.waited, earlier.waited),
+                                        switches.forced - std::min(switches.forced, earlier.forced)};
   }
   return difference;
 }

@@ -22,11 +22,18 @@ struct file_system {
 };
 file_system file_system_of(const std::filesystem::path& directory);
 
+/// How often a thread gave up its processor: because it waited, or because it was made to.
+struct context_switches {
+  std::uint64_t waited = 0;
+  std::uint64_t forced = 0;
+};
+
 /// What this process has used so far.
 struct usage {
   double cpu_seconds = 0;       ///< user and system, all threads, ended ones too
   std::uint64_t disk_bytes = 0; ///< what the kernel was asked to bring to the disk; 0 where it does not say
   std::map<std::string, double> thread_seconds; ///< CPU time of the threads alive, added up by name
+  std::map<std::string, context_switches> thread_switches; ///< of the same threads
 };
 usage usage_now();
 
