@@ -7,7 +7,6 @@
 #include <caf/config.hpp>
 #include <rocksdb/version.h>
 
-#include <pthread.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -118,7 +117,11 @@ usage usage_now() {
     std::ifstream in{task.path() / "schedstat"};
     double nanoseconds = 0;
     if (in >> nanoseconds) {
-      now.thread_seconds[first_line(task.path() / "comm")] += nanoseconds / 1e9;
+      const auto name = first_line(task.path() / "comm");
+      const auto status = task.path() / "status";
+      now.thread_seconds[name] += nanoseconds / 1e9;
+      now.thread_switches[name].waited += proc_number(status.c_str(), "voluntary_ctxt_switches");
+      now.thread_switches[name].forced += proc_number(status.c_str(), "nonvoluntary_ctxt_switches");
     }
   }
   return now;
@@ -133,20 +136,26 @@ usage used_between(const usage& before, const usage& after) {
     const auto used = seconds - (known == before.thread_seconds.end() ? 0 : known->second);
     difference.thread_seconds[name] = std::max(0.0, used);
   }
+  for (const auto& [name, switches] : after.thread_switches) {
+    const auto known = before.thread_switches.find(name);
+    const auto earlier = known == before.thread_switches.end() ? context_switches{} : known->second;
+    // Less than before is a thread that ended.
+    difference.thread_switches[name] = {switches.waited - std::min(switches.waited, earlier.waited),
+                                        switches.forced - std::min(switches.forced, earlier.forced)};
+  }
   return difference;
-}
-
-void name_thread(const char* name) {
-  pthread_setname_np(pthread_self(), name);
 }
 
 std::string thread_role(const std::string& name) {
   static const std::map<std::string, std::string> roles{
-      {"caf.multiplexer", "actors (CAF's workers)"},
-      {"caf.actor", "journal (its own thread)"},
+      {"caf.worker", "actors (CAF's workers)"},
+      {"caf.network", "network (CAF's middleman)"},
       {"caf.clock", "CAF's clock"},
       {"handlers", "handler pool"},
   };
+  if (name.starts_with("rocksdb:")) {
+    return "RocksDB's own";
+  }
   const auto known = roles.find(name);
   return known == roles.end() ? name : known->second;
 }

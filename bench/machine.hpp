@@ -22,21 +22,25 @@ struct file_system {
 };
 file_system file_system_of(const std::filesystem::path& directory);
 
+/// How often a thread gave up its processor: because it waited, or because it was made to.
+struct context_switches {
+  std::uint64_t waited = 0;
+  std::uint64_t forced = 0;
+};
+
 /// What this process has used so far.
 struct usage {
   double cpu_seconds = 0;       ///< user and system, all threads, ended ones too
   std::uint64_t disk_bytes = 0; ///< what the kernel was asked to bring to the disk; 0 where it does not say
   std::map<std::string, double> thread_seconds; ///< CPU time of the threads alive, added up by name
+  std::map<std::string, context_switches> thread_switches; ///< of the same threads
 };
 usage usage_now();
 
 /// The difference of two moments. A thread that ended in between counts in `cpu_seconds` only.
 usage used_between(const usage& before, const usage& after);
 
-/// Gives the calling thread a name of at most 15 characters, for `usage::thread_seconds`.
-void name_thread(const char* name);
-
-/// What a thread's name stands for, for people: "caf.multiplexer" -> "actors".
+/// What a thread's name stands for, for people: "caf.worker" -> "actors (CAF's workers)".
 std::string thread_role(const std::string& name);
 
 /// Resident memory of this process, in bytes: now, and the most there ever was.

@@ -1,7 +1,5 @@
 #include "bench/order_workflow.hpp"
 
-#include "bench/machine.hpp"
-
 #include <fmt/core.h>
 
 #include <atomic>
@@ -11,15 +9,6 @@ namespace continuo::bench {
 namespace {
 
 std::atomic<std::uint64_t> completed{0};
-
-/// The handlers run on threads that have no name; this tells them from the others in the list of CPU times.
-void name_handler_thread() {
-  thread_local bool named = false;
-  if (!named) {
-    name_thread("handlers");
-    named = true;
-  }
-}
 
 } // namespace
 
@@ -55,18 +44,15 @@ void host_orders(node& target, std::uint32_t concurrency) {
   auto payment = service{"payment"};
   payment.concurrency(concurrency);
   payment.handle([](const make_payment& command, command_context& context) -> outcome<payment_completed> {
-    name_handler_thread();
     return payment_completed{command.order_id, context.idempotency_key()};
   });
   payment.handle([](const refund_payment& command, command_context&) -> outcome<payment_refunded> {
-    name_handler_thread();
     return payment_refunded{command.order_id};
   });
   auto warehouse = service{"warehouse"};
   warehouse.concurrency(concurrency);
   warehouse.handle(
       [](const create_shipping_label& command, command_context&) -> outcome<shipping_label_created> {
-        name_handler_thread();
         return shipping_label_created{command.order_id, "tracking-" + command.order_id};
       });
   target.host(payment);

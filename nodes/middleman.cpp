@@ -2,6 +2,7 @@
 
 #include "messages/caf_types.hpp"
 #include "nodes/probe.hpp"
+#include "nodes/thread_names.hpp"
 #include "nodes/tls.hpp"
 
 #include <caf/event_based_actor.hpp>
@@ -44,6 +45,7 @@ public:
 
 private:
   void dial() {
+    name_thread("dialer");
     const auto found = broker_ && tls_ ? tls_->prepare(peer_.host, peer_.port, probe_time)
                                        : probe(peer_.host, peer_.port, probe_time);
     if (!found) {

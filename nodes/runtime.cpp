@@ -22,6 +22,7 @@
 #include "nodes/span_writer.hpp"
 #include "nodes/sweeper.hpp"
 #include "nodes/system_clock.hpp"
+#include "nodes/thread_names.hpp"
 #include "nodes/thread_pool.hpp"
 
 #include <continuo/archive.hpp>
@@ -515,10 +516,12 @@ result<void> node_runtime::make_system() {
     if (config_.cluster && !means_.reach) {
       nodes::configure_middleman(*own_config_, *config_.cluster);
     }
+    nodes::name_workers(*own_config_);
     if (config_.configure) {
       config_.configure(*own_config_);
     }
     own_system_ = std::make_unique<caf::actor_system>(*own_config_);
+    nodes::name_network_thread(*own_system_);
     system_ = own_system_.get();
   }
   shared.reach = means_.reach;
@@ -577,9 +580,16 @@ void node_runtime::spawn_actors() {
     shared.service_actors.emplace(address, system_->spawn(actors::service_actor, core_, address));
   }
   if (means_.own_journal_thread) {
-    shared.journal = system_->spawn<caf::detached>(journal::journal_actor, std::move(options));
-    sweeper_ =
-        system_->spawn<caf::detached>(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
+    shared.journal = system_->spawn<caf::detached>(
+        [options = std::move(options)](caf::stateful_actor<journal::journal_state>* self) {
+          nodes::name_thread("journal");
+          return journal::journal_actor(self, options);
+        });
+    sweeper_ = system_->spawn<caf::detached>(
+        [core = core_, keep = config_.keep_ended, every = config_.sweep_every](caf::event_based_actor* self) {
+          nodes::name_thread("sweeper");
+          return nodes::sweeper_actor(self, core, keep, every);
+        });
   } else {
     shared.journal = system_->spawn(journal::journal_actor, std::move(options));
     sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);

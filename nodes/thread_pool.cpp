@@ -1,5 +1,7 @@
 #include "nodes/thread_pool.hpp"
 
+#include "nodes/thread_names.hpp"
+
 #include <utility>
 
 namespace continuo::nodes {
@@ -43,6 +45,7 @@ void thread_pool::stop() {
 }
 
 void thread_pool::work() {
+  name_thread("handlers");
   std::unique_lock lock{mutex_};
   waking_ = false;
   while (true) {

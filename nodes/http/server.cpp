@@ -1,5 +1,7 @@
 #include "nodes/http/server.hpp"
 
+#include "nodes/thread_names.hpp"
+
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
@@ -515,7 +517,10 @@ void server::state::accept() {
 }
 
 void server::state::run() {
-  thread_ = std::thread{[this] { context.run(); }};
+  thread_ = std::thread{[this] {
+    nodes::name_thread("http");
+    context.run();
+  }};
 }
 
 void server::state::stop() {

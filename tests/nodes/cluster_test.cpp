@@ -62,6 +62,25 @@ CAF_TEST(orders wait for a killed service and complete when it is back) {
   }
 }
 
+CAF_TEST(threads of a node are known by their names) {
+  start_all();
+  shop["ordering"].say("place o-0 100");
+  shop["ordering"].say("watch o-0");
+  CAF_REQUIRE(shop["ordering"].wait_for_line("ended o-0 completed"));
+  std::set<std::string> names;
+  for (const auto& task :
+       std::filesystem::directory_iterator{"/proc/" + std::to_string(shop["payment"].pid()) + "/task"}) {
+    std::ifstream in{task.path() / "comm"}; // of a dialer it may be gone
+    std::string name;
+    std::getline(in, name);
+    names.insert(name);
+  }
+  for (const auto* name : {"caf.worker", "caf.network", "caf.clock", "journal", "sweeper", "handlers"}) {
+    CAF_CHECK(names.contains(name));
+  }
+  CAF_CHECK(!names.contains("caf.multiplexer"));
+}
+
 CAF_TEST(a node whose data directory was wiped ends with 5) {
   start_all();
   auto& ordering = shop["ordering"];
