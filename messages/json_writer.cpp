@@ -1,6 +1,6 @@
 #include "messages/shapes.hpp"
-#include "messages/time_text.hpp"
 
+#include <continuo/detail/time_text.hpp>
 #include <continuo/json.hpp>
 
 #include <fmt/format.h>

@@ -1,7 +1,7 @@
 #include "messages/shapes.hpp"
-#include "messages/time_text.hpp"
 
 #include <continuo/detail/archives.hpp>
+#include <continuo/detail/time_text.hpp>
 
 #include <boost/core/demangle.hpp>
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-#include "messages/time_text.hpp"
+#include <continuo/detail/time_text.hpp>
 
 #include <fmt/format.h>
 

@@ -41,8 +41,9 @@
 /// - A field is a bool, an integer of up to 64 bits, a float or double, an enum, `std::string`,
 ///   `std::optional`, `std::variant`, `std::vector`, `std::deque`, `std::list`, `std::array`, `std::pair`,
 ///   `std::tuple`, a map or set of `std`, a duration, a time point of the system clock, another type with
-///   `CONTINUO_FIELDS`, or one with a plain Boost `serialize`. Pointers, references and views are refused
-///   at compile time.
+///   `CONTINUO_FIELDS`, or one with a plain Boost `serialize` that takes any archive. Pointers, references,
+///   views and const fields are refused at compile time, and so is an optional of an optional.
+/// - A field may be inherited, but not from a virtual base: list that with `CONTINUO_BASE`.
 /// - `operator==`, `to_string` and `operator<<` are templates, so a type may bring its own instead.
 #define CONTINUO_FIELDS(Type, ...)                                                                           \
   friend class ::boost::serialization::access;                                                               \

@@ -10,6 +10,11 @@
 /// Durations and times as text: `1500ms`, `2024-05-01T12:00:00.250000000Z`.
 namespace continuo::detail {
 
+template <class Duration>
+constexpr period period_of() {
+  return {Duration::period::num, Duration::period::den};
+}
+
 /// The unit that counts such periods: ns, us, ms, s, min, h, d, w; empty where there is none.
 std::string_view unit_of(period counted);
 
