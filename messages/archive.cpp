@@ -101,6 +101,9 @@ public:
       put_varint(as<std::string>(value).size());
       save_binary(as<std::string>(value).data(), as<std::string>(value).size());
       break;
+    case form::object:
+      save_object(*of.object, value);
+      break;
     default:
       save_compound(of, value);
     }
@@ -117,15 +120,22 @@ public:
 private:
   void save_field(const char*, const shape& of, const void* value) override { save(of, value); }
 
-  void save_compound(const shape& of, const void* value) {
-    switch (of.what) {
-    case form::object:
-      enter(of.object->version);
-      for (const auto& one : fields(of)) {
-        save(*one.of, field_at(one, value));
-      }
+  // A function of its own, small enough to keep what it needs in registers: most of all calls go here.
+  [[gnu::noinline]] void save_object(const object_shape& of, const void* value) {
+    enter(of.version);
+    if (of.block != 0) {
+      save_binary(value, of.block);
       --nesting_;
-      break;
+      return;
+    }
+    for (const auto *one = of.fields, *end = one + of.size; one != end; ++one) {
+      save(*one->of, field_at(*one, value));
+    }
+    --nesting_;
+  }
+
+  [[gnu::noinline]] void save_compound(const shape& of, const void* value) {
+    switch (of.what) {
     case form::base:
       save(*of.base->of, of.base->up(const_cast<void*>(value)));
       break;
@@ -187,7 +197,7 @@ private:
     }
   }
 
-  void save_enumeration(const enumeration_shape& of, const void* value) {
+  [[gnu::noinline]] void save_enumeration(const enumeration_shape& of, const void* value) {
     if (const auto number = integer_at(of.underlying->what, value); !is_known(of, number)) [[unlikely]] {
       throw std::invalid_argument(
           fmt::format("continuo: an enum holds {}, which its CONTINUO_ENUM does not list", number));
@@ -195,7 +205,7 @@ private:
     save(*of.underlying, value);
   }
 
-  void save_variant(const variant_shape& of, const void* value) {
+  [[gnu::noinline]] void save_variant(const variant_shape& of, const void* value) {
     std::size_t index = 0;
     const void* held = of.get(value, index);
     if (held == nullptr) {
@@ -205,7 +215,7 @@ private:
     save(*of.alternatives[index], held);
   }
 
-  void save_count(const shape& of, const void* value) {
+  [[gnu::noinline]] void save_count(const shape& of, const void* value) {
     if (is_floating(of.what)) {
       const auto count = floating_at(of.what, value);
       put_number<8>(&count);
@@ -215,7 +225,7 @@ private:
     }
   }
 
-  void save_sequence(const sequence_shape& of, const void* value) {
+  [[gnu::noinline]] void save_sequence(const sequence_shape& of, const void* value) {
     const auto elements = of.view(value);
     put_varint(elements.size);
     if (of.block) {
@@ -237,10 +247,14 @@ private:
   // -- parts ---------------------------------------------------------------------
   void enter(unsigned version) {
     if (++nesting_ > nesting_max) [[unlikely]] {
-      throw std::length_error(fmt::format(
-          "continuo: objects are nested more than {} deep and could not be read back", nesting_max));
+      refuse_nesting();
     }
     put_varint(version);
+  }
+
+  [[noreturn, gnu::noinline]] static void refuse_nesting() {
+    throw std::length_error(fmt::format(
+        "continuo: objects are nested more than {} deep and could not be read back", nesting_max));
   }
 
   CONTINUO_INLINE void put_byte(char byte) {
@@ -328,6 +342,9 @@ public:
       at_ += size;
       break;
     }
+    case form::object:
+      load_object(*of.object, value);
+      break;
     default:
       load_compound(of, value);
     }
@@ -365,18 +382,24 @@ private:
 
   void load_field(const char*, const shape& of, void* value) override { load(of, value); }
 
-  void load_compound(const shape& of, void* value) {
-    switch (of.what) {
-    case form::object: {
-      const auto version = enter(of.object->version);
-      for (const auto& one : fields(of)) {
-        if (version >= one.since) {
-          load(*one.of, field_at(one, value));
-        }
-      }
+  // A function of its own, small enough to keep what it needs in registers: most of all calls go here.
+  [[gnu::noinline]] void load_object(const object_shape& of, void* value) {
+    const auto version = enter(of.version);
+    if (of.block != 0 && of.block <= left()) {
+      std::memcpy(value, take(of.block, "numbers"), of.block);
       --nesting_;
-      break;
+      return;
     }
+    for (const auto *one = of.fields, *end = one + of.size; one != end; ++one) {
+      if (version >= one->since) {
+        load(*one->of, field_at(*one, value));
+      }
+    }
+    --nesting_;
+  }
+
+  [[gnu::noinline]] void load_compound(const shape& of, void* value) {
+    switch (of.what) {
     case form::base:
       load(*of.base->of, of.base->up(value));
       break;
@@ -439,7 +462,7 @@ private:
     }
   }
 
-  void load_enumeration(const enumeration_shape& of, void* value) {
+  [[gnu::noinline]] void load_enumeration(const enumeration_shape& of, void* value) {
     const auto size = number_bytes(of.underlying->what);
     std::uint64_t bytes = 0; // no number has more
     if (of.underlying->what == form::boolean) {
@@ -454,7 +477,7 @@ private:
     std::memcpy(value, &bytes, size);
   }
 
-  void load_variant(const variant_shape& of, void* value) {
+  [[gnu::noinline]] void load_variant(const variant_shape& of, void* value) {
     const auto index = take_varint("an index");
     if (index >= of.size) [[unlikely]] {
       detail::refuse(offset(), fmt::format("alternative {} of a variant that has {}", index, of.size));
@@ -462,7 +485,7 @@ private:
     load(*of.alternatives[index], of.emplace(value, index));
   }
 
-  void load_count(const shape& of, void* value) {
+  [[gnu::noinline]] void load_count(const shape& of, void* value) {
     if (is_floating(of.what)) {
       double count = 0;
       copy_number(&count, take(8, "a number"), 8);
@@ -477,7 +500,7 @@ private:
     }
   }
 
-  void load_sequence(const sequence_shape& of, void* value) {
+  [[gnu::noinline]] void load_sequence(const sequence_shape& of, void* value) {
     const auto size = take_size(of.least_bytes);
     if (of.block) {
       const auto bytes = size * of.element_bytes;
@@ -503,7 +526,7 @@ private:
       refuse_version(version, newest);
     }
     if (++nesting_ > nesting_max) [[unlikely]] {
-      detail::refuse(offset(), fmt::format("objects are nested more than {} deep", nesting_max));
+      refuse_nesting();
     }
     return static_cast<unsigned>(version);
   }
@@ -530,7 +553,7 @@ private:
     return first < 0x80 ? first : take_long_varint(first, what);
   }
 
-  std::uint64_t take_long_varint(unsigned char first, const char* what) {
+  [[gnu::noinline]] std::uint64_t take_long_varint(unsigned char first, const char* what) {
     const auto start = offset() - 1;
     std::uint64_t value = first & 0x7f;
     for (unsigned shift = 7;; shift += 7) {
@@ -571,6 +594,10 @@ private:
   [[noreturn, gnu::noinline]] void refuse_size(std::uint64_t size, std::size_t element_bytes) const {
     detail::refuse(offset(), fmt::format("{} elements of at least {} bytes, but {} bytes are left", size,
                                          element_bytes, left()));
+  }
+
+  [[noreturn, gnu::noinline]] void refuse_nesting() const {
+    detail::refuse(offset(), fmt::format("objects are nested more than {} deep", nesting_max));
   }
 
   [[noreturn, gnu::noinline]] void refuse_version(std::uint64_t version, unsigned newest) const {
