@@ -11,19 +11,11 @@
 /// that handles it decodes it.
 namespace continuo {
 
-// Ids are fields of records and frames: plain Boost members would tie the public header to Boost.
-template <class Archive>
-void serialize(Archive& archive, instance_id& id, const unsigned) {
-  archive& boost::serialization::make_nvp("type", id.type);
-  archive& boost::serialization::make_nvp("key", id.key);
-}
-
-template <class Archive>
-void serialize(Archive& archive, message_id& id, const unsigned) {
-  archive& boost::serialization::make_nvp("store", id.store);
-  archive& boost::serialization::make_nvp("revision", id.revision);
-  archive& boost::serialization::make_nvp("index", id.index);
-}
+// Ids are fields of records and frames: CONTINUO_FIELDS in them would tie their public header to Boost.
+template <>
+const detail::shape detail::shape_for<instance_id>::value;
+template <>
+const detail::shape detail::shape_for<message_id>::value;
 
 namespace messages {
 

@@ -27,11 +27,7 @@ struct epoch_id {
 
   friend auto operator<=>(const epoch_id&, const epoch_id&) = default;
 
-  template <class Archive>
-  void serialize(Archive& archive, const unsigned) {
-    archive& boost::serialization::make_nvp("starts", starts);
-    archive& boost::serialization::make_nvp("connection", connection);
-  }
+  CONTINUO_FIELDS(epoch_id, starts, connection)
 };
 
 /// How far a journal has come: which start of the store, and the highest put that was durable.

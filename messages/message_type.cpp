@@ -1,9 +1,76 @@
+#include "messages/shapes.hpp"
+
 #include <continuo/message_type.hpp>
 
 #include <boost/core/demangle.hpp>
 #include <fmt/format.h>
 
+#include <new>
+
 namespace continuo {
+
+// -- a type -------------------------------------------------------------------------------
+
+message_type::message_type(const detail::made_type& type)
+    : name(type.of->name), cpp(*type.cpp), type_(&type) {
+  if (type.of->what == detail::form::object) {
+    version = type.of->object->version;
+    for (const auto& one : detail::fields(*type.of)) {
+      fields.push_back({one.name, detail::type_name(*one.of)});
+    }
+  }
+}
+
+std::shared_ptr<void> message_type::make() const {
+  const auto* type = type_;
+  const std::align_val_t alignment{type->alignment};
+  struct give_back {
+    std::align_val_t alignment;
+    void operator()(void* memory) const { ::operator delete(memory, alignment); }
+  };
+  std::unique_ptr<void, give_back> memory{::operator new(type->size, alignment), give_back{alignment}};
+  type->make(memory.get());
+  // Where no memory is left for its counters, the pointer calls this as well.
+  return {memory.release(), [type, alignment](void* value) {
+            type->destroy(value);
+            ::operator delete(value, alignment);
+          }};
+}
+
+std::string message_type::encode(const void* value) const {
+  return detail::encode_shaped(*type_->of, value);
+}
+
+result<std::shared_ptr<void>> message_type::decode(std::string_view bytes) const {
+  auto value = make();
+  if (auto read = decode_into(value.get(), bytes); !read) {
+    return tl::unexpected(std::move(read.error()));
+  }
+  return value;
+}
+
+result<void> message_type::decode_into(void* value, std::string_view bytes) const {
+  return detail::decode_shaped(*type_->of, value, bytes);
+}
+
+result<std::string> message_type::to_json(std::string_view bytes) const {
+  return decode(bytes).map(
+      [this](const auto& value) { return detail::shaped_to_json(*type_->of, value.get()); });
+}
+
+result<std::string> message_type::from_json(std::string_view text) const {
+  const auto value = make();
+  if (auto read = detail::shaped_from_json(*type_->of, value.get(), text); !read) {
+    return tl::unexpected(std::move(read.error()));
+  }
+  return encode(value.get());
+}
+
+const message_type& detail::describe(const made_type& type) {
+  return *new message_type{type}; // for ever: whoever asked keeps it in a static
+}
+
+// -- the registry --------------------------------------------------------------------------
 
 result<void> message_registry::add(const message_type& type) {
   const auto [position, added] = types_.try_emplace(type.name, &type);

@@ -52,6 +52,10 @@ std::optional<std::int64_t> convert(wide count, period from, period to) {
   return static_cast<std::int64_t>(converted);
 }
 
+// Written as its count: the same on every machine only while this holds.
+static_assert(std::ratio_equal_v<std::chrono::system_clock::period, std::nano>,
+              "continuo: this standard library's system clock does not count nanoseconds");
+
 constexpr std::int64_t nanoseconds_a_second = 1'000'000'000;
 
 // Reads one part of a date after another; `failed` sticks.

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <continuo/detail/binary_reader.hpp>
-#include <continuo/detail/binary_writer.hpp>
-#include <continuo/detail/type_name.hpp>
+#include <continuo/detail/archives.hpp>
+#include <continuo/detail/shape_of.hpp>
 #include <continuo/result.hpp>
 
 #include <string>
@@ -27,42 +26,18 @@
 /// Everything here may be called from any thread; a value must not change meanwhile.
 namespace continuo {
 
-namespace detail {
-
-/// A string that this thread keeps for `encode`, so that each result is allocated once, in its size.
-class scratch {
-public:
-  scratch();
-  ~scratch();
-  scratch(const scratch&) = delete;
-  scratch& operator=(const scratch&) = delete;
-
-  std::string& bytes() { return bytes_; }
-
-private:
-  std::string bytes_;
-};
-
-/// What the exception that is being handled says about bytes of a type, or about text if `type` is empty.
-/// @pre called from a catch block
-error reading_error(const std::string& type);
-
-} // namespace detail
-
-/// Appends the bytes of `value` to `out`. Throws what `binary_writer` throws; `out` then ends in a part of
-/// them.
+/// Appends the bytes of `value` to `out`. Values that no reader would take throw and leave `out` as it was:
+/// `std::invalid_argument` (an enum value that CONTINUO_ENUM does not list, a valueless variant),
+/// `std::length_error` (objects nested deeper than `nesting_max`).
 template <class T>
 void encode_to(std::string& out, const T& value) {
-  binary_writer writer{out};
-  writer << value;
+  detail::encode_shaped_to(out, detail::shape_of<T>(), detail::address(value));
 }
 
-/// The bytes of `value`. Throws what `binary_writer` throws.
+/// The bytes of `value`. Throws what `encode_to` throws.
 template <class T>
 std::string encode(const T& value) {
-  detail::scratch buffer;
-  encode_to(buffer.bytes(), value);
-  return buffer.bytes();
+  return detail::encode_shaped(detail::shape_of<T>(), detail::address(value));
 }
 
 /// Reads a value out of exactly these bytes, which may be anything. `errc::malformed` with the place where
@@ -71,14 +46,7 @@ std::string encode(const T& value) {
 /// because their class version is older, keep what they hold.
 template <class T>
 result<void> decode_into(T& value, std::string_view bytes) {
-  try {
-    binary_reader reader{bytes};
-    reader >> value;
-    reader.finish();
-    return {};
-  } catch (...) {
-    return tl::unexpected(detail::reading_error(detail::type_name<T>()));
-  }
+  return detail::decode_shaped(detail::shape_of<T>(), detail::address(value), bytes);
 }
 
 /// As `decode_into`, into a new value: fields that older bytes do not have get their defaults.
@@ -90,5 +58,45 @@ result<T> decode(std::string_view bytes) {
   }
   return decoded;
 }
+
+/// Appends one value after the other to a string, as `encode_to` does.
+class binary_writer {
+public:
+  /// How deep objects with fields may stand within each other.
+  static constexpr unsigned nesting_max = detail::nesting_max;
+
+  /// @param out outlives the writer; what it holds stays in front.
+  explicit binary_writer(std::string& out) : out_(out) {}
+
+  template <class T>
+  binary_writer& operator<<(const T& value) {
+    encode_to(out_, value);
+    return *this;
+  }
+
+private:
+  std::string& out_;
+};
+
+/// Reads one value after the other. What does not fit is thrown as an `error`; after that the reader is of no
+/// more use, and the values read are unspecified.
+class binary_reader {
+public:
+  /// @param bytes outlive the reader.
+  explicit binary_reader(std::string_view bytes) : bytes_(bytes) {}
+
+  template <class T>
+  binary_reader& operator>>(T& value) {
+    offset_ = detail::decode_shaped_part(detail::shape_of<T>(), detail::address(value), bytes_, offset_);
+    return *this;
+  }
+
+  std::size_t offset() const { return offset_; }
+  std::size_t left() const { return bytes_.size() - offset_; }
+
+private:
+  std::string_view bytes_;
+  std::size_t offset_ = 0;
+};
 
 } // namespace continuo

@@ -1,17 +1,20 @@
 #pragma once
 
+#include <continuo/detail/archives.hpp>
+#include <continuo/detail/boost_fields.hpp>
 #include <continuo/detail/description.hpp>
 #include <continuo/detail/field_list.hpp>
-#include <continuo/detail/printing.hpp>
+#include <continuo/detail/shape_of.hpp>
 
-#include <boost/core/nvp.hpp>
 #include <boost/serialization/access.hpp>
-#include <boost/serialization/base_object.hpp>
 
 #include <concepts>
+#include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// Describes a message or a state once, inside its struct or class:
 ///
@@ -38,8 +41,9 @@
 /// - A field is a bool, an integer of up to 64 bits, a float or double, an enum, `std::string`,
 ///   `std::optional`, `std::variant`, `std::vector`, `std::deque`, `std::list`, `std::array`, `std::pair`,
 ///   `std::tuple`, a map or set of `std`, a duration, a time point of the system clock, another type with
-///   `CONTINUO_FIELDS`, or one with a plain Boost `serialize`. Pointers, references and views are refused
-///   at compile time.
+///   `CONTINUO_FIELDS`, or one with a plain Boost `serialize` that takes any archive. Pointers, references,
+///   views and const fields are refused at compile time, and so is an optional of an optional.
+/// - A field may be inherited, but not from a virtual base: list that with `CONTINUO_BASE`.
 /// - `operator==`, `to_string` and `operator<<` are templates, so a type may bring its own instead.
 #define CONTINUO_FIELDS(Type, ...)                                                                           \
   friend class ::boost::serialization::access;                                                               \
@@ -49,8 +53,8 @@
     return ::continuo::detail::last_name(#Type);                                                             \
   }                                                                                                          \
   template <class ContinuoVisitor>                                                                           \
-  static constexpr void continuo_visit([[maybe_unused]] ContinuoVisitor& continuo_visitor) {                 \
-    CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_VISIT __VA_OPT__(, ) __VA_ARGS__)                               \
+  static constexpr auto continuo_visit(ContinuoVisitor& continuo_visitor) {                                  \
+    return continuo_visitor(CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_VISIT __VA_OPT__(, ) __VA_ARGS__));     \
   }                                                                                                          \
   template <::std::same_as<Type> ContinuoType>                                                               \
   friend bool operator==(const ContinuoType& left, const ContinuoType& right) {                              \
@@ -58,16 +62,15 @@
   }                                                                                                          \
   template <::std::same_as<Type> ContinuoType>                                                               \
   friend ::std::string to_string(const ContinuoType& value) {                                                \
-    return ::continuo::detail::print(value);                                                                 \
+    return ::continuo::detail::print(::continuo::detail::shape_of<Type>(), &value);                          \
   }                                                                                                          \
   template <::std::same_as<Type> ContinuoType>                                                               \
   friend ::std::ostream& operator<<(::std::ostream& out, const ContinuoType& value) {                        \
-    return ::continuo::detail::write_to(out, ::continuo::detail::print(value));                              \
+    return ::continuo::detail::print_to(out, ::continuo::detail::shape_of<Type>(), &value);                  \
   }                                                                                                          \
   template <class ContinuoArchive>                                                                           \
-  void serialize([[maybe_unused]] ContinuoArchive& continuo_archive,                                         \
-                 [[maybe_unused]] const unsigned continuo_version) {                                         \
-    CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_SERIALIZE __VA_OPT__(, ) __VA_ARGS__)                           \
+  void serialize(ContinuoArchive& continuo_archive, const unsigned continuo_version) {                       \
+    ::continuo::detail::serialize_fields(continuo_archive, *this, continuo_version);                         \
   }
 
 /// In the list of `CONTINUO_FIELDS`: the field was added in class version `version`, 1 to 255. The type's
@@ -95,7 +98,8 @@
 #define CONTINUO_ENUM(Enum, ...)                                                                             \
   [[maybe_unused]] constexpr auto continuo_enumerators(::continuo::detail::tag<Enum>) {                      \
     using continuo_enum = Enum;                                                                              \
-    return ::std::array{CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_ENUMERATOR, __VA_ARGS__)};                  \
+    return ::continuo::detail::make_enumerators(                                                             \
+        CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_ENUMERATOR, __VA_ARGS__));                                  \
   }                                                                                                          \
   [[maybe_unused]] constexpr const char* continuo_enum_name(::continuo::detail::tag<Enum>) {                 \
     return ::continuo::detail::last_name(#Enum);                                                             \

@@ -1,8 +1,7 @@
 #pragma once
 
-#include <continuo/archive.hpp>
-#include <continuo/detail/json_reader.hpp>
-#include <continuo/detail/json_writer.hpp>
+#include <continuo/detail/archives.hpp>
+#include <continuo/detail/shape_of.hpp>
 #include <continuo/result.hpp>
 
 #include <string>
@@ -35,9 +34,7 @@ namespace continuo {
 /// nested deeper than `binary_writer::nesting_max`.
 template <class T>
 std::string to_json(const T& value) {
-  std::string text;
-  detail::json_writer{text}.put(value);
-  return text;
+  return detail::shaped_to_json(detail::shape_of<T>(), detail::address(value));
 }
 
 /// Reads a value. `errc::malformed` with the JSON path ("$.lines[2].cents: expected an integer from ... to
@@ -47,11 +44,8 @@ std::string to_json(const T& value) {
 template <class T>
 result<T> from_json(std::string_view text) {
   result<T> value{tl::in_place};
-  try {
-    detail::json_reader reader{text};
-    reader.get(*value);
-  } catch (...) {
-    value = tl::unexpected(detail::reading_error({}));
+  if (auto read = detail::shaped_from_json(detail::shape_of<T>(), detail::address(*value), text); !read) {
+    value = tl::unexpected(std::move(read.error()));
   }
   return value;
 }

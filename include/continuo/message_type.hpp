@@ -25,80 +25,87 @@ struct field_description {
   friend bool operator==(const field_description&, const field_description&) = default;
 };
 
-/// A type's name, version, fields and functions. The functions may be called from any thread.
+namespace detail {
+
+/// What the runtime needs of a message's C++ type.
+struct made_type {
+  const shape* of;
+  const std::type_info* cpp;
+  std::size_t size;
+  std::size_t alignment;
+  void (*make)(void* at);
+  void (*destroy)(void* value);
+};
+
+} // namespace detail
+
+/// A type's name, version, fields and functions. Everything here may be called from any thread.
 struct message_type {
-  std::string name;     ///< the registered name
-  unsigned version = 0; ///< the class version
-  std::type_index cpp;  ///< the C++ type
+  explicit message_type(const detail::made_type& type);
+
+  std::string name;                      ///< the registered name
+  unsigned version = 0;                  ///< the class version
+  std::type_index cpp;                   ///< the C++ type
+  std::vector<field_description> fields; ///< in the order of the list; a base under its own name
+
+  /// A new value, a `cpp`, with its defaults.
+  std::shared_ptr<void> make() const;
 
   /// As `continuo::encode`. @pre `value` points at a `cpp`
-  std::string (*encode)(const void* value);
+  std::string encode(const void* value) const;
   /// As `continuo::decode`; the pointer holds a `cpp`.
-  result<std::shared_ptr<void>> (*decode)(std::string_view bytes);
+  result<std::shared_ptr<void>> decode(std::string_view bytes) const;
+  /// As `continuo::decode_into`. @pre `value` points at a `cpp`
+  result<void> decode_into(void* value, std::string_view bytes) const;
   /// From bytes to JSON text; fails as `decode`.
-  result<std::string> (*to_json)(std::string_view bytes);
+  result<std::string> to_json(std::string_view bytes) const;
   /// From JSON text to bytes; fails as `continuo::from_json`.
-  result<std::string> (*from_json)(std::string_view text);
+  result<std::string> from_json(std::string_view text) const;
 
-  std::vector<field_description> fields; ///< in the order of the list; a base under its own name
+private:
+  const detail::made_type* type_;
 };
 
 /// What can be sent and kept: a type with CONTINUO_FIELDS of its own that can be made and copied.
 template <class T>
 concept message = detail::described<T> && std::default_initializable<T> && std::copyable<T>;
 
-/// The name under which a type is registered: of a message, or `string`, `bool`, `int64` or `double` of
-/// these.
+namespace detail {
+
 template <class T>
-std::string_view message_name() {
+constexpr void check_message() {
   static_assert(
       message<T> || std::same_as<T, std::string> || std::same_as<T, bool> || std::same_as<T, std::int64_t> ||
           std::same_as<T, double>,
       "continuo: a message needs CONTINUO_FIELDS, a default constructor and copies; else it must be a "
       "std::string, bool, std::int64_t or double");
-  return detail::simple_name<T>();
+}
+
+} // namespace detail
+
+/// The name under which a type is registered: of a message, or `string`, `bool`, `int64` or `double` of
+/// these.
+template <class T>
+std::string_view message_name() {
+  detail::check_message<T>();
+  if constexpr (detail::described<T>) {
+    return detail::field_access::name<T>();
+  } else {
+    return detail::shape_of<T>().name;
+  }
 }
 
 namespace detail {
 
-struct field_collector {
-  std::vector<field_description> fields;
-
-  template <class Member, class Class>
-  void field(const char* name, Member Class::*, unsigned) {
-    fields.push_back({name, type_name<Member>()});
-  }
-  template <class Base>
-  void base(const char* name) {
-    fields.push_back({name, type_name<Base>()});
-  }
+template <class T>
+struct made {
+  static void make(void* at) { ::new (at) T(); }
+  static void destroy(void* value) { static_cast<T*>(value)->~T(); }
+  static constexpr made_type type{&shape_for<T>::value, &typeid(T), sizeof(T), alignof(T), &make, &destroy};
 };
 
-template <class T>
-message_type describe() {
-  message_type type{
-      std::string{message_name<T>()}, class_version<T>(), typeid(T), nullptr, nullptr, nullptr, nullptr, {}};
-  type.encode = [](const void* value) { return continuo::encode(*static_cast<const T*>(value)); };
-  type.decode = [](std::string_view bytes) -> result<std::shared_ptr<void>> {
-    auto value = std::make_shared<T>();
-    if (auto read = decode_into(*value, bytes); !read) {
-      return tl::unexpected(std::move(read.error()));
-    }
-    return value;
-  };
-  type.to_json = [](std::string_view bytes) -> result<std::string> {
-    return continuo::decode<T>(bytes).map([](const T& value) { return continuo::to_json(value); });
-  };
-  type.from_json = [](std::string_view text) -> result<std::string> {
-    return continuo::from_json<T>(text).map([](const T& value) { return continuo::encode(value); });
-  };
-  if constexpr (described<T>) {
-    field_collector collector;
-    field_access::visit<T>(collector);
-    type.fields = std::move(collector.fields);
-  }
-  return type;
-}
+/// Lives for ever.
+const message_type& describe(const made_type& type);
 
 } // namespace detail
 
@@ -106,7 +113,8 @@ message_type describe() {
 /// type, for ever.
 template <class T>
 const message_type& message_type_of() {
-  static const auto type = detail::describe<T>();
+  detail::check_message<T>();
+  static const auto& type = detail::describe(detail::made<T>::type);
   return type;
 }
 

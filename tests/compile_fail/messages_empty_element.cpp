@@ -2,6 +2,9 @@
 #include <continuo/archive.hpp>
 #include <continuo/fields.hpp>
 
+#include <variant>
+#include <vector>
+
 struct payment {
   std::vector<std::monostate> nothings;
   CONTINUO_FIELDS(payment, nothings)

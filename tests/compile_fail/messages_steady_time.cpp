@@ -2,6 +2,8 @@
 #include <continuo/archive.hpp>
 #include <continuo/fields.hpp>
 
+#include <chrono>
+
 struct payment {
   std::chrono::steady_clock::time_point sent;
   CONTINUO_FIELDS(payment, sent)

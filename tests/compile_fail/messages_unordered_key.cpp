@@ -2,6 +2,8 @@
 #include <continuo/archive.hpp>
 #include <continuo/fields.hpp>
 
+#include <unordered_map>
+
 struct key {
   int number = 0;
   CONTINUO_FIELDS(key, number)

@@ -6,6 +6,9 @@
 
 #include <continuo/json.hpp>
 
+#include <boost/serialization/split_member.hpp>
+
+#include <array>
 #include <cmath>
 
 using namespace continuo;
@@ -22,6 +25,22 @@ struct order {
   std::chrono::milliseconds delay{1500};
   std::chrono::system_clock::time_point placed;
   CONTINUO_FIELDS(order, id, lines, discount, prices, choice, delay, placed)
+};
+
+/// A plain Boost type that writes raw bytes.
+struct raw {
+  std::array<unsigned char, 3> bytes{};
+
+  template <class Archive>
+  void save(Archive& archive, const unsigned) const {
+    archive.save_binary(bytes.data(), bytes.size());
+  }
+  template <class Archive>
+  void load(Archive& archive, const unsigned) {
+    archive.load_binary(bytes.data(), bytes.size());
+  }
+  BOOST_SERIALIZATION_SPLIT_MEMBER()
+  friend bool operator==(const raw&, const raw&) = default;
 };
 
 template <class T>
@@ -119,6 +138,12 @@ CAF_TEST(a map is an object only if its keys are strings) {
   CAF_CHECK_EQUAL(round_trip(std::map<std::int32_t, std::string>{{2, "b"}, {-1, "a"}}),
                   R"([[-1,"a"],[2,"b"]])");
   CAF_CHECK_EQUAL(round_trip(std::multimap<std::string, int>{{"k", 2}, {"k", 1}}), R"([["k",2],["k",1]])");
+}
+
+CAF_TEST(raw bytes of a plain Boost type are an array of numbers) {
+  CAF_CHECK_EQUAL(round_trip(raw{{0, 127, 255}}), R"({"0":[0,127,255]})");
+  CAF_CHECK_EQUAL(reread<raw>(R"({"0":[1,2]})"), "$[\"0\"]: expected an array of 3, found an array of 2");
+  CAF_CHECK_EQUAL(reread<raw>("{}"), "$[\"0\"]: missing field");
 }
 
 CAF_TEST(a duration says its unit and is read in any that comes out even) {

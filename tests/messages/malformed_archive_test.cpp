@@ -33,6 +33,13 @@ struct tracked {
   CONTINUO_FIELDS(tracked, number)
 };
 
+struct thrower {
+  template <class Archive>
+  void serialize(Archive&, unsigned) {
+    throw std::runtime_error("no luck");
+  }
+};
+
 } // namespace
 
 CAF_TEST(bytes cut off anywhere are refused with the place) {
@@ -136,8 +143,5 @@ CAF_TEST(objects nest only so deep) {
 }
 
 CAF_TEST(what the serialize of a user throws becomes an error) {
-  struct thrower {
-    void serialize(binary_reader&, unsigned) { throw std::runtime_error("no luck"); }
-  };
   CAF_CHECK(refusal<thrower>("\0"sv).find(": no luck") != std::string::npos);
 }

@@ -1,11 +1,14 @@
 #pragma once
 
+#include <continuo/detail/shape.hpp>
+
 #include <boost/mpl/int.hpp>
 #include <boost/mpl/integral_c_tag.hpp>
 #include <boost/serialization/version.hpp>
 
-#include <array>
 #include <concepts>
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 #include <type_traits>
 
@@ -40,16 +43,11 @@ struct field_access {
     }
   }
 
-  /// Calls `visitor.field(name, pointer to member, class version)` for each field and `visitor.template
-  /// base<B>(name)` for each base, in the order of the list.
+  /// What `visitor` makes of what its `field(name, pointer to member, offset, class version)` and `base<T,
+  /// B>(name)` return, for each element in the order of the list. They may be called in any order.
   template <class T, class Visitor>
-  static constexpr void visit(Visitor& visitor) {
-    T::continuo_visit(visitor);
-  }
-
-  template <class T, class Archive>
-  static void serialize(Archive& archive, T& value, unsigned version) {
-    value.serialize(archive, version);
+  static constexpr auto visit(Visitor&& visitor) {
+    return T::continuo_visit(visitor);
   }
 
   /// The registered name.
@@ -78,23 +76,61 @@ private:
 template <class T>
 concept described = std::is_class_v<T> && field_access::is_described<T>();
 
-/// Finds the highest CONTINUO_SINCE of a list.
-struct newest_field {
-  unsigned since = 0;
+template <class T>
+struct shape_for {
+  static const shape value;
+};
 
-  template <class Member>
-  constexpr void field(const char*, Member, unsigned version) {
-    since = version > since ? version : since;
+/// The fields of a type as the archives walk them.
+template <std::size_t Size>
+struct field_table {
+  static constexpr std::size_t size = Size;
+  field list[Size == 0 ? 1 : Size];
+};
+
+template <class T, class Base>
+struct base_of {
+  static void* up(void* derived) { return static_cast<Base*>(static_cast<T*>(derived)); }
+  static constexpr base_shape upward{&shape_for<Base>::value, &up};
+  static constexpr detail::shape shape{form::base, {}, nullptr, {.base = &upward}};
+};
+
+struct table_maker {
+  template <class Member, class Class>
+  constexpr detail::field field(const char* name, Member Class::*, std::size_t offset, unsigned since) const {
+    static_assert(!std::is_const_v<Member>, "continuo: a const field cannot be read");
+    return {name, &shape_for<Member>::value, static_cast<std::uint32_t>(offset), since};
   }
-  template <class Base>
-  constexpr void base(const char*) {}
+  template <class T, class Base>
+  constexpr detail::field base(const char* name) const {
+    return {name, &base_of<T, Base>::shape, 0, 0};
+  }
+  template <class... Fields>
+  constexpr auto operator()(const Fields&... fields) const {
+    return field_table<sizeof...(Fields)>{{fields...}};
+  }
 };
 
 template <described T>
+inline constexpr auto fields_of = field_access::visit<T>(table_maker{});
+
+constexpr unsigned highest_since(const field* fields, std::size_t size) {
+  unsigned highest = 0;
+  for (std::size_t index = 0; index < size; ++index) {
+    highest = fields[index].since > highest ? fields[index].since : highest;
+  }
+  return highest;
+}
+
+template <described T>
 constexpr unsigned highest_since() {
-  newest_field newest;
-  field_access::visit<T>(newest);
-  return newest.since;
+  return highest_since(fields_of<T>.list, fields_of<T>.size);
+}
+
+template <long long Since>
+constexpr unsigned checked_since() {
+  static_assert(Since >= 1 && Since <= 255, "continuo: CONTINUO_SINCE takes a class version from 1 to 255");
+  return static_cast<unsigned>(Since);
 }
 
 /// The class version under which `T` is written.
@@ -119,6 +155,7 @@ bool equal_field(const T& left, const T& right) {
   return static_cast<bool>(left == right);
 }
 
+/// Compares one field after the other, until two differ.
 template <class T>
 struct equality {
   const T& left;
@@ -126,29 +163,35 @@ struct equality {
   bool equal = true;
 
   template <class Member, class Class>
-  void field(const char*, Member Class::*member, unsigned) {
-    equal = equal && equal_field(left.*member, right.*member);
+  bool field(const char*, Member Class::*member, std::size_t, unsigned) {
+    return equal = equal && equal_field(left.*member, right.*member);
   }
-  template <class Base>
-  void base(const char*) {
-    equal = equal && equal_field<Base>(left, right);
+  template <class, class Base>
+  bool base(const char*) {
+    return equal = equal && equal_field<Base>(left, right);
+  }
+  template <class... Fields>
+  bool operator()(Fields...) const {
+    return equal;
   }
 };
 
 template <class T>
 bool equal_fields(const T& left, const T& right) {
-  equality<T> both{left, right};
-  field_access::visit<T>(both);
-  return both.equal;
+  return field_access::visit<T>(equality<T>{left, right});
 }
 
 // -- enums ------------------------------------------------------------------------
 
-template <class Enum>
-struct enumerator {
-  Enum value;
-  std::string_view name;
+template <std::size_t Size>
+struct enumerator_table {
+  static constexpr std::size_t size = Size;
+  enumerator list[Size];
 };
+template <class... Enumerators>
+constexpr auto make_enumerators(const Enumerators&... enumerators) {
+  return enumerator_table<sizeof...(Enumerators)>{{enumerators...}};
+}
 
 template <class T>
 concept named_enum = std::is_enum_v<T> && requires {
@@ -158,30 +201,41 @@ concept named_enum = std::is_enum_v<T> && requires {
 template <named_enum Enum>
 inline constexpr auto enumerators = continuo_enumerators(tag<Enum>{});
 
-/// The value's name; `"unknown"` where it is not in the list of CONTINUO_ENUM.
-template <named_enum Enum>
-constexpr std::string_view enumerator_name(Enum value) {
-  for (const auto& known : enumerators<Enum>) {
-    if (known.value == value) {
-      return known.name;
+/// The name of a number in a list; `"unknown"` where it has none.
+constexpr std::string_view enumerator_name(const enumerator* list, std::size_t size, std::int64_t number) {
+  for (std::size_t index = 0; index < size; ++index) {
+    if (list[index].number == number) {
+      return list[index].name;
     }
   }
   return "unknown";
 }
 
-/// Whether the number is that of a value in the list of CONTINUO_ENUM; true for enums without one.
-template <class Enum>
-constexpr bool is_known(std::underlying_type_t<Enum> number) {
-  if constexpr (named_enum<Enum>) {
-    for (const auto& known : enumerators<Enum>) {
-      if (static_cast<std::underlying_type_t<Enum>>(known.value) == number) {
-        return true;
-      }
-    }
-    return false;
-  } else {
-    return true;
+/// The value's name; `"unknown"` where it is not in the list of CONTINUO_ENUM.
+template <named_enum Enum>
+constexpr std::string_view enumerator_name(Enum value) {
+  return enumerator_name(enumerators<Enum>.list, enumerators<Enum>.size, static_cast<std::int64_t>(value));
+}
+
+/// Fills in what a list of names says of the numbers in it.
+constexpr void measure(enumeration_shape& enumeration) {
+  enumeration.lowest = enumeration.highest = enumeration.names[0].number;
+  for (std::size_t index = 1; index < enumeration.size; ++index) {
+    const auto number = enumeration.names[index].number;
+    enumeration.lowest = number < enumeration.lowest ? number : enumeration.lowest;
+    enumeration.highest = number > enumeration.highest ? number : enumeration.highest;
   }
+  bool dense =
+      static_cast<std::uint64_t>(enumeration.highest) - static_cast<std::uint64_t>(enumeration.lowest) <
+      enumeration.size;
+  for (auto number = enumeration.lowest; dense && number < enumeration.highest; ++number) {
+    bool found = false;
+    for (std::size_t index = 0; index < enumeration.size; ++index) {
+      found = found || enumeration.names[index].number == number;
+    }
+    dense = found;
+  }
+  enumeration.dense = dense;
 }
 
 } // namespace continuo::detail

@@ -1,22 +1,14 @@
 #pragma once
 
+#include <continuo/detail/shape.hpp>
+
 #include <cstdint>
 #include <optional>
-#include <ratio>
 #include <string>
 #include <string_view>
-#include <type_traits>
 
 /// Durations and times as text: `1500ms`, `2024-05-01T12:00:00.250000000Z`.
 namespace continuo::detail {
-
-/// How many seconds one count is.
-struct period {
-  std::intmax_t numerator = 1;
-  std::intmax_t denominator = 1;
-
-  friend constexpr bool operator==(const period&, const period&) = default;
-};
 
 template <class Duration>
 constexpr period period_of() {
@@ -29,12 +21,6 @@ std::string_view unit_of(period counted);
 /// The count with its unit; the bare count where the period has no unit.
 std::string duration_text(std::int64_t count, period counted);
 std::string duration_text(double count, period counted);
-
-/// An integer as the 64 bits in which it is written, any other count as a double.
-template <class Count>
-constexpr auto written_count(Count count) {
-  return static_cast<std::conditional_t<std::is_integral_v<Count>, std::int64_t, double>>(count);
-}
 
 /// Reads an integer with any unit; nothing where the text is no duration or not a whole, representable
 /// number of periods.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds what a user's compiler has to read and to make of the public headers, without measuring time.
 
-usage: check_cost.py COMPILER SOURCE-ROOT
+usage: headers_test.py COMPILER SOURCE-ROOT
 
 For each public header: the lines of its preprocessed text that are not empty, most of them the standard library's, and the
 headers that it must not bring in. For README's example: the functions in its object. Prints what is over its bound, and
@@ -17,30 +17,30 @@ import tempfile
 # A bound has a little air, two in a hundred. Raise one only knowingly: what it holds is compiled again in every file of
 # every application. Where a number sinks, its bound follows it.
 LINES = {
-    "archive.hpp": 70_000,
-    "boost_archives.hpp": 72_500,
-    "caf.hpp": 110_500,
-    "client.hpp": 85_000,
+    "archive.hpp": 45_000,
+    "boost_archives.hpp": 69_500,
+    "caf.hpp": 108_500,
+    "client.hpp": 74_000,
     "cluster.hpp": 51_500,
-    "context.hpp": 80_000,
-    "definition.hpp": 77_500,
-    "fields.hpp": 68_000,
+    "context.hpp": 69_000,
+    "definition.hpp": 66_500,
+    "fields.hpp": 46_000,
     "file_path.hpp": 20_000,
     "ids.hpp": 38_000,
-    "json.hpp": 77_000,
-    "message_type.hpp": 77_000,
-    "node.hpp": 85_000,
+    "json.hpp": 45_000,
+    "message_type.hpp": 59_000,
+    "node.hpp": 74_500,
     "outcome.hpp": 21_500,
     "result.hpp": 38_000,
-    "saga.hpp": 80_000,
-    "service.hpp": 80_000,
-    "status.hpp": 68_000,
-    "testing.hpp": 85_500,
-    "testing_caf.hpp": 102_000,
-    "testing_saga.hpp": 85_000,
+    "saga.hpp": 69_500,
+    "service.hpp": 69_500,
+    "status.hpp": 46_000,
+    "testing.hpp": 75_000,
+    "testing_caf.hpp": 99_000,
+    "testing_saga.hpp": 74_500,
     "version.hpp": 13_500,
 }
-README_FUNCTIONS = 190
+README_FUNCTIONS = 70
 README_EXAMPLE = "examples/readme/orders.cpp"
 
 WITH_CAF = ["caf.hpp", "testing_caf.hpp"]  # whose own headers bring in what they like
