@@ -75,6 +75,8 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
   add_node(start);
   add_patience(start);
   add_node(add("stop", "Stop one node in order", cluster_stop, " payment"));
+  add_node(add("run", "Become one node, for systemd and containers; exits with the node's exit code",
+               cluster_run, " payment"));
 }
 
 CLI::App* add_journal(CLI::App* journal, chosen_command& chosen, const char* name, const char* help,
