@@ -529,4 +529,19 @@ int cluster_start(const cluster_options& chosen) {
   return 0;
 }
 
+int cluster_run(const cluster_options& chosen) {
+  const auto file = config::read_cluster_file(chosen.file);
+  if (!file) {
+    return refuse(file.error());
+  }
+  const auto node = find_node(*file, chosen.node);
+  if (!node) {
+    return refuse(node.error());
+  }
+  if (auto usable = check_certificates(*file, **node); !usable) {
+    return refuse(usable.error());
+  }
+  return refuse(become_node(*file, **node));
+}
+
 } // namespace continuo::tools

@@ -33,4 +33,7 @@ int cluster_kill(const cluster_options& chosen);
 int cluster_start(const cluster_options& chosen);
 int cluster_stop(const cluster_options& chosen);
 
+/// Replaces this program by that of the node. Only returns where that fails.
+int cluster_run(const cluster_options& chosen);
+
 } // namespace continuo::tools

@@ -1,9 +1,10 @@
 #include "tools/completion.hpp"
 
+#include "tools/help.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <functional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -11,16 +12,6 @@
 namespace continuo::tools {
 
 namespace {
-
-/// Calls `visit` with each command that is not hidden, and its words: the program first, then in order.
-void for_each_command(const CLI::App& app, const std::string& words,
-                      const std::function<void(const CLI::App&, const std::string&)>& visit) {
-  visit(app, words);
-  for (const auto* below :
-       app.get_subcommands([](const CLI::App* one) { return !one->get_group().empty(); })) {
-    for_each_command(*below, words + " " + below->get_name(), visit);
-  }
-}
 
 /// What may stand for a value.
 enum class value_kind { none, any, file, json, words };
@@ -166,19 +157,6 @@ std::string zsh_completion(const CLI::App& program) {
                           "# As a file in fpath it is read when it is first called for.\n"
                           "if [[ ${funcstack[1]-} == _continuo ]]; then _continuo \"$@\"; else compdef "
                           "_continuo continuo; fi\n"});
-}
-
-std::string help_document(const CLI::App& program) {
-  std::string made{
-      "# The command line\n\n"
-      "This is what `continuo` and its commands say with `--help`. `scripts/write-cli-docs` writes it.\n"};
-  for_each_command(program, program.get_name(), [&](const CLI::App& app, const std::string& words) {
-    made += fmt::format("\n## `{}`\n\n```\n", words);
-    // Not `help`, which would give that of the command which runs.
-    made += app.get_formatter()->make_help(&app, words, CLI::AppFormatMode::Normal);
-    made += "```\n";
-  });
-  return made;
 }
 
 } // namespace continuo::tools

@@ -4,14 +4,11 @@
 
 #include <string>
 
-/// What is made out of the description of the command line itself.
+/// Scripts made out of the description of the command line itself.
 namespace continuo::tools {
 
 /// The script that completes commands, options and their values, and file names, in bash or zsh.
 std::string bash_completion(const CLI::App& program);
 std::string zsh_completion(const CLI::App& program);
-
-/// The help of every command, as Markdown.
-std::string help_document(const CLI::App& program);
 
 } // namespace continuo::tools

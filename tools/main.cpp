@@ -1,5 +1,6 @@
 #include "tools/cluster_commands.hpp"
 #include "tools/completion.hpp"
+#include "tools/help.hpp"
 #include "tools/instance_commands.hpp"
 #include "tools/journal_commands.hpp"
 #include "tools/letter_commands.hpp"
@@ -74,6 +75,8 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
   add_node(start);
   add_patience(start);
   add_node(add("stop", "Stop one node in order", cluster_stop, " payment"));
+  add_node(add("run", "Become one node, for systemd and containers; exits with the node's exit code",
+               cluster_run, " payment"));
 }
 
 CLI::App* add_journal(CLI::App* journal, chosen_command& chosen, const char* name, const char* help,
@@ -158,12 +161,16 @@ void describe_itself(CLI::App& program, chosen_run& run) {
       return 0;
     };
   });
-  program.add_subcommand("help-markdown", "Print docs/cli.md")->group("")->callback([&] {
-    run = [&program] {
-      fmt::print("{}", help_document(program));
-      return 0;
-    };
-  });
+  const auto add_document = [&](const char* name, const char* help, std::string (*make)(const CLI::App&)) {
+    program.add_subcommand(name, help)->group("")->callback([&program, &run, make] {
+      run = [&program, make] {
+        fmt::print("{}", make(program));
+        return 0;
+      };
+    });
+  };
+  add_document("help-markdown", "Print docs/cli.md", help_document);
+  add_document("help-man", "Print the page for man(1)", man_page);
 }
 
 /// One line that says what is wrong, and where to read what would be right.

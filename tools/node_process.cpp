@@ -87,19 +87,8 @@ private:
 };
 
 /// Becomes the node's program. Only returns where that fails, with errno.
-void become(const config::cluster_file& file, const config::node_entry& node, const start_options& how,
-            int log) {
-  if (how.detached) {
-    ::setsid();
-  } else {
-    ::setpgid(0, 0); // Ctrl-C is for its starter, who stops it in order
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  }
-  const int nothing = ::open("/dev/null", O_RDONLY);
-  const int output = how.detached ? log : how.output;
-  if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 ||
-      (output >= 0 && (::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0)) ||
-      ::chdir(file.file.parent_path().c_str()) != 0) {
+void execute(const config::cluster_file& file, const config::node_entry& node) {
+  if (::chdir(file.file.parent_path().c_str()) != 0) {
     return;
   }
   for (const auto& [name, value] : node.environment) {
@@ -117,6 +106,61 @@ void become(const config::cluster_file& file, const config::node_entry& node, co
   }
   pointers.push_back(nullptr);
   ::execv(node.program.c_str(), pointers.data());
+}
+
+/// What a child does to become the node. Only returns where that fails, with errno.
+void execute_in_child(const config::cluster_file& file, const config::node_entry& node,
+                      const start_options& how, int log) {
+  if (how.detached) {
+    ::setsid();
+  } else {
+    ::setpgid(0, 0); // Ctrl-C is for its starter, who stops it in order
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  }
+  const int nothing = ::open("/dev/null", O_RDONLY);
+  const int output = how.detached ? log : how.output;
+  if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 ||
+      (output >= 0 && (::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0))) {
+    return;
+  }
+  execute(file, node);
+}
+
+/// Whether there is something to run, and a folder to run it in, which is made.
+result<void> prepare(const config::cluster_file& file, const config::node_entry& node) {
+  const auto& name = node.seen_by_peers.name;
+  if (node.program.empty()) {
+    return fail(
+        errc::invalid_configuration,
+        fmt::format("{}: the node {} has no program: write program=\"...\" in [cluster] or [nodes.{}]",
+                    file.file.string(), name, name));
+  }
+  std::error_code trouble;
+  std::filesystem::create_directories(node.data.parent_path(), trouble);
+  if (trouble) {
+    return fail(errc::invalid_configuration,
+                fmt::format("{}: {}", node.data.parent_path().string(), trouble.message()));
+  }
+  return {};
+}
+
+/// @pre whoever calls has locked the folder of the data
+result<void> refuse_second(const config::node_entry& node) {
+  if (const auto runs = find_process(node)) {
+    return fail(errc::in_use,
+                fmt::format("{} runs already, as process {}", node.seen_by_peers.name, runs->pid));
+  }
+  return {};
+}
+
+error cannot_run(const config::node_entry& node, int why) {
+  return error{errc::invalid_configuration, fmt::format("{}: cannot run {}: {}", node.seen_by_peers.name,
+                                                        node.program.string(), std::strerror(why))};
+}
+
+result<void> write_mark(const config::node_entry& node, const process_mark& mark) {
+  return journal::write_file_atomically(pid_file_of(node),
+                                        fmt::format("{} {} {}\n", mark.pid, mark.start, mark.boot));
 }
 
 } // namespace
@@ -173,22 +217,12 @@ std::optional<process_mark> find_process(const config::node_entry& node) {
 
 result<process_mark> start_node(const config::cluster_file& file, const config::node_entry& node,
                                 const start_options& how) {
-  const auto& name = node.seen_by_peers.name;
-  if (node.program.empty()) {
-    return fail(
-        errc::invalid_configuration,
-        fmt::format("{}: the node {} has no program: write program=\"...\" in [cluster] or [nodes.{}]",
-                    file.file.string(), name, name));
-  }
-  std::error_code trouble;
-  std::filesystem::create_directories(node.data.parent_path(), trouble);
-  if (trouble) {
-    return fail(errc::invalid_configuration,
-                fmt::format("{}: {}", node.data.parent_path().string(), trouble.message()));
+  if (auto ready = prepare(file, node); !ready) {
+    return tl::unexpected(ready.error());
   }
   const directory_lock alone{node.data.parent_path()}; // of two who start it, one sees the other's pid file
-  if (const auto runs = find_process(node)) {
-    return fail(errc::in_use, fmt::format("{} runs already, as process {}", name, runs->pid));
+  if (auto first = refuse_second(node); !first) {
+    return tl::unexpected(first.error());
   }
   int log = -1;
   if (how.detached) {
@@ -204,7 +238,7 @@ result<process_mark> start_node(const config::cluster_file& file, const config::
   }
   const auto child = ::fork();
   if (child == 0) {
-    become(file, node, how, log);
+    execute_in_child(file, node, how, log);
     const int why = errno;
     [[maybe_unused]] const auto wrote = ::write(report[1], &why, sizeof(why));
     ::_exit(127);
@@ -219,18 +253,34 @@ result<process_mark> start_node(const config::cluster_file& file, const config::
   }
   ::close(report[0]);
   if (why != 0) {
-    return fail(errc::invalid_configuration,
-                fmt::format("{}: cannot run {}: {}", name, node.program.string(), std::strerror(why)));
+    return tl::unexpected(cannot_run(node, why));
   }
   const auto mark = mark_of(child).value_or(process_mark{child, 0, {}}); // it may have ended
-  if (auto written = journal::write_file_atomically(
-          pid_file_of(node), fmt::format("{} {} {}\n", mark.pid, mark.start, mark.boot));
-      !written) {
+  if (auto written = write_mark(node, mark); !written) {
     ::kill(child, SIGTERM); // nobody could stop it later
     ::waitpid(child, nullptr, 0);
     return tl::unexpected(written.error());
   }
   return mark;
+}
+
+error become_node(const config::cluster_file& file, const config::node_entry& node) {
+  if (auto ready = prepare(file, node); !ready) {
+    return ready.error();
+  }
+  const directory_lock alone{node.data.parent_path()}; // until the exec
+  if (auto first = refuse_second(node); !first) {
+    return first.error();
+  }
+  const auto mark = mark_of(::getpid()).value_or(process_mark{});
+  if (auto written = write_mark(node, mark); !written) {
+    return written.error();
+  }
+  execute(file, node);
+  const auto why = cannot_run(node, errno);
+  std::error_code ignored;
+  std::filesystem::remove(pid_file_of(node), ignored);
+  return why;
 }
 
 bool send_signal(const process_mark& to, int signal) {

@@ -50,6 +50,10 @@ struct start_options {
 result<process_mark> start_node(const config::cluster_file& file, const config::node_entry& node,
                                 const start_options& how);
 
+/// Becomes the node: writes a pid file for this process, and replaces its program. Terminal, outputs and
+/// process group stay as they are. Only returns where that fails, with an error as above.
+error become_node(const config::cluster_file& file, const config::node_entry& node);
+
 /// Sends a signal to exactly that process. False where it does not run any more.
 bool send_signal(const process_mark& to, int signal);
 

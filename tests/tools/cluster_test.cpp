@@ -127,6 +127,25 @@ CAF_TEST(a node that is killed is told of and the others go on) {
   CAF_CHECK(ends_soon(detached)); // it stops all nodes of the file
 }
 
+CAF_TEST(run becomes the node and the other commands know it) {
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  process payment{continuo_program, {"cluster", "run", file.string(), "payment"}, {}, join_outputs};
+  const auto deadline = process::clock::now() + 60s;
+  while (pid_of("payment") != payment.pid() && process::clock::now() < deadline) {
+    std::this_thread::sleep_for(10ms);
+  }
+  const auto others = up();
+  CAF_REQUIRE_EQUAL(others.code, 0);
+  CAF_CHECK(has(others, "payment runs already, as process " + std::to_string(payment.pid())));
+  const auto second = cluster("run", "payment");
+  CAF_CHECK_EQUAL(second.code, 6);
+  CAF_CHECK(has(second, "runs already"));
+  CAF_CHECK_EQUAL(cluster("status").code, 0);
+  CAF_CHECK_EQUAL(cluster("stop", "payment").code, 0);
+  CAF_CHECK_EQUAL(payment.wait().code.value_or(-1), 0);
+  CAF_CHECK_EQUAL(cluster("down").code, 0);
+}
+
 CAF_TEST(what cannot start says why and takes the others back) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
   const reserved_port in_the_way;
@@ -207,6 +226,8 @@ CAF_TEST(mistakes on the command line are told with code 2) {
       {"cluster", "kill", file.string()},
       {"cluster", "kill", file.string(), "nobody"},
       {"cluster", "start", file.string(), "nobody"},
+      {"cluster", "run", file.string()},
+      {"cluster", "run", file.string(), "nobody"},
       {"cluster", "up", (folder / "none.conf").string()},
       {"cluster", "up", file.string(), "--timeout", "soon"},
       {"journal"},
