@@ -98,7 +98,7 @@ public:
         ++entry;
         continue;
       }
-      waits_.emplace_back([this, on, last] { machine_->send(receipt(on, true, {}, last)); });
+      waits_.emplace_back([this, on = on, last = last] { machine_->send(receipt(on, true, {}, last)); });
       entry = dropped_.erase(entry);
     }
     durable_ = visible_;
