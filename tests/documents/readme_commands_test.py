@@ -30,6 +30,9 @@ NOT_RUN = {
     "scripts/demo": "builds, and takes a minute; the programs that it starts are run by tests/examples and tests/tools",
     "scripts/demo --single": "as scripts/demo",
     "scripts/test": "runs this test",
+    "scripts/package": "builds; run by the test package.package, as are the two that follow",
+    "sudo apt install ./continuo_*.deb ./libcontinuo-dev_*.deb": "installs on this machine",
+    "g++ -std=c++20 shop.cpp -o shop $(pkg-config --cflags --libs continuo)": "needs what the one before installs",
     "cmake --preset release && cmake --build --preset release && cmake --install build/release --prefix /opt/continuo":
         "the first two are what scripts/test does, the third is run by the test install.find_package",
 }
