@@ -39,7 +39,6 @@ NODE = "shop"
 SKIPPED = 77  # SKIP_RETURN_CODE in CMakeLists.txt
 DISK_FAILED = 4  # the exit codes of a node, see docs/operations.md
 MIB = 1 << 20
-SECTOR = 512  # the journal's log is written in these
 
 
 # -- what the machine must allow -------------------------------------------------------------------------------------
@@ -339,17 +338,10 @@ class Shop:
         return found
 
     def journal_thread(self):
-        """The thread of the journal actor, in a life in which something was committed: of the actors that have a thread
-        of their own it is the one that writes to the disk.
-        """
-        written = {}
-        for number, name in self.threads().items():
-            if name == "caf.actor":
-                with open(f"/proc/{self.process.pid}/task/{number}/io") as counts:
-                    written[number] = int(re.search(r"^wchar: (\d+)", counts.read(), re.M)[1])
-        found = [number for number, count in written.items() if count >= SECTOR]
+        """The thread of the journal actor, which writes to the disk."""
+        found = [number for number, name in self.threads().items() if name == "journal"]
         if len(found) != 1:
-            raise RuntimeError(f"which thread is the journal's? {written}")
+            raise RuntimeError(f"which thread is the journal's? {self.threads()}")
         return found[0]
 
     # -- its client ------------------------------------------------------------------------------
