@@ -38,7 +38,9 @@ std::string_view core::peer_of(const instance_id& id) const {
   if (where.is_alone()) {
     return {};
   }
-  if (id.type == publish_type || id.type == send_type) { // they live where they were accepted
+  if (id.type == publish_type || id.type == send_type) {
+    // They live where they were accepted. The stores of peers, and those that these lost, are known before
+    // anything of theirs comes; so any other store is this node's, or one that it stands for.
     const auto name = parse_message_id(id.key);
     return name && name->store != store_id ? peers.peer_of_store(name->store) : std::string_view{};
   }

@@ -467,9 +467,6 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
     shared->failed(known.error());
     known = std::optional<messages::known_peer>{};
   }
-  if (*known) {
-    shared->peers.learn_store((*known)->store, peer);
-  }
   state.machine = std::make_unique<engine::link>(shared->link_settings.find(peer)->second, *known);
   state.number = static_cast<std::uint32_t>(
       1 + std::distance(shared->link_settings.begin(), shared->link_settings.find(peer)));

@@ -23,7 +23,8 @@ public:
   /// Adds a peer of which nothing is known yet.
   void add(const std::string& peer, time_point now);
 
-  /// Which store a peer has. A peer that lost its store keeps the old one beside it.
+  /// Which store a peer has. A peer that lost its store keeps the old one beside it. What is kept of peers is
+  /// told before an actor of the node runs.
   void learn_store(std::uint64_t store, const std::string& peer);
 
   void went_up(const std::string& peer, const std::string& version, time_point now);

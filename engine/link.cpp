@@ -189,7 +189,13 @@ void link::learn(const messages::greeting& peer, link_effects& out) {
   // has lost something. Then it must find that again with its next start.
   const auto is_same = known_ && known_->store == peer.store;
   const auto seen = is_same ? known_->furthest : messages::position{};
-  const messages::known_peer now{peer.store, dials() ? peer.at : seen};
+  messages::known_peer now{peer.store, dials() ? peer.at : seen};
+  if (known_) {
+    now.former = known_->former;
+    if (!is_same) {
+      now.former.push_back(known_->store);
+    }
+  }
   peer_version_ = peer.version;
   if (!known_ || !(*known_ == now)) {
     known_ = now;

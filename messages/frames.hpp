@@ -38,13 +38,14 @@ struct position {
   CONTINUO_FIELDS(position, incarnation, revision)
 };
 
-/// What a node keeps of a peer: the store behind the peer's name, and the furthest position that anything
-/// rests on.
+/// What a node keeps of a peer: the store behind the peer's name, the furthest position that anything rests
+/// on, and the lost stores that it stands for: the peer still has what was accepted under their ids.
 struct known_peer {
   std::uint64_t store = 0;
   position furthest;
+  std::vector<std::uint64_t> former = {};
 
-  CONTINUO_FIELDS(known_peer, store, furthest)
+  CONTINUO_FIELDS(known_peer, store, furthest, CONTINUO_SINCE(1, former))
 };
 
 /// What a node says of itself before anything else.

@@ -332,6 +332,18 @@ result<void> node_runtime::read_identity() {
       settings.peer = node.name;
       shared.link_settings.emplace(node.name, settings);
       shared.peers.add(node.name, shared.time->now().wall);
+      // Before anything runs: an instance that answers what a client sent to the peer must find the peer. A
+      // store that is no peer's counts as this node's, which would say that it is owed nothing.
+      const auto known = actors::read_known_peer(*shared.store, node.name);
+      if (!known) {
+        return tl::unexpected(known.error());
+      }
+      if (*known) {
+        shared.peers.learn_store((*known)->store, node.name);
+        for (const auto store : (*known)->former) {
+          shared.peers.learn_store(store, node.name);
+        }
+      }
     }
   }
   return {};

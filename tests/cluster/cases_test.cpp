@@ -727,6 +727,43 @@ CAF_TEST(case 29 - a store from before its last starts is found out by a peer th
   }
 }
 
+CAF_TEST(a node that starts again answers what a client sent to the peer that took it) {
+  for (const auto peer_has_lost : {false, true}) {
+    for (int turn = 0; turn < 20; ++turn) {
+      fixture one;
+      one.start();
+      for (int i = 0; i < turn; ++i) { // each turn draws another order of the jobs
+        one.here.draw(2);
+      }
+      one.here.shuffle();
+      one.lose<messages::envelope>("alpha", [](const auto& message) { return bool{message.in_reply_to}; });
+      one.here.client("alpha").send(add{"k", 1});
+      one.here.run_for(200ms);
+      CAF_REQUIRE(one.counted() == up_to(1));
+      if (peer_has_lost) {
+        one.here.crash("alpha");
+        {
+          journal::memory_store store{one.here.disk("alpha")};
+          CAF_REQUIRE(nodes::accept_loss(store, 0).has_value());
+        }
+        CAF_REQUIRE(one.here.start("alpha").has_value());
+        one.here.run_for(3s);
+      }
+      one.here.crash("beta");
+      one.lose_nothing();
+      CAF_REQUIRE(one.here.start("beta").has_value());
+      one.here.run_for(5s);
+      CAF_CHECK(one.counted() == up_to(1)); // else it was forgotten, though alpha sends it again
+      const auto asked = one.here.records("alpha");
+      CAF_CHECK(std::none_of(asked.begin(), asked.end(), [](const engine::record& stored) {
+        return stored.kind == engine::record_kind::send && !stored.requests.empty();
+      }));
+      CAF_CHECK(one.here.record("beta", tally_id)->inbox.empty());
+      CAF_CHECK(one.here.record("beta", tally_id)->outbox.empty());
+    }
+  }
+}
+
 CAF_TEST(case 29 - after an accepted loss what the node sends is not taken for what it sent before) {
   for (const std::uint64_t random : {1ull, 0x8000'0000'0000'0000ull, ~0ull}) {
     fixture one;
