@@ -121,7 +121,12 @@ function(continuo_add_suite folder source)
   # writes stays out of everybody's way.
   set(directory "${CMAKE_CURRENT_BINARY_DIR}/work/${name}")
   file(MAKE_DIRECTORY "${directory}")
-  add_test(NAME ${name} COMMAND test_${folder} -n -r ${timeout} -s "^${suite}$" WORKING_DIRECTORY "${directory}")
+  # What CAF takes there is a regular expression, but a name where clang compiles it.
+  set(chosen "^${suite}$")
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    set(chosen "${suite}")
+  endif()
+  add_test(NAME ${name} COMMAND test_${folder} -n -r ${timeout} -s "${chosen}" WORKING_DIRECTORY "${directory}")
   # A pattern that matches no suite runs nothing and succeeds; the summary's zero tells.
   set_tests_properties(
     ${name}

@@ -466,7 +466,8 @@ private:
     const auto size = number_bytes(of.underlying->what);
     std::uint64_t bytes = 0; // no number has more
     if (of.underlying->what == form::boolean) {
-      bytes = take_bool() ? 1 : 0;
+      const bool read = take_bool();
+      std::memcpy(&bytes, &read, sizeof read);
     } else {
       copy_number(&bytes, take(size, "a number"), size);
     }

@@ -11,12 +11,6 @@
 /// that handles it decodes it.
 namespace continuo {
 
-// Ids are fields of records and frames: CONTINUO_FIELDS in them would tie their public header to Boost.
-template <>
-const detail::shape detail::shape_for<instance_id>::value;
-template <>
-const detail::shape detail::shape_for<message_id>::value;
-
 namespace messages {
 
 enum class message_kind : std::uint8_t {

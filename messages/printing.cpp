@@ -289,19 +289,19 @@ const std::vector<std::string>& alternative_names(const variant_shape& of) {
   static auto& known =
       *new std::map<const variant_shape*, std::vector<std::string>>; // used until the very end
   const std::lock_guard lock{mutex};
-  const auto [position, fresh] = known.try_emplace(&of);
-  auto& names = position->second;
-  if (fresh) {
-    for (std::size_t index = 0; index < of.size; ++index) {
-      names.push_back(type_name(*of.alternatives[index]));
-    }
-    if (std::set<std::string>(names.begin(), names.end()).size() < names.size()) {
-      for (std::size_t index = 0; index < names.size(); ++index) {
-        names[index] = std::to_string(index);
-      }
+  if (const auto found = known.find(&of); found != known.end()) {
+    return found->second;
+  }
+  std::vector<std::string> names; // kept when all of it is there: each of these lines may find no memory
+  for (std::size_t index = 0; index < of.size; ++index) {
+    names.push_back(type_name(*of.alternatives[index]));
+  }
+  if (std::set<std::string>(names.begin(), names.end()).size() < names.size()) {
+    for (std::size_t index = 0; index < names.size(); ++index) {
+      names[index] = std::to_string(index);
     }
   }
-  return names;
+  return known.try_emplace(&of, std::move(names)).first->second;
 }
 
 } // namespace continuo::detail

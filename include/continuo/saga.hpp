@@ -40,11 +40,11 @@ std::string correlation_key(const Key& key) {
 
 template <message Message, class Correlation>
 std::string read_key(void* correlation, const void* body) {
-  static_assert(std::is_invocable_v<Correlation, const Message&>,
+  static_assert(std::is_invocable_v<const Correlation&, const Message&>,
                 "continuo: the correlation must be a member of the message (&order_placed::order_id) or a "
                 "function of it");
   return correlation_key(
-      std::invoke(*static_cast<Correlation*>(correlation), *static_cast<const Message*>(body)));
+      std::invoke(*static_cast<const Correlation*>(correlation), *static_cast<const Message*>(body)));
 }
 
 template <class Saga, class Message>
@@ -107,7 +107,7 @@ private:
                          message_type_of<Undo>(), message_type_of<typename Undo::reply>(), ByPointer,
                          detail::kept_function{std::move(function)},
                          [](void* kept, const void* sent, const void* answer) {
-                           auto& make = *static_cast<Function*>(kept);
+                           const auto& make = *static_cast<const Function*>(kept);
                            const auto& command = *static_cast<const Command*>(sent);
                            const auto* known = static_cast<const reply*>(answer);
                            if constexpr (ByPointer) {

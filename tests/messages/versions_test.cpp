@@ -3,6 +3,7 @@
 #include <caf/test/dsl.hpp>
 
 #include <continuo/archive.hpp>
+#include <continuo/definition.hpp>
 #include <continuo/fields.hpp>
 #include <continuo/message_type.hpp>
 
@@ -118,4 +119,38 @@ CAF_TEST(JSON may leave out the fields of later versions) {
   const auto read = from_json<second::order>(R"({"id": "o-1", "lines": [{"article": "pen"}], "cents": 42})");
   CAF_REQUIRE(read.has_value());
   CAF_CHECK_EQUAL(*read, (second::order{"o-1", "EUR", {{"pen", 1}}, 42, {"none"}, std::nullopt}));
+}
+
+namespace {
+
+struct bare_before {
+  int number = 1;
+  CONTINUO_FIELDS(bare_before, number)
+};
+
+struct bare {
+  int number = 1;
+  int later; // without an initialiser
+  CONTINUO_FIELDS(bare, number, CONTINUO_SINCE(1, later))
+};
+
+[[gnu::noinline]] void soil_the_stack() {
+  volatile char left[4096];
+  for (auto& one : left) {
+    one = 0x5a;
+  }
+}
+
+} // namespace
+
+CAF_TEST(a later field without an initialiser is zero for a handler as for decode) {
+  const auto bytes = encode(bare_before{});
+  int seen = -1;
+  const auto type = detail::body_type_of<bare>();
+  soil_the_stack();
+  CAF_CHECK(type.read(
+      bytes, [](void* body, void* to) { *static_cast<int*>(to) = static_cast<bare*>(body)->later; }, &seen));
+  CAF_CHECK_EQUAL(seen, 0);
+  soil_the_stack();
+  CAF_CHECK_EQUAL(decode<bare>(bytes)->later, 0);
 }

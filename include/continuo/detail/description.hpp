@@ -12,6 +12,13 @@
 #include <string_view>
 #include <type_traits>
 
+namespace continuo {
+
+struct instance_id;
+struct message_id;
+
+} // namespace continuo
+
 /// What `CONTINUO_FIELDS` and `CONTINUO_ENUM` leave behind, and how it is read.
 namespace continuo::detail {
 
@@ -80,6 +87,13 @@ template <class T>
 struct shape_for {
   static const shape value;
 };
+
+// The ids are described in messages/id_shapes.cpp: CONTINUO_FIELDS in them would tie their header to Boost.
+// Said here, so that no application describes them otherwise.
+template <>
+const shape shape_for<instance_id>::value;
+template <>
+const shape shape_for<message_id>::value;
 
 /// The fields of a type as the archives walk them.
 template <std::size_t Size>

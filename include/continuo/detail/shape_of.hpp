@@ -117,6 +117,7 @@ void* address(T& value) {
 
 template <class T>
 struct optional_of {
+  static_assert(!std::is_const_v<typename T::value_type>, "continuo: a const field cannot be read");
   static const void* get(const void* value) { return as<T>(value) ? address(*as<T>(value)) : nullptr; }
   static void* emplace(void* value) { return address(as<T>(value).emplace()); }
   static void reset(void* value) { as<T>(value).reset(); }
@@ -128,6 +129,7 @@ struct variant_of;
 template <template <class...> class Variant, class... Ts>
 struct variant_of<Variant<Ts...>> {
   using type = Variant<Ts...>;
+  static_assert((!std::is_const_v<Ts> && ...), "continuo: a const field cannot be read");
 
   static const void* get(const void* value, std::size_t& index) {
     const auto& held = as<type>(value);
@@ -158,19 +160,23 @@ template <class T, class Elements = std::make_index_sequence<std::tuple_size_v<T
 struct product_of;
 template <class T, std::size_t... I>
 struct product_of<T, std::index_sequence<I...>> {
+  static_assert((!std::is_const_v<std::tuple_element_t<I, T>> && ...),
+                "continuo: a const field cannot be read");
+
   static const void* element(const void* value, std::size_t index) {
     const void* found = nullptr;
     ((index == I ? void(found = address(get<I>(as<T>(value)))) : void()), ...);
     return found;
   }
-  static constexpr const detail::shape* elements[] = {
-      &shape_for<std::remove_const_t<std::tuple_element_t<I, T>>>::value..., nullptr};
+  static constexpr const detail::shape* elements[] = {&shape_for<std::tuple_element_t<I, T>>::value...,
+                                                      nullptr};
   static constexpr product_shape shape{elements, sizeof...(I), &element};
 };
 
 template <class T>
 struct array_of {
   using element = typename T::value_type;
+  static_assert(!std::is_const_v<element>, "continuo: a const field cannot be read");
   static_assert(std::tuple_size_v<T> == 0 || sizeof(T) == std::tuple_size_v<T> * sizeof(element));
   static constexpr array_shape shape{&shape_for<element>::value, std::tuple_size_v<T>, sizeof(element)};
 };
@@ -248,6 +254,7 @@ struct sequence_of {
 template <class T>
 struct keyed_of {
   using key = typename T::key_type;
+  static_assert(!std::is_const_v<key>, "continuo: a const field cannot be read");
   static constexpr bool is_map = requires { typename T::mapped_type; };
   static constexpr bool is_unordered = requires { typename T::hasher; };
   static constexpr bool is_unique = requires(T container, typename T::value_type element) {
@@ -434,6 +441,8 @@ constexpr shape make_standard_shape(std::string_view name) {
     return {form::time_point, "time_point", nullptr, {.count = &count_of<T>::shape}};
   } else if constexpr (kind == "vector" || kind == "deque" || kind == "list") {
     if constexpr (kind == "vector" && std::is_same_v<typename T::value_type, bool>) {
+      static_assert(std::is_same_v<typename T::allocator_type, std::allocator<bool>>,
+                    "continuo: a std::vector<bool> cannot have an allocator of its own");
       return simple_shape(form::flags, name);
     } else {
       return {form::sequence, name, nullptr, {.sequence = &sequence_of<T>::shape}};
