@@ -1,4 +1,4 @@
-// ctest: timeout=300
+// ctest: timeout=300 plain
 #define CAF_SUITE accounts
 
 #include "tests/support/world.hpp"

@@ -1,4 +1,4 @@
-// ctest: timeout=300
+// ctest: timeout=300 plain
 #define CAF_SUITE orders
 
 #include "tests/support/cluster_world.hpp"

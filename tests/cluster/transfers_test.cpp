@@ -1,4 +1,4 @@
-// ctest: timeout=300
+// ctest: timeout=300 plain
 // Keyed services and sagas on several nodes: the bank of the examples, and events for nodes that start late.
 #define CAF_SUITE transfers
 
