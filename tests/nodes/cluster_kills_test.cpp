@@ -15,7 +15,7 @@ namespace {
 constexpr auto reconnects_within = 6s;
 constexpr auto notices_within = 5s;
 constexpr auto notices_at_most = 8s;
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef CONTINUO_SANITIZED
 constexpr int kills_wanted = 80; // a start takes several times as long
 #else
 constexpr int kills_wanted = 200;

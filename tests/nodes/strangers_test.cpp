@@ -19,7 +19,7 @@ namespace {
 
 constexpr rlim_t descriptors = 512; // that a node may have
 constexpr std::size_t flood = 700;
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef CONTINUO_SANITIZED
 constexpr long flood_kb_max =
     120'000; // what is freed is kept for a while, to find who uses it: 71 MB measured
 #else

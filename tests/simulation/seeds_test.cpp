@@ -25,7 +25,7 @@ std::uint64_t number_of(const char* variable, std::uint64_t otherwise) {
 
 /// How many seeds in all: CONTINUO_SEEDS, else 10,000; a tenth of it below a sanitizer.
 std::uint64_t seeds_in_all() {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef CONTINUO_SANITIZED
   return number_of("CONTINUO_SEEDS", 500);
 #else
   return number_of("CONTINUO_SEEDS", 10'000);
