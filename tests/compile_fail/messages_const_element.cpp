@@ -1,5 +1,6 @@
 // expect: continuo: a const field cannot be read
 #include <continuo/archive.hpp>
+#include <continuo/fields.hpp>
 
 #include <optional>
 

@@ -152,5 +152,6 @@ CAF_TEST(a later field without an initialiser is zero for a handler as for decod
       bytes, [](void* body, void* to) { *static_cast<int*>(to) = static_cast<bare*>(body)->later; }, &seen));
   CAF_CHECK_EQUAL(seen, 0);
   soil_the_stack();
-  CAF_CHECK_EQUAL(decode<bare>(bytes)->later, 0);
+  const auto read = decode<bare>(bytes);
+  CAF_CHECK_EQUAL(read->later, 0);
 }
