@@ -14,7 +14,7 @@ add_library(continuo::continuo ALIAS continuo)
 continuo_warnings(continuo)
 # The only ones of their folders with planted bugs (planted.cmake): alone, they do not take the folder with them.
 set_source_files_properties("${PROJECT_SOURCE_DIR}/journal/journal.cpp" "${PROJECT_SOURCE_DIR}/nodes/identity.cpp"
-                            PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+                            PROPERTIES CONTINUO_ALONE ON)
 continuo_quick(continuo)
 target_compile_features(continuo PUBLIC cxx_std_20)
 target_include_directories(
