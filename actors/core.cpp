@@ -3,6 +3,7 @@
 #include "engine/dead_letter.hpp"
 #include "engine/planted.hpp"
 #include "engine/trace.hpp"
+#include "journal/frame.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -15,6 +16,14 @@
 
 namespace continuo::actors {
 
+namespace {
+
+bool is_built_in(std::string_view type) {
+  return type == engine::publish_type || type == engine::send_type || type == engine::dead_letter_type;
+}
+
+} // namespace
+
 const caf::actor& core::home_of(const instance_id& id) const {
   static const caf::actor nobody;
   if (const auto service = service_actors.find(id.type); service != service_actors.end()) {
@@ -24,13 +33,16 @@ const caf::actor& core::home_of(const instance_id& id) const {
     const auto link = links.find(peer);
     return link == links.end() ? nobody : link->second;
   }
-  if (sagas.find(id.type) != sagas.end() || keyed_services.find(id.type) != keyed_services.end()) {
-    return shard_of(id);
+  const auto is_known = sagas.contains(id.type) || keyed_services.contains(id.type) || is_built_in(id.type);
+  return is_known && !shards.empty() ? shard_of(id) : nobody;
+}
+
+std::size_t core::place_of(const instance_id& id) const {
+  if (id.type == engine::publish_type || id.type == engine::send_type) {
+    const auto name = parse_message_id(id.key);
+    return name ? name->revision % shards.size() : 0;
   }
-  if (id.type == publish_type || id.type == send_type) {
-    return intake;
-  }
-  return id.type == engine::dead_letter_type ? letters : nobody;
+  return std::hash<instance_id>{}(id) % shards.size();
 }
 
 std::string_view core::peer_of(const instance_id& id) const {
@@ -38,7 +50,7 @@ std::string_view core::peer_of(const instance_id& id) const {
   if (where.is_alone()) {
     return {};
   }
-  if (id.type == publish_type || id.type == send_type) {
+  if (id.type == engine::publish_type || id.type == engine::send_type) {
     // They live where they were accepted. The stores of peers, and those that these lost, are known before
     // anything of theirs comes; so any other store is this node's, or one that it stands for.
     const auto name = parse_message_id(id.key);
@@ -48,9 +60,13 @@ std::string_view core::peer_of(const instance_id& id) const {
   return node == where.here() ? std::string_view{} : node;
 }
 
-void core::count_in_flight(caf::event_based_actor* self, std::int64_t change) {
-  const auto now = in_flight.fetch_add(change) + change;
-  if (change < 0 && now < bounds.in_flight && somebody_waits.exchange(false)) {
+void core::count_in_flight(caf::event_based_actor* self, bool before, bool now) {
+  if (before == now) {
+    return;
+  }
+  const auto change = now ? 1 : -1;
+  const auto count = in_flight.fetch_add(change) + change;
+  if (!now && count < bounds.in_flight && somebody_waits.exchange(false)) {
     self->send(intake, room{});
   }
 }
@@ -108,7 +124,6 @@ void core::forget_actors() {
   journal = nullptr;
   timers = nullptr;
   intake = nullptr;
-  letters = nullptr;
   shards.clear();
   service_actors.clear();
   links.clear();
@@ -259,10 +274,42 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
   }
 }
 
-void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<core>& shared) {
+error unreadable_record(std::string_view key, const error& why) {
+  const auto code = why.code == errc::newer_version ? why.code : errc::corrupt;
+  return {code, fmt::format("the record under key '{}': {}", journal::printable(key), why.message)};
+}
+
+result<std::optional<engine::record>> read_record(const core& shared, const instance_id& id) {
+  const auto ends = [&](const error& why) {
+    if (shared.failed) { // else nothing runs yet
+      shared.failed(why);
+    }
+    return tl::unexpected(why);
+  };
+  const auto key = engine::record_key(id);
+  const auto bytes = shared.store->get(key);
+  if (!bytes) {
+    return ends({bytes.error().code, fmt::format("{}: {}", to_string(id), bytes.error().message)});
+  }
+  if (!*bytes) {
+    return std::optional<engine::record>{};
+  }
+  auto stored = decode<engine::record>(**bytes);
+  if (!stored) {
+    return ends(unreadable_record(key, stored.error()));
+  }
+  return std::optional{std::move(*stored)};
+}
+
+void fail_node_on_trouble(caf::scheduled_actor* self, const std::shared_ptr<core>& shared) {
   // Weak: a handler outlives its actor's end where a delayed message holds the actor, and the core holds the
   // actors that are mounted, for which an application's system would then wait.
-  self->set_exception_handler([weak = std::weak_ptr{shared}](std::exception_ptr& thrown) -> caf::error {
+  const auto fails = [weak = std::weak_ptr{shared}](const std::string& what) {
+    if (const auto shared = weak.lock()) {
+      shared->failed(error{errc::unavailable, "an actor of the node failed: " + what});
+    }
+  };
+  self->set_exception_handler([fails](std::exception_ptr& thrown) -> caf::error {
     std::string what = "an unknown exception";
     try {
       std::rethrow_exception(thrown);
@@ -270,10 +317,16 @@ void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<co
       what = caught.what();
     } catch (...) {
     }
-    if (const auto shared = weak.lock()) {
-      shared->failed(error{errc::unavailable, "an actor of the node failed: " + what});
-    }
+    fails(what);
     return caf::make_error(caf::sec::runtime_error, what);
+  });
+  self->set_default_handler(
+      [fails](caf::scheduled_actor* which, caf::message_view& message) -> caf::result<caf::message> {
+        fails(fmt::format("{} knows no {}", which->name(), caf::to_string(message.move_content_to_message())));
+        return caf::message{};
+      });
+  self->set_error_handler([fails](caf::scheduled_actor* which, caf::error& error) {
+    fails(fmt::format("{}: {}", which->name(), which->system().render(error)));
   });
 }
 

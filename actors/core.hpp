@@ -6,8 +6,10 @@
 #include "actors/marker.hpp"
 #include "actors/protocol.hpp"
 #include "actors/span.hpp"
+#include "engine/acceptance.hpp"
 #include "engine/execution.hpp"
 #include "engine/keyed_machine.hpp"
+#include "engine/letter.hpp"
 #include "engine/link.hpp"
 #include "engine/saga_machine.hpp"
 #include "journal/journal.hpp"
@@ -82,10 +84,6 @@ struct limits {
   std::size_t timers_at_once = 1'000;
 };
 
-/// The built-in types of records.
-constexpr std::string_view publish_type = "continuo.publish";
-constexpr std::string_view send_type = "continuo.send";
-
 /// What all actors of a node share. Filled before the first of them runs, and only read from then on, except
 /// for the counters, which are atomic.
 class core {
@@ -99,10 +97,15 @@ public:
   std::map<std::string, engine::saga_environment, std::less<>> saga_environments;
   std::map<std::string, engine::keyed_environment, std::less<>> keyed_environments;
   std::map<std::string, engine::execution_environment, std::less<>> execution_environments;
+  engine::acceptance_environment acceptances;
+  engine::letter_environment dead_letters;
 
   // -- means -------------------------------------------------------------------------
   std::uint64_t store_id = 0;
   std::uint64_t incarnation = 0; ///< of this start; 0 where the node stands alone
+  std::uint64_t begun_at = 0;    ///< the last revision before the actors: what was written up to here they have
+                                 ///< not yet had in memory
+  engine::first_contacts contacts;
   std::uint64_t seed = 0;
   limits bounds;
   std::shared_ptr<journal::store> store;
@@ -122,7 +125,6 @@ public:
   caf::actor journal;
   caf::actor timers;
   caf::actor intake;
-  caf::actor letters;
   std::vector<caf::actor> shards;
   std::map<std::string, caf::actor, std::less<>> service_actors; ///< by address
   std::map<std::string, caf::actor, std::less<>> links;          ///< by peer
@@ -164,8 +166,15 @@ public:
   /// A number that no transition had before.
   std::uint64_t next_revision() { return last_revision.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-  /// The actor behind an instance: its shard, its service, one of the node's own, or the link to the node
-  /// where it lives. Null where nothing is known of it.
+  /// One that lies with the records of a shard: what a client sends is accepted where its first receiver lives.
+  std::uint64_t next_revision_in(std::size_t shard) {
+    const auto count = shards.size();
+    const auto first = last_revision.fetch_add(count, std::memory_order_relaxed) + 1;
+    return first + (count + shard - first % count) % count;
+  }
+
+  /// The actor behind an instance: its shard, its service, or the link to the node where it lives. Null where
+  /// nothing is known of it.
   const caf::actor& home_of(const instance_id& id) const;
 
   /// The peer where an instance lives; empty for one that lives here, or nowhere.
@@ -174,10 +183,9 @@ public:
   /// How far the journal is durable, as peers are told.
   messages::position position() const { return {incarnation, written->durable.load()}; }
 
-  /// The shard of a saga or keyed instance.
-  const caf::actor& shard_of(const instance_id& id) const {
-    return shards[std::hash<instance_id>{}(id) % shards.size()];
-  }
+  /// The shard of a record that is no command's in execution, by its place in `shards`.
+  std::size_t place_of(const instance_id& id) const;
+  const caf::actor& shard_of(const instance_id& id) const { return shards[place_of(id)]; }
 
   /// An instance was found without a cause.
   void count_orphan();
@@ -185,8 +193,9 @@ public:
   /// Those of all nodes that this process ever had, for tests: there must be none as they end.
   static std::uint64_t orphans_of_process();
 
-  /// Changes the number of instances in flight, and tells the intake where that makes room.
-  void count_in_flight(caf::event_based_actor* self, std::int64_t change);
+  /// Changes how many records are in flight from `before` of one of them to `now`, and tells the intake where
+  /// that makes room.
+  void count_in_flight(caf::event_based_actor* self, bool before, bool now);
 
   void log(log_level level, std::string_view text) const {
     if (sink && sink->enabled(level)) {
@@ -215,7 +224,15 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
 void give_credit_back(const core& shared, const messages::envelope& message,
                       std::vector<journal::release>& releases);
 
-/// Ends the node where one of its own actors throws: the process is the unit of repair.
-void fail_node_on_exception(caf::scheduled_actor* self, const std::shared_ptr<core>& shared);
+/// Ends the node where one of its own actors throws, gets a message that it does not know, or an error: it
+/// would end otherwise than in order, and the process is the unit of repair.
+void fail_node_on_trouble(caf::scheduled_actor* self, const std::shared_ptr<core>& shared);
+
+/// Why bytes that `decode` refused are no record: names the place.
+error unreadable_record(std::string_view key, const error& why);
+
+/// The record of an instance as the store has it; nothing where there is none. One that cannot be read ends
+/// the node, and nobody acts on it.
+result<std::optional<engine::record>> read_record(const core& shared, const instance_id& id);
 
 } // namespace continuo::actors

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace continuo::actors {
 
@@ -17,7 +18,7 @@ instance_actor<Machine>::instance_actor(caf::actor_config& config, std::shared_p
                                         const environment* definition, instance_start start)
     : caf::event_based_actor(config), core_(std::move(shared)), definition_(definition),
       start_(std::move(start)) {
-  fail_node_on_exception(this, core_);
+  fail_node_on_trouble(this, core_);
   if constexpr (!is_saga) {
     counts_ = &core_->service_counts.find(start_.self.type)->second;
   }
@@ -38,7 +39,11 @@ caf::behavior instance_actor<Machine>::make_behavior() {
       [this](show& request) { on_show(request); },
       [this](report_end) { on_report_end(); },
       [this](const expire& request) { on_expire(request); },
-      [this](wake) { ++handled_; },
+      [this](wake) {
+        ++handled_;
+        send(start_.shard, woken{});
+        leave_if_asked();
+      },
       [this](try_again) { on_try_again(); },
       [this](tick) { on_tick(); },
       [this](please_leave) { on_please_leave(); },
@@ -47,10 +52,6 @@ caf::behavior instance_actor<Machine>::make_behavior() {
 
 template <class Machine>
 void instance_actor<Machine>::on_exit() {
-  if (counted_) {
-    counted_ = false;
-    core_->in_flight.fetch_sub(1);
-  }
   start_.shard = nullptr;
   machine_.reset();
   core_->instance_ends();
@@ -58,21 +59,13 @@ void instance_actor<Machine>::on_exit() {
 
 template <class Machine>
 bool instance_actor<Machine>::load() {
-  auto bytes = core_->store->get(engine::record_key(start_.self));
-  std::optional<engine::record> stored;
-  if (bytes && *bytes) {
-    auto decoded = decode<engine::record>(**bytes);
-    if (!decoded) {
-      bytes = tl::unexpected(error{errc::corrupt, "its record: " + decoded.error().message});
-    } else {
-      stored = std::move(*decoded);
-    }
-  }
-  if (!bytes) {
-    core_->failed(
-        error{bytes.error().code, fmt::format("{}: {}", to_string(start_.self), bytes.error().message)});
+  auto read = read_record(*core_, start_.self);
+  if (!read) {
     return false;
   }
+  auto& stored = *read;
+  // Nobody has had it in memory since the node started: others may not know yet what it owes them.
+  const auto recovers = stored && stored->revision <= core_->begun_at;
   if (stored) {
     if (planted("inbox_forgotten_at_restart")) {
       stored->inbox.clear();
@@ -81,7 +74,8 @@ bool instance_actor<Machine>::load() {
   }
   machine_ = std::make_unique<Machine>(*definition_, start_.self, std::move(stored));
   orphaned_ = is_orphaned();
-  if (start_.recovers) {
+  counted_ = machine_->in_flight();
+  if (recovers) {
     carry_out(machine_->recover(), 0);
   }
   return true;
@@ -94,7 +88,7 @@ void instance_actor<Machine>::on_envelope(messages::envelope& message) {
   ++handled_;
   if constexpr (!is_saga) {
     if (!waiting_.empty() || machine_->is_full()) {
-      if (message.link != 0 && waiting_.size() >= waiting_from_peers_max) {
+      if (waiting_.size() >= waiting_max) {
         std::vector<journal::release> extra;
         give_credit_back(*core_, message, extra);
         // A copy of what waits here already is not put off: it would seem to come back when that is handled.
@@ -360,7 +354,8 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
                            machine_->retried().type, again->count()));
   }
   // Counted before its receipt leaves, so that it never seems as if less were in flight than is.
-  count(is_parked());
+  const auto counts = machine_->in_flight();
+  core_->count_in_flight(this, std::exchange(counted_, counts), counts);
   act(
       this, *core_, decided, start_.self, [this] { return machine_->encoded(); }, revision, std::move(extra));
   if (again) {
@@ -410,23 +405,6 @@ template <class Machine>
 bool instance_actor<Machine>::is_orphaned() const {
   return is_saga && machine_->exists() && machine_->current().status == instance_status::stuck &&
          machine_->current().reason.starts_with("nothing can wake it");
-}
-
-template <class Machine>
-bool instance_actor<Machine>::is_parked() const {
-  if constexpr (is_saga) {
-    return machine_->is_parked();
-  } else {
-    return true; // a keyed service's instance is never in flight: what it works for is
-  }
-}
-
-template <class Machine>
-void instance_actor<Machine>::count(bool parked) {
-  if (counted_ == parked) {
-    counted_ = !parked;
-    core_->count_in_flight(this, counted_ ? 1 : -1);
-  }
 }
 
 template <class Machine>

@@ -14,7 +14,6 @@ namespace continuo::actors {
 struct instance_start {
   instance_id self;
   caf::actor shard;
-  bool recovers = false; ///< the first time since the node started: what is unacknowledged is sent again
 };
 
 /// The actor of one instance: a thin shell around its machine. It translates messages into calls of the
@@ -62,8 +61,6 @@ private:
   template <class Call>
   engine::transition run_handler(const message_id& cause, Call call);
   bool is_orphaned() const;
-  bool is_parked() const;
-  void count(bool parked);
   saga_result end_of() const;
 
   std::shared_ptr<core> core_;
@@ -72,14 +69,14 @@ private:
   std::unique_ptr<Machine> machine_;
   time_point handling_since_{};         // the message that is handled, or was last
   std::optional<instance_status> told_; // the status that those who watch were told last
-  /// A keyed instance whose replies are not acknowledged puts off commands here; those of other nodes only so
-  /// many: the rest stay with their senders.
+  /// A keyed instance whose replies are not acknowledged puts off commands here, but only so many: the rest
+  /// stay with their senders.
   std::deque<messages::envelope> waiting_;
-  static constexpr std::size_t waiting_from_peers_max = 64;
+  static constexpr std::size_t waiting_max = 64;
   service_counters* counts_ = nullptr; // of a keyed service
   bool orphaned_ = false;              // counted as one
   std::uint64_t handled_ = 0;          // messages from the shard
-  bool counted_ = false;               // in the node's number in flight
+  bool counted_ = false;               // as in flight; that is a property of its record, and outlives the actor
   bool tick_armed_ = false;
   bool leaving_ = false;
 };

@@ -1,7 +1,6 @@
 #include "actors/intake.hpp"
 
 #include "actors/intake_keys.hpp"
-#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
@@ -9,7 +8,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
+#include <type_traits>
+#include <utility>
 
 namespace continuo::actors {
 
@@ -21,16 +21,6 @@ std::vector<journal::release> when_durable(core& shared, std::function<void()> w
   std::vector<journal::release> releases;
   releases.push_back({shared.intake, caf::make_message(call{std::move(what)})});
   return releases;
-}
-
-std::unique_ptr<accepted_message> make_record(core& shared, engine::record_kind kind, const message_id& id) {
-  engine::record stored;
-  stored.kind = kind;
-  stored.self = {std::string{kind == engine::record_kind::publish ? publish_type : send_type}, to_string(id)};
-  stored.revision = id.revision;
-  stored.started_at = shared.time->now().wall;
-  stored.updated_at = stored.started_at;
-  return std::make_unique<accepted_message>(std::move(stored));
 }
 
 /// The node's reason not to take an event or command now; empty if it takes it.
@@ -109,28 +99,6 @@ std::string begin_trace(const core& shared, const Message& message, const char* 
   return engine::trace_behind(parent, span);
 }
 
-/// Whether nothing of an accepted event is for this node.
-bool is_elsewhere(const core& shared, const engine::record& stored) {
-  return stored.requests.empty() &&
-         std::all_of(stored.outbox.begin(), stored.outbox.end(),
-                     [&](const auto& sent) { return !shared.peer_of(sent.to).empty(); });
-}
-
-/// Brings back an accepted event that is not in memory; null where there is no such record.
-accepted_message* bring_back(intake_state& state, const core& shared, const message_id& id) {
-  const auto bytes = shared.store->get(engine::record_key({std::string{publish_type}, to_string(id)}));
-  if (!bytes || !*bytes) {
-    return nullptr;
-  }
-  auto stored = decode<engine::record>(**bytes);
-  if (!stored) {
-    return nullptr;
-  }
-  auto back = std::make_unique<accepted_message>(std::move(*stored));
-  back->parked = true;
-  return state.messages.insert_or_assign(id, std::move(back)).first->second.get();
-}
-
 bool starts_something(const core& shared, const publish& event,
                       const std::vector<engine::destination>& where) {
   return std::any_of(where.begin(), where.end(), [&](const engine::destination& to) {
@@ -143,65 +111,42 @@ bool starts_something(const core& shared, const publish& event,
   });
 }
 
-/// A message that no record could hold.
-std::optional<error> size_objection(const engine::record& stored) {
-  const auto bytes = engine::approximate_size(stored);
-  if (bytes <= engine::record_bytes_max) {
-    return std::nullopt;
-  }
-  return error{errc::malformed, fmt::format("the message and what it takes to deliver it are {} bytes, and a "
-                                            "record holds {}: send a reference to what is so large",
-                                            bytes, engine::record_bytes_max)};
+/// Hands it to the shard of its first receiver, counted: the bound holds for what is on the way as well.
+/// `reply` says that it is accepted, or not.
+template <class Message>
+void hand_over(intake* self, core& shared, Message& message, const char* verb,
+               std::vector<engine::destination>&& where,
+               std::function<void(result<void>, const message_id& id)> reply,
+               std::function<void(result<command_result>)> answer, std::vector<instance_id> instances) {
+  const auto home = where.empty() || where.front().to.key.empty() ? 0 : shared.place_of(where.front().to);
+  accept handed;
+  handed.id = {shared.store_id, shared.next_revision_in(home), 0};
+  handed.wanted.is_command = std::is_same_v<Message, send_command>;
+  handed.wanted.trace = begin_trace(shared, message, verb, handed.id, handed.releases);
+  handed.beside = remembered(self, shared, message, accepted{handed.id, std::move(instances)});
+  handed.wanted.type = std::move(message.type);
+  handed.wanted.payload = std::move(message.payload);
+  handed.wanted.where = std::move(where);
+  handed.answer = std::move(answer);
+  handed.taken = [self, key = std::move(message.key), id = handed.id, reply = std::move(reply)](result<void> verdict) {
+    self->state.new_keys.erase(key);
+    reply(std::move(verdict), id);
+  };
+  shared.in_flight.fetch_add(1);
+  self->send(shared.shards[home], std::move(handed));
 }
 
 void take(intake* self, core& shared, publish& event, std::vector<engine::destination>&& where) {
-  auto& state = self->state;
-  const auto revision = shared.next_revision();
-  const message_id id{shared.store_id, revision, 0};
-  auto taken = make_record(shared, engine::record_kind::publish, id);
-  accepted answer{id, {}};
-  std::vector<journal::release> releases;
-  const auto trace = begin_trace(shared, event, "publish", id, releases);
-  std::uint32_t index = 0;
-  for (auto& to : where) {
+  std::vector<instance_id> instances;
+  for (const auto& to : where) {
     if (shared.sagas.find(to.to.type) != shared.sagas.end()) {
-      answer.instances.push_back(to.to);
+      instances.push_back(to.to);
     }
-    taken->stored.outbox.push_back({{shared.store_id, revision, index++},
-                                    engine::message_kind::event,
-                                    std::move(to.to),
-                                    {},
-                                    event.type,
-                                    event.payload,
-                                    to.effects,
-                                    trace});
   }
-  if (auto reason = size_objection(taken->stored)) {
-    event.answer(tl::unexpected(std::move(*reason)));
-    return;
-  }
-  engine::transition decided;
-  if (!taken->stored.outbox.empty()) {
-    decided.write = engine::write_kind::put;
-    decided.created = true;
-    taken->mail.resend(decided, nullptr);
-  }
-  if (planted("accepted_before_durable")) {
-    event.answer(answer);
-  }
-  auto answers = when_durable(shared, [self, key = event.key, reply = std::move(event.answer), answer] {
-    self->state.new_keys.erase(key);
-    reply(answer);
-  });
-  std::move(answers.begin(), answers.end(), std::back_inserter(releases));
-  act(
-      self, shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
-      std::move(releases), remembered(self, shared, event, answer));
-  // What goes to other nodes only is parked: its record has it, and memory need not.
-  if (!is_elsewhere(shared, taken->stored)) {
-    shared.count_in_flight(self, 1); // until its receivers have it
-    state.messages.emplace(id, std::move(taken));
-  }
+  auto reply = [answer = std::move(event.answer), instances](result<void> verdict, const message_id& id) {
+    answer(verdict ? result<accepted>{accepted{id, instances}} : tl::unexpected(std::move(verdict.error())));
+  };
+  hand_over(self, shared, event, "publish", std::move(where), std::move(reply), {}, std::move(instances));
 }
 
 void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& event) {
@@ -218,7 +163,7 @@ void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& even
         fail(errc::unknown_type, fmt::format("no saga and no service here subscribes to {}", event.type)));
     return;
   }
-  auto where = shared->routes.event(event.type, event.payload, {std::string{publish_type}, event.payload});
+  auto where = shared->routes.event(event.type, event.payload, {std::string{engine::publish_type}, event.payload});
   if (!where) {
     event.answer(tl::unexpected(where.error()));
     return;
@@ -245,7 +190,7 @@ void on_room(intake* self, const std::shared_ptr<core>& shared) {
   while (!state.waiting.empty() && !start_objection(state, *shared)) {
     auto event = std::move(state.waiting.front());
     state.waiting.pop_front();
-    auto where = shared->routes.event(event.type, event.payload, {std::string{publish_type}, event.payload});
+    auto where = shared->routes.event(event.type, event.payload, {std::string{engine::publish_type}, event.payload});
     take(self, *shared, event, std::move(*where));
   }
   if (!state.waiting.empty()) {
@@ -275,230 +220,20 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
   };
   auto where = refused ? result<engine::destination>{tl::unexpected(*refused)}
                        : shared->routes.command(command.type, command.payload,
-                                                {std::string{send_type}, command.payload});
+                                                {std::string{engine::send_type}, command.payload});
   if (!where) {
     refuse(where.error());
     return;
   }
-  const auto revision = shared->next_revision();
-  const message_id id{shared->store_id, revision, 0};
-  auto taken = make_record(*shared, engine::record_kind::send, id);
-  taken->stored.requests.push_back({id, where->to, command.type, command.payload, taken->stored.started_at,
-                                    where->effects, false, false, false});
-  if (const auto reason = size_objection(taken->stored)) {
-    refuse(*reason);
-    return;
-  }
-  taken->answer = std::move(command.answer);
-  std::vector<journal::release> releases;
-  taken->stored.requests.back().trace = begin_trace(*shared, command, "send", id, releases);
-  engine::transition decided;
-  decided.write = engine::write_kind::put;
-  decided.created = true;
-  taken->mail.resend(decided, nullptr);
-  if (command.taken) {
-    auto answers = when_durable(*shared, [self, key = command.key, reply = std::move(command.taken), id] {
-      self->state.new_keys.erase(key);
-      reply(accepted{id, {}});
-    });
-    std::move(answers.begin(), answers.end(), std::back_inserter(releases));
-  }
-  act(
-      self, *shared, decided, taken->stored.self, [&] { return encode(taken->stored); }, revision,
-      std::move(releases), remembered(self, *shared, command, accepted{id, {}}));
-  shared->count_in_flight(self, 1); // until its outcome is here
-  state.messages.emplace(id, std::move(taken));
-}
-
-/// A client's command whose node is down goes to another one.
-void on_move(intake* self, const std::shared_ptr<core>& shared, const move_command& request) {
-  engine::transition decided;
-  std::vector<journal::release> releases;
-  releases.push_back({request.link, caf::make_message(moved{request.of, request.id})});
-  const auto found = self->state.messages.find(request.id);
-  if (found == self->state.messages.end() || found->second->stored.requests.empty()) {
-    act(self, *shared, decided, request.of, {}, 0, std::move(releases));
-    return;
-  }
-  auto& stored = found->second->stored;
-  auto& sent = stored.requests.front();
-  const auto where = shared->routes.command(sent.type, sent.payload, {std::string{send_type}, sent.payload});
-  if (!where || where->to == sent.to || sent.to.type != request.from) {
-    act(self, *shared, decided, request.of, {}, 0, std::move(releases));
-    return;
-  }
-  sent.to = where->to;
-  sent.moved = sent.moved || request.handed_out;
-  stored.revision = shared->next_revision();
-  decided.write = engine::write_kind::put;
-  found->second->mail.resend(decided, nullptr);
-  act(
-      self, *shared, decided, stored.self, [&] { return encode(stored); }, stored.revision,
-      std::move(releases));
-}
-
-/// The outcome of a client's command.
-void on_answer(intake* self, const std::shared_ptr<core>& shared, const messages::envelope& message) {
-  auto& state = self->state;
-  engine::transition decided;
-  decided.receipts.push_back({message.to, message.from, message.id, {}, message.in_reply_to});
-  const auto found = state.messages.find(message.in_reply_to);
-  std::vector<journal::release> releases;
-  give_credit_back(*shared, message, releases);
-  if (found == state.messages.end()) { // handled before
-    act(self, *shared, decided, message.to, {}, 0, std::move(releases));
-    return;
-  }
-  auto& sent = *found->second;
-  command_result outcome{message.in_reply_to, {}, {}, message.type, message.payload};
-  if (message.kind == messages::message_kind::failure) {
-    const auto body = decode<messages::failure_body>(message.payload);
-    outcome.failed = body ? static_cast<failure_kind>(body->kind) : failure_kind::unknown;
-    outcome.reason = body ? body->reason : "its reason is unreadable";
-  }
-  const auto revision = shared->next_revision();
-  sent.mail.closed(sent.stored.requests.front().to, message.in_reply_to);
-  sent.stored.requests.clear();
-  sent.stored.status = outcome.failed ? instance_status::compensated : instance_status::completed;
-  sent.stored.reason = outcome.reason;
-  sent.stored.result_type = outcome.reply_type;
-  sent.stored.result = outcome.payload;
-  sent.stored.revision = revision;
-  sent.stored.updated_at = shared->time->now().wall;
-  decided.write = engine::write_kind::put;
-  sent.mail.written(decided);
-  if (sent.answer || !sent.waiters.empty()) {
-    auto answers =
-        when_durable(*shared, [reply = std::move(sent.answer), waiters = std::move(sent.waiters), outcome] {
-          if (reply) {
-            reply(outcome);
-          }
-          for (const auto& [number, answer] : waiters) {
-            answer(std::optional{outcome});
-          }
-        });
-    std::move(answers.begin(), answers.end(), std::back_inserter(releases));
-  }
-  act(
-      self, *shared, decided, sent.stored.self, [&] { return encode(sent.stored); }, revision,
-      std::move(releases));
-  state.messages.erase(found); // the record stays for those who ask later; it expires
-  shared->count_in_flight(self, -1);
-}
-
-/// The outcome of an ended command, from its record.
-result<std::optional<command_result>> stored_outcome(const core& shared, const message_id& id) {
-  const auto bytes = shared.store->get(engine::record_key({std::string{send_type}, to_string(id)}));
-  if (!bytes) {
-    return tl::unexpected(bytes.error());
-  }
-  if (!*bytes) {
-    return fail(errc::not_found,
-                fmt::format("there is no command {} of a client: the id may be wrong, or its "
-                            "outcome is older than is kept",
-                            to_string(id)));
-  }
-  auto stored = decode<engine::record>(**bytes);
-  if (!stored) {
-    return tl::unexpected(stored.error());
-  }
-  if (!stored->requests.empty()) {
-    return std::optional<command_result>{};
-  }
-  command_result outcome{
-      id, {}, std::move(stored->reason), std::move(stored->result_type), std::move(stored->result)};
-  if (stored->status == instance_status::compensated) {
-    const auto body = decode<messages::failure_body>(outcome.payload);
-    outcome.failed = body ? static_cast<failure_kind>(body->kind) : failure_kind::unknown;
-  }
-  return std::optional{std::move(outcome)};
-}
-
-void on_await_command(intake* self, core& shared, await_command& asks) {
-  const auto found = self->state.messages.find(asks.id);
-  if (found == self->state.messages.end() || found->second->stored.requests.empty()) {
-    // Written, or about to be: the store is asked once all that was handed over before is durable.
-    engine::transition nothing;
-    act(self, shared, nothing, {}, {}, 0,
-        when_durable(shared, [&shared, id = asks.id, answer = std::move(asks.answer)] {
-          answer(stored_outcome(shared, id));
-        }));
-    return;
-  }
-  const auto number = ++self->state.last_waiter;
-  found->second->waiters.emplace_back(number, std::move(asks.answer));
-  self->delayed_send(self, asks.timeout, await_command_over{asks.id, number});
-}
-
-void on_await_command_over(intake* self, const await_command_over& over) {
-  const auto found = self->state.messages.find(over.id);
-  if (found == self->state.messages.end()) {
-    return;
-  }
-  auto& waiters = found->second->waiters;
-  const auto one =
-      std::find_if(waiters.begin(), waiters.end(), [&](const auto& w) { return w.first == over.number; });
-  if (one != waiters.end()) {
-    auto answer = std::move(one->second);
-    waiters.erase(one);
-    answer(std::optional<command_result>{});
-  }
-}
-
-void on_receipt(intake* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
-  auto& state = self->state;
-  const auto id = parse_message_id(receipt.to.key);
-  auto found = id ? state.messages.find(*id) : state.messages.end();
-  if (found == state.messages.end() && id && !shared->links.empty() &&
-      bring_back(state, *shared, *id) != nullptr) {
-    found = state.messages.find(*id);
-  }
-  engine::transition decided;
-  if (found == state.messages.end()) { // dropped durably before: the receiver need not remember it
-    decided.receipts.push_back({receipt.to, receipt.from, {}, receipt.done, {}});
-    act(self, *shared, decided, receipt.to, {}, 0);
-    return;
-  }
-  auto& sent = *found->second;
-  decided.receipts = sent.mail.receive(receipt).receipts;
-  if (sent.stored.outbox.empty() && sent.stored.requests.empty()) {
-    decided.write = engine::write_kind::erase;
-    sent.mail.written(decided);
-    const auto counted = !sent.parked;
-    act(self, *shared, decided, sent.stored.self, {}, shared->next_revision());
-    state.messages.erase(found);
-    shared->count_in_flight(self, counted ? -1 : 0);
-    return;
-  }
-  act(self, *shared, decided, sent.stored.self, {}, 0);
-}
-
-void on_call(intake* self, const std::shared_ptr<core>& shared, const messages::call_for& asks) {
-  const auto id = parse_message_id(asks.to.key);
-  const auto found = id ? self->state.messages.find(*id) : self->state.messages.end();
-  engine::transition decided;
-  if (found == self->state.messages.end()) {
-    decided.receipts.push_back({asks.to, asks.from, {}, asks.id, {}});
-  } else {
-    decided = found->second->mail.called(asks);
-  }
-  act(self, *shared, decided, asks.to, {}, 0);
-}
-
-void on_adopt(intake* self, const std::shared_ptr<core>& shared, adopt& record) {
-  const auto id = parse_message_id(record.stored.self.key);
-  if (!id || (record.stored.requests.empty() && record.stored.outbox.empty())) {
-    return; // an ended command, kept for those who ask
-  }
-  if (is_elsewhere(*shared, record.stored)) {
-    return; // the links offer it
-  }
-  auto adopted = std::make_unique<accepted_message>(std::move(record.stored));
-  engine::transition decided;
-  adopted->mail.recover(decided);
-  act(self, *shared, decided, adopted->stored.self, {}, 0);
-  shared->count_in_flight(self, 1);
-  self->state.messages.emplace(*id, std::move(adopted));
+  auto reply = [taken = std::move(command.taken)](result<void> verdict, const message_id& id) {
+    if (taken) {
+      taken(verdict ? result<accepted>{accepted{id, {}}} : tl::unexpected(std::move(verdict.error())));
+    }
+  };
+  std::vector<engine::destination> to;
+  to.push_back(std::move(*where));
+  auto answer = std::move(command.answer);
+  hand_over(self, *shared, command, "send", std::move(to), std::move(reply), std::move(answer), {});
 }
 
 void on_close(intake* self, const close& end) {
@@ -509,32 +244,16 @@ void on_close(intake* self, const close& end) {
     event.answer(tl::unexpected(end.reason));
   }
   state.waiting.clear();
-  for (auto& [id, message] : state.messages) {
-    if (message->answer) {
-      message->answer(tl::unexpected(end.reason));
-      message->answer = nullptr;
-    }
-    for (auto& [number, answer] : std::exchange(message->waiters, {})) {
-      answer(tl::unexpected(end.reason));
-    }
-  }
 }
 
 } // namespace
 
 caf::behavior intake_actor(intake* self, std::shared_ptr<core> shared) {
-  fail_node_on_exception(self, shared);
+  fail_node_on_trouble(self, shared);
   return {
       [self, shared](publish& event) { on_publish(self, shared, event); },
       [self, shared](send_command& command) { on_send(self, shared, command); },
-      [self, shared](await_command& asks) { on_await_command(self, *shared, asks); },
-      [self](const await_command_over& over) { on_await_command_over(self, over); },
-      [self, shared](const messages::envelope& message) { on_answer(self, shared, message); },
-      [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
-      [self, shared](const messages::call_for& asks) { on_call(self, shared, asks); },
-      [self, shared](const move_command& request) { on_move(self, shared, request); },
       [self, shared](room) { on_room(self, shared); },
-      [self, shared](adopt& record) { on_adopt(self, shared, record); },
       [self, shared](const disk_space& space) {
         self->state.disk_low = space.low;
         shared->log(space.low ? log_level::warn : log_level::info,

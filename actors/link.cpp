@@ -3,7 +3,7 @@
 #include "actors/link_moves.hpp"
 #include "actors/link_questions.hpp"
 #include "actors/link_records.hpp"
-#include "engine/correspondence.hpp"
+#include "engine/mailbox.hpp"
 #include "engine/planted.hpp"
 #include "messages/caf_types.hpp"
 
@@ -13,6 +13,8 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <utility>
 
 namespace continuo::actors {
 
@@ -26,38 +28,50 @@ constexpr std::chrono::milliseconds greeting_time{2'000};
 
 // -- records -----------------------------------------------------------------------------------
 
-std::optional<record> read_record(const core& shared, const instance_id& id) {
-  const auto bytes = shared.store->get(engine::record_key(id));
-  if (!bytes) {
-    shared.failed(bytes.error());
-    return std::nullopt;
-  }
-  if (!*bytes) {
-    return std::nullopt;
-  }
-  auto stored = decode<record>(**bytes);
-  if (!stored) {
-    shared.failed(error{errc::corrupt, fmt::format("{}: {}", to_string(id), stored.error().message)});
-    return std::nullopt;
-  }
-  return std::move(*stored);
-}
+/// Looks messages up as durable state has them now. Those of one record come one after the other: it is read
+/// and taken apart once for all of them.
+class lookup {
+public:
+  lookup(const core& shared, const link_state& state) : core_(&shared), state_(&state) {}
 
-/// A message as durable state has it now; nothing where it is not owed any more, or goes to another node.
-std::optional<messages::envelope> look_up(const core& shared, std::string_view peer,
-                                          const engine::waiting_message& wanted) {
-  auto stored = read_record(shared, wanted.of);
-  if (!stored) {
-    return std::nullopt;
+  /// Nothing where it is not owed any more, or goes to another node.
+  std::optional<messages::envelope> operator()(const engine::waiting_message& wanted) {
+    if (!has_read_ || of_ != wanted.of) {
+      read(wanted.of);
+    }
+    const auto found = owed_.find({wanted.id, wanted.withdrawal});
+    if (found == owed_.end() || core_->peer_of(found->second.to) != state_->peer) {
+      return std::nullopt;
+    }
+    auto message = std::move(found->second);
+    owed_.erase(found); // offered twice it is sent once
+    message.unseen = !wanted.again && message.kind == messages::message_kind::command &&
+                     message.id.revision > state_->seen_up_to;
+    return message;
   }
-  for (auto& message : engine::unacknowledged(*stored)) {
-    const auto withdraws = message.kind == messages::message_kind::withdrawal;
-    if (withdraws == wanted.withdrawal && (withdraws ? message.in_reply_to : message.id) == wanted.id) {
-      return shared.peer_of(message.to) == peer ? std::optional{std::move(message)} : std::nullopt;
+
+private:
+  void read(const instance_id& of) {
+    has_read_ = true;
+    of_ = of;
+    owed_.clear();
+    auto stored = read_record(*core_, of);
+    if (!stored || !*stored) {
+      return;
+    }
+    for (auto& [message, effects] : engine::mailbox{**stored}.owed()) {
+      const auto withdraws = message.kind == messages::message_kind::withdrawal;
+      const auto& id = withdraws ? message.in_reply_to : message.id;
+      owed_.emplace(std::pair{id, withdraws}, std::move(message));
     }
   }
-  return std::nullopt;
-}
+
+  const core* core_;
+  const link_state* state_;
+  bool has_read_ = false;
+  instance_id of_;
+  std::map<std::pair<message_id, bool>, messages::envelope> owed_;
+};
 
 // -- out ----------------------------------------------------------------------------------------
 
@@ -100,34 +114,49 @@ void flush(link* self, core& shared, bool shows_life = false) {
   put_on_the_wire(
       self, shared,
       state.machine->flush(
-          shared.position(),
-          [&](const engine::waiting_message& wanted) { return look_up(shared, state.peer, wanted); },
-          shows_life));
+          shared.position(), lookup{shared, state}, shows_life));
   want_flush(self);
   want_scan(self);
 }
 
 // -- reading the outboxes ---------------------------------------------------------------------------
 
+/// Names to the machine what a record owes for which `is_meant`, in the order in which it was sent.
+template <class Filter>
+void offer_owed(link_state& state, const record& stored, bool again, Filter is_meant) {
+  std::vector<std::pair<message_id, bool>> names;
+  for (const auto& sent : stored.requests) {
+    if (!sent.refused && is_meant(sent)) {
+      names.emplace_back(sent.id, sent.abandoned);
+    }
+  }
+  for (const auto& sent : stored.outbox) {
+    if (is_meant(sent)) {
+      names.emplace_back(sent.id, false);
+    }
+  }
+  std::sort(names.begin(), names.end());
+  for (const auto& [id, abandoned] : names) {
+    state.machine->offer({stored.self, id, false, again});
+    if (abandoned) {
+      state.machine->offer({stored.self, id, true, again});
+    }
+  }
+}
+
 /// Offers what a record holds for the peer, and asks the senders on the peer that it remembers.
 void offer(link* self, const core& shared, record&& stored) {
   auto& state = self->state;
-  for (const auto& message : engine::unacknowledged(stored)) {
-    const auto withdraws = message.kind == messages::message_kind::withdrawal;
-    const auto& id = withdraws ? message.in_reply_to : message.id;
-    if (id.revision >= state.offer_from && shared.peer_of(message.to) == state.peer &&
-        !state.moving.contains(id)) {
-      state.machine->offer({engine::holder_of(message), id, withdraws});
-    }
-  }
-  if (state.offer_from != 0) {
-    return;
-  }
-  const auto me =
-      stored.kind == engine::record_kind::command ? instance_id{stored.self.type, {}} : stored.self;
-  for (const auto& entry : stored.inbox) {
-    if (shared.peer_of(entry.from) == state.peer) {
-      state.machine->send(messages::receipt{me, entry.from, entry.last, {}, {}});
+  offer_owed(state, stored, false, [&](const engine::stored_message& sent) {
+    return sent.id.revision >= state.offer_from && shared.peer_of(sent.to) == state.peer &&
+           !state.moving.contains(sent.id);
+  });
+  if (state.offer_from == 0) {
+    std::vector<messages::receipt> asks;
+    engine::mailbox{stored}.ask_senders(
+        asks, [&](const instance_id& sender) { return shared.peer_of(sender) == state.peer; });
+    for (auto& ask : asks) {
+      state.machine->send(std::move(ask));
     }
   }
 }
@@ -166,20 +195,18 @@ void answer_call(link* self, core& shared, const messages::call_for& call) {
     }
     return;
   }
-  auto stored = read_record(shared, call.to);
-  if (!stored) {
-    state.machine->send(messages::receipt{call.to, call.from, {}, call.id, {}});
+  auto read = read_record(shared, call.to);
+  if (!read) {
     return;
   }
-  auto found = engine::correspondence{*stored}.called(call);
-  for (auto& message : engine::unacknowledged(*stored)) {
-    const auto withdraws = message.kind == messages::message_kind::withdrawal;
-    const auto& id = withdraws ? message.in_reply_to : message.id;
-    if (message.to == call.from && (!call.from.key.empty() || id == call.id)) {
-      state.machine->offer({engine::holder_of(message), id, withdraws});
-    }
+  auto& stored = *read;
+  auto answer = stored ? engine::mailbox{*stored}.called(call) : engine::absent(call);
+  if (stored) {
+    offer_owed(state, *stored, true, [&](const engine::stored_message& sent) {
+      return sent.to == call.from && (!call.from.key.empty() || sent.id == call.id);
+    });
   }
-  for (auto& receipt : found.receipts) {
+  for (auto& receipt : answer.receipts) {
     state.machine->send(std::move(receipt));
   }
 }
@@ -285,6 +312,7 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     went_down(self, shared, out.refused ? out.refused->message : "a batch is missing");
   }
   if (out.began) {
+    shared.contacts.met(state.machine->known()->store, *out.contact);
     drop_questions(state, "the connection began anew"); // where nobody noticed that the old one was gone
     state.was_up = true;
     state.said.clear();
@@ -459,7 +487,12 @@ result<std::optional<messages::known_peer>> read_known_peer(const journal::store
 }
 
 caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string peer) {
-  fail_node_on_exception(self, shared);
+  fail_node_on_trouble(self, shared);
+  // A peer has the handle: what it says that is no frame is dropped.
+  self->set_default_handler([](caf::scheduled_actor*, caf::message_view&) -> caf::result<caf::message> {
+    return caf::sec::unexpected_message;
+  });
+  self->set_error_handler([](caf::scheduled_actor*, caf::error&) {});
   auto& state = self->state;
   state.peer = peer;
   auto known = read_known_peer(*shared->store, peer);
@@ -472,7 +505,7 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
       1 + std::distance(shared->link_settings.begin(), shared->link_settings.find(peer)));
   state.random = shared->seed ^ std::hash<std::string>{}(peer);
   begin_to_move(state, *shared); // after a restart nothing is known of what was handed out before
-  // Weak, as in `fail_node_on_exception`: a question that is not over yet holds the actor.
+  // Weak, as in `fail_node_on_trouble`: a question that is not over yet holds the actor.
   self->set_down_handler([self, weak = std::weak_ptr{shared}](const caf::down_msg& down) {
     if (const auto core = weak.lock()) {
       on_down(self, *core, down);
@@ -487,6 +520,14 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
         if (self->state.moving.contains(withdraws ? message.in_reply_to : message.id)) {
           return; // it may have moved; if it stays it is offered
         }
+        if (message.repeated) {
+          self->state.machine->offer(
+              {engine::holder_of(message), withdraws ? message.in_reply_to : message.id, withdraws, true});
+          want_flush(self);
+          return;
+        }
+        message.unseen = message.kind == messages::message_kind::command &&
+                         message.id.revision > self->state.seen_up_to;
         self->state.machine->send(std::move(message));
         want_flush(self);
       },
@@ -533,7 +574,7 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
 }
 
 caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> shared) {
-  fail_node_on_exception(self, shared);
+  fail_node_on_trouble(self, shared);
   // Whatever a stranger sends is dropped, and never printed.
   self->set_default_handler([](caf::scheduled_actor*, caf::message_view&) -> caf::result<caf::message> {
     return caf::sec::unexpected_message;

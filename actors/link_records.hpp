@@ -25,7 +25,7 @@ bool read_some(core& shared, std::string& cursor, Visit visit) {
       [&](std::string_view key, std::string_view bytes) {
         auto stored = decode<engine::record>(bytes);
         if (!stored) {
-          wrong = stored.error();
+          wrong = unreadable_record(key, stored.error());
           return false;
         }
         cursor = key;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include "engine/acceptance.hpp"
 #include "engine/record.hpp"
 #include "engine/saga_machine.hpp"
+#include "journal/journal.hpp"
 #include "messages/envelope.hpp"
 #include "messages/frames.hpp"
 
@@ -50,13 +52,7 @@ struct expire {
   time_point before;
 };
 
-/// After a restart: these instances have something to send again, which comes before anything new. Every
-/// shard gets its list before the first instance is woken.
-struct recover_list {
-  std::vector<instance_id> instances;
-};
-
-/// Wakes the instances of the list.
+/// Brings an instance into memory, where it recovers by itself if it was not there in this life.
 struct wake {};
 
 // -- between shard and instance -------------------------------------------------------
@@ -76,6 +72,9 @@ struct ended {
   instance_id from;
   saga_result outcome;
 };
+
+/// The instance is in memory, and has said what it had to.
+struct woken {};
 
 /// Asks an instance to report its end if it is over.
 struct report_end {};
@@ -133,11 +132,6 @@ struct attempt_due {
   message_id id;
 };
 
-/// After a restart: a record that the service's instance owns.
-struct adopt {
-  engine::record stored;
-};
-
 /// What an operator does to a parked command.
 struct operate_command {
   message_id id;
@@ -165,8 +159,19 @@ struct send_command {
   std::string trace{}; ///< as in `publish`
 };
 
-/// Asks for the outcome of a client's command, which may be long ago or not here yet: after `timeout` the
-/// answer is nothing.
+/// The intake to the shard of the record: an event or a command of a client that nothing stands against. It is
+/// counted in flight already.
+struct accept {
+  message_id id;
+  engine::acceptance::wish wanted;
+  std::vector<journal::release> releases;   ///< with the write
+  std::vector<journal::operation> beside;   ///< written with it
+  std::function<void(result<void>)> taken;  ///< called on the intake, once it is durable, or refused
+  std::function<void(result<command_result>)> answer; ///< of a command; lost in a crash, with the client
+};
+
+/// To its shard: asks for the outcome of a client's command, which may be long ago or not here yet: after
+/// `timeout` the answer is nothing.
 struct await_command {
   message_id id;
   std::chrono::milliseconds timeout{};
@@ -178,7 +183,7 @@ struct await_command_over {
   std::uint64_t number = 0;
 };
 
-/// The intake may take new work, or must not any more.
+/// The node has recovered: timers, services and links begin, and the intake may take new work.
 struct open {};
 struct close {
   error reason;
@@ -192,6 +197,30 @@ struct room {}; ///< fewer instances are in flight than allowed again
 struct call {
   std::function<void()> what;
 };
+
+// -- start-up ---------------------------------------------------------------------------------------
+
+/// To a service: commands and events in execution whose records it owns. Answered with `handed_over`.
+struct adopt {
+  std::vector<instance_id> executions;
+};
+
+/// To the timers: timers of instances that need not be in memory. Answered with `handed_over`.
+struct adopt_timers {
+  std::vector<set_timers> of;
+};
+
+/// To a shard: instances that have something to do or to say here. Answered with `handed_over`, once each of
+/// them is in memory and has said it.
+struct wake_some {
+  std::vector<instance_id> instances;
+};
+
+/// One portion is taken over.
+struct handed_over {};
+
+/// The starter to itself.
+struct start_on {};
 
 // -- links ---------------------------------------------------------------------------------------
 
@@ -259,14 +288,15 @@ struct link_renew {};
 
 // -- dead letters -----------------------------------------------------------------------------
 
+/// To the letter's shard.
 struct redrive {
-  std::string id;
+  instance_id letter;
   std::optional<std::string> corrected; ///< payload bytes
   std::function<void(result<void>)> answer;
 };
 
 struct discard_letter {
-  std::string id;
+  instance_id letter;
   std::function<void(result<void>)> answer;
 };
 
@@ -280,7 +310,12 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::show)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_end)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::expire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::wake)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::recover_list)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::woken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::accept)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::adopt_timers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::wake_some)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::handed_over)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::start_on)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::please_leave)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::may_leave)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::ended)

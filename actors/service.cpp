@@ -50,7 +50,7 @@ void finish(service* self, core& shared, handler_done& done);
 
 // -- room ---------------------------------------------------------------------------------
 
-/// Asks the senders on other nodes for as many of the commands put off as there is room for.
+/// Asks the senders for as many of the commands put off as there is room for.
 void call_held(service* self, core& shared) {
   auto& state = self->state;
   const auto room = shared.bounds.commands_waiting;
@@ -68,27 +68,30 @@ void call_held(service* self, core& shared) {
   while (!state.held_order.empty() && state.waiting.size() + state.called.size() < room) {
     const auto id = state.held_order.front();
     state.held_order.pop_front();
-    if (const auto found = state.held.extract(id)) {
-      asks.calls.push_back({me, std::move(found.mapped()), id});
-      state.called.insert(id);
+    if (auto found = state.held.extract(id)) {
+      asks.calls.push_back({me, found.mapped().from, id});
+      state.called.insert(std::move(found));
     }
   }
   act(self, shared, asks, me, {}, 0);
 }
 
-/// Whether a message of another node stays there for now, because too many wait here already. One that was
-/// called for is taken.
-bool put_off(service* self, core& shared, const messages::envelope& message) {
+/// Whether a message stays with its sender for now, because too many wait here already. One that was called for
+/// is taken.
+bool put_off(service* self, core& shared, messages::envelope& message) {
   auto& state = self->state;
-  if (state.called.erase(message.id) > 0 || message.link == 0 ||
-      state.waiting.size() < shared.bounds.commands_waiting) {
+  if (const auto back = state.called.extract(message.id)) {
+    message.unseen = message.unseen || back.mapped().unseen; // nobody here has begun it since
+    return false;
+  }
+  if (state.waiting.size() < shared.bounds.commands_waiting) {
     return false;
   }
   if (state.held.contains(message.id)) {
     return true;
   }
-  if (state.held.size() < shared.bounds.commands_held) {
-    state.held.emplace(message.id, message.from);
+  if (message.link == 0 || state.held.size() < shared.bounds.commands_held) { // senders here are bounded themselves
+    state.held.emplace(message.id, put_off_message{message.from, message.unseen});
     state.held_order.push_back(message.id);
   } else {
     state.overflowed = true;
@@ -142,7 +145,7 @@ void watch(service* self, core& shared, const message_id& id, std::uint32_t atte
 void start_waiting(service* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
   const auto& type = *state.environment->type;
-  while (state.running < type.concurrency && !state.waiting.empty()) {
+  while (state.is_open && state.running < type.concurrency && !state.waiting.empty()) {
     const auto id = state.waiting.front();
     state.waiting.pop_front();
     const auto found = state.executions.find(id);
@@ -242,11 +245,11 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   if (withdraws) {
     // Its command was answered, and the requester has closed it; or it was put off, and comes with its
     // withdrawal behind it when it is called for.
-    if (const auto held = state.held.extract(id)) {
+    if (auto held = state.held.extract(id)) {
       engine::transition asks;
       const instance_id me{state.environment->address(), {}};
-      asks.calls.push_back({me, held.mapped(), id});
-      state.called.insert(id);
+      asks.calls.push_back({me, held.mapped().from, id});
+      state.called.insert(std::move(held));
       act(self, *shared, asks, me, {}, 0);
     }
     return;
@@ -262,7 +265,15 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   if (message.kind == messages::message_kind::event) {
     state.events[message.from].insert(id);
   }
-  state.executions.emplace(id, std::make_unique<execution>(*state.environment, message));
+  const auto made = state.executions.emplace(id, std::make_unique<execution>(*state.environment, message)).first;
+  if (message.withdrawn) { // its sender has given it up meanwhile
+    const auto revision = shared->next_revision();
+    auto& fresh = *made->second;
+    carry_out(self, *shared, fresh, fresh.withdraw(shared->time->now(), revision), revision);
+    if (fresh.now_in() == execution::phase::answered) {
+      return;
+    }
+  }
   state.waiting.push_back(id);
   start_waiting(self, shared);
 }
@@ -274,15 +285,19 @@ void on_receipt(service* self, const std::shared_ptr<core>& shared, const messag
   }
   const auto give = [&](message_id id) {
     const auto known = state.executions.find(id);
-    if (known != state.executions.end()) {
-      const auto revision = shared->next_revision();
-      carry_out(self, *shared, *known->second, known->second->receive(receipt, shared->time->now(), revision),
-                revision);
+    if (known == state.executions.end()) {
+      return false;
     }
+    const auto revision = shared->next_revision();
+    carry_out(self, *shared, *known->second, known->second->receive(receipt, shared->time->now(), revision),
+              revision);
+    return true;
   };
   if (!receipt.to.key.empty()) { // of an event that an execution published
-    if (const auto id = parse_message_id(receipt.to.key)) {
-      give(*id);
+    const auto id = parse_message_id(receipt.to.key);
+    if (!id || !give(*id)) {
+      auto said = engine::absent(receipt);
+      act(self, *shared, said, receipt.to, {}, 0);
     }
     return;
   }
@@ -300,25 +315,32 @@ void on_receipt(service* self, const std::shared_ptr<core>& shared, const messag
 }
 
 void on_call(service* self, const std::shared_ptr<core>& shared, const messages::call_for& call) {
-  // A saga that was paused asks for a reply: the execution that holds it is found by the reply's id.
+  // For an event the execution that published it stands in the address; for a reply, which an instance that was
+  // paused asks for, it is found by the reply's id.
   for (auto& [id, execution] : self->state.executions) {
     const auto& outbox = execution->current().outbox;
     const auto holds = std::any_of(outbox.begin(), outbox.end(),
-                                   [&](const engine::outgoing& sent) { return sent.id == call.id; });
+                                   [&](const engine::stored_message& sent) { return sent.id == call.id; });
     if (holds) {
-      carry_out(self, *shared, *execution, execution->recover(shared->time->now()), 0);
+      carry_out(self, *shared, *execution, execution->called(call), 0);
       return;
     }
   }
+  auto said = engine::absent(call);
+  act(self, *shared, said, call.to, {}, 0);
 }
 
 /// A connection ended or began: what was called for on it is offered again when the peer is back, and so is
 /// what was put off. Until then neither takes the room of others.
 void on_renewed(service* self, core& shared) {
   auto& state = self->state;
-  state.called.clear();
-  std::erase_if(state.held,
-                [&](const auto& entry) { return !shared.peers.is_up(shared.peer_of(entry.second)); });
+  const auto is_lost = [&](const auto& entry) {
+    const auto peer = shared.peer_of(entry.second.from);
+    return !peer.empty() && !shared.peers.is_up(peer);
+  };
+  // What is called for of a peer that is up may have been lost with the connection before.
+  std::erase_if(state.called, [&](const auto& entry) { return !shared.peer_of(entry.second.from).empty(); });
+  std::erase_if(state.held, is_lost);
   std::erase_if(state.held_order, [&](const message_id& id) { return !state.held.contains(id); });
   call_held(self, shared);
 }
@@ -348,14 +370,43 @@ void on_due(service* self, const std::shared_ptr<core>& shared, const attempt_du
   }
 }
 
-void on_adopt(service* self, const std::shared_ptr<core>& shared, adopt& record) {
-  auto adopted = std::make_unique<execution>(*self->state.environment, std::move(record.stored));
-  const auto id = adopted->id();
-  auto& execution = *self->state.executions.insert_or_assign(id, std::move(adopted)).first->second;
-  if (!execution.is_command()) {
-    self->state.events[execution.origin()].insert(id);
+/// After a restart: what was in execution, or is answered and not acknowledged.
+void on_adopt(service* self, const std::shared_ptr<core>& shared, const adopt& portion) {
+  for (const auto& record : portion.executions) {
+    auto stored = read_record(*shared, record);
+    if (!stored) {
+      return; // the node fails
+    }
+    if (!*stored) {
+      continue;
+    }
+    auto adopted = std::make_unique<execution>(*self->state.environment, std::move(**stored));
+    const auto id = adopted->id();
+    auto& execution = *self->state.executions.insert_or_assign(id, std::move(adopted)).first->second;
+    if (!execution.is_command()) {
+      self->state.events[execution.origin()].insert(id);
+    }
   }
-  carry_out(self, *shared, execution, execution.recover(shared->time->now()), 0);
+  self->send(caf::actor_cast<caf::actor>(self->current_sender()), handed_over{});
+}
+
+/// The node has recovered. What was adopted is said again, and goes on.
+void on_open(service* self, const std::shared_ptr<core>& shared) {
+  std::vector<message_id> adopted;
+  for (const auto& [id, execution] : self->state.executions) {
+    if (execution->current().revision != 0) { // has a record
+      adopted.push_back(id);
+    }
+  }
+  std::sort(adopted.begin(), adopted.end());
+  for (const auto& id : adopted) {
+    if (const auto found = self->state.executions.find(id);
+        found != self->state.executions.end() && found->second->current().revision <= shared->begun_at) {
+      carry_out(self, *shared, *found->second, found->second->recover(shared->time->now()), 0);
+    }
+  }
+  self->state.is_open = true;
+  start_waiting(self, shared);
 }
 
 void on_operate(service* self, const std::shared_ptr<core>& shared, operate_command& request) {
@@ -437,7 +488,7 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
 }
 
 caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::string name) {
-  fail_node_on_exception(self, shared);
+  fail_node_on_trouble(self, shared);
   self->state.environment = &shared->execution_environments.find(name)->second;
   self->state.counts = &shared->service_counts.find(self->state.environment->type->name)->second;
   return {
@@ -452,7 +503,8 @@ caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::st
       [self, shared](const messages::call_for& call) { on_call(self, shared, call); },
       [self, shared](check_deadlines) { on_deadlines(self, shared); },
       [self, shared](const attempt_due& due) { on_due(self, shared, due); },
-      [self, shared](adopt& record) { on_adopt(self, shared, record); },
+      [self, shared](const adopt& portion) { on_adopt(self, shared, portion); },
+      [self, shared](open) { on_open(self, shared); },
       [self, shared](operate_command& request) { on_operate(self, shared, request); },
   };
 }

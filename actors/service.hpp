@@ -21,6 +21,12 @@ struct deadline {
   std::uint32_t attempt = 0;
 };
 
+/// A command or event that stays with its sender for now.
+struct put_off_message {
+  instance_id from;
+  bool unseen = false; ///< as in `envelope`, when it came first
+};
+
 struct service_state {
   const engine::execution_environment* environment = nullptr;
   service_counters* counts = nullptr;
@@ -32,13 +38,13 @@ struct service_state {
       events; ///< event executions by sender, until it says `forget`
   std::uint32_t running = 0;
   std::unordered_set<message_id> in_handler; ///< those whose handler has not returned, overdue ones included
-  /// Commands and events of other nodes that found no room: they stay with their senders and are called for
-  /// when there is. Beyond `limits::commands_held` even the names are left out, and the senders offer all
-  /// again.
-  std::unordered_map<message_id, instance_id> held;
+  /// Commands and events that found no room: they stay with their senders and are called for when there is. Of
+  /// other nodes, beyond `limits::commands_held` even the names are left out, and the senders offer all again.
+  std::unordered_map<message_id, put_off_message> held;
   std::deque<message_id> held_order;
-  std::unordered_set<message_id> called; ///< called for, and not back yet
+  std::unordered_map<message_id, put_off_message> called; ///< called for, and not back yet
   bool overflowed = false;
+  bool is_open = false; ///< the node has recovered; until then no handler starts
   static inline const char* name = "continuo.service";
 };
 

@@ -1,6 +1,7 @@
 #include "actors/shard.hpp"
 
 #include "actors/instance.hpp"
+#include "actors/light.hpp"
 #include "actors/views.hpp"
 
 #include <continuo/archive.hpp>
@@ -8,15 +9,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace continuo::actors {
 
 namespace {
 
-using shard = caf::stateful_actor<shard_state>;
-
 caf::actor spawn_instance(shard* self, const std::shared_ptr<core>& shared, const instance_id& id) {
-  instance_start start{id, caf::actor_cast<caf::actor>(self), self->state.to_recover.erase(id) > 0};
+  instance_start start{id, caf::actor_cast<caf::actor>(self)};
   if (const auto saga = shared->saga_environments.find(id.type); saga != shared->saga_environments.end()) {
     return self->spawn<saga_actor, caf::lazy_init>(shared, &saga->second, std::move(start));
   }
@@ -27,14 +27,22 @@ caf::actor spawn_instance(shard* self, const std::shared_ptr<core>& shared, cons
 slot& activate(shard* self, const std::shared_ptr<core>& shared, const instance_id& id) {
   auto& state = self->state;
   auto [entry, fresh] = state.slots.try_emplace(id);
-  if (fresh) {
-    entry->second.instance = spawn_instance(self, shared, id);
-    state.recent.push_back(id);
-    entry->second.place = std::prev(state.recent.end());
-  } else {
-    state.recent.splice(state.recent.end(), state.recent, entry->second.place);
+  auto& at = entry->second;
+  if (!fresh) {
+    state.recent.splice(state.recent.end(), state.recent, at.place);
+    return at;
   }
-  return entry->second;
+  state.recent.push_back(id);
+  at.place = std::prev(state.recent.end());
+  if (is_light(id)) {
+    at.held = load_light(*shared, id);
+    if (at.held && at.held->recovers) {
+      give(self, *shared, id, at, wake{});
+    }
+  } else {
+    at.instance = spawn_instance(self, shared, id);
+  }
+  return at;
 }
 
 /// Asks the least recently used instances to leave until the rest is within the shard's share.
@@ -51,7 +59,11 @@ void make_room(shard* self, const std::shared_ptr<core>& shared) {
     const auto here = id++;
     if (!candidate.asked_to_leave) {
       candidate.asked_to_leave = true;
-      self->send(candidate.instance, please_leave{});
+      if (candidate.held) {
+        ask_to_leave(self, *shared, *here, candidate);
+      } else if (candidate.instance) {
+        self->send(candidate.instance, please_leave{});
+      }
     }
     // To the back: who cannot leave now is not asked again before the others.
     state.recent.splice(state.recent.end(), state.recent, here);
@@ -59,12 +71,43 @@ void make_room(shard* self, const std::shared_ptr<core>& shared) {
   }
 }
 
+/// Gives an instance, or a light endpoint, what is meant for it.
 template <class T>
 void forward(shard* self, const std::shared_ptr<core>& shared, const instance_id& id, T&& message) {
   auto& target = activate(self, shared, id);
   ++target.forwarded;
-  self->send(target.instance, std::forward<T>(message));
+  constexpr auto for_light = requires { give(self, *shared, id, target, message); };
+  if constexpr (for_light) {
+    if (target.held) {
+      give(self, *shared, id, target, message);
+      make_room(self, shared);
+      return;
+    }
+  }
+  if (target.instance) {
+    self->send(target.instance, std::forward<T>(message));
+  }
   make_room(self, shared);
+}
+
+/// Brings a portion of the start-up into memory.
+void on_wake_some(shard* self, const std::shared_ptr<core>& shared, const wake_some& portion) {
+  auto& state = self->state;
+  state.starter = caf::actor_cast<caf::actor>(self->current_sender());
+  for (const auto& id : portion.instances) {
+    state.waking += is_light(id) ? 0 : 1;
+    forward(self, shared, id, wake{});
+  }
+  if (state.waking == 0) {
+    self->send(state.starter, handed_over{});
+  }
+}
+
+void on_woken(shard* self) {
+  auto& state = self->state;
+  if (state.waking > 0 && --state.waking == 0) {
+    self->send(state.starter, handed_over{});
+  }
 }
 
 void on_may_leave(shard* self, const may_leave& asks) {
@@ -77,7 +120,9 @@ void on_may_leave(shard* self, const may_leave& asks) {
   if (found->second.forwarded != asks.handled) {
     return; // messages are on their way to it
   }
-  self->send_exit(found->second.instance, caf::exit_reason::user_shutdown); // `normal` would be ignored
+  if (found->second.instance) {
+    self->send_exit(found->second.instance, caf::exit_reason::user_shutdown); // `normal` would be ignored
+  }
   state.recent.erase(found->second.place);
   state.slots.erase(found);
 }
@@ -101,16 +146,16 @@ void on_await(shard* self, const std::shared_ptr<core>& shared, await_end& asks)
   const auto active = state.slots.find(asks.to);
   if (active == state.slots.end()) {
     // Not in memory, so everything it wrote is durable.
-    const auto bytes = shared->store->get(engine::record_key(asks.to));
-    if (bytes && *bytes) {
-      const auto stored = decode<engine::record>(**bytes);
-      if (stored && is_terminal(stored->status)) {
-        asks.answer(
-            saga_result{asks.to, stored->status,
-                        stored->status == instance_status::compensated ? stored->reason : std::string{},
-                        stored->result_type, stored->result});
-        return;
-      }
+    const auto read = read_record(*shared, asks.to);
+    if (!read) {
+      asks.answer(tl::unexpected(read.error()));
+      return;
+    }
+    if (const auto& stored = *read; stored && is_terminal(stored->status)) {
+      asks.answer(saga_result{asks.to, stored->status,
+                              stored->status == instance_status::compensated ? stored->reason : std::string{},
+                              stored->result_type, stored->result});
+      return;
     }
   } else {
     ++active->second.forwarded;
@@ -151,18 +196,26 @@ void on_close(shard* self, const close& end) {
       one.answer(tl::unexpected(end.reason));
     }
   }
+  for (auto& [id, waiting] : std::exchange(self->state.command_waiters, {})) {
+    for (auto& one : waiting) {
+      one.answer(tl::unexpected(end.reason));
+    }
+  }
 }
 
 } // namespace
 
 caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
-  fail_node_on_exception(self, shared);
+  fail_node_on_trouble(self, shared);
   self->set_exit_handler([self](caf::exit_msg& end) {
     for (auto& [id, entry] : self->state.slots) {
-      self->send_exit(entry.instance, end.reason);
+      if (entry.instance) {
+        self->send_exit(entry.instance, end.reason);
+      }
     }
     self->state.slots.clear();
     self->state.recent.clear();
+    self->state.starter = nullptr;
     self->quit(end.reason);
   });
   return {
@@ -194,15 +247,25 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         const auto id = request.to;
         forward(self, shared, id, std::move(request));
       },
-      [self](recover_list& list) {
-        self->state.to_recover.insert(list.instances.begin(), list.instances.end());
+      [self, shared](accept& wanted) {
+        take(self, *shared, wanted);
+        make_room(self, shared);
       },
-      [self, shared](wake) {
-        const std::vector<instance_id> all{self->state.to_recover.begin(), self->state.to_recover.end()};
-        for (const auto& id : all) {
-          forward(self, shared, id, wake{});
-        }
+      [self, shared](redrive& request) {
+        const auto id = request.letter;
+        forward(self, shared, id, std::move(request));
       },
+      [self, shared](discard_letter& request) {
+        const auto id = request.letter;
+        forward(self, shared, id, std::move(request));
+      },
+      [self, shared](await_command& asks) {
+        const instance_id id{std::string{engine::send_type}, to_string(asks.id)};
+        forward(self, shared, id, std::move(asks));
+      },
+      [self](const await_command_over& over) { on_await_command_over(self, over); },
+      [self, shared](const wake_some& portion) { on_wake_some(self, shared, portion); },
+      [self](woken) { on_woken(self); },
       [self](wants_tick& asks) {
         auto& waiting = self->state.to_tick;
         if (waiting.empty()) {
@@ -214,7 +277,8 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         const auto waiting = std::move(self->state.to_tick);
         self->state.to_tick.clear();
         for (const auto& id : waiting) {
-          if (const auto here = self->state.slots.find(id); here != self->state.slots.end()) {
+          if (const auto here = self->state.slots.find(id);
+              here != self->state.slots.end() && here->second.instance) {
             self->send(here->second.instance, tick{});
           }
         }

@@ -5,17 +5,27 @@
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
+#include <functional>
 #include <list>
 #include <memory>
-#include <set>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
 namespace continuo::actors {
 
-/// An instance in memory.
+/// A durable endpoint in memory that needs no actor of its own: one of the two. (actors/light.hpp)
+struct light {
+  std::unique_ptr<engine::acceptance> accepted;
+  std::unique_ptr<engine::letter> letter;
+  bool counted = false;  ///< in flight
+  bool recovers = false; ///< the first time since the node started
+};
+
+/// What is in memory: an instance's actor, or a light endpoint.
 struct slot {
   caf::actor instance;
+  std::unique_ptr<light> held;
   std::uint64_t forwarded = 0; ///< messages given to it
   std::list<instance_id>::iterator place;
   bool asked_to_leave = false;
@@ -27,17 +37,28 @@ struct waiter {
   std::function<void(result<saga_result>)> answer;
 };
 
+/// Who waits for the outcome of a client's command.
+struct command_waiter {
+  std::uint64_t number = 0;
+  std::function<void(result<std::optional<command_result>>)> answer;
+};
+
 struct shard_state {
   std::unordered_map<instance_id, slot> slots;
-  std::list<instance_id> recent;    ///< the least recently used first
-  std::set<instance_id> to_recover; // in order: every run of a simulation wakes them alike
+  std::list<instance_id> recent; ///< the least recently used first
   std::unordered_map<instance_id, std::vector<waiter>> waiters;
+  std::unordered_map<message_id, std::vector<command_waiter>> command_waiters;
   std::uint64_t next_number = 0;
   std::vector<instance_id> to_tick; ///< have something to write, if they are still here a second later
+  std::size_t waking = 0;           ///< of a portion of the start-up
+  caf::actor starter;               ///< who wants to know that these are awake
   static inline const char* name = "continuo.shard";
 };
 
-/// The actor that owns a slice of a node's instances: it finds, spawns and passivates them. Every message for
+using shard = caf::stateful_actor<shard_state>;
+
+/// The actor that owns a slice of a node's records, but for commands in execution: it finds, spawns and
+/// passivates the instances, and holds the accepted messages and letters itself. Every message for
 /// an instance passes here, in order. A message is never lost to passivation: an instance leaves only when it
 /// has handled as many messages as its shard gave it, and everything it wrote is durable.
 caf::behavior shard_actor(caf::stateful_actor<shard_state>* self, std::shared_ptr<core> shared);

@@ -42,6 +42,9 @@ void fire(timers* self, core& shared, const armed_timer& due) {
 
 void look(timers* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
+  if (!state.is_open) {
+    return;
+  }
   const auto now = shared->time->now().boot_time_ns;
   while (!state.heap.empty() && state.fired < shared->bounds.timers_at_once) {
     const auto& nearest = state.heap.front();
@@ -122,9 +125,19 @@ void on_set(timers* self, const std::shared_ptr<core>& shared, set_timers& chang
 } // namespace
 
 caf::behavior timers_actor(timers* self, std::shared_ptr<core> shared) {
-  fail_node_on_exception(self, shared);
+  fail_node_on_trouble(self, shared);
   return {
       [self, shared](set_timers& change) { on_set(self, shared, change); },
+      [self, shared](adopt_timers& portion) {
+        for (auto& change : portion.of) {
+          on_set(self, shared, change);
+        }
+        self->send(caf::actor_cast<caf::actor>(self->current_sender()), handed_over{});
+      },
+      [self, shared](open) {
+        self->state.is_open = true;
+        look(self, shared);
+      },
       [self, shared](timers_due) {
         self->state.wakes_at_ns = 0;
         look(self, shared);

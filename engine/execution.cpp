@@ -31,7 +31,7 @@ execution::execution(const execution_environment& environment, const envelope& m
 }
 
 execution::execution(const execution_environment& environment, record stored)
-    : environment_(&environment), record_(std::move(stored)), written_(true) {
+    : environment_(&environment), record_(std::move(stored)), written_(true), begun_(true) {
   if (const auto id = parse_message_id(record_.self.key)) {
     id_ = *id;
   }
@@ -61,6 +61,7 @@ transition execution::begin() {
   transition out;
   out.edge = "begin";
   phase_ = phase::running;
+  begun_ = true;
   return out;
 }
 
@@ -68,9 +69,9 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
                                const moment& now, std::uint64_t revision) {
   transition out;
   next_index_ = 0;
-  std::vector<outgoing> events;
+  std::vector<stored_message> events;
   if (outcome && !outcome->declined) {
-    if (auto published = events_of(asked)) {
+    if (auto published = events_of(*environment_->routes, asked, record_.self)) {
       events = std::move(*published);
     } else {
       outcome = tl::unexpected(published.error());
@@ -109,30 +110,8 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
   return out;
 }
 
-/// What the handler published, one entry a subscriber, without ids.
-result<std::vector<outgoing>> execution::events_of(const detail::intents& asked) const {
-  std::vector<outgoing> events;
-  for (const auto& event : asked.messages) {
-    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload, record_.self);
-    if (!subscribers) {
-      return fail(errc::handler_failed,
-                  fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
-    }
-    for (const auto& subscriber : *subscribers) {
-      events.push_back({{},
-                        message_kind::event,
-                        subscriber.to,
-                        {},
-                        event.body.type,
-                        event.body.payload,
-                        subscriber.effects});
-    }
-  }
-  return events;
-}
-
 /// What the record would take with this outcome. The command leaves it then.
-std::size_t execution::bytes_with(const detail::handled& outcome, const std::vector<outgoing>& events) const {
+std::size_t execution::bytes_with(const detail::handled& outcome, const std::vector<stored_message>& events) const {
   auto bytes = approximate_size(record_) - approximate_size(message()) + outcome.payload.size();
   for (const auto& event : events) {
     bytes += approximate_size(event);
@@ -211,53 +190,57 @@ void execution::answer(transition& out, message_kind kind, std::string payload, 
     const auto type = kind == message_kind::reply && handler != environment_->type->commands.end()
                           ? handler->second.reply->name
                           : std::string{};
-    record_.outbox.push_back({{environment_->store, revision, next_index_++},
-                              kind,
-                              sent.from,
-                              sent.id,
-                              type,
-                              std::move(payload),
-                              false});
-    record_.outbox.back().trace = behind;
-    auto reply = mail_.to_envelope(record_.outbox.back());
-    reply.from.key.clear(); // a stateless service has no key; the reply's id finds its record
-    out.sent.push_back(std::move(reply));
+    stored_message reply;
+    reply.id = {environment_->store, revision, next_index_++};
+    reply.kind = kind;
+    reply.to = sent.from;
+    reply.in_reply_to = sent.id;
+    reply.type = type;
+    reply.payload = std::move(payload);
+    reply.trace = behind;
+    out.sent.push_back(mail_.to_envelope(reply));
+    record_.outbox.push_back(std::move(reply));
   } else {
     record_.inbox = {{sent.from, sent.id}};
-    out.receipts.push_back({{environment_->address(), {}}, sent.from, sent.id, {}, {}});
+    mailbox::done(sent, out);
   }
   write(out, now, revision);
 }
 
 transition execution::receive(const envelope& again, const moment& now, std::uint64_t revision) {
-  transition out;
-  next_index_ = 0;
-  if (again.kind == message_kind::withdrawal) {
-    // A command from before this life may have begun in another one that left no trace.
-    const auto never_ran =
-        record_.attempts == 0 && record_.deaths == 0 && id_.revision > environment_->begun_at;
-    if (phase_ == phase::waiting && never_ran) {
-      out.edge = "withdrawn";
-      answer(out, message_kind::failure, messages::failure_payload(failure_kind::withdrawn, "withdrawn"), now,
-             revision);
-    } else {
-      out.edge = "too_late"; // its outcome is the answer
+  if (again.kind == message_kind::withdrawal || again.withdrawn) {
+    if (phase_ != phase::answered) {
+      return withdraw(now, revision);
     }
-    return out;
   }
-  out.edge = "duplicate";
-  if (phase_ != phase::answered) {
+  transition out;
+  out.edge = again.kind == message_kind::withdrawal ? "too_late" : "duplicate";
+  if (phase_ != phase::answered || again.kind == message_kind::withdrawal) {
     return out;
   }
   if (!command_) {
-    out.receipts.push_back({{environment_->address(), {}}, again.from, again.id, {}, {}});
+    mailbox::done(again, out);
   }
   for (const auto& sent : record_.outbox) {
     if (sent.in_reply_to == again.id) {
-      auto reply = mail_.to_envelope(sent);
-      reply.from.key.clear();
-      out.sent.push_back(std::move(reply));
+      out.sent.push_back(mail_.to_envelope(sent));
+      out.sent.back().repeated = true;
     }
+  }
+  return out;
+}
+
+transition execution::withdraw(const moment& now, std::uint64_t revision) {
+  transition out;
+  next_index_ = 0;
+  // A command from before this life may have begun in another one that left no trace.
+  const auto never_ran = !begun_ && (message().unseen || environment_->contacts->is_new(id_));
+  if (phase_ == phase::waiting && never_ran) {
+    out.edge = "withdrawn";
+    answer(out, message_kind::failure, messages::failure_payload(failure_kind::withdrawn, "withdrawn"), now,
+           revision);
+  } else {
+    out.edge = "too_late"; // its outcome is the answer
   }
   return out;
 }
@@ -266,18 +249,14 @@ transition execution::receive(const messages::receipt& receipt, const moment& no
   transition out;
   out.edge = "receipt";
   out.receipts = mail_.receive(receipt).receipts;
-  drop_if_settled(out);
-  if (out.write == write_kind::none && mail_.is_dirty()) {
-    write(out, now, revision);
-  }
-  return out;
-}
-
-void execution::drop_if_settled(transition& out) {
   if (phase_ == phase::answered && record_.outbox.empty() && record_.inbox.empty()) {
     out.edge = "dropped";
     out.write = write_kind::erase;
+    mail_.written(out);
+  } else if (mail_.is_dirty()) {
+    write(out, now, revision);
   }
+  return out;
 }
 
 transition execution::suspect(const moment& now, std::uint64_t revision) {
@@ -293,6 +272,7 @@ transition execution::suspect(const moment& now, std::uint64_t revision) {
     record_.reason = "its handler ended the process three times";
   } else {
     ++record_.deaths;
+    begun_ = true;
     phase_ = phase::waiting;
   }
   write(out, now, revision);
@@ -323,16 +303,7 @@ transition execution::discard(const moment& now, std::uint64_t revision) {
 transition execution::recover(const moment& now) {
   transition out;
   out.edge = "receipt";
-  mail_.recover(out);
-  for (auto& reply : out.sent) {
-    if (reply.in_reply_to) {
-      reply.from.key.clear();
-    }
-  }
-  if (!record_.inbox.empty()) { // a handled event: its sender may have missed it
-    out.receipts.push_back(
-        {{environment_->address(), {}}, record_.inbox.front().from, record_.inbox.front().last, {}, {}});
-  }
+  mail_.recover(out, *environment_->routes);
   if (phase_ == phase::backoff) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(record_.retry_at - now.wall);
     out.try_again = std::clamp(left, std::chrono::milliseconds{0}, environment_->type->retry.cap);

@@ -1,6 +1,7 @@
 #pragma once
 
-#include "engine/correspondence.hpp"
+#include "engine/first_contacts.hpp"
+#include "engine/mailbox.hpp"
 #include "engine/retry.hpp"
 #include "engine/routing.hpp"
 #include "engine/transition.hpp"
@@ -22,8 +23,9 @@
 //   overdue       running            the attempt's time is up        overdue, or exhausted
 //   exhausted     running, overdue   the last attempt failed         answered `unknown`, with a dead letter
 //   park          running, overdue   the same, policy park           parked
-//   withdrawn     waiting            withdrawal                      answered `withdrawn`
-//   too_late      any other          withdrawal                      the same
+//   withdrawn     waiting, and no    withdrawal, or a command that   answered `withdrawn`
+//                 life ever began it its sender gave up
+//   too_late      any other          the same                        the same
 //   duplicate     any                the same command again          the same; a reply is sent again
 //   retry         parked             operator                        waiting
 //   discard       parked             operator                        answered `unknown`
@@ -39,8 +41,7 @@ struct execution_environment {
   const routing_table* routes = nullptr;
   std::uint64_t store = 0;
   std::uint64_t seed = 0;
-  std::uint64_t begun_at =
-      0; ///< the last revision before this life: a command that is older may have begun in another
+  const first_contacts* contacts = nullptr; ///< which commands no earlier life can have begun
 
   /// The service's name, with this node behind it in a cluster.
   std::string address() const { return placement::address_on(type->name, routes->where().here()); }
@@ -81,10 +82,16 @@ public:
   void due() { phase_ = phase::waiting; }
 
   transition receive(const envelope& message, const moment& now, std::uint64_t revision);
+
+  /// Its sender has given it up.
+  transition withdraw(const moment& now, std::uint64_t revision);
   transition receive(const messages::receipt& receipt, const moment& now, std::uint64_t revision);
   transition suspect(const moment& now, std::uint64_t revision);
   transition retry(const moment& now, std::uint64_t revision);   ///< of a parked one
   transition discard(const moment& now, std::uint64_t revision); ///< of a parked one
+
+  /// What a receiver of its reply or events asks for.
+  transition called(const messages::call_for& call) const { return mail_.called(call); }
 
   // -- queries ---------------------------------------------------------------------
   phase now_in() const { return phase_; }
@@ -106,24 +113,23 @@ public:
   std::string encoded() const { return encode(record_); }
 
 private:
-  result<std::vector<outgoing>> events_of(const detail::intents& asked) const;
-  std::size_t bytes_with(const detail::handled& outcome, const std::vector<outgoing>& events) const;
+  std::size_t bytes_with(const detail::handled& outcome, const std::vector<stored_message>& events) const;
   void attempt_failed(transition& out, const char* edge, const std::string& reason, const moment& now,
                       std::uint64_t revision);
   void answer(transition& out, message_kind kind, std::string payload, const moment& now,
               std::uint64_t revision);
   void fail_for_good(transition& out, const std::string& reason, const moment& now, std::uint64_t revision);
-  void drop_if_settled(transition& out);
   void write(transition& out, const moment& now, std::uint64_t revision);
 
   const execution_environment* environment_;
   record record_;
-  correspondence mail_{record_};
+  mailbox mail_{record_};
   message_id id_;
   phase phase_ = phase::waiting;
   bool command_ = true;
   instance_id origin_;
   bool written_ = false; // the store holds a record of it
+  bool begun_ = false;   // in this life or, as its record shows, in an earlier one
   std::uint32_t next_index_ = 0;
 };
 

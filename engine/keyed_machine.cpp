@@ -48,7 +48,7 @@ keyed_machine::keyed_machine(const keyed_environment& environment, instance_id s
 
 transition keyed_machine::receive(const envelope& message, const moment& now, std::uint64_t revision) {
   transition out;
-  asked_ -= std::min<std::size_t>(asked_, message.link != 0 ? 1 : 0);
+  asked_ -= std::min<std::size_t>(asked_, 1);
   if (message.kind == message_kind::withdrawal) {
     out.edge = "stale"; // handled already, or never here: the reply says so
     if (retrying_ && retrying_->id == message.in_reply_to) {
@@ -63,7 +63,7 @@ transition keyed_machine::receive(const envelope& message, const moment& now, st
   }
   if (message.kind != message_kind::command) {
     out.edge = "stale";
-    out.receipts.push_back({record_.self, message.from, message.id, {}, {}});
+    mailbox::done(message, out);
     return out;
   }
   if (mail_.was_handled(message)) {
@@ -72,6 +72,7 @@ transition keyed_machine::receive(const envelope& message, const moment& now, st
     for (const auto& sent : record_.outbox) {
       if (sent.in_reply_to == message.id) {
         out.sent.push_back(mail_.to_envelope(sent));
+        out.sent.back().repeated = true;
       }
     }
     return out;
@@ -89,6 +90,11 @@ transition keyed_machine::receive(const envelope& message, const moment& now, st
     return out;
   }
   mail_.arrived(message);
+  if (message.withdrawn) { // nobody has begun it: a handler without effects runs in a transition, or not at all
+    out.edge = "withdrawn";
+    fail_for_good(out, message, failure_kind::withdrawn, "withdrawn", now, revision);
+    return out;
+  }
   handle(out, message, now, revision);
   return out;
 }
@@ -141,10 +147,10 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
   auto done = state_ ? run_handler(handler->second, state_.get(), message, context)
                      : result<detail::handled>{fail(errc::handler_failed, "the stored state cannot be read")};
   std::string state;
-  std::vector<outgoing> events;
+  std::vector<stored_message> events;
   if (done && !done->declined) {
     auto encoded = encode_state(*environment_->type->state, state_.get());
-    auto published = events_of(context.asked());
+    auto published = events_of(*environment_->routes, context.asked(), record_.self);
     if (encoded && published) {
       state = std::move(*encoded);
       events = std::move(*published);
@@ -210,40 +216,18 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
   write(out, now, revision, &message, std::move(noted), std::move(note));
 }
 
-/// What the handler published, one entry a subscriber, without ids.
-result<std::vector<outgoing>> keyed_machine::events_of(const detail::intents& asked) const {
-  std::vector<outgoing> events;
-  for (const auto& event : asked.messages) {
-    const auto subscribers = environment_->routes->event(event.body.type, event.body.payload, record_.self);
-    if (!subscribers) {
-      return fail(errc::handler_failed,
-                  fmt::format("publish({}): {}", event.body.type, subscribers.error().message));
-    }
-    for (const auto& subscriber : *subscribers) {
-      events.push_back({{},
-                        message_kind::event,
-                        subscriber.to,
-                        {},
-                        event.body.type,
-                        event.body.payload,
-                        subscriber.effects});
-    }
-  }
-  return events;
-}
-
 void keyed_machine::answer(transition& out, const envelope& message, message_kind kind, std::string payload,
                            std::uint64_t revision, std::vector<noted_message>& noted) {
   mail_.remember(message);
   const auto handler = environment_->type->commands.find(message.type);
   const auto known = kind == message_kind::reply && handler != environment_->type->commands.end();
-  outgoing sent{{environment_->store, revision, next_index_++},
-                kind,
-                message.from,
-                message.id,
-                known ? handler->second.reply->name : std::string{},
-                std::move(payload),
-                false};
+  stored_message sent;
+  sent.id = {environment_->store, revision, next_index_++};
+  sent.kind = kind;
+  sent.to = message.from;
+  sent.in_reply_to = message.id;
+  sent.type = known ? handler->second.reply->name : std::string{};
+  sent.payload = std::move(payload);
   sent.trace = trace_behind(message.trace, span_of_transition(environment_->store, revision));
   record_.outbox.push_back(sent);
   noted.push_back({sent.kind, sent.id, sent.to, sent.type, sent.payload});
@@ -356,8 +340,7 @@ transition keyed_machine::call_put_off(bool again) {
 transition keyed_machine::recover() {
   transition out;
   out.edge = "flush";
-  mail_.recover(out);
-  mail_.ask_senders(out);
+  mail_.recover(out, *environment_->routes);
   if (record_.failed) {
     retrying_ = record_.failed;
     out.try_again = std::chrono::milliseconds{0};

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "engine/correspondence.hpp"
+#include "engine/mailbox.hpp"
 #include "engine/retry.hpp"
 #include "engine/routing.hpp"
 #include "engine/transition.hpp"
@@ -15,7 +15,8 @@
 //   edge           from      message                                  to
 //   handled        any       command; its handler replies             one more revision, with the reply in the outbox
 //   declined       any       command; its handler declines            the same state, with the failure in the outbox
-//   withdrawn      retrying  withdrawal of the command being retried  the same state, failure `withdrawn`
+//   withdrawn      any       withdrawal of the command being retried; the same state, failure `withdrawn`
+//                            command that its sender gave up
 //   retry_later    any       command; its handler fails               the same; tried again
 //   handler_fails  any       command; its handler fails for good      the same state, failure and a dead letter
 //   duplicate      any       command handled before                   the same; an unacknowledged reply is sent again
@@ -65,6 +66,7 @@ public:
 
   // -- queries --------------------------------------------------------------------
   bool exists() const { return exists_; }
+  bool in_flight() const { return false; } ///< what it works for is
   bool dirty() const { return mail_.is_dirty(); }
   bool puts_off() const { return puts_off_; }
   bool retrying() const { return retrying_.has_value(); }
@@ -87,7 +89,6 @@ private:
   static constexpr std::size_t window_min = 32;
 
   void handle(transition& out, const envelope& message, const moment& now, std::uint64_t revision);
-  result<std::vector<outgoing>> events_of(const detail::intents& asked) const;
   void answer(transition& out, const envelope& message, message_kind kind, std::string payload,
               std::uint64_t revision, std::vector<noted_message>& noted);
   void fail_for_good(transition& out, const envelope& message, failure_kind kind, const std::string& reason,
@@ -98,7 +99,7 @@ private:
   const keyed_environment* environment_;
   record record_;
   bool exists_ = false;
-  correspondence mail_{record_};
+  mailbox mail_{record_};
   std::shared_ptr<void> state_;
   std::optional<envelope> retrying_;
   std::uint32_t attempts_ = 0;

@@ -1,6 +1,5 @@
 #include "engine/link.hpp"
 
-#include "engine/correspondence.hpp"
 #include "engine/planted.hpp"
 
 #include <fmt/format.h>
@@ -234,10 +233,13 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
     return refuse({errc::invalid_configuration, fmt::format("{} refuses {}: the node of the lower name dials",
                                                             settings_.here, frame.me.from)});
   }
-  if (newest_store_ != frame.me.store) {
-    newest_ = {}; // one that stands for a lost one counts its starts anew
-  } else if (frame.epoch.starts < newest_.starts ||
-             (newest_life_ != frame.me.at.incarnation && frame.epoch.starts == newest_.starts)) {
+  const auto life = frame.me.at.incarnation;
+  if (newest_store_ != frame.me.store) { // one that stands for a lost one counts its starts anew
+    newest_ = {};
+    proven_starts_ = proven_life_ = 0;
+    accepted_.clear();
+  } else if (frame.epoch.starts < proven_starts_ ||
+             (proven_life_ != life && frame.epoch.starts == proven_starts_)) {
     return refuse(
         {errc::identity,
          fmt::format("{} refuses {}: its journal was started more often than it knows, so it is an old copy. "
@@ -245,14 +247,23 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
                      "`continuo journal restore --accept-loss`",
                      settings_.here, frame.me.from)});
   }
-  if (frame.epoch <= newest_) {
+  // A buffer may still hold what an earlier connection said. A life that nobody has heard of comes later than
+  // all that is known, though its count may be lower: older copies that were tried meanwhile have counted too.
+  const auto before = accepted_.find(life);
+  const auto is_late = before != accepted_.end() && (frame.epoch <= before->second ||
+                                                     (frame.epoch < newest_ && life != proven_life_));
+  if (is_late) {
     return refuse({errc::conflict, fmt::format("{} refuses {}: a newer connection of it was accepted already",
                                                settings_.here, frame.me.from)});
   }
   out.edge = "accept";
   newest_ = frame.epoch;
   newest_store_ = frame.me.store;
-  newest_life_ = frame.me.at.incarnation;
+  if (accepted_.size() >= lives_max) {
+    std::erase_if(accepted_, [&](const auto& one) { return one.first != proven_life_; });
+  }
+  accepted_[life] = frame.epoch;
+  out.contact = frame.me.at.revision;
   out.frames.push_back(framed(messages::welcome{frame.epoch, greet(at)}));
   learn(frame.me, out);
   begin(frame.epoch, out);
@@ -281,6 +292,7 @@ link_effects link::on_welcome(messages::welcome&& frame, const messages::positio
     return out;
   }
   out.edge = "welcome";
+  out.contact = frame.me.at.revision;
   learn(frame.me, out);
   begin(frame.epoch, out);
   return out;
@@ -335,6 +347,10 @@ link_effects link::on_batch(messages::batch&& frame) {
     allowed_ = frame.credit;
     answered_ = allowed_ > settings_.window ? allowed_ - settings_.window : 0;
   }
+  if (frame.at.incarnation != 0) { // it has heard what is known of it, and goes on
+    proven_starts_ = epoch_.starts;
+    proven_life_ = frame.at.incarnation;
+  }
   if (frame.at.incarnation != 0 && known_ && !(known_->furthest == frame.at)) {
     known_->furthest = frame.at;
     out.learned = known_;
@@ -349,12 +365,12 @@ void link::send(envelope&& message) {
   if (!is_up()) {
     return;
   }
-  const auto withdraws = message.kind == message_kind::withdrawal;
   if (queue_.empty() && is_heard() && used_ < allowed_) {
     used_ += units_of(message);
     ready_.emplace_back(std::move(message));
     return;
   }
+  const auto withdraws = message.kind == message_kind::withdrawal;
   queue({holder_of(message), withdraws ? message.in_reply_to : message.id, withdraws});
 }
 
@@ -464,25 +480,6 @@ void link::taken(std::uint32_t token, std::uint64_t units) {
 }
 
 // -- records -----------------------------------------------------------------------------------------
-
-std::vector<envelope> unacknowledged(record& of) {
-  transition found;
-  correspondence{of}.resend(found, nullptr);
-  auto all = std::move(found.sent);
-  std::move(found.released.begin(), found.released.end(), std::back_inserter(all));
-  // A withdrawal has no id of its own: it stays behind its command.
-  const auto place = [](const envelope& message) { return message.id ? message.id : message.in_reply_to; };
-  std::stable_sort(all.begin(), all.end(),
-                   [&](const envelope& a, const envelope& b) { return place(a) < place(b); });
-  if (of.kind == record_kind::command) {
-    for (auto& message : all) {
-      if (message.in_reply_to) {
-        message.from.key.clear();
-      }
-    }
-  }
-  return all;
-}
 
 instance_id holder_of(const envelope& message) {
   if (message.from.key.empty()) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -70,6 +71,7 @@ struct waiting_message {
   instance_id of; ///< the instance in whose record it stands
   message_id id;  ///< of a withdrawal: the command's
   bool withdrawal = false;
+  bool again = false; ///< the receiver asked for it: it may have been there before
 };
 
 /// What came out of one input.
@@ -79,6 +81,7 @@ struct link_effects {
   std::optional<messages::known_peer> learned; ///< to the journal, before anything of `arrived` moves
   std::vector<messages::batch_item> arrived;   ///< from the peer, in order
   bool began = false;           ///< an epoch is up: the outboxes must be offered from the beginning
+  std::optional<std::uint64_t> contact; ///< with `began`: up to which revision the peer's messages are older
   bool broke = false;           ///< the epoch is over: the dialer dials again
   std::optional<error> refused; ///< why one side refuses the other
   std::optional<error> fatal;   ///< `errc::identity`: the node must stop before it uses an id twice
@@ -184,9 +187,15 @@ private:
 
   phase phase_ = phase::down;
   messages::epoch_id epoch_;
-  messages::epoch_id newest_; ///< the highest that was ever accepted
+  messages::epoch_id newest_; ///< that was accepted last
   std::uint64_t newest_store_ = 0;
-  std::uint64_t newest_life_ = 0; ///< the incarnation of its store
+  /// The newest epoch of each life of that store, by its incarnation; of the last few.
+  std::map<std::uint64_t, messages::epoch_id> accepted_;
+  static constexpr std::size_t lives_max = 64;
+  /// The newest life of that store which has heard what is known of it and gone on: only such a one shows that
+  /// a life before it is an old copy. Which start it was, and its incarnation; 0: none.
+  std::uint64_t proven_starts_ = 0;
+  std::uint64_t proven_life_ = 0;
   std::uint64_t connections_ = 0;
   std::uint32_t token_ = 0;
 
@@ -204,10 +213,6 @@ private:
   std::vector<messages::batch_item> ready_; // goes with the next batch
   std::uint64_t dropped_ = 0;
 };
-
-/// Everything that a record has not seen acknowledged, in the order in which it was sent, as messages. Of a
-/// command in execution: its reply comes from the service, not from the execution.
-std::vector<envelope> unacknowledged(record& of);
 
 /// The instance in whose record a message stands.
 instance_id holder_of(const envelope& message);

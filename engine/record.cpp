@@ -16,12 +16,9 @@ std::size_t size_of(const instance_id& id) {
 
 } // namespace
 
-std::size_t approximate_size(const request& value) {
-  return 40 + size_of(value.to) + value.type.size() + value.payload.size() + value.trace.size();
-}
-
-std::size_t approximate_size(const outgoing& value) {
-  return 48 + size_of(value.to) + value.type.size() + value.payload.size() + value.trace.size();
+std::size_t approximate_size(const stored_message& value) {
+  return 56 + size_of(value.to) + value.type.size() + value.payload.size() + value.idempotency_key.size() +
+         value.trace.size();
 }
 
 std::size_t approximate_size(const envelope& value) {

@@ -35,36 +35,32 @@ enum class record_kind : std::uint8_t {
 };
 CONTINUO_ENUM(record_kind, saga, keyed, command, publish, send, dead_letter)
 
-/// A command sent whose outcome is not known yet.
-struct request {
-  message_id id;
-  instance_id to;
-  std::string type;
-  std::string payload;
-  time_point sent_at;
-  bool effects = false;   ///< its handler has effects outside: it goes out only when this record is durable
-  bool abandoned = false; ///< given up; its outcome only decides what must be undone
-  bool compensation = false; ///< undoes the newest completed step
-  bool refused = false;      ///< a compensation that was declined: waits for a person
-  bool moved = false;        ///< it went to another node before and may have been handed out there
-  std::string trace{};       ///< as in `envelope`
-
-  CONTINUO_FIELDS(request, id, to, type, payload, sent_at, effects, abandoned, compensation, refused,
-                  CONTINUO_SINCE(1, moved), CONTINUO_SINCE(2, trace))
-};
-
-/// An event or a reply that its receiver has not acknowledged.
-struct outgoing {
+/// A message that a record owes to somebody: with its record it is all that is needed to send it, and to send
+/// it again. An event or a reply stands in the outbox until its receiver has acknowledged it.
+struct stored_message {
   message_id id;
   message_kind kind = message_kind::event;
   instance_id to;
   message_id in_reply_to;
   std::string type;
   std::string payload;
-  bool effects = false; ///< as in `request`
-  std::string trace{};  ///< as in `envelope`
+  bool effects = false; ///< its handler has effects outside: it goes out only when this record is durable
+  bool compensation = false;     ///< a command that undoes the newest completed step
+  std::string idempotency_key{}; ///< as in `envelope`
+  std::string trace{};           ///< as in `envelope`
 
-  CONTINUO_FIELDS(outgoing, id, kind, to, in_reply_to, type, payload, effects, CONTINUO_SINCE(1, trace))
+  CONTINUO_FIELDS(stored_message, id, kind, to, in_reply_to, type, payload, effects, compensation, idempotency_key,
+                  trace)
+};
+
+/// A command sent whose outcome is not known yet.
+struct request : stored_message {
+  time_point sent_at;
+  bool abandoned = false; ///< given up; its outcome only decides what must be undone
+  bool refused = false;   ///< a compensation that was declined: waits for a person
+  bool moved = false;     ///< it went to another node before and may have been handed out there
+
+  CONTINUO_FIELDS(request, CONTINUO_BASE(stored_message), sent_at, abandoned, refused, moved)
 };
 
 /// The last message of a sender that this instance handled.
@@ -112,7 +108,7 @@ struct record {
   std::string result_type;
   std::string result;
   std::vector<request> requests;
-  std::vector<outgoing> outbox;
+  std::vector<stored_message> outbox;
   std::vector<inbox_entry> inbox;
   std::vector<timer> timers;
   std::vector<compensation> compensations; ///< oldest step first
@@ -166,8 +162,7 @@ constexpr std::size_t reason_bytes_max = 4'096; ///< of what an application's co
 std::size_t approximate_size(const record& value);
 
 /// As much of that as one part of a record takes.
-std::size_t approximate_size(const request& value);
-std::size_t approximate_size(const outgoing& value);
+std::size_t approximate_size(const stored_message& value);
 std::size_t approximate_size(const envelope& value);
 
 /// A reason as a record may hold it: cut, between two characters, where it is too long.

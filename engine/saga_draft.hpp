@@ -39,7 +39,7 @@ struct saga_machine::draft {
   }
 
   void done(const envelope& message) {
-    out.receipts.push_back({message.to, message.from, message.id, {}, message.in_reply_to});
+    mailbox::done(message, out);
   }
 };
 

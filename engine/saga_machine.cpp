@@ -327,7 +327,10 @@ void saga_machine::handle_timer(draft& next, const envelope& message) {
 void saga_machine::handle_answer(draft& next, const envelope& message) {
   const auto position = find_request(message.in_reply_to);
   if (position == record_.requests.size() && takes_again(record_, message)) { // as if its request were open
-    record_.requests.push_back({message.in_reply_to, message.from, {}, {}, next.now.wall});
+    request again;
+    again.id = message.in_reply_to;
+    again.to = message.from;
+    record_.requests.push_back(std::move(again));
     record_.status = instance_status::running;
   }
   if (position == record_.requests.size()) {
@@ -582,16 +585,16 @@ void saga_machine::apply(draft& next, plan&& planned) {
 }
 
 void saga_machine::send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates) {
-  request sent{next.next_id(),
-               where.to,
-               std::move(body.type),
-               std::move(body.payload),
-               next.now.wall,
-               where.effects,
-               false,
-               compensates,
-               false};
+  request sent;
+  sent.id = next.next_id();
+  sent.kind = message_kind::command;
+  sent.to = where.to;
+  sent.type = std::move(body.type);
+  sent.payload = std::move(body.payload);
+  sent.effects = where.effects;
+  sent.compensation = compensates;
   sent.trace = next.trace;
+  sent.sent_at = next.now.wall;
   record_.requests.push_back(sent);
   next.send(mail_.to_envelope(sent), sent.effects);
 }
@@ -599,8 +602,12 @@ void saga_machine::send(draft& next, detail::typed_bytes&& body, const destinati
 void saga_machine::publish(draft& next, const detail::typed_bytes& body,
                            const std::vector<destination>& where) {
   for (const auto& subscriber : where) {
-    outgoing sent{next.next_id(), message_kind::event, subscriber.to,     {},
-                  body.type,      body.payload,        subscriber.effects};
+    stored_message sent;
+    sent.id = next.next_id();
+    sent.to = subscriber.to;
+    sent.type = body.type;
+    sent.payload = body.payload;
+    sent.effects = subscriber.effects;
     sent.trace = next.trace;
     record_.outbox.push_back(sent);
     next.send(mail_.to_envelope(sent), sent.effects);

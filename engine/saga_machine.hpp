@@ -1,6 +1,6 @@
 #pragma once
 
-#include "engine/correspondence.hpp"
+#include "engine/mailbox.hpp"
 #include "engine/routing.hpp"
 #include "engine/transition.hpp"
 
@@ -117,8 +117,8 @@ public:
   transition suspect(const envelope& message, const moment& now, std::uint64_t revision);
 
   // -- queries ------------------------------------------------------------------
-  /// After a restart: everything unacknowledged, in the order in which it was sent, and the timers to set.
-  /// Delivered before the instance handles anything new.
+  /// In memory for the first time since the node started: what is unacknowledged here, in the order in which it
+  /// was sent, and the timers to set. Delivered before the instance handles anything new.
   transition recover();
 
   bool exists() const { return exists_; }
@@ -131,8 +131,8 @@ public:
   /// Whether it may leave memory: nothing is held, retried or unwritten.
   bool may_passivate() const;
 
-  /// Whether all it waits for is a timer, an event or a person, so that it does not count as in flight.
-  bool is_parked() const;
+  /// Whether it counts as in flight; what memory alone knows included.
+  bool in_flight() const { return retrying_.has_value() || is_in_flight(record_, *environment_->routes); }
 
   const record& current() const { return record_; }
   std::string encoded() const { return encode(record_); }
@@ -187,7 +187,7 @@ private:
   const saga_environment* environment_;
   record record_;
   bool exists_ = false;
-  correspondence mail_{record_};
+  mailbox mail_{record_};
   std::shared_ptr<void> state_;      // the user's object; null until it is needed, and after a failed handler
   std::optional<envelope> retrying_; // its handler failed; tried again later
   std::uint32_t attempts_ = 0;       // of retrying_

@@ -434,8 +434,7 @@ transition saga_machine::recover() {
   if (!exists_) {
     return out;
   }
-  mail_.recover(out);
-  mail_.ask_senders(out);
+  mail_.recover(out, *environment_->routes);
   out.armed = record_.timers;
   if (record_.failed &&
       (record_.status == instance_status::running || record_.status == instance_status::compensating)) {
@@ -443,18 +442,6 @@ transition saga_machine::recover() {
     out.try_again = std::chrono::milliseconds{0};
   }
   return out;
-}
-
-bool saga_machine::is_parked() const {
-  if (!exists_ || record_.status == instance_status::paused || record_.status == instance_status::stuck ||
-      is_terminal(record_.status)) {
-    return !retrying_;
-  }
-  // What waits for another node is parked here: it costs nothing until the answer comes.
-  const auto& routes = *environment_->routes;
-  const auto is_elsewhere = [&](const auto& sent) { return !routes.is_here(sent.to); };
-  return !retrying_ && std::all_of(record_.requests.begin(), record_.requests.end(), is_elsewhere) &&
-         std::all_of(record_.outbox.begin(), record_.outbox.end(), is_elsewhere);
 }
 
 } // namespace continuo::engine

@@ -37,14 +37,19 @@ struct envelope {
   std::string payload;
   std::string idempotency_key; ///< empty: the id is the key
   std::string trace{};         ///< a `traceparent` (engine/trace.hpp); empty: none
+  bool withdrawn = false;      ///< a command that its sender gave up: who has not begun it answers `withdrawn`
+  bool unseen = false;         ///< a command that was never before on its way to a node: nobody has begun it
 
   /// By which link, and in which of its epochs, it came into this node; 0: it was sent here. Not part of what
   /// is stored or sent: it says whose credit the message uses.
   std::uint32_t link = 0;
   std::uint32_t link_token = 0;
 
+  /// Sent before: a link looks up whether it is owed still. Not part of what is stored or sent.
+  bool repeated = false;
+
   CONTINUO_FIELDS(envelope, id, kind, compensation, from, to, predecessor, in_reply_to, type, payload,
-                  idempotency_key, CONTINUO_SINCE(1, trace))
+                  idempotency_key, trace, withdrawn, unseen)
 };
 
 /// The payload of a `failure`.

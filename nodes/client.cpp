@@ -341,13 +341,15 @@ result<std::vector<dead_letter_view>> client::dead_letters() const {
 
 std::future<result<void>> client::redrive(std::string id, std::optional<std::string> corrected) const {
   return ask_node<void>(runtime_, [&](actors::core& core, std::function<void(result<void>)> answer) {
-    caf::anon_send(core.letters, actors::redrive{std::move(id), std::move(corrected), std::move(answer)});
+    const instance_id letter{std::string{engine::dead_letter_type}, std::move(id)};
+    caf::anon_send(core.home_of(letter), actors::redrive{letter, std::move(corrected), std::move(answer)});
   });
 }
 
 std::future<result<void>> client::discard(std::string id) const {
   return ask_node<void>(runtime_, [&](actors::core& core, std::function<void(result<void>)> answer) {
-    caf::anon_send(core.letters, actors::discard_letter{std::move(id), std::move(answer)});
+    const instance_id letter{std::string{engine::dead_letter_type}, std::move(id)};
+    caf::anon_send(core.home_of(letter), actors::discard_letter{letter, std::move(answer)});
   });
 }
 

@@ -2,7 +2,7 @@
 
 #include "actors/service.hpp"
 #include "engine/dead_letter.hpp"
-#include "journal/frame.hpp"
+#include "engine/mailbox.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -45,7 +45,7 @@ result<void> find_messages(const core& shared, std::vector<found_suspect>& suspe
   auto scanned = shared.store->scan("r", [&](std::string_view key, std::string_view bytes) {
     auto stored = decode<record>(bytes);
     if (!stored) {
-      outcome = tl::unexpected(unreadable_record(key, stored.error()));
+      outcome = tl::unexpected(actors::unreadable_record(key, stored.error()));
       return false;
     }
     if (stored->failed) {
@@ -64,12 +64,8 @@ result<void> find_messages(const core& shared, std::vector<found_suspect>& suspe
       }
     }
     if (!stored->requests.empty() || !stored->outbox.empty()) {
-      transition unacknowledged;
-      engine::correspondence{*stored}.resend(unacknowledged, nullptr);
-      for (const auto* list : {&unacknowledged.sent, &unacknowledged.released}) {
-        for (const auto& message : *list) {
-          give(suspects, message);
-        }
+      for (const auto& one : engine::mailbox{*stored}.owed()) {
+        give(suspects, one.message);
       }
     }
     return true;
@@ -97,25 +93,10 @@ result<void> write(core& shared, const Machine& machine, const transition& decid
   return shared.store->commit(changes);
 }
 
-result<std::optional<record>> read(const core& shared, const instance_id& self) {
-  auto bytes = shared.store->get(engine::record_key(self));
-  if (!bytes) {
-    return tl::unexpected(bytes.error());
-  }
-  if (!*bytes) {
-    return std::optional<record>{};
-  }
-  auto stored = decode<record>(**bytes);
-  if (!stored) {
-    return tl::unexpected(unreadable_record(engine::record_key(self), stored.error()));
-  }
-  return std::optional<record>{std::move(*stored)};
-}
-
 template <class Machine, class Environment>
 result<void> run_instance(core& shared, const Environment& environment, const instance_id& self,
                           const envelope& message) {
-  auto stored = read(shared, self);
+  auto stored = actors::read_record(shared, self);
   if (!stored) {
     return tl::unexpected(stored.error());
   }
@@ -138,7 +119,7 @@ result<void> run_instance(core& shared, const Environment& environment, const in
 
 result<void> run_execution(core& shared, const engine::execution_environment& environment,
                            const instance_id& self, const std::optional<envelope>& message) {
-  auto stored = read(shared, self);
+  auto stored = actors::read_record(shared, self);
   if (!stored || (!*stored && !message)) {
     return stored ? result<void>{} : tl::unexpected(stored.error());
   }
@@ -164,11 +145,6 @@ result<void> run_execution(core& shared, const engine::execution_environment& en
 }
 
 } // namespace
-
-error unreadable_record(std::string_view key, const error& why) {
-  const auto code = why.code == errc::newer_version ? why.code : errc::corrupt;
-  return {code, fmt::format("the record under key '{}': {}", journal::printable(key), why.message)};
-}
 
 result<std::uint64_t> run_suspects(core& shared, const std::vector<actors::suspect>& found) {
   std::vector<found_suspect> suspects;

@@ -2,7 +2,6 @@
 
 #include "actors/core.hpp"
 
-#include <string_view>
 #include <vector>
 
 namespace continuo::nodes {
@@ -12,8 +11,5 @@ namespace continuo::nodes {
 /// the third the instance is `stuck`, and the node comes up without it. Writes to the store directly, and
 /// sends nothing: what the handlers ask for stands in their records, from where recovery sends it.
 result<std::uint64_t> run_suspects(actors::core& shared, const std::vector<actors::suspect>& found);
-
-/// Why a start ends at a record whose bytes `decode` refused: names the place.
-error unreadable_record(std::string_view key, const error& why);
 
 } // namespace continuo::nodes

@@ -1,10 +1,10 @@
 #include "nodes/runtime.hpp"
 
 #include "actors/intake.hpp"
-#include "actors/letters.hpp"
 #include "actors/link.hpp"
 #include "actors/service.hpp"
 #include "actors/shard.hpp"
+#include "actors/starter.hpp"
 #include "actors/timers.hpp"
 #include "config/http_url.hpp"
 #include "journal/directory.hpp"
@@ -50,19 +50,6 @@ std::uint64_t draw() {
 
 /// How long calls of HTTP services may go on once the node stops.
 constexpr std::chrono::milliseconds calls_may_take{1'000};
-
-/// Whether an instance has something to do or to say here after a restart, beyond waiting for its timers.
-/// What it has to say to other nodes is offered by the links.
-bool must_wake(const engine::record& stored, const engine::routing_table& routes) {
-  const auto goes_on =
-      stored.status == instance_status::running || stored.status == instance_status::compensating;
-  const auto goes_here = [&](const auto& sent) { return routes.is_here(sent.to); };
-  return (stored.failed && goes_on) ||
-         std::any_of(stored.requests.begin(), stored.requests.end(), goes_here) ||
-         std::any_of(stored.outbox.begin(), stored.outbox.end(), goes_here) ||
-         std::any_of(stored.inbox.begin(), stored.inbox.end(),
-                     [&](const engine::inbox_entry& entry) { return routes.is_here(entry.from); });
-}
 
 } // namespace
 
@@ -352,6 +339,9 @@ result<void> node_runtime::read_identity() {
 /// What the machines of this node's instances know of it.
 void node_runtime::make_environments() {
   auto& shared = *core_;
+  shared.contacts.met(shared.store_id, shared.last_revision.load());
+  shared.acceptances = {&shared.routes, shared.store_id};
+  shared.dead_letters = {&shared.routes, shared.store_id};
   const auto& where = shared.routes.where();
   for (const auto& [name, saga] : shared.sagas) {
     if (where.runs_here(name)) {
@@ -377,7 +367,7 @@ void node_runtime::make_environments() {
         }
       }
       engine::execution_environment environment{&service, &shared.routes, shared.store_id, shared.seed,
-                                                shared.last_revision.load()};
+                                                &shared.contacts};
       shared.execution_environments[environment.address()] = environment;
       threads += service.pure ? 0 : service.concurrency;
     }
@@ -433,6 +423,7 @@ result<void> node_runtime::start() {
     if (phase_ != phase::fresh) {
       return continuo::fail(errc::conflict, "a node is started once: make a new one");
     }
+    phase_ = phase::starting;
   }
   const auto begun = std::chrono::steady_clock::now();
   auto& shared = *core_;
@@ -498,20 +489,7 @@ result<void> node_runtime::start() {
     fail(met.error());
     return met;
   }
-  if (auto recovered = recover(); !recovered) {
-    fail(recovered.error());
-    return recovered;
-  }
-  for (const auto& [peer, link] : shared.links) {
-    caf::anon_send(link, actors::open{}); // gives the peer its first credit
-  }
-  recovery_.took =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
-  const std::lock_guard lock{mutex_};
-  if (phase_ == phase::fresh) {
-    phase_ = phase::started;
-  }
-  return {};
+  return recover(begun);
 }
 
 /// The actor system, and in a cluster the way to the peers.
@@ -569,7 +547,8 @@ result<void> node_runtime::meet_peers() {
 
 void node_runtime::spawn_actors() {
   auto& shared = *core_;
-  shared.written->durable = shared.last_revision.load(); // suspects that ran alone have written too
+  shared.begun_at = shared.last_revision.load(); // suspects that ran alone have written too
+  shared.written->durable = shared.begun_at;
   journal::journal_options options;
   options.to = shared.store;
   options.done = shared.written;
@@ -583,7 +562,6 @@ void node_runtime::spawn_actors() {
     }
   };
   shared.intake = system_->spawn(actors::intake_actor, core_);
-  shared.letters = system_->spawn(actors::letters_actor, core_);
   shared.timers = system_->spawn(actors::timers_actor, core_);
   for (std::size_t i = 0; i < shared.bounds.shards; ++i) {
     shared.shards.push_back(system_->spawn(actors::shard_actor, core_));
@@ -614,73 +592,36 @@ void node_runtime::spawn_actors() {
   }
 }
 
-result<void> node_runtime::recover() {
-  auto& shared = *core_;
-  std::vector<std::vector<instance_id>> lists(shared.shards.size());
-  std::vector<std::pair<caf::actor, actors::adopt>> adopted;
-  std::map<std::string, std::uint64_t, std::less<>> homeless;
-  result<void> outcome;
-  auto scanned = shared.store->scan("r", [&](std::string_view key, std::string_view bytes) {
-    auto read = decode<engine::record>(bytes);
-    if (!read) {
-      outcome = tl::unexpected(nodes::unreadable_record(key, read.error()));
-      return false;
+/// Has the records read and the node opened, and waits for that unless whoever drives the actors waits himself.
+result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) {
+  const auto ready = [weak = weak_from_this(), begun](const recovery_figures& found) {
+    const auto self = weak.lock();
+    if (!self) {
+      return;
     }
-    ++recovery_.records;
-    auto& stored = *read;
-    switch (stored.kind) {
-    case engine::record_kind::saga:
-    case engine::record_kind::keyed:
-      if (!shared.home_of(stored.self)) {
-        ++homeless[stored.self.type];
-      } else if (must_wake(stored, shared.routes)) {
-        ++recovery_.resumed;
-        lists[std::hash<instance_id>{}(stored.self) % lists.size()].push_back(stored.self);
-      } else if (!stored.timers.empty()) {
-        actors::set_timers change{stored.self, {}, {}};
-        for (const auto& timer : stored.timers) {
-          change.armed.push_back({timer.id, timer.boot, timer.due_boot_time_ns, timer.due});
-          ++recovery_.timers;
-        }
-        caf::anon_send(shared.timers, std::move(change));
-      }
-      break;
-    case engine::record_kind::command:
-      if (const auto& home = shared.home_of(stored.self)) {
-        adopted.emplace_back(home, actors::adopt{std::move(stored)});
-      } else {
-        ++homeless[stored.self.type];
-      }
-      break;
-    case engine::record_kind::publish:
-    case engine::record_kind::send:
-      adopted.emplace_back(shared.intake, actors::adopt{std::move(stored)});
-      break;
-    case engine::record_kind::dead_letter:
-      adopted.emplace_back(shared.letters, actors::adopt{std::move(stored)});
-      break;
+    const std::lock_guard lock{self->mutex_};
+    if (self->phase_ == phase::starting) {
+      const auto suspects = self->recovery_.suspects;
+      self->recovery_ = found;
+      self->recovery_.suspects = suspects;
+      self->recovery_.took =
+          std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+      self->phase_ = phase::started;
+      self->changed_.notify_all();
     }
-    return true;
-  });
-  if (!outcome || !scanned) {
-    return outcome ? scanned : outcome;
+  };
+  {
+    const std::lock_guard lock{mutex_};
+    if (phase_ == phase::starting) {
+      starter_ = system_->spawn(actors::starter_actor, core_, ready);
+    }
   }
-  for (const auto& [type, count] : homeless) {
-    shared.log(log_level::warn, fmt::format("{} record(s) of {} wait: nothing here hosts it", count, type));
+  if (!means_.start_waits) {
+    return {};
   }
-  // The lists go first: an instance that anything else brings into memory before its shard knows that it has
-  // to send again would not do so in this life.
-  for (std::size_t i = 0; i < lists.size(); ++i) {
-    caf::anon_send(shared.shards[i], actors::recover_list{std::move(lists[i])});
-  }
-  for (auto& [home, record] : adopted) {
-    caf::anon_send(home, std::move(record));
-  }
-  for (const auto& shard : shared.shards) {
-    caf::anon_send(shard, actors::wake{});
-  }
-  caf::anon_send(shared.intake, actors::open{});
-  return {};
+  std::unique_lock lock{mutex_};
+  changed_.wait(lock, [this] { return phase_ != phase::starting; });
+  return phase_ == phase::started ? result<void>{} : tl::unexpected(reason_);
 }
 
 // -- the end --------------------------------------------------------------------------------------
@@ -697,6 +638,7 @@ void node_runtime::fail(const error& reason) {
     reason_ = reason;
     report = !failure_reported_;
     failure_reported_ = true;
+    changed_.notify_all();
   }
   if (!report) {
     return;
@@ -728,13 +670,17 @@ void node_runtime::stop() {
       reason_ = {errc::unavailable, "the node has stopped"};
     }
     phase_ = phase::stopped;
+    changed_.notify_all();
   }
   end_actors();
 }
 
 std::vector<caf::actor> node_runtime::all_actors() const {
   const auto& shared = *core_;
-  std::vector<caf::actor> all{sweeper_, shared.intake, shared.letters, shared.timers};
+  std::vector<caf::actor> all{sweeper_, shared.intake, shared.timers};
+  if (starter_) {
+    all.push_back(starter_);
+  }
   if (shared.gate) {
     all.push_back(shared.gate);
   }
@@ -770,6 +716,7 @@ void node_runtime::crash() {
     caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
   }
   sweeper_ = nullptr;
+  starter_ = nullptr;
 }
 
 void node_runtime::end_actors() {
@@ -809,6 +756,7 @@ void node_runtime::end_actors() {
   }
   auto all = all_actors();
   sweeper_ = nullptr;
+  starter_ = nullptr;
   {
     caf::scoped_actor self{*system_};
     for (const auto& actor : all) {

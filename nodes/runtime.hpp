@@ -9,6 +9,8 @@
 #include <caf/actor_system_config.hpp>
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <future>
 #include <memory>
@@ -44,6 +46,8 @@ struct node_means {
   std::size_t link_queue_max = 0;           ///< 0: the link's own bound
   std::chrono::milliseconds greet_peers{
       2'000}; ///< how long `start` waits for peers; 0 where it must not block
+  bool start_waits = true; ///< false: `start` returns when the start-up has begun, since whoever calls it drives
+                           ///< the actors
 };
 
 /// A node that takes calls, for as long as this lives: it cannot stop meanwhile. Empty where it takes none.
@@ -86,6 +90,12 @@ public:
 
   std::shared_future<error> failed() const { return failed_; }
 
+  /// Whether `start` has begun and the node does not take calls yet.
+  bool is_starting() const {
+    const std::shared_lock lock{mutex_};
+    return phase_ == phase::starting;
+  }
+
   // -- use ----------------------------------------------------------------------------
   /// The actors of a node that takes calls; empty before `start` and after `stop`.
   open_node open_core() const;
@@ -116,7 +126,7 @@ private:
   result<void> make_system();
   result<void> meet_peers();
   void spawn_actors();
-  result<void> recover();
+  result<void> recover(std::chrono::steady_clock::time_point begun);
   void end_actors();
   std::vector<caf::actor> all_actors() const;
 
@@ -130,6 +140,7 @@ private:
   caf::actor_system* system_ = nullptr;
   std::shared_ptr<journal::data_directory> directory_; // keeps it locked; null in memory
   caf::actor sweeper_;
+  caf::actor starter_;
   recovery_figures recovery_;
   time_point started_at_{};
   http::outgoing outgoing_;
@@ -139,7 +150,8 @@ private:
 
   std::atomic<bool> ending_{false};
   mutable std::shared_mutex mutex_; // guards what follows
-  enum class phase { fresh, started, failed, stopped } phase_ = phase::fresh;
+  std::condition_variable_any changed_; ///< the phase
+  enum class phase { fresh, starting, started, failed, stopped } phase_ = phase::fresh;
   error reason_{errc::unavailable, "the node has not started"};
   std::promise<error> failure_;
   std::shared_future<error> failed_{failure_.get_future().share()};

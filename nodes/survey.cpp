@@ -16,7 +16,7 @@ result<survey> make_survey(const actors::core& shared, const std::atomic<bool>& 
   const auto scanned = shared.store->scan("r", [&](std::string_view key, std::string_view bytes) {
     const auto stored = decode<engine::record>(bytes);
     if (!stored) {
-      outcome = tl::unexpected(unreadable_record(key, stored.error()));
+      outcome = tl::unexpected(actors::unreadable_record(key, stored.error()));
       return false;
     }
     if (stored->kind == engine::record_kind::saga || stored->kind == engine::record_kind::keyed) {

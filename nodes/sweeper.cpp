@@ -45,17 +45,17 @@ void sweep(caf::event_based_actor* self, actors::core& shared, std::chrono::hour
   const auto before = shared.time->now().wall - keep;
   std::size_t found = 0;
   // An error of the store ends the node elsewhere: what is not swept now is swept later.
-  const auto scanned = shared.store->scan("r", [&](std::string_view key, std::string_view bytes) {
+  const auto scanned = shared.store->scan("r", [&](std::string_view /*key*/, std::string_view bytes) {
     const auto stored = decode<engine::record>(bytes);
     if (!stored || !is_terminal(stored->status) || stored->updated_at >= before) {
       return true;
     }
-    if (stored->kind == engine::record_kind::saga) {
-      self->send(shared.shard_of(stored->self), actors::expire{stored->self, before});
-      ++found;
-    } else if (stored->kind == engine::record_kind::send && stored->requests.empty()) {
-      erase_key(self, shared, key);
-      ++found;
+    if (stored->kind == engine::record_kind::saga ||
+        (stored->kind == engine::record_kind::send && stored->requests.empty())) {
+      if (const auto& home = shared.home_of(stored->self)) {
+        self->send(home, actors::expire{stored->self, before});
+        ++found;
+      }
     }
     return found < deletions_max;
   });
@@ -66,7 +66,7 @@ void sweep(caf::event_based_actor* self, actors::core& shared, std::chrono::hour
 
 caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors::core> shared,
                             std::chrono::hours keep, std::chrono::milliseconds every) {
-  actors::fail_node_on_exception(self, shared);
+  actors::fail_node_on_trouble(self, shared);
   self->delayed_send(self, every, actors::tick{});
   return {
       [self, shared, keep, every](actors::tick) {

@@ -82,7 +82,7 @@ result<command_result> simulation::send(const std::string& type, const std::stri
     const auto answer = std::make_shared<std::optional<result<std::optional<command_result>>>>();
     const auto life = one.starts;
     if (const auto core = one.runtime->open_core()) {
-      caf::anon_send(core->intake,
+      caf::anon_send(core->home_of({std::string{engine::send_type}, to_string(taken.id)}),
                      actors::await_command{taken.id, 1'000ms, [answer](auto said) { *answer = said; }});
     }
     run_until([&] { return answer->has_value() || one.starts != life || !one.is_up(); }, 2s);

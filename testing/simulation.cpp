@@ -234,6 +234,7 @@ result<void> simulation::start(member& one) {
   means.store_id = continuo::detail::next_random(store_ids_); // of a disk that has none
   means.link_queue_max = link_queue_max_;
   means.greet_peers = 0ms; // nothing runs while `start` does
+  means.start_waits = false;
   if (members_.size() > 1) {
     means.reach = network_.connector_of(one.name, one.system->system());
   }

@@ -269,7 +269,8 @@ void redrive(desk& at, call&& one) {
                  : error_response({errc::conflict, "a parked command runs again as it was sent, since its "
                                                    "requester waits for that: leave out the body"});
     }
-    actors::redrive request{id, std::nullopt, {}};
+    const instance_id dead{std::string{engine::dead_letter_type}, id};
+    actors::redrive request{dead, std::nullopt, {}};
     if (!body.empty()) {
       const auto& name = found->stored.failed->type;
       const auto* type = core.types.find(name);
@@ -282,7 +283,7 @@ void redrive(desk& at, call&& one) {
       }
       request.corrected = std::move(*corrected);
     }
-    return operate(core.letters, std::move(request), id);
+    return operate(core.home_of(dead), std::move(request), id);
   });
 }
 
@@ -293,7 +294,8 @@ void discard(desk& at, call&& one) {
     if (!found) {
       return error_response(found.error());
     }
-    return found->parked_at.empty() ? operate(core.letters, actors::discard_letter{id, {}}, id)
+    const instance_id dead{std::string{engine::dead_letter_type}, id};
+    return found->parked_at.empty() ? operate(core.home_of(dead), actors::discard_letter{dead, {}}, id)
                                     : operate_parked(*found, true, core);
   });
 }

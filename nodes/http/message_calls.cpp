@@ -97,7 +97,7 @@ error unknown_event(const std::string& type, const actors::core& core) {
 /// Where a publish with a key belongs: to the first instance that it starts, else to the key's own home.
 result<std::string> home_of_publish(const std::string& type, const std::string& payload,
                                     const std::string& key, const actors::core& core) {
-  const auto where = core.routes.event(type, payload, {std::string{actors::publish_type}, payload});
+  const auto where = core.routes.event(type, payload, {std::string{engine::publish_type}, payload});
   if (!where) {
     return tl::unexpected(where.error());
   }
@@ -292,7 +292,7 @@ void command_outcome(desk& at, call&& one) {
     return;
   }
   caf::anon_send(
-      core.intake,
+      core.home_of({std::string{engine::send_type}, to_string(*id)}),
       actors::await_command{
           *id, *wait,
           [runtime = std::weak_ptr{here->node}, id = *id,

@@ -180,7 +180,14 @@ void leave_unacknowledged(bank& of, const instance_id& self) {
     sent.kind = engine::record_kind::send;
     sent.self = command.from;
     sent.revision = command.id.revision;
-    sent.requests.push_back({command.id, self, command.type, command.payload, now.wall});
+    engine::request open;
+    open.id = command.id;
+    open.kind = command.kind;
+    open.to = self;
+    open.type = command.type;
+    open.payload = command.payload;
+    open.sent_at = now.wall;
+    sent.requests.push_back(std::move(open));
     handled.emplace(environment, self, std::nullopt);
     handled->receive(command, now, shared->next_revision());
   }

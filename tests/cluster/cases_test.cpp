@@ -22,6 +22,7 @@
 #define CAF_SUITE cases
 
 #include "engine/link.hpp"
+#include "engine/mailbox.hpp"
 #include "nodes/identity.hpp"
 #include "tests/support/cluster_world.hpp"
 
@@ -233,9 +234,9 @@ struct fixture {
   void check(const std::string& node, const messages::envelope& message) {
     const auto withdraws = message.kind == messages::message_kind::withdrawal;
     auto stored = here.record(node, engine::holder_of(message));
-    const auto all = stored ? engine::unacknowledged(*stored) : std::vector<messages::envelope>{};
-    if (!withdraws &&
-        std::none_of(all.begin(), all.end(), [&](const auto& one) { return one.id == message.id; })) {
+    const auto all = stored ? engine::mailbox{*stored}.owed() : std::vector<engine::owed_message>{};
+    if (!withdraws && std::none_of(all.begin(), all.end(),
+                                   [&](const auto& one) { return one.message.id == message.id; })) {
       lies.push_back(node + " sends " + message.type + ", which it does not hold");
     }
   }

@@ -180,7 +180,9 @@ CAF_TEST(a command whose handler ended the process has begun and cannot be withd
 
 CAF_TEST(a command from an earlier life may have begun in it and cannot be withdrawn) {
   const auto sent = charge();
-  const execution_environment later_life{&payment.describe(), &routes, store, 1, sent.id.revision};
+  first_contacts later;
+  later.met(store, sent.id.revision);
+  const execution_environment later_life{&payment.describe(), &routes, store, 1, &later};
   execution resent{later_life, sent};
   CAF_CHECK_EQUAL(edge_of(resent.receive(withdrawal_of(sent), now, next_revision())), "too_late");
 }

@@ -66,6 +66,15 @@ struct fixture {
     a.open();
   }
 
+  /// The dialer hears b's welcome, finds that it has lost nothing, and shows life.
+  void goes_on(engine::link& dialer) {
+    CAF_CHECK_EQUAL(std::string{give(dialer, answers.back(), at_a)}, "welcome");
+    dialer.open();
+    for (auto& frame : dialer.flush(at_a, [](const auto&) { return std::nullopt; }, true)) {
+      give(b, std::move(frame), at_b);
+    }
+  }
+
   void open_b() {
     b.open();
     for (auto& frame : flush(b, at_b)) {
@@ -297,6 +306,7 @@ CAF_TEST(a node on a copy from before its last starts is told so by a peer that 
   later.starts = 3;
   engine::link lost{later, std::nullopt};
   CAF_CHECK_EQUAL(std::string{give(b, std::move(lost.dial(at_a).frames.front()), at_b)}, "accept");
+  goes_on(lost);
   answers.clear();
   later.starts = 2;
   engine::link old{later, std::nullopt};
@@ -306,6 +316,24 @@ CAF_TEST(a node on a copy from before its last starts is told so by a peer that 
   CAF_CHECK_EQUAL(std::string{out.edge}, "amnesia");
   CAF_REQUIRE(out.fatal);
   CAF_CHECK(out.fatal->code == errc::identity);
+}
+
+CAF_TEST(an older copy that was tried does not stand in the way of the newest data) {
+  auto here = settings("a", "b", 1);
+  here.starts = 3;
+  engine::link newest{here, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(newest.dial(at_a).frames.front()), at_b)}, "accept");
+  goes_on(newest);
+  // Copies from before: each counts its own starts, hears what is known of it, and stops.
+  for (std::uint64_t starts = 4; starts < 7; ++starts) {
+    here.starts = starts;
+    engine::link older{here, std::nullopt};
+    const messages::position at{70 + starts, 5};
+    CAF_CHECK_EQUAL(std::string{give(b, std::move(older.dial(at).frames.front()), at_b)}, "accept");
+  }
+  here.starts = 4;
+  engine::link again{here, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(again.dial({99, 200}).frames.front()), at_b)}, "accept");
 }
 
 CAF_TEST(a store that stands for a lost one is taken whatever its count of starts) {

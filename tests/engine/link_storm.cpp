@@ -203,6 +203,7 @@ public:
     const auto epoch = hello != nullptr ? hello->epoch : batch != nullptr ? batch->epoch : epoch_;
     const auto number = batch != nullptr ? batch->number : 0;
     const auto credit = batch != nullptr ? batch->credit : 0;
+    const auto life = hello != nullptr ? hello->me.at.incarnation : 0;
     const auto* welcome = std::get_if<messages::welcome>(&frame.body);
     const auto at = welcome != nullptr ? welcome->me.at : batch != nullptr ? batch->at : messages::position{};
     auto out = machine_->receive(std::move(frame), position());
@@ -214,7 +215,12 @@ public:
       visible_.seen = at; // not that of a hello: nothing rests on it yet
     }
     if (out.began) {
-      demand(hello == nullptr || epoch > epoch_, "only a newer epoch is accepted");
+      const auto before = accepted_.find(life);
+      demand(hello == nullptr || before == accepted_.end() || epoch > before->second,
+             "of each life only a newer epoch is accepted");
+      if (hello != nullptr) {
+        accepted_[life] = epoch;
+      }
       epoch_ = epoch;
       last_arrived_ = 0;
       under_way_ = 0;
@@ -450,6 +456,7 @@ private:
   std::array<bool, receivers> paused_{};
 
   messages::epoch_id epoch_;
+  std::map<std::uint64_t, messages::epoch_id> accepted_; ///< by life of the dialing side
   std::uint64_t last_arrived_ = 0;
   std::uint64_t under_way_ = 0; ///< units that came in and were not given back
   bool is_heard_ = false;       ///< the peer has given credit in this epoch

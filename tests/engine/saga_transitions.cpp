@@ -108,8 +108,11 @@ CAF_TEST(an event that starts nothing becomes a dead letter where its policy say
 }
 
 CAF_TEST(a reply for an instance that is not there is stale and done with) {
-  const auto late =
-      reply(request{next_id(), {"payment", ""}, "pay", {}, {}, {}, {}, {}, {}}, paid{"o-1", "p-1"});
+  request gone;
+  gone.id = next_id();
+  gone.to = {"payment", ""};
+  gone.type = "pay";
+  const auto late = reply(gone, paid{"o-1", "p-1"});
   const auto decided = saga.take(late);
   CAF_CHECK_EQUAL(edge_of(decided), "stale");
   CAF_CHECK(says_done(decided, late));

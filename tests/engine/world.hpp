@@ -59,6 +59,7 @@ public:
   static constexpr std::uint64_t store = 7;
 
   world() {
+    contacts.met(store, 0);
     play() = {};
     play_shelf() = {};
     for (const auto& added :
@@ -147,6 +148,7 @@ public:
   service mail = make_mail();
   keyed_service<shelf> stock = make_stock();
   routing_table routes;
+  first_contacts contacts;
   moment now{time_point{std::chrono::seconds{1'700'000'000}}, 5'000'000'000, 1};
   std::uint64_t revision = 100;
 
@@ -276,7 +278,7 @@ public:
 class execution_box {
 public:
   execution_box(world& in, const service& at, const envelope& message)
-      : world_(&in), environment_{&at.describe(), &in.routes, world::store, 42}, first_(message),
+      : world_(&in), environment_{&at.describe(), &in.routes, world::store, 42, &in.contacts}, first_(message),
         machine_(std::make_unique<execution>(environment_, message)) {}
 
   // -- what happens to it -------------------------------------------------------------------

@@ -220,7 +220,10 @@ result<void> cluster_world::start(const std::string& name) {
   means.reach = std::make_shared<simulated_connector>(network_, name);
   means.link_queue_max = link_queue_max_;
   means.greet_peers = std::chrono::milliseconds{0}; // nothing runs while `start` does
+  means.start_waits = false;
   auto started = one.runtime->start();
+  while (one.runtime->is_starting() && system_.coordinator().try_run_once()) {
+  }
   if (started && set_limits_) {
     set_limits_(one.runtime->open_core()->bounds);
   }

@@ -23,7 +23,15 @@ result<void> world::start() {
   means.pool = pool_;
   means.own_journal_thread = false;
   means.store_id = 7;
-  return runtime_->start();
+  means.start_waits = false;
+  const auto started = runtime_->start();
+  while (runtime_->is_starting() && coordinator().try_run_once()) {
+  }
+  const auto failed = runtime_->failed();
+  if (started && failed.wait_for(std::chrono::seconds{0}) == std::future_status::ready) {
+    return tl::unexpected(failed.get());
+  }
+  return started;
 }
 
 void world::crash() {
