@@ -137,6 +137,9 @@ void offer_owed(link_state& state, const record& stored, bool again, Filter is_m
   }
   std::sort(names.begin(), names.end());
   for (const auto& [id, abandoned] : names) {
+    if (id.revision > state.began_at) {
+      state.offered.insert(id);
+    }
     state.machine->offer({stored.self, id, false, again});
     if (abandoned) {
       state.machine->offer({stored.self, id, true, again});
@@ -312,6 +315,8 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     went_down(self, shared, out.refused ? out.refused->message : "a batch is missing");
   }
   if (out.began) {
+    state.offered.clear();
+    state.began_at = shared.position().revision;
     shared.contacts.met(state.machine->known()->store, *out.contact);
     drop_questions(state, "the connection began anew"); // where nobody noticed that the old one was gone
     state.was_up = true;
@@ -449,6 +454,9 @@ void on_beat(link* self, core& shared) {
   auto& state = self->state;
   self->delayed_send(self, shared.cluster.heartbeat, link_beat{});
   const auto now = shared.time->now().boot_time_ns;
+  if (!state.scanning) {
+    state.offered.clear(); // the journal has said all that was durable then
+  }
   if (state.machine->is_up()) {
     shared.peers.note(state.peer, state.machine->waiting(), state.machine->unanswered_units());
     if (now - state.heard_ns > std::chrono::nanoseconds{shared.cluster.silence}.count()) {
@@ -519,6 +527,9 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
         const auto withdraws = message.kind == messages::message_kind::withdrawal;
         if (self->state.moving.contains(withdraws ? message.in_reply_to : message.id)) {
           return; // it may have moved; if it stays it is offered
+        }
+        if (!withdraws && self->state.offered.erase(message.id) > 0) {
+          return; // by its name already
         }
         if (message.repeated) {
           self->state.machine->offer(

@@ -32,6 +32,10 @@ struct link_state {
   bool scanning = false;
   bool scan_sent = false;
   std::string cursor;           ///< the last key that was read
+  /// What became durable while the outboxes were read and was offered from there: it comes once more from the
+  /// journal, perhaps when it is not owed any more.
+  std::set<message_id> offered;
+  std::uint64_t began_at = 0;   ///< the last durable revision when the epoch began
   std::uint64_t offer_from = 0; ///< the first revision that is offered; 0: all, and senders are asked as well
 
   // -- commands that leave a peer that is down --------------------------------------------

@@ -201,6 +201,26 @@ cluster_world::~cluster_world() {
 }
 
 result<void> cluster_world::start(const std::string& name) {
+  auto begun = begin(name);
+  return begun ? finish_start(name) : begun;
+}
+
+/// Runs what there is to do until the node takes calls.
+result<void> cluster_world::finish_start(const std::string& name) {
+  auto& runtime = *members_.at(name)->runtime;
+  while (runtime.is_starting() && system_.coordinator().try_run_once()) {
+  }
+  const auto core = runtime.open_core();
+  if (!core) {
+    return tl::unexpected(runtime.why_closed());
+  }
+  if (set_limits_) {
+    set_limits_(core->bounds);
+  }
+  return {};
+}
+
+result<void> cluster_world::begin(const std::string& name) {
   auto& one = *members_.at(name);
   node_config config;
   config.name = name;
@@ -221,20 +241,20 @@ result<void> cluster_world::start(const std::string& name) {
   means.link_queue_max = link_queue_max_;
   means.greet_peers = std::chrono::milliseconds{0}; // nothing runs while `start` does
   means.start_waits = false;
-  auto started = one.runtime->start();
-  while (one.runtime->is_starting() && system_.coordinator().try_run_once()) {
-  }
-  if (started && set_limits_) {
-    set_limits_(one.runtime->open_core()->bounds);
-  }
-  return started;
+  return one.runtime->start();
 }
 
 void cluster_world::start_all() {
-  for (const auto& [name, one] : members_) {
-    if (auto started = start(name); !started) {
-      throw std::runtime_error{started.error().message};
+  const auto must = [](const result<void>& done) {
+    if (!done) {
+      throw std::runtime_error{done.error().message};
     }
+  };
+  for (const auto& [name, one] : members_) { // all listen before the first one dials
+    must(begin(name));
+  }
+  for (const auto& [name, one] : members_) {
+    must(finish_start(name));
   }
 }
 

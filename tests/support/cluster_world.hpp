@@ -87,6 +87,9 @@ public:
   std::string status_of(const std::string& node, const std::string& type, const std::string& key);
 
 private:
+  result<void> begin(const std::string& name);
+  result<void> finish_start(const std::string& name);
+
   struct member;
 
   void run();
