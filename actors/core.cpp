@@ -320,11 +320,11 @@ void fail_node_on_trouble(caf::scheduled_actor* self, const std::shared_ptr<core
     fails(what);
     return caf::make_error(caf::sec::runtime_error, what);
   });
-  self->set_default_handler(
-      [fails](caf::scheduled_actor* which, caf::message_view& message) -> caf::result<caf::message> {
-        fails(fmt::format("{} knows no {}", which->name(), caf::to_string(message.move_content_to_message())));
-        return caf::message{};
-      });
+  self->set_default_handler([fails](caf::scheduled_actor* which,
+                                    caf::message_view& message) -> caf::result<caf::message> {
+    fails(fmt::format("{} knows no {}", which->name(), caf::to_string(message.move_content_to_message())));
+    return caf::message{};
+  });
   self->set_error_handler([fails](caf::scheduled_actor* which, caf::error& error) {
     fails(fmt::format("{}: {}", which->name(), which->system().render(error)));
   });

@@ -103,8 +103,8 @@ public:
   // -- means -------------------------------------------------------------------------
   std::uint64_t store_id = 0;
   std::uint64_t incarnation = 0; ///< of this start; 0 where the node stands alone
-  std::uint64_t begun_at = 0;    ///< the last revision before the actors: what was written up to here they have
-                                 ///< not yet had in memory
+  std::uint64_t begun_at = 0; ///< the last revision before the actors: what was written up to here they have
+                              ///< not yet had in memory
   engine::first_contacts contacts;
   std::uint64_t seed = 0;
   limits bounds;
@@ -166,7 +166,8 @@ public:
   /// A number that no transition had before.
   std::uint64_t next_revision() { return last_revision.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-  /// One that lies with the records of a shard: what a client sends is accepted where its first receiver lives.
+  /// One that lies with the records of a shard: what a client sends is accepted where its first receiver
+  /// lives.
   std::uint64_t next_revision_in(std::size_t shard) {
     const auto count = shards.size();
     const auto first = last_revision.fetch_add(count, std::memory_order_relaxed) + 1;

@@ -76,7 +76,7 @@ private:
   service_counters* counts_ = nullptr; // of a keyed service
   bool orphaned_ = false;              // counted as one
   std::uint64_t handled_ = 0;          // messages from the shard
-  bool counted_ = false;               // as in flight; that is a property of its record, and outlives the actor
+  bool counted_ = false; // as in flight; that is a property of its record, and outlives the actor
   bool tick_armed_ = false;
   bool leaving_ = false;
 };

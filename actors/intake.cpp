@@ -128,7 +128,8 @@ void hand_over(intake* self, core& shared, Message& message, const char* verb,
   handed.wanted.payload = std::move(message.payload);
   handed.wanted.where = std::move(where);
   handed.answer = std::move(answer);
-  handed.taken = [self, key = std::move(message.key), id = handed.id, reply = std::move(reply)](result<void> verdict) {
+  handed.taken = [self, key = std::move(message.key), id = handed.id,
+                  reply = std::move(reply)](result<void> verdict) {
     self->state.new_keys.erase(key);
     reply(std::move(verdict), id);
   };
@@ -163,7 +164,8 @@ void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& even
         fail(errc::unknown_type, fmt::format("no saga and no service here subscribes to {}", event.type)));
     return;
   }
-  auto where = shared->routes.event(event.type, event.payload, {std::string{engine::publish_type}, event.payload});
+  auto where =
+      shared->routes.event(event.type, event.payload, {std::string{engine::publish_type}, event.payload});
   if (!where) {
     event.answer(tl::unexpected(where.error()));
     return;
@@ -190,7 +192,8 @@ void on_room(intake* self, const std::shared_ptr<core>& shared) {
   while (!state.waiting.empty() && !start_objection(state, *shared)) {
     auto event = std::move(state.waiting.front());
     state.waiting.pop_front();
-    auto where = shared->routes.event(event.type, event.payload, {std::string{engine::publish_type}, event.payload});
+    auto where =
+        shared->routes.event(event.type, event.payload, {std::string{engine::publish_type}, event.payload});
     take(self, *shared, event, std::move(*where));
   }
   if (!state.waiting.empty()) {

@@ -44,8 +44,8 @@ void tell_waiters(shard* self, const core& shared, const engine::record& stored,
   }
   auto waiters = std::move(waiting->second);
   self->state.command_waiters.erase(waiting);
-  extra.push_back({shared.intake, caf::make_message(call{[waiters = std::move(waiters),
-                                                          outcome = outcome_of(*id, stored)] {
+  extra.push_back({shared.intake,
+                   caf::make_message(call{[waiters = std::move(waiters), outcome = outcome_of(*id, stored)] {
                      for (const auto& one : waiters) {
                        one.answer(outcome);
                      }
@@ -99,7 +99,8 @@ std::vector<journal::release> told(const core& shared, std::function<void(result
 } // namespace
 
 bool is_light(const instance_id& id) {
-  return id.type == engine::publish_type || id.type == engine::send_type || id.type == engine::dead_letter_type;
+  return id.type == engine::publish_type || id.type == engine::send_type ||
+         id.type == engine::dead_letter_type;
 }
 
 std::unique_ptr<light> load_light(const core& shared, const instance_id& id) {
@@ -130,8 +131,7 @@ void take(shard* self, core& shared, accept& wanted) {
   at.held->counted = true; // the intake did
   at.held->accepted = std::make_unique<engine::acceptance>(shared.acceptances, id, std::nullopt);
   ++at.forwarded;
-  auto decided =
-      at.held->accepted->accept(std::move(wanted.wanted), shared.time->now(), wanted.id.revision);
+  auto decided = at.held->accepted->accept(std::move(wanted.wanted), shared.time->now(), wanted.id.revision);
   auto extra = std::move(wanted.releases);
   if (planted("accepted_before_durable") && decided.verdict) {
     wanted.taken({});
@@ -152,8 +152,8 @@ void take(shard* self, core& shared, accept& wanted) {
         shared, [taken = std::move(wanted.taken), verdict = decided.verdict] { taken(verdict); });
     std::move(answers.begin(), answers.end(), std::back_inserter(extra));
   }
-  carry_out(self, shared, id, at, *at.held->accepted, std::move(decided), wanted.id.revision, std::move(extra),
-            std::move(wanted.beside));
+  carry_out(self, shared, id, at, *at.held->accepted, std::move(decided), wanted.id.revision,
+            std::move(extra), std::move(wanted.beside));
 }
 
 void give(shard* self, core& shared, const instance_id& id, slot& at, const messages::envelope& message) {
@@ -220,13 +220,15 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, await_comm
   std::vector<journal::release> extra;
   if (!sent.exists()) {
     extra = when_durable(shared, [answer = std::move(asks.answer), id = asks.id] {
-      answer(fail(errc::not_found, fmt::format("there is no command {} of a client: the id may be wrong, or its "
-                                               "outcome is older than is kept",
-                                               to_string(id))));
+      answer(
+          fail(errc::not_found, fmt::format("there is no command {} of a client: the id may be wrong, or its "
+                                            "outcome is older than is kept",
+                                            to_string(id))));
     });
   } else if (auto outcome = outcome_of(asks.id, sent.current())) {
-    extra = when_durable(
-        shared, [answer = std::move(asks.answer), outcome = std::move(*outcome)] { answer(std::optional{outcome}); });
+    extra = when_durable(shared, [answer = std::move(asks.answer), outcome = std::move(*outcome)] {
+      answer(std::optional{outcome});
+    });
   } else {
     const auto number = ++self->state.next_number;
     self->state.command_waiters[asks.id].push_back({number, std::move(asks.answer)});

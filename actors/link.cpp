@@ -111,10 +111,7 @@ void want_scan(link* self) {
 
 void flush(link* self, core& shared, bool shows_life = false) {
   auto& state = self->state;
-  put_on_the_wire(
-      self, shared,
-      state.machine->flush(
-          shared.position(), lookup{shared, state}, shows_life));
+  put_on_the_wire(self, shared, state.machine->flush(shared.position(), lookup{shared, state}, shows_life));
   want_flush(self);
   want_scan(self);
 }
@@ -537,8 +534,8 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
           want_flush(self);
           return;
         }
-        message.unseen = message.kind == messages::message_kind::command &&
-                         message.id.revision > self->state.seen_up_to;
+        message.unseen =
+            message.kind == messages::message_kind::command && message.id.revision > self->state.seen_up_to;
         self->state.machine->send(std::move(message));
         want_flush(self);
       },

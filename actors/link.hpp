@@ -31,7 +31,7 @@ struct link_state {
   // -- reading the outboxes -------------------------------------------------------------
   bool scanning = false;
   bool scan_sent = false;
-  std::string cursor;           ///< the last key that was read
+  std::string cursor; ///< the last key that was read
   /// What became durable while the outboxes were read and was offered from there: it comes once more from the
   /// journal, perhaps when it is not owed any more.
   std::set<message_id> offered;

@@ -159,14 +159,14 @@ struct send_command {
   std::string trace{}; ///< as in `publish`
 };
 
-/// The intake to the shard of the record: an event or a command of a client that nothing stands against. It is
-/// counted in flight already.
+/// The intake to the shard of the record: an event or a command of a client that nothing stands against. It
+/// is counted in flight already.
 struct accept {
   message_id id;
   engine::acceptance::wish wanted;
-  std::vector<journal::release> releases;   ///< with the write
-  std::vector<journal::operation> beside;   ///< written with it
-  std::function<void(result<void>)> taken;  ///< called on the intake, once it is durable, or refused
+  std::vector<journal::release> releases;  ///< with the write
+  std::vector<journal::operation> beside;  ///< written with it
+  std::function<void(result<void>)> taken; ///< called on the intake, once it is durable, or refused
   std::function<void(result<command_result>)> answer; ///< of a command; lost in a crash, with the client
 };
 

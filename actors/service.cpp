@@ -76,8 +76,8 @@ void call_held(service* self, core& shared) {
   act(self, shared, asks, me, {}, 0);
 }
 
-/// Whether a message stays with its sender for now, because too many wait here already. One that was called for
-/// is taken.
+/// Whether a message stays with its sender for now, because too many wait here already. One that was called
+/// for is taken.
 bool put_off(service* self, core& shared, messages::envelope& message) {
   auto& state = self->state;
   if (const auto back = state.called.extract(message.id)) {
@@ -90,7 +90,8 @@ bool put_off(service* self, core& shared, messages::envelope& message) {
   if (state.held.contains(message.id)) {
     return true;
   }
-  if (message.link == 0 || state.held.size() < shared.bounds.commands_held) { // senders here are bounded themselves
+  if (message.link == 0 ||
+      state.held.size() < shared.bounds.commands_held) { // senders here are bounded themselves
     state.held.emplace(message.id, put_off_message{message.from, message.unseen});
     state.held_order.push_back(message.id);
   } else {
@@ -265,7 +266,8 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   if (message.kind == messages::message_kind::event) {
     state.events[message.from].insert(id);
   }
-  const auto made = state.executions.emplace(id, std::make_unique<execution>(*state.environment, message)).first;
+  const auto made =
+      state.executions.emplace(id, std::make_unique<execution>(*state.environment, message)).first;
   if (message.withdrawn) { // its sender has given it up meanwhile
     const auto revision = shared->next_revision();
     auto& fresh = *made->second;
@@ -315,8 +317,8 @@ void on_receipt(service* self, const std::shared_ptr<core>& shared, const messag
 }
 
 void on_call(service* self, const std::shared_ptr<core>& shared, const messages::call_for& call) {
-  // For an event the execution that published it stands in the address; for a reply, which an instance that was
-  // paused asks for, it is found by the reply's id.
+  // For an event the execution that published it stands in the address; for a reply, which an instance that
+  // was paused asks for, it is found by the reply's id.
   for (auto& [id, execution] : self->state.executions) {
     const auto& outbox = execution->current().outbox;
     const auto holds = std::any_of(outbox.begin(), outbox.end(),

@@ -38,8 +38,9 @@ struct service_state {
       events; ///< event executions by sender, until it says `forget`
   std::uint32_t running = 0;
   std::unordered_set<message_id> in_handler; ///< those whose handler has not returned, overdue ones included
-  /// Commands and events that found no room: they stay with their senders and are called for when there is. Of
-  /// other nodes, beyond `limits::commands_held` even the names are left out, and the senders offer all again.
+  /// Commands and events that found no room: they stay with their senders and are called for when there is.
+  /// Of other nodes, beyond `limits::commands_held` even the names are left out, and the senders offer all
+  /// again.
   std::unordered_map<message_id, put_off_message> held;
   std::deque<message_id> held_order;
   std::unordered_map<message_id, put_off_message> called; ///< called for, and not back yet

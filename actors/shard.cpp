@@ -76,7 +76,9 @@ template <class T>
 void forward(shard* self, const std::shared_ptr<core>& shared, const instance_id& id, T&& message) {
   auto& target = activate(self, shared, id);
   ++target.forwarded;
-  constexpr auto for_light = requires { give(self, *shared, id, target, message); };
+  constexpr auto for_light = requires {
+    give(self, *shared, id, target, message);
+  };
   if constexpr (for_light) {
     if (target.held) {
       give(self, *shared, id, target, message);

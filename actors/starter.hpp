@@ -18,11 +18,11 @@ namespace continuo::actors {
 
 struct starter_state {
   recovery_figures found;
-  std::string cursor; ///< the last key that was read
+  std::string cursor;                           ///< the last key that was read
   std::vector<std::deque<instance_id>> to_wake; ///< by shard
   std::size_t remembered = 0;                   ///< in all of `to_wake`
   std::string wake_from; ///< where to read on for those that were too many to remember; empty: nowhere
-  std::size_t open_portions = 0; ///< handed out, and not confirmed
+  std::size_t open_portions = 0;                 ///< handed out, and not confirmed
   std::map<std::string, std::uint64_t> homeless; ///< records of what nothing here hosts, by type
   enum class phase : std::uint8_t { reading, waking, ready } now = phase::reading;
   static inline const char* name = "continuo.starter";

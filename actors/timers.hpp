@@ -28,7 +28,7 @@ struct timers_state {
   std::size_t stale = 0;        ///< entries of the heap that are disarmed
   std::size_t fired = 0;        ///< and not yet disarmed
   std::int64_t wakes_at_ns = 0; ///< 0: no wake-up is under way
-  bool is_open = false; ///< the node has recovered; until then none fires
+  bool is_open = false;         ///< the node has recovered; until then none fires
   static inline const char* name = "continuo.timers";
 };
 

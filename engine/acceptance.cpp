@@ -10,7 +10,7 @@ namespace continuo::engine {
 
 std::span<const char* const> acceptance_edges() {
   static constexpr std::array edges{"publish", "send",      "answered", "delivered", "move",
-                                    "stays",   "duplicate", "absent",   "flush", "expire"};
+                                    "stays",   "duplicate", "absent",   "flush",     "expire"};
   return edges;
 }
 
@@ -49,9 +49,10 @@ transition acceptance::accept(wish&& wanted, const moment& now, std::uint64_t re
     }
   }
   if (const auto bytes = approximate_size(record_); bytes > record_bytes_max) {
-    out.verdict = fail(errc::malformed, fmt::format("the message and what it takes to deliver it are {} bytes, and a "
-                                                    "record holds {}: send a reference to what is so large",
-                                                    bytes, record_bytes_max));
+    out.verdict =
+        fail(errc::malformed, fmt::format("the message and what it takes to deliver it are {} bytes, and a "
+                                          "record holds {}: send a reference to what is so large",
+                                          bytes, record_bytes_max));
     record_.requests.clear();
     record_.outbox.clear();
     return out;
@@ -126,7 +127,8 @@ transition acceptance::move(const message_id& id, std::string_view from, bool ha
                             std::uint64_t revision) {
   transition out;
   out.edge = "stays";
-  if (record_.requests.empty() || record_.requests.front().id != id || record_.requests.front().to.type != from) {
+  if (record_.requests.empty() || record_.requests.front().id != id ||
+      record_.requests.front().to.type != from) {
     return out;
   }
   auto& sent = record_.requests.front();

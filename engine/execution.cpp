@@ -111,7 +111,8 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
 }
 
 /// What the record would take with this outcome. The command leaves it then.
-std::size_t execution::bytes_with(const detail::handled& outcome, const std::vector<stored_message>& events) const {
+std::size_t execution::bytes_with(const detail::handled& outcome,
+                                  const std::vector<stored_message>& events) const {
   auto bytes = approximate_size(record_) - approximate_size(message()) + outcome.payload.size();
   for (const auto& event : events) {
     bytes += approximate_size(event);

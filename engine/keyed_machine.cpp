@@ -90,7 +90,8 @@ transition keyed_machine::receive(const envelope& message, const moment& now, st
     return out;
   }
   mail_.arrived(message);
-  if (message.withdrawn) { // nobody has begun it: a handler without effects runs in a transition, or not at all
+  if (message
+          .withdrawn) { // nobody has begun it: a handler without effects runs in a transition, or not at all
     out.edge = "withdrawn";
     fail_for_good(out, message, failure_kind::withdrawn, "withdrawn", now, revision);
     return out;

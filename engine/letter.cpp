@@ -67,10 +67,11 @@ transition letter::redrive(std::optional<std::string> corrected, const moment& n
     return out;
   }
   if (requester_was_told(record_)) {
-    out.verdict = fail(errc::conflict,
-                       fmt::format("{} was told of the failure and no longer reckons with this command: it can only "
-                                   "be discarded",
-                                   to_string(record_.failed->from)));
+    out.verdict =
+        fail(errc::conflict,
+             fmt::format("{} was told of the failure and no longer reckons with this command: it can only "
+                         "be discarded",
+                         to_string(record_.failed->from)));
     return out;
   }
   auto message = *record_.failed;

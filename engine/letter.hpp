@@ -11,10 +11,10 @@
 // The state machine of a dead letter. Whoever gave up on the message wrote its record.
 //
 //   edge          from       message                                   to
-//   redrive       waiting    operator                                  under way, as a new message of the letter's own
-//   discard       waiting    operator                                  absent
-//   verb_refused  any        a verb that the state forbids             the same
-//   settled       under way  reply, failure (which has made a letter   absent
+//   redrive       waiting    operator                                  under way, as a new message of the
+//   letter's own discard       waiting    operator                                  absent verb_refused  any
+//   a verb that the state forbids             the same settled       under way  reply, failure (which has
+//   made a letter   absent
 //                            of its own) or receipt of that message
 //   duplicate     any        any other answer or receipt               the same
 //   absent        absent     anything                                  absent

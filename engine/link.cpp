@@ -248,10 +248,11 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
                      settings_.here, frame.me.from)});
   }
   // A buffer may still hold what an earlier connection said. A life that nobody has heard of comes later than
-  // all that is known, though its count may be lower: older copies that were tried meanwhile have counted too.
+  // all that is known, though its count may be lower: older copies that were tried meanwhile have counted
+  // too.
   const auto before = accepted_.find(life);
-  const auto is_late = before != accepted_.end() && (frame.epoch <= before->second ||
-                                                     (frame.epoch < newest_ && life != proven_life_));
+  const auto is_late = before != accepted_.end() &&
+                       (frame.epoch <= before->second || (frame.epoch < newest_ && life != proven_life_));
   if (is_late) {
     return refuse({errc::conflict, fmt::format("{} refuses {}: a newer connection of it was accepted already",
                                                settings_.here, frame.me.from)});

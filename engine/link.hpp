@@ -80,11 +80,11 @@ struct link_effects {
   std::vector<messages::frame> frames;         ///< to the peer, in order
   std::optional<messages::known_peer> learned; ///< to the journal, before anything of `arrived` moves
   std::vector<messages::batch_item> arrived;   ///< from the peer, in order
-  bool began = false;           ///< an epoch is up: the outboxes must be offered from the beginning
+  bool began = false;                   ///< an epoch is up: the outboxes must be offered from the beginning
   std::optional<std::uint64_t> contact; ///< with `began`: up to which revision the peer's messages are older
-  bool broke = false;           ///< the epoch is over: the dialer dials again
-  std::optional<error> refused; ///< why one side refuses the other
-  std::optional<error> fatal;   ///< `errc::identity`: the node must stop before it uses an id twice
+  bool broke = false;                   ///< the epoch is over: the dialer dials again
+  std::optional<error> refused;         ///< why one side refuses the other
+  std::optional<error> fatal;           ///< `errc::identity`: the node must stop before it uses an id twice
 };
 
 /// One side of a link, without a transport, a clock or a store. Not thread-safe: it belongs to the link
@@ -192,8 +192,8 @@ private:
   /// The newest epoch of each life of that store, by its incarnation; of the last few.
   std::map<std::uint64_t, messages::epoch_id> accepted_;
   static constexpr std::size_t lives_max = 64;
-  /// The newest life of that store which has heard what is known of it and gone on: only such a one shows that
-  /// a life before it is an old copy. Which start it was, and its incarnation; 0: none.
+  /// The newest life of that store which has heard what is known of it and gone on: only such a one shows
+  /// that a life before it is an old copy. Which start it was, and its incarnation; 0: none.
   std::uint64_t proven_starts_ = 0;
   std::uint64_t proven_life_ = 0;
   std::uint64_t connections_ = 0;

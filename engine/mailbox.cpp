@@ -115,8 +115,8 @@ void mailbox::call_held(transition& into, std::size_t most) {
 
 namespace {
 
-/// Whether the receiver handles it in the sender's order: it has a key, and knows no reply by what came before
-/// but by its closed request.
+/// Whether the receiver handles it in the sender's order: it has a key, and knows no reply by what came
+/// before but by its closed request.
 bool is_ordered(const stored_message& sent) {
   return !sent.to.key.empty() && !sent.in_reply_to;
 }
@@ -263,10 +263,10 @@ void mailbox::written(transition& into) {
       ++entry;
       continue;
     }
-    const auto told = std::find_if(into.receipts.begin(), into.receipts.end(),
-                                   [&](const messages::receipt& known) {
-                                     return known.to == entry->first && known.from == record_->self;
-                                   });
+    const auto told =
+        std::find_if(into.receipts.begin(), into.receipts.end(), [&](const messages::receipt& known) {
+          return known.to == entry->first && known.from == record_->self;
+        });
     if (told != into.receipts.end()) {
       told->forget = std::max(told->forget, last);
     } else {

@@ -100,7 +100,8 @@ public:
   /// reports what was dropped long ago is told to forget it.
   transition receive(const messages::receipt& receipt);
 
-  /// With a write, or with the record's end: tells the receivers what they may forget, now that it is written.
+  /// With a write, or with the record's end: tells the receivers what they may forget, now that it is
+  /// written.
   void written(transition& into);
 
   // -- queries ------------------------------------------------------------------------

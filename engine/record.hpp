@@ -49,8 +49,8 @@ struct stored_message {
   std::string idempotency_key{}; ///< as in `envelope`
   std::string trace{};           ///< as in `envelope`
 
-  CONTINUO_FIELDS(stored_message, id, kind, to, in_reply_to, type, payload, effects, compensation, idempotency_key,
-                  trace)
+  CONTINUO_FIELDS(stored_message, id, kind, to, in_reply_to, type, payload, effects, compensation,
+                  idempotency_key, trace)
 };
 
 /// A command sent whose outcome is not known yet.

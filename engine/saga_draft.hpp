@@ -38,9 +38,7 @@ struct saga_machine::draft {
     (effects ? out.released : out.sent).push_back(std::move(message));
   }
 
-  void done(const envelope& message) {
-    mailbox::done(message, out);
-  }
+  void done(const envelope& message) { mailbox::done(message, out); }
 };
 
 struct saga_machine::plan {

@@ -117,8 +117,8 @@ public:
   transition suspect(const envelope& message, const moment& now, std::uint64_t revision);
 
   // -- queries ------------------------------------------------------------------
-  /// In memory for the first time since the node started: what is unacknowledged here, in the order in which it
-  /// was sent, and the timers to set. Delivered before the instance handles anything new.
+  /// In memory for the first time since the node started: what is unacknowledged here, in the order in which
+  /// it was sent, and the timers to set. Delivered before the instance handles anything new.
   transition recover();
 
   bool exists() const { return exists_; }

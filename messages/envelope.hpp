@@ -37,8 +37,8 @@ struct envelope {
   std::string payload;
   std::string idempotency_key; ///< empty: the id is the key
   std::string trace{};         ///< a `traceparent` (engine/trace.hpp); empty: none
-  bool withdrawn = false;      ///< a command that its sender gave up: who has not begun it answers `withdrawn`
-  bool unseen = false;         ///< a command that was never before on its way to a node: nobody has begun it
+  bool withdrawn = false; ///< a command that its sender gave up: who has not begun it answers `withdrawn`
+  bool unseen = false;    ///< a command that was never before on its way to a node: nobody has begun it
 
   /// By which link, and in which of its epochs, it came into this node; 0: it was sent here. Not part of what
   /// is stored or sent: it says whose credit the message uses.

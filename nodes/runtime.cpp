@@ -592,7 +592,8 @@ void node_runtime::spawn_actors() {
   }
 }
 
-/// Has the records read and the node opened, and waits for that unless whoever drives the actors waits himself.
+/// Has the records read and the node opened, and waits for that unless whoever drives the actors waits
+/// himself.
 result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) {
   const auto ready = [weak = weak_from_this(), begun](const recovery_figures& found) {
     const auto self = weak.lock();

@@ -45,9 +45,9 @@ struct node_means {
   std::shared_ptr<actors::connector> reach; ///< null: CAF's middleman
   std::size_t link_queue_max = 0;           ///< 0: the link's own bound
   std::chrono::milliseconds greet_peers{
-      2'000}; ///< how long `start` waits for peers; 0 where it must not block
-  bool start_waits = true; ///< false: `start` returns when the start-up has begun, since whoever calls it drives
-                           ///< the actors
+      2'000};              ///< how long `start` waits for peers; 0 where it must not block
+  bool start_waits = true; ///< false: `start` returns when the start-up has begun, since whoever calls it
+                           ///< drives the actors
 };
 
 /// A node that takes calls, for as long as this lives: it cannot stop meanwhile. Empty where it takes none.
@@ -149,7 +149,7 @@ private:
   std::unique_ptr<http::server> server_; // ends before what it asks
 
   std::atomic<bool> ending_{false};
-  mutable std::shared_mutex mutex_; // guards what follows
+  mutable std::shared_mutex mutex_;     // guards what follows
   std::condition_variable_any changed_; ///< the phase
   enum class phase { fresh, starting, started, failed, stopped } phase_ = phase::fresh;
   error reason_{errc::unavailable, "the node has not started"};

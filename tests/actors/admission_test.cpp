@@ -116,6 +116,23 @@ CAF_TEST(starts are taken again when the disk has room though nothing is written
   CAF_CHECK(here.publish(order_placed{"o-3", 1}).get().has_value());
 }
 
+CAF_TEST(what leaves memory is in flight all the same) {
+  here.crash();
+  here.config().instances_in_memory = 1;
+  CAF_REQUIRE(here.start().has_value());
+  fill(); // each waits for a service that is down, and only some of them have room in memory
+  here.run_for(1ms);
+  CAF_CHECK_EQUAL(here.node().figures().in_flight, 3);
+  for (int i = 3; i < 10; ++i) {
+    const auto refused = here.publish(order_placed{"o-" + std::to_string(i), 1});
+    CAF_REQUIRE(!refused.get().has_value());
+    CAF_CHECK(refused.get().error().code == errc::overloaded);
+  }
+  down = false;
+  here.run_for(5s);
+  CAF_CHECK_EQUAL(here.node().figures().in_flight, 0);
+}
+
 CAF_TEST(the number in flight is right after a crash) {
   fill();
   here.crash();

@@ -54,7 +54,7 @@ struct begun {
 /// What a caller does next.
 struct poked {
   std::string id;
-  std::string what; ///< add, ring, tell, post, end
+  std::string what; ///< add, many, ring, tell, post, end
   std::int64_t number = 0;
   CONTINUO_FIELDS(poked, id, what, number)
 };
@@ -106,6 +106,10 @@ public:
     context.expect<poked>();
     if (event.what == "add") {
       context.send(add{"k", event.number});
+    } else if (event.what == "many") {
+      for (std::int64_t i = 1; i <= event.number; ++i) {
+        context.send(add{"k", i});
+      }
     } else if (event.what == "ring") {
       context.send(ring{event.number});
     } else if (event.what == "post") {
@@ -235,15 +239,15 @@ struct fixture {
     const auto withdraws = message.kind == messages::message_kind::withdrawal;
     auto stored = here.record(node, engine::holder_of(message));
     const auto all = stored ? engine::mailbox{*stored}.owed() : std::vector<engine::owed_message>{};
-    const auto is_held = std::any_of(all.begin(), all.end(),
-                                     [&](const auto& one) { return one.message.id == message.id; });
+    const auto is_held =
+        std::any_of(all.begin(), all.end(), [&](const auto& one) { return one.message.id == message.id; });
     if (!withdraws && !is_held && !has_come(message)) {
       lies.push_back(node + " sends " + message.type + ", which it does not hold");
     }
   }
 
-  /// Frames are seen a moment after they left: meanwhile an earlier copy of a reply may have done its work, and
-  /// the sender may have dropped it. Then the disk of the other node shows its request closed.
+  /// Frames are seen a moment after they left: meanwhile an earlier copy of a reply may have done its work,
+  /// and the sender may have dropped it. Then the disk of the other node shows its request closed.
   bool has_come(const messages::envelope& message) {
     if (!message.in_reply_to) {
       return false;
@@ -686,6 +690,22 @@ CAF_TEST(case 26 - what becomes durable while a connection begins is sent on it)
 }
 
 // -- amnesia ----------------------------------------------------------------------------------
+
+CAF_TEST(a thousand commands of one instance go on when their node is back) {
+  start();
+  here.crash("beta");
+  poke("many", 1'000);
+  here.run_for(1s);
+  CAF_REQUIRE_EQUAL(open_requests(), 1'000u);
+  CAF_REQUIRE(here.start("beta").has_value());
+  here.run_for(30s);
+  CAF_CHECK_EQUAL(open_requests(), 0u);
+  numbers wanted;
+  for (std::int64_t i = 1; i <= 1'000; ++i) {
+    wanted.push_back(i);
+  }
+  CAF_CHECK(counted() == wanted);
+}
 
 CAF_TEST(case 29 - a restored store that has run on alone is found out) {
   for (const std::string node : {"alpha", "beta"}) {

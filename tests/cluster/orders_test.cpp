@@ -97,6 +97,27 @@ CAF_TEST(what is meant for a node that is down waits and goes on when it is back
   CAF_CHECK_EQUAL(outside.count("charge"), 50u);
 }
 
+CAF_TEST(what was cancelled while its service was down is not done when the service is back) {
+  cluster_world here{order_workflow(outside), three_nodes};
+  here.start_all();
+  here.run_for(1s);
+  here.crash("payment");
+  here.run_for(1s);
+  for (int i = 0; i < 30; ++i) { // more than payment has slots
+    CAF_REQUIRE(place(here, {"o-" + std::to_string(i), 100}));
+  }
+  for (int i = 0; i < 30; ++i) {
+    here.client("ordering").publish(order_cancelled{"o-" + std::to_string(i)});
+  }
+  here.run_for(1s);
+  CAF_REQUIRE(here.start("payment"));
+  here.run_for(5s);
+  for (int i = 0; i < 30; ++i) {
+    CAF_CHECK_EQUAL(here.status_of("ordering", "fulfilment", "o-" + std::to_string(i)), "compensated");
+  }
+  CAF_CHECK_EQUAL(outside.calls, 0u); // neither charged nor refunded
+}
+
 CAF_TEST(more commands than a service has room for stay with their senders and all are handled) {
   cluster_world here{order_workflow(outside), three_nodes};
   CAF_REQUIRE(here.start("ordering"));

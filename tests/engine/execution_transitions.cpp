@@ -187,6 +187,54 @@ CAF_TEST(a command from an earlier life may have begun in it and cannot be withd
   CAF_CHECK_EQUAL(edge_of(resent.receive(withdrawal_of(sent), now, next_revision())), "too_late");
 }
 
+CAF_TEST(what is new of another store is not told by the numbers of this one) {
+  auto sent = charge();
+  sent.id = {9, revision + 1'000'000, 0}; // of a peer whose journal has come much further
+  execution_box unknown{*this, payment, sent};
+  CAF_CHECK_EQUAL(edge_of(unknown.take(withdrawal_of(sent))), "too_late");
+  contacts.met(9, sent.id.revision); // it may have come, and begun, before the first contact in this life
+  CAF_CHECK_EQUAL(edge_of(unknown.take(withdrawal_of(sent))), "too_late");
+  auto later = charge();
+  later.id = {9, sent.id.revision + 1, 0};
+  execution_box fresh{*this, payment, later};
+  CAF_CHECK_EQUAL(edge_of(fresh.take(withdrawal_of(later))), "withdrawn");
+}
+
+CAF_TEST(a command that was never on its way before can be withdrawn whatever is known of its store) {
+  auto sent = charge();
+  sent.id.store = 9;
+  sent.unseen = true;
+  execution_box waits{*this, payment, sent};
+  CAF_CHECK_EQUAL(edge_of(waits.take(withdrawal_of(sent))), "withdrawn");
+  execution_box began{*this, payment, sent};
+  began.begin();
+  began.fails("down");
+  began.crash();
+  began.machine().due();
+  CAF_CHECK_EQUAL(edge_of(began.take(withdrawal_of(sent))), "too_late");
+}
+
+CAF_TEST(a command that a person has tried again has begun and cannot be withdrawn) {
+  payment.when_exhausted(exhausted::park);
+  payment.retry({.attempts = 1});
+  const auto sent = charge();
+  auto parked = running(sent);
+  parked.fails("down");
+  CAF_CHECK(parked.phase() == phase::parked);
+  parked.retry();
+  CAF_CHECK_EQUAL(edge_of(parked.take(withdrawal_of(sent))), "too_late");
+}
+
+CAF_TEST(a command that comes given up does not begin) {
+  auto sent = charge();
+  sent.withdrawn = true;
+  execution_box given_up{*this, payment, sent};
+  const auto decided = given_up.take(sent);
+  CAF_CHECK_EQUAL(edge_of(decided), "withdrawn");
+  CAF_REQUIRE_EQUAL(decided.sent.size(), 1u);
+  CAF_CHECK_EQUAL(kind_in(decided.sent.front()), "withdrawn");
+}
+
 CAF_TEST(a handler that ends the process three times is parked) {
   execution_box killer{*this, payment, charge()};
   for (int death = 0; death < 3; ++death) {
@@ -240,8 +288,25 @@ CAF_TEST(events that a handler publishes keep the record until they are handled 
   CAF_CHECK_EQUAL(edge_of(done.take(closing(answer))), "receipt");
   CAF_CHECK(done.stored());
   CAF_CHECK_EQUAL(sent_by(done.crash()), "shipped_out");
-  CAF_CHECK_EQUAL(edge_of(done.take(receipt{published.to, published.from, published.id, {}, {}})), "dropped");
+  const receipt heard{published.to, published.from, published.id, {}, {}};
+  const auto dropped = done.take(heard);
+  CAF_CHECK_EQUAL(edge_of(dropped), "dropped");
   CAF_CHECK(!done.stored());
+  CAF_CHECK(forget_for(dropped, published.to) == published.id); // else the subscriber would keep it for ever
+  // The word may be lost, and the subscriber asks again.
+  CAF_CHECK(forget_for(absent(heard), published.to) == published.id);
+}
+
+CAF_TEST(a subscriber may forget an event whichever receipt comes last) {
+  auto done = running(charge());
+  detail::intents asked;
+  asked.messages.push_back({true, {"shipped_out", encode(shipped_out{"o-1"})}});
+  const auto decided = done.replies(paid{}, asked);
+  const auto& published = decided.sent.front();
+  const auto heard = done.take(receipt{published.to, published.from, published.id, {}, {}});
+  CAF_CHECK_EQUAL(edge_of(heard), "receipt");
+  CAF_CHECK(forget_for(heard, published.to) == published.id);
+  CAF_CHECK_EQUAL(edge_of(done.take(closing(decided.sent.back()))), "dropped");
 }
 
 CAF_TEST(an outcome that publishes an event nobody can route is a failed attempt) {

@@ -70,7 +70,8 @@ struct fixture {
   void goes_on(engine::link& dialer) {
     CAF_CHECK_EQUAL(std::string{give(dialer, answers.back(), at_a)}, "welcome");
     dialer.open();
-    for (auto& frame : dialer.flush(at_a, [](const auto&) { return std::nullopt; }, true)) {
+    for (auto& frame : dialer.flush(
+             at_a, [](const auto&) { return std::nullopt; }, true)) {
       give(b, std::move(frame), at_b);
     }
   }

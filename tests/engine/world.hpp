@@ -278,8 +278,8 @@ public:
 class execution_box {
 public:
   execution_box(world& in, const service& at, const envelope& message)
-      : world_(&in), environment_{&at.describe(), &in.routes, world::store, 42, &in.contacts}, first_(message),
-        machine_(std::make_unique<execution>(environment_, message)) {}
+      : world_(&in), environment_{&at.describe(), &in.routes, world::store, 42, &in.contacts},
+        first_(message), machine_(std::make_unique<execution>(environment_, message)) {}
 
   // -- what happens to it -------------------------------------------------------------------
   transition begin() { return keep(machine_->begin()); }
