@@ -302,12 +302,10 @@ result<std::optional<engine::record>> read_record(const core& shared, const inst
 }
 
 void fail_node_on_trouble(caf::scheduled_actor* self, const std::shared_ptr<core>& shared) {
-  // Weak: a handler outlives its actor's end where a delayed message holds the actor, and the core holds the
-  // actors that are mounted, for which an application's system would then wait.
-  const auto fails = [weak = std::weak_ptr{shared}](const std::string& what) {
-    if (const auto shared = weak.lock()) {
-      shared->failed(error{errc::unavailable, "an actor of the node failed: " + what});
-    }
+  // By its address: a handler runs only while its actor does, which holds the core, but it lives on where a
+  // delayed message holds the actor. It must not hold the core then, which holds the actors that are mounted.
+  const auto fails = [core = shared.get()](const std::string& what) {
+    core->failed(error{errc::unavailable, "an actor of the node failed: " + what});
   };
   self->set_exception_handler([fails](std::exception_ptr& thrown) -> caf::error {
     std::string what = "an unknown exception";

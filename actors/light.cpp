@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
@@ -120,7 +121,7 @@ std::unique_ptr<light> load_light(const core& shared, const instance_id& id) {
   return made;
 }
 
-void take(shard* self, core& shared, accept& wanted) {
+std::vector<messages::envelope> take(shard* self, core& shared, accept& wanted) {
   const instance_id id{std::string{wanted.wanted.is_command ? engine::send_type : engine::publish_type},
                        to_string(wanted.id)};
   auto [entry, fresh] = self->state.slots.try_emplace(id);
@@ -152,8 +153,17 @@ void take(shard* self, core& shared, accept& wanted) {
         shared, [taken = std::move(wanted.taken), verdict = decided.verdict] { taken(verdict); });
     std::move(answers.begin(), answers.end(), std::back_inserter(extra));
   }
+  const auto me = caf::actor_cast<caf::actor>(self);
+  const auto is_mine = [&](const messages::envelope& message) {
+    return !shared.watched.contains(message.to) && shared.home_of(message.to) == me;
+  };
+  std::vector<messages::envelope> mine;
+  const auto others = std::stable_partition(decided.sent.begin(), decided.sent.end(), is_mine);
+  mine.assign(std::make_move_iterator(decided.sent.begin()), std::make_move_iterator(others));
+  decided.sent.erase(decided.sent.begin(), others);
   carry_out(self, shared, id, at, *at.held->accepted, std::move(decided), wanted.id.revision,
             std::move(extra), std::move(wanted.beside));
+  return mine;
 }
 
 void give(shard* self, core& shared, const instance_id& id, slot& at, const messages::envelope& message) {

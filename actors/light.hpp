@@ -11,8 +11,9 @@ namespace continuo::actors {
 /// Whether an endpoint of this kind is one.
 bool is_light(const instance_id& id);
 
-/// Takes a client's event or command.
-void take(shard* self, core& shared, accept& wanted);
+/// Takes a client's event or command. Returns what goes to instances of this shard, for whom it is the next
+/// thing that happens: their first write then has a chance to share the sync of this one.
+std::vector<messages::envelope> take(shard* self, core& shared, accept& wanted);
 
 /// Brings one into memory; null where its record cannot be read, which ends the node.
 std::unique_ptr<light> load_light(const core& shared, const instance_id& id);

@@ -250,7 +250,10 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         forward(self, shared, id, std::move(request));
       },
       [self, shared](accept& wanted) {
-        take(self, *shared, wanted);
+        for (auto& message : take(self, *shared, wanted)) {
+          const auto id = message.to;
+          forward(self, shared, id, std::move(message));
+        }
         make_room(self, shared);
       },
       [self, shared](redrive& request) {

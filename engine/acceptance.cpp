@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace continuo::engine {
@@ -60,7 +61,11 @@ transition acceptance::accept(wish&& wanted, const moment& now, std::uint64_t re
   if (!wanted.where.empty()) {
     record_.started_at = now.wall;
     write(out, now, revision);
-    mail_.send(out);
+    const auto send = [&](const stored_message& sent) {
+      (sent.effects ? out.released : out.sent).push_back(mail_.to_envelope(sent));
+    };
+    std::for_each(record_.requests.begin(), record_.requests.end(), send);
+    std::for_each(record_.outbox.begin(), record_.outbox.end(), send);
   }
   return out;
 }

@@ -98,6 +98,7 @@ transition letter::redrive(std::optional<std::string> corrected, const moment& n
   sent.effects = where->effects;
   sent.idempotency_key = std::move(message.idempotency_key);
   sent.trace = std::move(message.trace);
+  (sent.effects ? out.released : out.sent).push_back(mail_.to_envelope(sent));
   record_.failed.reset();
   if (sent.kind == message_kind::command) {
     record_.requests.push_back({std::move(sent), now.wall});
@@ -106,7 +107,6 @@ transition letter::redrive(std::optional<std::string> corrected, const moment& n
   }
   record_.revision = revision;
   out.write = write_kind::put;
-  mail_.send(out);
   return out;
 }
 

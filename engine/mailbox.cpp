@@ -177,12 +177,6 @@ std::vector<owed_message> mailbox::owed(const instance_id* only) const {
   return found;
 }
 
-void mailbox::send(transition& into) const {
-  for (auto& entry : owed()) {
-    (entry.effects ? into.released : into.sent).push_back(std::move(entry.message));
-  }
-}
-
 void mailbox::resend(transition& into, const instance_id* only) const {
   for (auto& entry : owed(only)) {
     entry.message.repeated = true;

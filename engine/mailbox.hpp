@@ -67,9 +67,6 @@ public:
   /// is for `only`, unless null.
   std::vector<owed_message> owed(const instance_id* only = nullptr) const;
 
-  /// Sends all of that for the first time, what has effects with the write.
-  void send(transition& into) const;
-
   /// Sends all of that again, what has effects with the next write.
   void resend(transition& into, const instance_id* only = nullptr) const;
 

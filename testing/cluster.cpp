@@ -17,7 +17,10 @@ bool node::is_up() const {
 }
 
 result<void> node::try_start() {
-  return world_->start(world_->at(name_));
+  auto& one = world_->at(name_);
+  auto started = world_->start(one);
+  world_->await_open(one);
+  return started;
 }
 
 void node::start() {

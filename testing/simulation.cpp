@@ -253,13 +253,25 @@ result<void> simulation::start(member& one) {
   return started;
 }
 
+void simulation::await_open(member& one) {
+  while (one.is_up() && one.runtime->is_starting() && jobs_of(one) > 0) {
+    run_job(one, static_cast<std::size_t>(draw(jobs_of(one))));
+    after_step();
+  }
+}
+
 void simulation::start_new() {
+  std::vector<member*> fresh;
   for (const auto& one : members_) {
     if (!one->was_started) {
+      fresh.push_back(one.get());
       if (const auto started = start(*one); !started) {
         fail(fmt::format("{} does not start: {}", one->name, started.error().message));
       }
     }
+  }
+  for (auto* one : fresh) {
+    await_open(*one);
   }
   if (!members_.empty()) {
     for (const auto& plan : std::exchange(early_plans_, {})) {

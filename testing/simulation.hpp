@@ -97,6 +97,10 @@ public:
   std::vector<std::unique_ptr<member>>& members() { return members_; }
   const std::vector<std::unique_ptr<member>>& members() const { return members_; }
   result<void> start(member& one);
+  /// Lets the node's own actors work until it takes calls. Who starts a node by hand wants that; one that a
+  /// fault or its supervisor starts is ready when it is, while all else goes on.
+  void await_open(member& one);
+
   void start_new();
   void crash(member& one, const std::string& why);
   void pause(member& one, bool stands);

@@ -23,8 +23,11 @@ public:
     self_ = {std::string{is_command ? send_type : publish_type},
              to_string(message_id{world::store, revision_, 0})};
     load();
-    acceptance::wish wanted{is_command, is_command ? "pay" : "changed", is_command ? encode(pay{"o-1", 42}) : encode(changed{"o-1", 1}),
-                            {}, std::move(where)};
+    acceptance::wish wanted{is_command,
+                            is_command ? "pay" : "changed",
+                            is_command ? encode(pay{"o-1", 42}) : encode(changed{"o-1", 1}),
+                            {},
+                            std::move(where)};
     first = keep(machine_->accept(std::move(wanted), in.now, revision_));
   }
 

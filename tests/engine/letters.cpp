@@ -37,7 +37,7 @@ public:
 
 private:
   void load() {
-    machine_ = std::make_unique<letter>(letter_environment{environment_}, self_,
+    machine_ = std::make_unique<letter>(environment_, self_,
                                         disk_ ? std::optional{decode<record>(*disk_).value()} : std::nullopt);
   }
 
@@ -60,9 +60,7 @@ private:
 
 struct fixture : world {
   envelope charge() { return command(pay{"o-1", 42}, buyer, {"payment", ""}); }
-  envelope reservation(const std::string& what) {
-    return command(reserve{what, 1}, buyer, {"stock", what});
-  }
+  envelope reservation(const std::string& what) { return command(reserve{what, 1}, buyer, {"stock", what}); }
   letter_box letter_of(const envelope& message, bool told = false) {
     return {*this, dead_letter_of(message, "down", now.wall, 3, told)};
   }

@@ -66,6 +66,7 @@ CAF_TEST(a claim about one that runs says what it waits for) {
   start();
   (*this)["payment"].crash();
   publish(order_placed{"o-1", 4200});
+  run_for(1ms); // accepted: the saga starts with the next thing that happens
   const auto order = saga_of<fulfilment>("o-1");
   order.should_wait_for("make_payment").should_wait_for("overdue");
   CAF_CHECK_EQUAL(

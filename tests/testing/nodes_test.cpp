@@ -55,7 +55,8 @@ CAF_TEST(nodes start with the first call that lets time pass) {
 }
 
 CAF_TEST(what was synced outlives a crash) {
-  place("o-1"); // durable once this returns
+  place("o-1"); // durable once this returns; the saga starts with the next thing that happens
+  run_for(1ms);
   ordering.crash();
   CAF_CHECK(!ordering.is_up());
   CAF_CHECK_EQUAL(saga_of<shop::fulfilment>("o-1").status(), "running");
