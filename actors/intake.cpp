@@ -1,6 +1,7 @@
 #include "actors/intake.hpp"
 
 #include "actors/intake_keys.hpp"
+#include "actors/waiting.hpp"
 #include "engine/planted.hpp"
 #include "engine/trace.hpp"
 
@@ -427,7 +428,7 @@ void on_await_command(intake* self, core& shared, await_command& asks) {
   }
   const auto number = ++self->state.last_waiter;
   found->second->waiters.emplace_back(number, std::move(asks.answer));
-  self->delayed_send(self, asks.timeout, await_command_over{asks.id, number});
+  send_later(self, asks.timeout, await_command_over{asks.id, number});
 }
 
 void on_await_command_over(intake* self, const await_command_over& over) {

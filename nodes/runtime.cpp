@@ -643,7 +643,7 @@ result<void> node_runtime::recover() {
       } else if (!stored.timers.empty()) {
         actors::set_timers change{stored.self, {}, {}};
         for (const auto& timer : stored.timers) {
-          change.armed.push_back({timer.id, timer.boot, timer.due_boot_time_ns, timer.due});
+          change.armed.push_back({timer.id, timer.boot, timer.due_up, timer.due});
           ++recovery_.timers;
         }
         caf::anon_send(shared.timers, std::move(change));
