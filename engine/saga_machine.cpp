@@ -89,8 +89,12 @@ transition saga_machine::receive(const envelope& received, const moment& now, st
   draft next{now, revision, environment_->store};
   const auto filled = filled_timer(received);
   const auto& message = filled ? *filled : received;
+  // Timers have no place in the order of what the instance sends itself, though they come from it as well.
+  const auto has_order = message.kind != message_kind::timer;
   if (is_duplicate(next, message)) {
-    mail_.arrived(message);
+    if (has_order) {
+      mail_.arrived(message);
+    }
     return std::move(next.out);
   }
   if (!exists_ && !retrying_) {
@@ -101,12 +105,14 @@ transition saga_machine::receive(const envelope& received, const moment& now, st
     hold(next, message);
     return std::move(next.out);
   }
-  if (mail_.is_held_back(message)) {
-    next.out.edge = "hold";
-    mail_.hold_back(message, next.out);
-    return std::move(next.out);
+  if (has_order) {
+    if (mail_.is_held_back(message)) {
+      next.out.edge = "hold";
+      mail_.hold_back(message, next.out);
+      return std::move(next.out);
+    }
+    mail_.arrived(message);
   }
-  mail_.arrived(message);
   dispatch(next, message);
   return std::move(next.out);
 }

@@ -50,6 +50,14 @@ struct fixture : world {
     }
     return failing.reason();
   }
+
+  envelope due(const message_id& id) {
+    envelope message;
+    message.kind = message_kind::timer;
+    message.from = message.to = saga.current().self;
+    message.id = id;
+    return message;
+  }
 };
 
 } // namespace
@@ -127,6 +135,27 @@ CAF_TEST(timers of both clocks replace each other under one name) {
   });
   CAF_CHECK_EQUAL(set.boot, now.boot);
   CAF_CHECK(set.due == now.wall + 2h);
+}
+
+CAF_TEST(an event of its own that is put off keeps no timer of the instance back) {
+  play().on_placed = [](order&, const placed&, saga_context& context) {
+    context.publish(changed{"o-1", 1});
+    context.set_timer("t", 1s, overdue{5});
+  };
+  const auto started = saga.take(event(placed{"o-1", 42}));
+  CAF_REQUIRE_EQUAL(started.sent.size(), 1u);
+  CAF_REQUIRE_EQUAL(started.armed.size(), 1u);
+  saga.operate(verb::pause);
+  CAF_CHECK_EQUAL(edge_of(saga.take(started.sent.front())), "hold");
+  saga.operate(verb::resume); // calls for the event; the timer, which was due, is here first
+  play().on_overdue = [](order& state, const overdue& due, saga_context& context) {
+    state.count = due.round;
+    context.expect<changed>();
+  };
+  CAF_CHECK_EQUAL(edge_of(saga.take(due(started.armed.front().id))), "timer");
+  CAF_CHECK(!saga.machine().may_passivate()); // the event is still called for
+  play().on_changed = [](order&, const changed&, saga_context& context) { context.complete(); };
+  CAF_CHECK_EQUAL(edge_of(saga.take(started.sent.front())), "event");
 }
 
 CAF_TEST(a policy is bounded and says what may be) {
