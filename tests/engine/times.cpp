@@ -58,6 +58,14 @@ struct fixture : world {
     message.id = id;
     return message;
   }
+
+  /// A running attempt whose time is up.
+  execution_box overdue_attempt() {
+    execution_box made{*this, payment, command(pay{"o-1", 42}, {"order", "o-1"}, {"payment", ""})};
+    made.begin();
+    made.times_out();
+    return made;
+  }
 };
 
 } // namespace
@@ -156,6 +164,28 @@ CAF_TEST(an event of its own that is put off keeps no timer of the instance back
   CAF_CHECK(!saga.machine().may_passivate()); // the event is still called for
   play().on_changed = [](order&, const changed&, saga_context& context) { context.complete(); };
   CAF_CHECK_EQUAL(edge_of(saga.take(started.sent.front())), "event");
+}
+
+CAF_TEST(a late failure waits no longer than its policy wherever the wall clock has jumped) {
+  auto slow = overdue_attempt();
+  now.wall -= 24h;
+  CAF_CHECK(slow.fails("too late").try_again == 100ms);
+  auto ahead = overdue_attempt();
+  now.wall += 48h;
+  CAF_CHECK(ahead.fails("too late").try_again == 0ms);
+}
+
+CAF_TEST(after a restart an attempt waits no longer than its policy wherever the wall clock has jumped) {
+  auto slow = overdue_attempt();
+  now.wall -= 24h;
+  CAF_CHECK(slow.crash().try_again == 100ms);
+}
+
+CAF_TEST(a policy without an end waits no longer than its next delay after the clock went back) {
+  payment.retry({.attempts = 9, .first = 100ms, .factor = 1, .cap = retry_delay_max, .jitter = 0});
+  auto slow = overdue_attempt();
+  now.wall -= 24h;
+  CAF_CHECK(slow.fails("too late").try_again == 100ms);
 }
 
 CAF_TEST(a policy is bounded and says what may be) {
