@@ -82,9 +82,8 @@ void core::note_when_durable(node_event event, std::vector<journal::release>& re
   if (events.is_watched()) {
     const auto now = time->now();
     event.at = now.wall;
-    releases.push_back({intake, caf::make_message(call{[this, event = std::move(event), now] {
-                          events.note(event, now.boot_time_ns);
-                        }})});
+    releases.push_back({intake, caf::make_message(call{
+                                    [this, event = std::move(event), now] { events.note(event, now.up); }})});
   }
 }
 
@@ -268,7 +267,7 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
   if (!decided.armed.empty() || !decided.disarmed.empty()) {
     set_timers change{of, {}, std::move(decided.disarmed)};
     for (const auto& armed : decided.armed) {
-      change.armed.push_back({armed.id, armed.boot, armed.due_boot_time_ns, armed.due});
+      change.armed.push_back({armed.id, armed.boot, armed.due_up, armed.due});
     }
     self->send(shared.timers, std::move(change));
   }

@@ -4,22 +4,22 @@
 
 namespace continuo::actors {
 
-void event_board::watch_until(std::int64_t boot_time_ns) {
+void event_board::watch_until(engine::boot_time end) {
   const std::lock_guard lock{mutex_};
   if (!watched_) {
     // Nothing was noted meanwhile: whoever comes back has lost what happened, and is told so.
     events_.clear();
     ++last_;
   }
-  until_ns_ = std::max(until_ns_, boot_time_ns);
+  until_ = std::max(until_, end);
   watched_ = true;
 }
 
-void event_board::note(node_event event, std::int64_t boot_time_ns) {
+void event_board::note(node_event event, engine::boot_time now) {
   std::vector<waiter> woken;
   {
     const std::lock_guard lock{mutex_};
-    if (boot_time_ns > until_ns_) {
+    if (now > until_) {
       watched_ = false;
       return;
     }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "engine/moment.hpp"
+
 #include <continuo/context.hpp>
 #include <continuo/ids.hpp>
 #include <continuo/status.hpp>
@@ -49,11 +51,11 @@ public:
   bool is_watched() const { return watched_.load(std::memory_order_relaxed); }
 
   /// Watches until that boot time; who goes on watching says so again.
-  void watch_until(std::int64_t boot_time_ns);
+  void watch_until(engine::boot_time end);
 
   /// Keeps an event, and wakes who waits for one; at the first one that nobody watches any more it ends to be
-  /// watched instead. @param boot_time_ns now
-  void note(node_event event, std::int64_t boot_time_ns);
+  /// watched instead.
+  void note(node_event event, engine::boot_time now);
 
   /// What came after an event, the oldest first, at most `most`.
   page after(std::uint64_t number, std::size_t most) const;
@@ -70,7 +72,7 @@ private:
 
   std::atomic<bool> watched_{false};
   mutable std::mutex mutex_; // guards what follows
-  std::int64_t until_ns_ = 0;
+  engine::boot_time until_;
   std::deque<node_event> events_;
   std::uint64_t last_ = 0;
   std::vector<waiter> waiters_;

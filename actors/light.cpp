@@ -1,5 +1,6 @@
 #include "actors/light.hpp"
 
+#include "actors/waiting.hpp"
 #include "engine/dead_letter.hpp"
 #include "engine/planted.hpp"
 
@@ -242,7 +243,7 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, await_comm
   } else {
     const auto number = ++self->state.next_number;
     self->state.command_waiters[asks.id].push_back({number, std::move(asks.answer)});
-    self->delayed_send(self, asks.timeout, await_command_over{asks.id, number});
+    send_later(self, asks.timeout, await_command_over{asks.id, number});
   }
   carry_out(self, shared, id, at, sent, {}, 0, std::move(extra));
 }

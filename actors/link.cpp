@@ -3,6 +3,7 @@
 #include "actors/link_moves.hpp"
 #include "actors/link_questions.hpp"
 #include "actors/link_records.hpp"
+#include "actors/waiting.hpp"
 #include "engine/mailbox.hpp"
 #include "engine/planted.hpp"
 #include "messages/caf_types.hpp"
@@ -79,7 +80,7 @@ void put_on_the_wire(link* self, core& shared, std::vector<messages::frame>&& fr
   auto& state = self->state;
   for (const auto& frame : frames) {
     if (state.other) {
-      state.spoke_ns = shared.time->now().boot_time_ns;
+      state.spoke = shared.time->now().up;
       self->send(state.other, messages::wire{encode(frame)});
     }
   }
@@ -257,7 +258,7 @@ void tell_services(link* self, const core& shared) {
 void note_peer(core& shared, const std::string& peer, const std::string& what) {
   if (shared.events.is_watched()) {
     const auto now = shared.time->now();
-    shared.events.note({node_event::kind::node, 0, now.wall, {}, {}, peer, what}, now.boot_time_ns);
+    shared.events.note({node_event::kind::node, 0, now.wall, {}, {}, peer, what}, now.up);
   }
 }
 
@@ -356,7 +357,7 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
   }
   auto out = state.machine->receive(std::move(*frame), shared.position());
   if (!begins || out.began) { // a stranger's hello is no sign of the peer's life
-    state.heard_ns = shared.time->now().boot_time_ns;
+    state.heard = shared.time->now().up;
   }
   if (begins && !out.began) {
     put_on_the_wire(self, shared, std::exchange(out.frames, {}));
@@ -407,7 +408,7 @@ void on_reached(link* self, core& shared, reached& found) {
   auto& state = self->state;
   state.dial_sent = false;
   state.other = std::move(found.gate);
-  state.dialed_ns = shared.time->now().boot_time_ns;
+  state.dialed = shared.time->now().up;
   self->monitor(state.other);
   carry_out(self, shared, state.machine->dial(shared.position()));
 }
@@ -449,16 +450,16 @@ void on_moved(link* self, core& shared, const moved& answer) {
 /// Once a second: shows life, and looks for the peer's.
 void on_beat(link* self, core& shared) {
   auto& state = self->state;
-  self->delayed_send(self, shared.cluster.heartbeat, link_beat{});
-  const auto now = shared.time->now().boot_time_ns;
+  send_later(self, shared.cluster.heartbeat, link_beat{});
+  const auto now = shared.time->now().up;
   if (!state.scanning) {
     state.offered.clear(); // the journal has said all that was durable then
   }
   if (state.machine->is_up()) {
     shared.peers.note(state.peer, state.machine->waiting(), state.machine->unanswered_units());
-    if (now - state.heard_ns > std::chrono::nanoseconds{shared.cluster.silence}.count()) {
+    if (between(state.heard, now) > shared.cluster.silence) {
       give_up(self, shared, "the peer is silent");
-    } else if (now - state.spoke_ns >= std::chrono::nanoseconds{shared.cluster.heartbeat}.count() / 2) {
+    } else if (between(state.spoke, now) >= shared.cluster.heartbeat / 2) {
       flush(self, shared, true);
     }
     return;
@@ -466,8 +467,7 @@ void on_beat(link* self, core& shared) {
   if (state.is_open) { // recovery comes first: it wakes instances so that they send again
     look_for_moves(self, shared);
   }
-  if (state.machine->dials() && !state.dial_sent &&
-      now - state.dialed_ns > std::chrono::nanoseconds{greeting_time}.count()) {
+  if (state.machine->dials() && !state.dial_sent && between(state.dialed, now) > greeting_time) {
     went_down(self, shared, "it does not answer");
     shared.peers.settled(state.peer);
   }
@@ -516,7 +516,7 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
       on_down(self, *core, down);
     }
   });
-  self->delayed_send(self, shared->cluster.heartbeat, link_beat{});
+  send_later(self, shared->cluster.heartbeat, link_beat{});
   state.dial_sent = state.machine->dials(); // the node says when it listens
   return {
       [self, shared](const messages::wire& message) { on_wire(self, *shared, message); },

@@ -41,8 +41,8 @@ struct link_state {
   // -- commands that leave a peer that is down --------------------------------------------
   bool was_up = false;
   std::uint64_t seen_up_to = 0; ///< the peer may have commands of up to this revision; never later ones
-  std::int64_t down_ns = 0;     ///< since when it is down; boot time
-  std::string moves_to;         ///< what the last reading of the records for such commands was for
+  engine::boot_time down_since;
+  std::string moves_to; ///< what the last reading of the records for such commands was for
   bool moving_scan = false;
   int move_scans = 0; ///< still to come for it
   std::string move_cursor;
@@ -53,9 +53,9 @@ struct link_state {
   std::uint64_t last_question = 0;
 
   // -- signs of life ---------------------------------------------------------------------
-  std::int64_t heard_ns = 0; ///< boot time
-  std::int64_t spoke_ns = 0;
-  std::int64_t dialed_ns = 0;
+  engine::boot_time heard;
+  engine::boot_time spoke;
+  engine::boot_time dialed;
   static inline const char* name = "continuo.link";
 };
 

@@ -48,8 +48,8 @@ std::vector<std::string> services_elsewhere(const link* self, const core& shared
 }
 
 bool is_overdue(const link* self, const core& shared) {
-  return shared.time->now().boot_time_ns - self->state.down_ns >=
-         std::chrono::nanoseconds{shared.cluster.move_after}.count();
+  return between(self->state.down_since, shared.time->now().up) >=
+         detail::saturated<std::chrono::nanoseconds>(shared.cluster.move_after);
 }
 
 /// A command moves while it was never handed out; one of an idempotent service also after a while.
@@ -76,7 +76,7 @@ void ask_to_move(link* self, const core& shared, const record& stored) {
 
 void begin_to_move(link_state& state, const core& shared) {
   state.seen_up_to = shared.last_revision.load();
-  state.down_ns = shared.time->now().boot_time_ns;
+  state.down_since = shared.time->now().up;
   state.moves_to.clear();
 }
 

@@ -1,5 +1,6 @@
 #include "actors/link_questions.hpp"
 
+#include "actors/waiting.hpp"
 #include "messages/caf_types.hpp"
 
 #include <continuo/archive.hpp>
@@ -20,7 +21,7 @@ void send_frame(link* self, const core& shared, Body&& body) {
   if (state.other) {
     messages::frame made;
     made.body = std::forward<Body>(body);
-    state.spoke_ns = shared.time->now().boot_time_ns;
+    state.spoke = shared.time->now().up;
     self->send(state.other, messages::wire{encode(made)});
   }
 }
@@ -62,7 +63,7 @@ bool on_question_frame(link* self, core& shared, decltype(messages::frame::body)
   if (!is_current(state, asked != nullptr ? asked->epoch : said->epoch)) {
     return true;
   }
-  state.heard_ns = shared.time->now().boot_time_ns;
+  state.heard = shared.time->now().up;
   if (asked != nullptr) {
     on_question(self, shared, std::move(*asked));
   } else {
@@ -85,7 +86,7 @@ void on_ask(link* self, core& shared, ask_peer& asks) {
   const auto number = ++state.last_question;
   state.questions.emplace(number, std::move(asks.answer));
   send_frame(self, shared, messages::question{state.machine->epoch(), number, std::move(asks.text)});
-  self->delayed_send(self, asks.patience, question_over{number});
+  send_later(self, asks.patience, question_over{number});
 }
 
 void on_question_over(link* self, const question_over& over) {

@@ -43,7 +43,7 @@ struct show {
 struct await_end {
   instance_id to;
   std::function<void(result<saga_result>)> answer;
-  std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::chrono::nanoseconds> timeout;
 };
 
 /// Deletes a terminal instance that ended before a time.
@@ -98,10 +98,11 @@ struct wants_tick {
 
 // -- timers ------------------------------------------------------------------------------
 
+/// As `engine::timer`.
 struct timer_set {
   message_id id;
   std::uint64_t boot = 0;
-  std::int64_t due_boot_time_ns = 0;
+  engine::boot_time due_up;
   time_point due;
 };
 
@@ -112,7 +113,9 @@ struct set_timers {
   std::vector<message_id> disarmed;
 };
 
-struct timers_due {};
+struct timers_due {
+  std::uint64_t wake_up = 0; ///< which one; only the last one counts
+};
 
 // -- services -----------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 #include "actors/service.hpp"
 
+#include "actors/waiting.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
@@ -33,7 +34,7 @@ void carry_out(service* self, core& shared, execution& of, engine::transition&& 
   act(
       self, shared, decided, of.current().self, [&of] { return of.encoded(); }, revision, std::move(extra));
   if (again) {
-    self->delayed_send(self, *again, attempt_due{id});
+    send_later(self, *again, attempt_due{id});
   }
   if (gone) {
     if (const auto entry = self->state.events.find(of.origin()); entry != self->state.events.end()) {
@@ -126,20 +127,19 @@ void arm_deadline(service* self, core& shared) {
   }
   if (!state.deadlines.empty() && !state.deadline_armed) {
     state.deadline_armed = true;
-    const auto left = state.deadlines.front().at_ns - shared.time->now().boot_time_ns;
-    self->delayed_send(self, std::chrono::nanoseconds{std::max<std::int64_t>(left, 0)}, check_deadlines{});
+    send_later(self, between(shared.time->now().up, state.deadlines.front().at), check_deadlines{});
   }
 }
 
 /// One wake-up stands for all attempts that run.
 void watch(service* self, core& shared, const message_id& id, std::uint32_t attempt) {
   const auto& type = *self->state.environment->type;
-  std::chrono::nanoseconds timeout = type.retry.timeout;
+  auto end = later(shared.time->now().up, detail::any_duration{type.retry.timeout});
   if (std::any_of(type.commands.begin(), type.commands.end(),
                   [](const auto& entry) { return !entry.second.url.empty(); })) {
-    timeout += http_grace; // a call ends by itself when its time is up, with a better reason
+    end = later(end, http_grace); // a call ends by itself when its time is up, with a better reason
   }
-  self->state.deadlines.push_back({shared.time->now().boot_time_ns + timeout.count(), id, attempt});
+  self->state.deadlines.push_back({end, id, attempt});
   arm_deadline(self, shared);
 }
 
@@ -351,7 +351,7 @@ void on_deadlines(service* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
   state.deadline_armed = false;
   const auto now = shared->time->now();
-  while (!state.deadlines.empty() && state.deadlines.front().at_ns <= now.boot_time_ns) {
+  while (!state.deadlines.empty() && state.deadlines.front().at <= now.up) {
     const auto over = state.deadlines.front();
     state.deadlines.pop_front();
     if (is_running(state, over)) {

@@ -16,7 +16,7 @@ namespace continuo::actors {
 
 /// When an attempt has used up its time.
 struct deadline {
-  std::int64_t at_ns = 0; ///< boot time
+  engine::boot_time at;
   message_id id;
   std::uint32_t attempt = 0;
 };

@@ -3,6 +3,7 @@
 #include "actors/instance.hpp"
 #include "actors/light.hpp"
 #include "actors/views.hpp"
+#include "actors/waiting.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -166,7 +167,7 @@ void on_await(shard* self, const std::shared_ptr<core>& shared, await_end& asks)
   const auto number = ++state.next_number;
   state.waiters[asks.to].push_back({number, std::move(asks.answer)});
   if (asks.timeout) {
-    self->delayed_send(self, *asks.timeout, await_timeout{asks.to, number});
+    send_later(self, *asks.timeout, await_timeout{asks.to, number});
   }
 }
 

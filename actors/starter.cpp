@@ -72,7 +72,7 @@ void note(starter_state& state, core& shared, engine::record&& stored, const std
   } else if (!stored.timers.empty()) {
     set_timers change{stored.self, {}, {}};
     for (const auto& timer : stored.timers) {
-      change.armed.push_back({timer.id, timer.boot, timer.due_boot_time_ns, timer.due});
+      change.armed.push_back({timer.id, timer.boot, timer.due_up, timer.due});
       ++state.found.timers;
     }
     into.timers.of.push_back(std::move(change));

@@ -26,13 +26,13 @@ void context_base::ask_to_publish(const message_type& type, const void* event) {
 
 // -- sagas ----------------------------------------------------------------------------
 
-void saga_context::ask_for_timer(std::string name, std::chrono::nanoseconds delay, const message_type& type,
-                                 const void* body) {
-  asked_.timers.push_back({std::move(name), false, delay, {type.name, type.encode(body)}});
+void saga_context::ask_for_timer(std::string name, std::chrono::nanoseconds delay,
+                                 std::optional<time_point> at, const message_type& type, const void* body) {
+  asked_.timers.push_back({std::move(name), false, delay, at, {type.name, type.encode(body)}});
 }
 
 void saga_context::cancel_timer(std::string name) {
-  asked_.timers.push_back({std::move(name), true, {}, {}});
+  asked_.timers.push_back({std::move(name), true, {}, {}, {}});
 }
 
 void saga_context::change_expectation(std::string_view event, bool stop) {

@@ -84,8 +84,7 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
     if (phase_ == phase::overdue) { // that attempt was counted when its time was up
       out.edge = "late_failure";
       phase_ = phase::backoff;
-      const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(record_.retry_at - now.wall);
-      out.try_again = std::max(left, std::chrono::milliseconds{0});
+      out.try_again = time_to_next_attempt(now);
       return out;
     }
     attempt_failed(out, "attempt_fails", bounded_reason(std::move(outcome.error().message)), now, revision);
@@ -140,19 +139,30 @@ void execution::attempt_failed(transition& out, const char* edge, const std::str
     fail_for_good(out, reason, now, revision);
     return;
   }
-  auto bounded = policy;
-  if (message().compensation) { // has no last attempt, and at most a minute between two
-    bounded.cap = std::min(policy.cap, std::chrono::milliseconds{60'000});
-  }
-  const auto random = std::hash<message_id>{}(id_) + record_.attempts + environment_->seed;
-  auto state = random;
-  const auto delay = retry_delay(bounded, record_.attempts, detail::next_random(state));
-  record_.retry_at = now.wall + delay;
+  const auto delay = delay_of_next_attempt();
+  record_.retry_at = later(now.wall, delay);
   if (phase_ != phase::overdue) {
     phase_ = phase::backoff;
     out.try_again = delay;
   }
   write(out, now, revision);
+}
+
+std::chrono::milliseconds execution::delay_of_next_attempt() const {
+  auto policy = environment_->type->retry;
+  if (message().compensation) { // has no last attempt, and at most a minute between two
+    policy.cap = std::min(policy.cap, std::chrono::milliseconds{60'000});
+  }
+  auto random = std::hash<message_id>{}(id_) + record_.attempts + environment_->seed;
+  return retry_delay(policy, record_.attempts, detail::next_random(random));
+}
+
+std::chrono::milliseconds execution::time_to_next_attempt(const moment& now) const {
+  if (record_.attempts == 0) { // none has failed since it began, or since a person let it begin anew
+    return std::chrono::milliseconds{0};
+  }
+  const auto left = saturated<std::chrono::milliseconds>(between(now.wall, record_.retry_at));
+  return std::clamp(left, std::chrono::milliseconds{0}, delay_of_next_attempt());
 }
 
 void execution::fail_for_good(transition& out, const std::string& reason, const moment& now,
@@ -306,8 +316,7 @@ transition execution::recover(const moment& now) {
   out.edge = "receipt";
   mail_.recover(out, *environment_->routes);
   if (phase_ == phase::backoff) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(record_.retry_at - now.wall);
-    out.try_again = std::clamp(left, std::chrono::milliseconds{0}, environment_->type->retry.cap);
+    out.try_again = time_to_next_attempt(now);
   }
   return out;
 }

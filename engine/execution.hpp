@@ -116,6 +116,9 @@ private:
   std::size_t bytes_with(const detail::handled& outcome, const std::vector<stored_message>& events) const;
   void attempt_failed(transition& out, const char* edge, const std::string& reason, const moment& now,
                       std::uint64_t revision);
+  std::chrono::milliseconds delay_of_next_attempt() const;
+  /// What is left of it: never more than the policy would wait, wherever the wall clock has jumped meanwhile.
+  std::chrono::milliseconds time_to_next_attempt(const moment& now) const;
   void answer(transition& out, message_kind kind, std::string payload, const moment& now,
               std::uint64_t revision);
   void fail_for_good(transition& out, const std::string& reason, const moment& now, std::uint64_t revision);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/moment.hpp"
 #include "messages/envelope.hpp"
 
 #include <continuo/context.hpp>
@@ -12,18 +13,11 @@
 #include <string>
 #include <vector>
 
-/// The one durable value of an instance, and the moment in which a transition happens.
+/// The one durable value of an instance.
 namespace continuo::engine {
 
 using messages::envelope;
 using messages::message_kind;
-
-/// The present, as the node's clock tells it. A test decides what it is.
-struct moment {
-  time_point wall;               ///< the wall clock; it may jump
-  std::int64_t boot_time_ns = 0; ///< CLOCK_BOOTTIME: never jumps, and counts while the machine sleeps
-  std::uint64_t boot = 0;        ///< which boot of the machine
-};
 
 enum class record_kind : std::uint8_t {
   saga,
@@ -71,18 +65,18 @@ struct inbox_entry {
   CONTINUO_FIELDS(inbox_entry, from, last)
 };
 
-/// A timer that is set. In the boot that set it the boot time decides, in another the wall clock.
+/// A timer that is set. In the boot that set it the boot time decides, in any other the wall clock.
 struct timer {
   std::string name;
   message_id id;
-  std::uint64_t boot = 0;
-  std::int64_t due_boot_time_ns = 0;
-  time_point due;
+  std::uint64_t boot = 0; ///< 0: it was set for a time of the wall clock, which alone decides
+  boot_time due_up;       ///< in that boot
+  time_point due;         ///< `time_point::max()`: never
   std::string type;
   std::string payload;
   std::string trace{}; ///< of the message whose handler set it, as in `envelope`
 
-  CONTINUO_FIELDS(timer, name, id, boot, due_boot_time_ns, due, type, payload, CONTINUO_SINCE(1, trace))
+  CONTINUO_FIELDS(timer, name, id, boot, due_up, due, type, payload, CONTINUO_SINCE(1, trace))
 };
 
 /// What undoes a completed step, or marks one whose outcome is unknown and that nothing undoes.

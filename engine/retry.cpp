@@ -1,7 +1,12 @@
 #include "engine/retry.hpp"
 
+#include <continuo/detail/times.hpp>
+
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace continuo::engine {
 
@@ -12,7 +17,7 @@ std::chrono::milliseconds retry_delay(const retry_policy& policy, std::uint32_t 
   const auto full = std::min(cap, static_cast<double>(policy.first.count()) * std::pow(policy.factor, steps));
   const auto share = static_cast<double>(random >> 11) * 0x1.0p-53; // from 0 up to 1
   const auto delay = std::max(0.0, full * (1.0 - policy.jitter * share));
-  return std::chrono::milliseconds{static_cast<std::int64_t>(delay)};
+  return detail::saturated<std::chrono::milliseconds>(std::chrono::duration<double, std::milli>{delay});
 }
 
 std::string objection_to(const retry_policy& policy) {
@@ -25,8 +30,19 @@ std::string objection_to(const retry_policy& policy) {
   if (!(policy.jitter >= 0 && policy.jitter <= 1)) {
     return "its retry policy has a jitter outside 0 to 1";
   }
-  if (policy.first.count() < 0 || policy.cap.count() < 0 || policy.timeout.count() <= 0) {
-    return "its retry policy has a negative delay, or a timeout that is not positive";
+  const auto is_delay = [](std::chrono::milliseconds delay) {
+    return delay >= std::chrono::milliseconds{0} && delay <= retry_delay_max;
+  };
+  for (const auto& [name, delay] : {std::pair{"first", policy.first}, std::pair{"cap", policy.cap}}) {
+    if (!is_delay(delay)) {
+      return fmt::format("its retry policy has {} = {} ms; it must be from 0 to {} ms ({} days)", name,
+                         delay.count(), std::chrono::milliseconds{retry_delay_max}.count(),
+                         retry_delay_max / std::chrono::hours{24});
+    }
+  }
+  if (policy.timeout.count() <= 0) {
+    return fmt::format("its retry policy has timeout = {} ms; it must be at least 1 ms",
+                       policy.timeout.count());
   }
   return {};
 }

@@ -7,6 +7,9 @@
 
 namespace continuo::engine {
 
+/// The longest delay that a policy may have.
+constexpr std::chrono::hours retry_delay_max{366 * 24};
+
 /// The delay after `failures` failed attempts: `min(cap, first * factor^(failures-1))`, less up to `jitter`
 /// of it drawn from `random`. Never negative. @pre `failures > 0`
 std::chrono::milliseconds retry_delay(const retry_policy& policy, std::uint32_t failures,

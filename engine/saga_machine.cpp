@@ -89,8 +89,12 @@ transition saga_machine::receive(const envelope& received, const moment& now, st
   draft next{now, revision, environment_->store};
   const auto filled = filled_timer(received);
   const auto& message = filled ? *filled : received;
+  // Timers have no place in the order of what the instance sends itself, though they come from it as well.
+  const auto has_order = message.kind != message_kind::timer;
   if (is_duplicate(next, message)) {
-    mail_.arrived(message);
+    if (has_order) {
+      mail_.arrived(message);
+    }
     return std::move(next.out);
   }
   if (!exists_ && !retrying_) {
@@ -101,12 +105,14 @@ transition saga_machine::receive(const envelope& received, const moment& now, st
     hold(next, message);
     return std::move(next.out);
   }
-  if (mail_.is_held_back(message)) {
-    next.out.edge = "hold";
-    mail_.hold_back(message, next.out);
-    return std::move(next.out);
+  if (has_order) {
+    if (mail_.is_held_back(message)) {
+      next.out.edge = "hold";
+      mail_.hold_back(message, next.out);
+      return std::move(next.out);
+    }
+    mail_.arrived(message);
   }
-  mail_.arrived(message);
   dispatch(next, message);
   return std::move(next.out);
 }
@@ -506,7 +512,8 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
                       change.name, change.message.type));
     }
     if (!change.cancel && change.delay < std::chrono::nanoseconds{0}) {
-      return mistake(fmt::format("set_timer(\"{}\"): its delay is negative", change.name));
+      return mistake(fmt::format("set_timer(\"{}\"): its delay is {} ms; the least is 0", change.name,
+                                 saturated<std::chrono::milliseconds>(change.delay).count()));
     }
   }
   const auto open = record_.requests.size() - (closing != nullptr ? 1 : 0) + commands;
@@ -563,13 +570,18 @@ void saga_machine::apply(draft& next, plan&& planned) {
       record_.timers.erase(old);
     }
     if (!change.cancel) {
-      timer set{std::move(change.name),
-                next.next_id(),
-                next.now.boot,
-                next.now.boot_time_ns + change.delay.count(),
-                next.now.wall + std::chrono::duration_cast<time_point::duration>(change.delay),
-                std::move(change.message.type),
-                std::move(change.message.payload)};
+      timer set;
+      set.name = std::move(change.name);
+      set.id = next.next_id();
+      if (change.at) {
+        set.due = *change.at;
+      } else {
+        set.boot = next.now.boot;
+        set.due_up = later(next.now.up, change.delay);
+        set.due = later(next.now.wall, change.delay);
+      }
+      set.type = std::move(change.message.type);
+      set.payload = std::move(change.message.payload);
       set.trace = next.trace;
       next.out.armed.push_back(set);
       record_.timers.push_back(std::move(set));

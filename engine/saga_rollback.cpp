@@ -384,7 +384,7 @@ transition saga_machine::suspect(const envelope& received, const moment& now, st
   const auto subscription = environment_->type->subscriptions.find(received.type);
   const auto starts = subscription != environment_->type->subscriptions.end() && subscription->second.starts;
   if (stopped || (!exists_ && !starts) || (retrying_ && retrying_->id != received.id) ||
-      (!known && mail_.is_held_back(received))) {
+      (!known && received.kind != message_kind::timer && mail_.is_held_back(received))) {
     return receive(received, now, revision);
   }
   draft next{now, revision, environment_->store};

@@ -162,8 +162,28 @@ std::optional<double> read_fractional_duration(std::string_view text, period cou
          static_cast<double>(counted.denominator) / static_cast<double>(counted.numerator);
 }
 
-std::string time_text(std::int64_t count, period counted) {
+namespace {
+
+/// To the second. Empty where the year is not one of 0 to 9999.
+std::string date_and_time(wide whole) {
   using namespace std::chrono;
+  constexpr auto first = sys_days{year{0} / 1 / 1}.time_since_epoch() / seconds{1};
+  constexpr auto last = sys_days{year{10'000} / 1 / 1}.time_since_epoch() / seconds{1} - 1;
+  if (whole < first || whole > last) {
+    return {};
+  }
+  const sys_seconds at{seconds{static_cast<std::int64_t>(whole)}};
+  const auto midnight = floor<days>(at);
+  const year_month_day date{midnight};
+  const hh_mm_ss time{at - midnight};
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     time.hours().count(), time.minutes().count(), time.seconds().count());
+}
+
+} // namespace
+
+std::string time_text(std::int64_t count, period counted) {
   if (unit_of(counted).empty()) {
     return {};
   }
@@ -174,23 +194,18 @@ std::string time_text(std::int64_t count, period counted) {
     part += counted.denominator;
     --whole;
   }
-  constexpr auto first = sys_days{year{0} / 1 / 1}.time_since_epoch() / seconds{1};
-  constexpr auto last = sys_days{year{10'000} / 1 / 1}.time_since_epoch() / seconds{1} - 1;
-  if (whole < first || whole > last) {
-    return {};
-  }
-  const sys_seconds at{seconds{static_cast<std::int64_t>(whole)}};
-  const auto midnight = floor<days>(at);
-  const year_month_day date{midnight};
-  const hh_mm_ss time{at - midnight};
-  auto text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-                          static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                          time.hours().count(), time.minutes().count(), time.seconds().count());
-  if (part != 0) {
+  auto text = date_and_time(whole);
+  if (!text.empty() && part != 0) {
     text +=
         fmt::format(".{:09}", static_cast<std::int64_t>(part * (nanoseconds_a_second / counted.denominator)));
   }
-  return text + "Z";
+  return text.empty() ? text : text + "Z";
+}
+
+std::string shown_time(std::chrono::system_clock::time_point at) {
+  const auto second = std::chrono::floor<std::chrono::seconds>(at);
+  const auto part = std::chrono::floor<std::chrono::milliseconds>(at) - second;
+  return fmt::format("{}.{:03}Z", date_and_time(second.time_since_epoch().count()), part.count());
 }
 
 std::optional<std::int64_t> read_time(std::string_view text, period counted) {

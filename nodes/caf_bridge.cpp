@@ -1,5 +1,7 @@
 #include <continuo/caf.hpp>
 
+#include "actors/waiting.hpp"
+
 #include <caf/detail/behavior_impl.hpp>
 #include <caf/response_promise.hpp>
 #include <caf/sec.hpp>
@@ -194,7 +196,8 @@ void detail::mount(service_type& service, const message_type& command, const mes
       answer(tl::unexpected(std::move(body.error())));
       return;
     }
-    const auto asked = self->request(actor, timeout, make(body->get()));
+    const auto bounded = std::min(timeout, detail::saturated<std::chrono::milliseconds>(actors::delay_max));
+    const auto asked = self->request(actor, bounded, make(body->get()));
     self->add_multiplexed_response_handler(
         asked.id(), caf::behavior{caf::behavior::impl_ptr{
                         caf::make_counted<mounted_answer>(reply, std::move(answer), self->system())}});

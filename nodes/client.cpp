@@ -172,7 +172,7 @@ void client::send_body(const message_type& type, const void* command, const mess
 
 // -- instances --------------------------------------------------------------------------------
 
-void client::result_of(instance_id instance, std::optional<std::chrono::milliseconds> timeout,
+void client::result_of(instance_id instance, std::optional<detail::any_duration> timeout,
                        std::function<void(result<saga_result>)> answer) const {
   if (const auto core = runtime_->open_core()) {
     if (auto away = elsewhere(*core, instance)) {
@@ -187,7 +187,7 @@ void client::result_of(instance_id instance, std::optional<std::chrono::millisec
 }
 
 std::future<result<saga_result>> client::result_of(instance_id instance,
-                                                   std::optional<std::chrono::milliseconds> timeout) const {
+                                                   std::optional<detail::any_duration> timeout) const {
   auto promise = std::make_shared<detail::kept_promise<saga_result>>();
   auto future = promise->future();
   result_of(std::move(instance), timeout,
@@ -195,14 +195,13 @@ std::future<result<saga_result>> client::result_of(instance_id instance,
   return future;
 }
 
-std::future<result<saga_result>>
-client::result_of_key(std::string_view saga, std::string key,
-                      std::optional<std::chrono::milliseconds> timeout) const {
+std::future<result<saga_result>> client::result_of_key(std::string_view saga, std::string key,
+                                                       std::optional<detail::any_duration> timeout) const {
   return result_of({std::string{saga}, std::move(key)}, timeout);
 }
 
-std::future<result<saga_result>>
-publication::result_of(std::string_view saga, std::optional<std::chrono::milliseconds> timeout) const {
+std::future<result<saga_result>> publication::result_of(std::string_view saga,
+                                                        std::optional<detail::any_duration> timeout) const {
   auto promise = std::make_shared<detail::kept_promise<saga_result>>();
   auto future = promise->future();
   const auto& taken = taken_.get();

@@ -24,6 +24,7 @@
 #include "nodes/system_clock.hpp"
 #include "nodes/thread_names.hpp"
 #include "nodes/thread_pool.hpp"
+#include "nodes/time_bounds.hpp"
 
 #include <continuo/archive.hpp>
 #include <continuo/version.hpp>
@@ -169,6 +170,9 @@ result<void> node_runtime::check_definitions() {
   for (const auto* basic : {&message_type_of<std::string>(), &message_type_of<bool>(),
                             &message_type_of<std::int64_t>(), &message_type_of<double>()}) {
     add_type(basic);
+  }
+  for (auto& objection : nodes::objections_to_times(config_)) {
+    mistakes.push_back({errc::invalid_configuration, std::move(objection)});
   }
   const auto check_policy = [&](const std::string& name, const retry_policy& policy) {
     if (const auto objection = engine::objection_to(policy); !objection.empty()) {

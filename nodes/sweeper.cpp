@@ -1,5 +1,6 @@
 #include "nodes/sweeper.hpp"
 
+#include "actors/waiting.hpp"
 #include "engine/remembered_key.hpp"
 
 #include <continuo/archive.hpp>
@@ -42,7 +43,7 @@ void sweep_keys(caf::event_based_actor* self, actors::core& shared) {
 }
 
 void sweep(caf::event_based_actor* self, actors::core& shared, std::chrono::hours keep) {
-  const auto before = shared.time->now().wall - keep;
+  const auto before = engine::later(shared.time->now().wall, -keep);
   std::size_t found = 0;
   // An error of the store ends the node elsewhere: what is not swept now is swept later.
   const auto scanned = shared.store->scan("r", [&](std::string_view /*key*/, std::string_view bytes) {
@@ -67,12 +68,12 @@ void sweep(caf::event_based_actor* self, actors::core& shared, std::chrono::hour
 caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors::core> shared,
                             std::chrono::hours keep, std::chrono::milliseconds every) {
   actors::fail_node_on_trouble(self, shared);
-  self->delayed_send(self, every, actors::tick{});
+  actors::send_later(self, every, actors::tick{});
   return {
       [self, shared, keep, every](actors::tick) {
         sweep(self, *shared, keep);
         sweep_keys(self, *shared);
-        self->delayed_send(self, every, actors::tick{});
+        actors::send_later(self, every, actors::tick{});
       },
   };
 }

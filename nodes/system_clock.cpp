@@ -18,7 +18,7 @@ std::uint64_t boot_id() {
     for (const char c : text) {
       id = (id ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
     }
-    return id;
+    return id == 0 ? 1 : id; // 0 is no boot
   }
   return static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count());
 }
@@ -29,7 +29,8 @@ public:
     timespec since_boot{};
     ::clock_gettime(CLOCK_BOOTTIME, &since_boot);
     return {std::chrono::system_clock::now(),
-            std::int64_t{since_boot.tv_sec} * 1'000'000'000 + since_boot.tv_nsec, boot_};
+            {std::chrono::seconds{since_boot.tv_sec} + std::chrono::nanoseconds{since_boot.tv_nsec}},
+            boot_};
   }
 
 private:

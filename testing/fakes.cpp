@@ -13,7 +13,7 @@ std::chrono::nanoseconds fake_base::state::begins(const messages::envelope& mess
     script.pop_front();
   }
   hangs = next.hangs;
-  const auto after = takes + next.after;
+  const std::chrono::nanoseconds after{continuo::detail::saturated_sum(takes.count(), next.after.count())};
   begun[message.id] = std::move(next);
   return after;
 }

@@ -111,7 +111,7 @@ void network::take(const std::shared_ptr<connection>& over, std::size_t from, st
   }
   auto due = hooks_.now_ns() + hooks_.draw_latency_ns();
   if (const auto slow = slow_.find({sender, receiver}); slow != slow_.end()) {
-    due += slow->second;
+    due = continuo::detail::saturated_sum(due, slow->second);
   }
   auto& queue = over->under_way[from];
   if (!queue.empty()) {

@@ -59,6 +59,12 @@ std::string entry_text(const engine::history_entry& entry) {
   return text;
 }
 
+/// Whether time alone will do something with it.
+bool has_due_timer(const engine::record& stored) {
+  return std::any_of(stored.timers.begin(), stored.timers.end(),
+                     [](const engine::timer& one) { return one.due != time_point::max(); });
+}
+
 } // namespace
 
 bool is_settled(const engine::record& stored) {
@@ -68,7 +74,7 @@ bool is_settled(const engine::record& stored) {
   switch (stored.kind) {
   case engine::record_kind::saga:
     return is_terminal(stored.status) ? stored.inbox.empty()
-                                      : stored.timers.empty() || stored.status == instance_status::paused ||
+                                      : !has_due_timer(stored) || stored.status == instance_status::paused ||
                                             stored.status == instance_status::stuck;
   case engine::record_kind::keyed:
     return stored.inbox.empty();
@@ -96,6 +102,7 @@ void promises::knows(const detail::saga_type& saga) {
 
 void promises::starts(const std::string& node, const journal::store& disk, const engine::moment& now) {
   auto& known = disks_[node];
+  known.wall_max = now.wall;
   auto missing = known.records;
   std::set<std::string> unsettled;
   std::set<std::string> with_timers;
@@ -115,15 +122,7 @@ void promises::starts(const std::string& node, const journal::store& disk, const
     if (!testing::is_settled(*stored)) {
       unsettled.emplace(key);
     }
-    for (const auto& timer : stored->timers) {
-      if (timer.boot != now.boot) { // the wall clock of this moment decides; what it does later moves nothing
-        const auto left = std::chrono::nanoseconds{timer.due - now.wall}.count();
-        const auto due = now.boot_time_ns + std::max<std::int64_t>(left, 0);
-        auto& known = instances_[stored->self].due_in[timer.id];
-        known = {now.boot, known.first == now.boot ? std::min(known.second, due) : due};
-      }
-    }
-    if (!stored->timers.empty() && stored->status == instance_status::running) {
+    if (has_due_timer(*stored) && stored->status == instance_status::running) {
       with_timers.emplace(key);
     }
     return true;
@@ -137,6 +136,11 @@ void promises::starts(const std::string& node, const journal::store& disk, const
   }
   known.unsettled = std::move(unsettled);
   known.with_timers = std::move(with_timers);
+}
+
+void promises::clock_jumps(const std::string& node, const engine::moment& before) {
+  auto& latest = disks_[node].wall_max;
+  latest = std::max(latest, before.wall);
 }
 
 void promises::commits(const std::string& node, const journal::batch& changes, const engine::moment& now) {
@@ -251,9 +255,9 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
     const auto set = known.timers.find(in.id);
     if (set != known.timers.end()) {
       const auto& timer = set->second;
-      const auto& [boot, due] = known.due_in[in.id];
-      const auto early = now.boot_time_ns < (timer.boot == now.boot ? timer.due_boot_time_ns : due);
-      if (early) {
+      // A wall clock that has shown the time has made it due, even if it jumped back then.
+      const auto wall = std::max(now.wall, disks_[node].wall_max);
+      if (timer.boot == now.boot ? now.up < timer.due_up : wall < timer.due) {
         broke(node,
               fmt::format("the timer {} of {} fired before it was due", timer.name, name_of(entry.self)));
       }
@@ -287,7 +291,7 @@ void promises::note_record(disk& on, const std::string& key, const engine::recor
   };
   on.records.insert(key);
   mark(on.unsettled, !testing::is_settled(stored));
-  mark(on.with_timers, !stored.timers.empty() && stored.status == instance_status::running);
+  mark(on.with_timers, has_due_timer(stored) && stored.status == instance_status::running);
   for (const auto& sent : stored.requests) {
     on.owed.try_emplace(sent.id, owed_message{sent.type, batches_});
   }

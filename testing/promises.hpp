@@ -41,6 +41,9 @@ public:
   /// A life of a node begins with what is on its disk.
   void starts(const std::string& node, const journal::store& disk, const engine::moment& now);
 
+  /// The wall clock of a node's machine is about to jump: this is the last moment before.
+  void clock_jumps(const std::string& node, const engine::moment& before);
+
   /// A batch has become durable.
   void commits(const std::string& node, const journal::batch& changes, const engine::moment& now);
 
@@ -81,8 +84,6 @@ private:
     std::unordered_set<message_id> noted;   ///< messages that its history shows
     std::map<instance_id, message_id> last_from;
     std::map<message_id, engine::timer> timers; ///< that were ever seen set
-    /// Those of another boot: in which one they were found again, and when they are due by its boot time.
-    std::map<message_id, std::pair<std::uint64_t, std::int64_t>> due_in;
   };
 
   /// A message that a durable record held.
@@ -99,6 +100,7 @@ private:
     std::unordered_map<message_id, owed_message> owed; ///< that ever stood in a durable record
     std::unordered_set<std::uint64_t> revisions;       ///< of all history entries
     std::unordered_set<std::string> taken;             ///< ids of clients' messages that were durable
+    time_point wall_max; ///< the latest that the wall clock showed in this life, the present aside
   };
 
   void broke(const std::string& node, const std::string& what) const;

@@ -15,6 +15,9 @@ namespace {
 constexpr std::uint64_t store_here = 1;
 constexpr std::uint64_t store_outside = 2;
 
+/// More than any saga sets for one moment on purpose.
+constexpr std::size_t timers_at_once_max = 10'000;
+
 /// A service that handles every command that the saga may send, so that they have somewhere to go.
 detail::service_type service_for(const detail::saga_type& saga) {
   detail::service_type made;
@@ -64,8 +67,7 @@ struct saga_bench::bench {
     environment.routes = &routes;
     environment.store = store_here;
     environment.handler_attempts = 1;
-    now.wall = time_point{std::chrono::hours{24 * 365 * 56}};
-    now.boot = 1;
+    now = {time_point{std::chrono::hours{24 * 365 * 56}}, {}, 1};
     begin(std::move(key));
   }
 
@@ -132,6 +134,16 @@ struct saga_bench::bench {
       throw std::logic_error{fmt::format("the saga has no open {}", command)};
     }
     return *found;
+  }
+
+  /// Until the timer is due; zero where it is, `max()` where it never is.
+  std::chrono::nanoseconds time_to(const engine::timer& one) const {
+    if (one.due == time_point::max()) {
+      return std::chrono::nanoseconds::max();
+    }
+    const auto left =
+        one.boot == now.boot ? engine::between(now.up, one.due_up) : engine::between(now.wall, one.due);
+    return std::max(left, std::chrono::nanoseconds{0});
   }
 
   saga_step operate(engine::verb what, const std::string& note) {
@@ -259,21 +271,28 @@ saga_step saga_bench::failure(std::string_view command, failure_kind kind, std::
 
 saga_step saga_bench::advance_time(std::chrono::nanoseconds time) {
   auto& here = *bench_;
-  const auto until = here.now.boot_time_ns + time.count();
+  auto left = time;
+  std::size_t at_once = 0; // timers that fired while no time passed
   saga_step all;
   while (true) {
     const auto& timers = here.machine->current().timers;
-    const auto next =
-        std::min_element(timers.begin(), timers.end(), [](const engine::timer& a, const engine::timer& b) {
-          return a.due_boot_time_ns < b.due_boot_time_ns;
-        });
-    const auto due = next == timers.end() ? until + 1 : next->due_boot_time_ns;
-    const auto to = std::max(here.now.boot_time_ns, std::min(due, until));
-    here.now.wall += std::chrono::duration_cast<time_point::duration>(
-        std::chrono::nanoseconds{to - here.now.boot_time_ns});
-    here.now.boot_time_ns = to;
-    if (due > until) {
+    const auto next = std::min_element(timers.begin(), timers.end(), [&](const auto& a, const auto& b) {
+      return here.time_to(a) < here.time_to(b);
+    });
+    const auto is_due = next != timers.end() && next->due != time_point::max() && here.time_to(*next) <= left;
+    const auto passes = is_due ? here.time_to(*next) : left;
+    here.now.wall = engine::later(here.now.wall, passes);
+    here.now.up = engine::later(here.now.up, passes);
+    left -= passes;
+    if (!is_due) {
       return all;
+    }
+    at_once = passes == std::chrono::nanoseconds{0} ? at_once + 1 : 0;
+    if (at_once > timers_at_once_max) {
+      throw std::logic_error{fmt::format("more than {} timers fall due and no time passes: {} sets \"{}\" "
+                                         "again and again for the same moment",
+                                         timers_at_once_max, to_string(here.machine->current().self),
+                                         next->name)};
     }
     auto made = here.message(engine::message_kind::timer, next->type, {});
     made.id = next->id;
@@ -283,6 +302,10 @@ saga_step saga_bench::advance_time(std::chrono::nanoseconds time) {
     all.sent.insert(all.sent.end(), step.sent.begin(), step.sent.end());
     all.timers.insert(all.timers.end(), step.timers.begin(), step.timers.end());
   }
+}
+
+void saga_bench::jump_wall_clock(std::chrono::nanoseconds by) {
+  bench_->now.wall = engine::later(bench_->now.wall, by);
 }
 
 // -- people ---------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@
 namespace continuo::testing {
 
 using namespace std::chrono_literals;
+using continuo::detail::saturated_sum;
 
 namespace {
 
@@ -322,7 +323,8 @@ void simulation::pause(member& one, bool stands) {
 
 void simulation::jump_wall_clock(member& one, std::chrono::nanoseconds by) {
   note_fault(one.name, {}, "the wall clock jumps");
-  one.wall_offset += by;
+  promises_.clock_jumps(one.name, moment_of(one));
+  one.wall_offset = std::chrono::nanoseconds{saturated_sum(one.wall_offset.count(), by.count())};
 }
 
 void simulation::wipe(member& one) {
@@ -334,9 +336,8 @@ void simulation::wipe(member& one) {
 
 engine::moment simulation::moment_of(const member& of) const {
   // 2026 and something: a date that people recognise.
-  const time_point wall{std::chrono::hours{24 * 365 * 56} + std::chrono::nanoseconds{now_ns_} +
-                        of.wall_offset};
-  return {wall, boot_time_ns(of), of.boot};
+  const time_point wall{std::chrono::hours{24 * 365 * 56} + std::chrono::nanoseconds{now_ns_}};
+  return {engine::later(wall, of.wall_offset), {std::chrono::nanoseconds{now_ns_ - of.booted_ns}}, of.boot};
 }
 
 // -- of a node's means ------------------------------------------------------------------------------------
@@ -394,7 +395,7 @@ result<void> simulation::commit(member& by, const journal::batch& changes,
     return dies();
   }
   if (by.sync_ns > 0) {
-    by.journal_waits_ns = now_ns_ + by.sync_ns;
+    by.journal_waits_ns = saturated_sum(now_ns_, by.sync_ns);
   }
   return {};
 }
@@ -403,7 +404,7 @@ result<void> simulation::commit(member& by, const journal::batch& changes,
 std::chrono::nanoseconds simulation::time_of_attempt(const messages::envelope& message) const {
   for (const auto& [name, service] : services_) {
     if (service.commands.contains(message.type) || service.events.contains(message.type)) {
-      return service.retry.timeout;
+      return continuo::detail::any_duration{service.retry.timeout};
     }
   }
   return 30s;
@@ -416,11 +417,12 @@ void simulation::post(member& at, const messages::envelope& message, std::functi
   waiting_handler made{now_ns_, false, message, std::move(job)};
   for (const auto& one : fakes_) {
     if (one->command() == message.type) {
-      made.due_ns += one->state_->begins(message, made.hangs).count();
+      made.due_ns = saturated_sum(made.due_ns, one->state_->begins(message, made.hangs).count());
     }
   }
   if (takes_next(at, fault::handler_hangs)) {
-    made.due_ns += (time_of_attempt(message) + std::chrono::milliseconds{1 + draw(5'000)}).count();
+    const std::chrono::nanoseconds beyond = std::chrono::milliseconds{1 + draw(5'000)};
+    made.due_ns = saturated_sum(made.due_ns, saturated_sum(time_of_attempt(message).count(), beyond.count()));
   }
   at.handlers.push_back(std::move(made));
 }
@@ -538,6 +540,11 @@ bool simulation::step() {
   if (ready == 0) {
     return false;
   }
+  if (++steps_at_once_ > steps_at_once_max_) {
+    fail(fmt::format("{} steps, and no time passes: is a timer of no time set again and again, or does a "
+                     "message cause itself?{}",
+                     steps_at_once_max_, work_left()));
+  }
   auto drawn = static_cast<std::size_t>(draw(ready));
   history.count(drawn);
   if (drawn < frames) {
@@ -638,9 +645,11 @@ bool simulation::advance(std::int64_t until_ns) {
       }
     }
   }
-  const auto goes_on = next <= until_ns;
+  const auto goes_on = next <= until_ns && next != at_no_time;
   const auto second = now_ns_ / second_ns;
-  now_ns_ = std::max(now_ns_, std::min(next, until_ns));
+  const auto to = std::max(now_ns_, std::min(next, until_ns));
+  steps_at_once_ = to == now_ns_ ? steps_at_once_ : 0;
+  now_ns_ = to;
   seen.time = std::chrono::nanoseconds{now_ns_};
   for (const auto& one : members_) {
     if (one->is_up() && !one->is_paused) {
@@ -688,7 +697,7 @@ bool simulation::is_quiet() {
 
 void simulation::run(std::chrono::nanoseconds limit) {
   start_new();
-  const auto until = now_ns_ + limit.count();
+  const auto until = saturated_sum(now_ns_, limit.count());
   while (true) {
     while (step()) {
     }
@@ -704,7 +713,7 @@ void simulation::run(std::chrono::nanoseconds limit) {
 
 void simulation::run_for(std::chrono::nanoseconds time) {
   start_new();
-  const auto until = now_ns_ + time.count();
+  const auto until = saturated_sum(now_ns_, time.count());
   do {
     while (step()) {
     }
@@ -713,7 +722,7 @@ void simulation::run_for(std::chrono::nanoseconds time) {
 
 bool simulation::run_until(const std::function<bool()>& holds, std::chrono::nanoseconds limit) {
   start_new();
-  const auto until = now_ns_ + limit.count();
+  const auto until = saturated_sum(now_ns_, limit.count());
   while (true) {
     if (holds()) {
       return true;

@@ -48,7 +48,7 @@ struct member {
   std::vector<std::string> hosts;
   std::shared_ptr<journal::memory_disk> disk = std::make_shared<journal::memory_disk>();
   std::uint64_t boot = 1;
-  std::int64_t booted_ns = 0;
+  std::int64_t booted_ns = -std::chrono::nanoseconds{std::chrono::hours{1}}.count(); ///< long ago
   std::chrono::nanoseconds wall_offset{0};
   std::int64_t sync_ns = 0; ///< how long a sync takes
   std::uint64_t starts = 0;
@@ -88,6 +88,7 @@ public:
   void add_fake(std::unique_ptr<fake_base> made, const message_type& command, const message_type& reply);
   member& add(std::string name, std::vector<std::string> hosts);
   void configure(std::function<void(node_config&)> how) { configure_ = std::move(how); }
+  void set_steps_at_once_max(std::size_t steps) { steps_at_once_max_ = steps; }
   void set_link_queue_max(std::size_t messages) { link_queue_max_ = messages; }
   std::size_t link_queue_max() const { return link_queue_max_; }
   cluster_config& topology() { return topology_; }
@@ -168,7 +169,6 @@ public:
   /// A node's store commits. The batch is handed to `write`, unless the node crashes before.
   result<void> commit(member& by, const journal::batch& changes, const std::function<result<void>()>& write);
   void post(member& at, const messages::envelope& message, std::function<void()> job);
-  std::int64_t boot_time_ns(const member& of) const { return now_ns_ - of.booted_ns; }
   engine::moment moment_of(const member& of) const;
 
 private:
@@ -208,6 +208,7 @@ private:
   std::uint64_t fault_random_; ///< a source of its own, so that leaving a fault out changes no other
   std::uint64_t store_ids_;
   std::int64_t now_ns_ = 0;
+  std::size_t steps_at_once_ = 0; ///< since time passed last
   cluster_config topology_;
   std::map<std::string, detail::service_type, std::less<>> services_;
   std::vector<detail::saga_type> sagas_;
@@ -215,6 +216,7 @@ private:
   std::vector<std::unique_ptr<fake_base>> fakes_;
   std::function<void(node_config&)> configure_;
   std::size_t link_queue_max_ = 0;
+  std::size_t steps_at_once_max_ = 1'000'000; ///< more than any test takes on purpose
   network network_;
   promises promises_;
   std::vector<std::unique_ptr<member>> members_;

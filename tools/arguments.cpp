@@ -33,8 +33,10 @@ const CLI::Validator is_duration{
     [](const std::string& text) {
       return read_duration(text)
                  ? std::string{}
-                 : fmt::format("\"{}\" is no duration; write a whole number with ms, s, min or h, as 30s",
-                               text);
+                 : fmt::format(
+                       "\"{}\" is no duration from 0s to {}h; write a whole number with ms, s, min or "
+                       "h, as 30s",
+                       text, duration_max.count());
     },
     "", "duration"};
 

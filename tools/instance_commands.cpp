@@ -6,6 +6,8 @@
 #include "tools/table.hpp"
 #include "tools/waiting.hpp"
 
+#include <continuo/detail/time_text.hpp>
+
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -41,7 +43,9 @@ std::string cause_text(const json& cause) {
     return fmt::format("{} of {}{}", at("command"), at("service"), in_parentheses(at("last_error")));
   }
   if (kind == "timer") {
-    return fmt::format("timer {} at {}", at("name"), at("due"));
+    const auto due = time_of(at("due"));
+    return due && detail::is_never(*due) ? fmt::format("timer {}, never", at("name"))
+                                         : fmt::format("timer {} at {}", at("name"), at("due"));
   }
   if (kind == "event") {
     return fmt::format("event {}", joined(list_at(cause, "types")));

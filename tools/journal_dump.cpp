@@ -24,7 +24,7 @@ ordered_json time_of(time_point at) {
   if (at == time_point{}) {
     return nullptr;
   }
-  return detail::time_text(at.time_since_epoch().count(), detail::period_of<time_point::duration>());
+  return detail::shown_time(at);
 }
 
 ordered_json bytes_of(std::string_view bytes) {

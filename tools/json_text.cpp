@@ -3,6 +3,7 @@
 #include "tools/table.hpp"
 
 #include <continuo/detail/time_text.hpp>
+#include <continuo/detail/times.hpp>
 
 #include <algorithm>
 
@@ -55,7 +56,7 @@ std::optional<system_clock::time_point> time_of(const json& text) {
 
 std::chrono::milliseconds since(system_clock::time_point then) {
   return std::max(std::chrono::milliseconds{0},
-                  std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now() - then));
+                  detail::saturated<std::chrono::milliseconds>(detail::between(then, system_clock::now())));
 }
 
 std::string age_at(const json& from, const char* field) {

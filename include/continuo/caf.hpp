@@ -86,10 +86,10 @@ struct send_request {
 /// `errc::timed_out` where the time given here runs out first. The instance goes on then.
 struct result_request {
   instance_id instance;
-  std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::chrono::nanoseconds> timeout;
 
   template <class Saga>
-  static result_request of(std::string key, std::optional<std::chrono::milliseconds> timeout = std::nullopt) {
+  static result_request of(std::string key, std::optional<detail::any_duration> timeout = std::nullopt) {
     return {{std::string{message_name<Saga>()}, std::move(key)}, timeout};
   }
 };

@@ -89,7 +89,7 @@ struct cause {
   std::string where;  ///< the service or instance
   message_id id{};    ///< of a reply: the command's
   instance_id to{};   ///< of a reply: where the command went; a stateless service's key is empty
-  time_point since{}; ///< sent at; of a timer: when it is due
+  time_point since{}; ///< sent at; of a timer: when it is due (`time_point::max()`: never)
   std::uint32_t attempts = 0;
   std::string last_error{};
 
@@ -153,15 +153,15 @@ public:
   const std::shared_future<result<accepted>>& taken() const { return taken_; }
 
   /// The end of the instance of `Saga` that the event starts. Blocks until the event is durable. With a
-  /// timeout the future gets `errc::timed_out` then; the instance goes on.
+  /// timeout, of any unit, the future gets `errc::timed_out` then; the instance goes on. `max()` is never.
   template <class Saga>
   std::future<result<saga_result>>
-  result_of(std::optional<std::chrono::milliseconds> timeout = std::nullopt) const {
+  result_of(std::optional<detail::any_duration> timeout = std::nullopt) const {
     return result_of(message_name<Saga>(), timeout);
   }
 
   std::future<result<saga_result>> result_of(std::string_view saga,
-                                             std::optional<std::chrono::milliseconds> timeout) const;
+                                             std::optional<detail::any_duration> timeout) const;
 
 private:
   std::shared_ptr<detail::node_runtime> runtime_;
@@ -217,16 +217,16 @@ public:
   // -- instances ---------------------------------------------------------------------
   template <class Saga>
   std::future<result<saga_result>>
-  result_of(std::string key, std::optional<std::chrono::milliseconds> timeout = std::nullopt) const {
+  result_of(std::string key, std::optional<detail::any_duration> timeout = std::nullopt) const {
     return result_of_key(message_name<Saga>(), std::move(key), timeout);
   }
 
   /// The end of an instance, which may be long ago or not have begun.
   std::future<result<saga_result>>
-  result_of(instance_id instance, std::optional<std::chrono::milliseconds> timeout = std::nullopt) const;
+  result_of(instance_id instance, std::optional<detail::any_duration> timeout = std::nullopt) const;
 
   /// The same with a callback, which runs on a thread of the node and must not block.
-  void result_of(instance_id instance, std::optional<std::chrono::milliseconds> timeout,
+  void result_of(instance_id instance, std::optional<detail::any_duration> timeout,
                  std::function<void(result<saga_result>)> answer) const;
 
   /// What an instance is and waits for; `errc::not_found`.
@@ -269,7 +269,7 @@ private:
   void send_body(const message_type& type, const void* command, const message_type& reply,
                  std::shared_ptr<void> promise, detail::keep_function keep) const;
   std::future<result<saga_result>> result_of_key(std::string_view saga, std::string key,
-                                                 std::optional<std::chrono::milliseconds> timeout) const;
+                                                 std::optional<detail::any_duration> timeout) const;
 
   std::shared_ptr<detail::node_runtime> runtime_;
 };

@@ -67,14 +67,15 @@ struct cluster_config {
   std::optional<tls_files> tls;
 
   /// How often the connections of idle peers are probed, and how long a peer may be silent before it is
-  /// treated as gone. At least 1 s each; the same on all nodes.
+  /// treated as gone. At least 1 s each, at most 1 h and 24 h; the same on all nodes.
   std::chrono::milliseconds heartbeat{1'000};
   std::chrono::milliseconds silence{4'000};
 
-  /// The longest wait between two attempts to reach a peer.
+  /// The longest wait between two attempts to reach a peer: from 1 ms to 1 h.
   std::chrono::milliseconds redial_cap{1'000};
 
   /// After this time a command of an idempotent stateless service leaves a node that is down for another one.
+  /// At least 0; `max()`: never.
   std::chrono::milliseconds move_after{30'000};
 
   friend bool operator==(const cluster_config&, const cluster_config&) = default;

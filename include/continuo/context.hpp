@@ -2,6 +2,7 @@
 
 #include <continuo/archive.hpp>
 #include <continuo/definition.hpp>
+#include <continuo/detail/times.hpp>
 
 #include <fmt/core.h>
 
@@ -84,6 +85,7 @@ struct intents {
     std::string name;
     bool cancel = false;
     std::chrono::nanoseconds delay{0};
+    std::optional<time_point> at; ///< by the wall clock, in place of the delay
     typed_bytes message;
   };
 
@@ -183,10 +185,26 @@ public:
   }
 
   /// Sends `message` to this instance after `delay`, once and never early. A timer that is set already under
-  /// this name is replaced. The saga must have declared the message with `timer`.
+  /// this name is replaced. The saga must have declared the message with `timer`. A delay of zero is over at
+  /// once, the longest of any unit (`hours::max()`) never; a negative one is a handler error.
+  ///
+  /// The delay is measured by a clock that never jumps and goes on while the machine sleeps. Only where the
+  /// machine was booted meanwhile is there nothing but the wall clock to measure it by.
   template <message Message>
-  void set_timer(std::string name, std::chrono::nanoseconds delay, const Message& body) {
-    ask_for_timer(std::move(name), delay, message_type_of<Message>(), &body);
+  void set_timer(std::string name, detail::any_duration delay, const Message& body) {
+    ask_for_timer(std::move(name), delay, std::nullopt, message_type_of<Message>(), &body);
+  }
+
+  /// Sends `message` to this instance when the wall clock shows `time`: at once where that is past, never at
+  /// `time_point::max()`. Else as `set_timer`, and one name stands for one timer of either kind.
+  ///
+  /// The wall clock alone decides: a jump of it moves the timer, and is noticed within a minute. For "on the
+  /// first of May at eight", where the time matters; not for "in half an hour".
+  template <class Duration, message Message>
+  void set_timer_at(std::string name, std::chrono::time_point<std::chrono::system_clock, Duration> time,
+                    const Message& body) {
+    const auto since_1970 = detail::saturated<time_point::duration>(time.time_since_epoch());
+    ask_for_timer(std::move(name), {}, time_point{since_1970}, message_type_of<Message>(), &body);
   }
 
   /// Takes back a timer; nothing happens where none is set. Its message is not handled any more, even if it
@@ -244,8 +262,8 @@ public:
   }
 
 private:
-  void ask_for_timer(std::string name, std::chrono::nanoseconds delay, const message_type& type,
-                     const void* body);
+  void ask_for_timer(std::string name, std::chrono::nanoseconds delay, std::optional<time_point> at,
+                     const message_type& type, const void* body);
   void change_expectation(std::string_view event, bool stop);
   void complete_with(std::string_view text);
   void complete_with(bool value);

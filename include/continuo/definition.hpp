@@ -44,13 +44,13 @@ enum class exhausted : std::uint8_t {
 /// When and how often a failed attempt of a command is repeated. The delay before attempt n + 1 is
 /// `min(cap, first * factor^(n-1))`, less a random part of at most `jitter` of it.
 struct retry_policy {
-  std::uint32_t attempts = 5;            ///< in all, the first included; at least 1
-  std::chrono::milliseconds first{100};  ///< delay after the first failure
-  double factor = 2;                     ///< at least 1
-  std::chrono::milliseconds cap{60'000}; ///< no delay is longer
-  double jitter = 0.1;                   ///< from 0 to 1
-  std::chrono::milliseconds timeout{
-      30'000}; ///< an attempt that takes longer has failed; it is not interrupted
+  std::uint32_t attempts = 5;                ///< in all, the first included; at least 1
+  std::chrono::milliseconds first{100};      ///< delay after the first failure; at most 366 days
+  double factor = 2;                         ///< at least 1
+  std::chrono::milliseconds cap{60'000};     ///< no delay is longer; at most 366 days
+  double jitter = 0.1;                       ///< from 0 to 1
+  std::chrono::milliseconds timeout{30'000}; ///< an attempt that takes longer has failed; it is not
+                                             ///< interrupted. `max()`: it may take however long
 };
 
 namespace detail {

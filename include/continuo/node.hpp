@@ -71,10 +71,10 @@ struct node_config {
   /// Memory of the store's caches and buffers, in bytes.
   std::uint64_t store_memory = 128u << 20;
 
-  /// How long terminal instances are kept with their history.
+  /// How long terminal instances are kept with their history; at least 0. `max()`: for ever.
   std::chrono::hours keep_ended{7 * 24};
 
-  /// How often ended instances are looked for.
+  /// How often ended instances are looked for; at least 1 ms. `max()`: never.
   std::chrono::milliseconds sweep_every{std::chrono::hours{1}};
 
   /// Whether the history of instances is written.
@@ -86,7 +86,8 @@ struct node_config {
   file_path trace_file{};
   std::string trace_url{};
 
-  /// Attempts of a failing saga handler before its instance is `stuck`, and the delay before the second one.
+  /// Attempts of a failing saga handler before its instance is `stuck`, and the delay before the second one:
+  /// at most an hour, doubled for each that follows.
   std::uint32_t handler_attempts = 3;
   std::chrono::milliseconds handler_delay{100};
 

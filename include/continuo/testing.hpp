@@ -229,8 +229,11 @@ public:
   const std::string& failed() const;
 
   // -- its machine -----------------------------------------------------------------------------
+  /// The wall clock alone: timers that were set for a time of it (`set_timer_at`), or in an earlier boot,
+  /// move with it within a minute.
   void jump_wall_clock(std::chrono::nanoseconds by);
-  /// A reboot: boot time begins anew. A node that is up is down afterwards.
+  /// A reboot: boot time begins anew, so that for a minute the node does not believe its wall clock. A node
+  /// that is up is down afterwards.
   void reboot();
   /// Syncs take so long from here on.
   void slow_disk(std::chrono::nanoseconds sync);
@@ -384,8 +387,10 @@ public:
 
   // -- time ---------------------------------------------------------------------------------------------
   /// Runs until no work is left but the periodic (heartbeats, redials, audits) and what waits for a node that
-  /// is down, a person, or a handler that hangs. Timers are work. @throws failure where that takes more than
-  /// `limit`
+  /// is down, a person, or a handler that hangs. Timers are work, unless they are set for never. @throws
+  /// failure where that takes more than `limit`; like all that lets time pass also where more than a
+  /// million steps are taken and no time passes: a timer of no time is set again and again, or a message
+  /// causes itself
   void run(std::chrono::nanoseconds limit = std::chrono::hours{24});
   void run_for(std::chrono::nanoseconds time);
   void advance_time(std::chrono::nanoseconds time) { run_for(time); }

@@ -66,8 +66,13 @@ public:
   time_point now() const;
   bool exists() const;
 
-  /// Lets time pass: timers that fall due fire, earliest first.
+  /// Lets time pass: timers that fall due fire, earliest first. @throws std::logic_error where the saga sets
+  /// timers for the present again and again, so that none would pass
   saga_step advance_time(std::chrono::nanoseconds time);
+
+  /// Moves the wall clock alone, as people and the network do. What that makes due fires when time is let
+  /// pass next.
+  void jump_wall_clock(std::chrono::nanoseconds by);
 
   // -- an operator's verbs ------------------------------------------------------------
   saga_step cancel();

@@ -269,7 +269,7 @@ std::vector<std::pair<std::string, json>> bodies_of(std::vector<part>& parts) {
 }
 
 std::string text_of(time_point at) {
-  return detail::time_text(at.time_since_epoch().count(), detail::period_of<time_point::duration>());
+  return detail::shown_time(at);
 }
 
 json json_of(const instance_id& id) {

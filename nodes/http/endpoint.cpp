@@ -1,5 +1,7 @@
 #include "nodes/http/endpoint.hpp"
 
+#include <continuo/detail/times.hpp>
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -244,7 +246,7 @@ void endpoint::keep(std::unique_ptr<connection> used) {
 }
 
 result<post_answer> endpoint::post(const post_request& request, std::chrono::milliseconds timeout) {
-  const auto deadline = clock::now() + timeout;
+  const auto deadline = detail::later(clock::now(), timeout);
   wire::request<wire::string_body> message{wire::verb::post, request.target, 11};
   const auto host = host_.find(':') == std::string::npos ? host_ : '[' + host_ + ']';
   message.set(wire::field::host, port_ == 80 ? host : fmt::format("{}:{}", host, port_));

@@ -86,7 +86,7 @@ public:
 
   void begin(node_runtime& node, actors::core& core) {
     // Until whoever asks has asked again, and longer: nothing is lost in between.
-    core.events.watch_until(core.time->now().boot_time_ns + std::chrono::nanoseconds{watched_for}.count());
+    core.events.watch_until(later(core.time->now().up, watched_for));
     const auto first = page_here(life_, after_, node, core);
     if (first["life"] != life_ || !first["events"].empty()) {
       finish(ok(first));

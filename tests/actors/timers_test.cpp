@@ -22,6 +22,19 @@ struct alarm_moved {
   CONTINUO_FIELDS(alarm_moved, id, seconds)
 };
 
+/// By the wall clock. In seconds from now.
+struct date_set {
+  std::string id;
+  std::int64_t seconds = 0;
+  CONTINUO_FIELDS(date_set, id, seconds)
+};
+
+/// By either clock.
+struct never_set {
+  std::string id;
+  CONTINUO_FIELDS(never_set, id)
+};
+
 struct alarm_rang {
   CONTINUO_FIELDS(alarm_rang)
 };
@@ -31,11 +44,21 @@ class alarm_clock : public saga<alarm_clock> {
 public:
   static void define(saga_definition<alarm_clock>& saga) {
     saga.starts_on<alarm_set>(&alarm_set::id);
+    saga.starts_on<date_set>(&date_set::id);
+    saga.starts_on<never_set>(&never_set::id);
     saga.on<alarm_moved>(&alarm_moved::id, unknown_instance::discard);
     saga.timer<alarm_rang>();
   }
   void on(const alarm_set& event, saga_context& context) {
     context.set_timer("ring", std::chrono::seconds{event.seconds}, alarm_rang{});
+  }
+  void on(const date_set& event, saga_context& context) {
+    context.set_timer_at("ring", context.now() + std::chrono::seconds{event.seconds}, alarm_rang{});
+  }
+  void on(const never_set&, saga_context& context) {
+    context.set_timer("nanoseconds", std::chrono::nanoseconds::max(), alarm_rang{});
+    context.set_timer("hours", std::chrono::hours::max(), alarm_rang{});
+    context.set_timer_at("date", time_point::max(), alarm_rang{});
   }
   void on(const alarm_moved& event, saga_context& context) {
     context.set_timer("ring", std::chrono::seconds{event.seconds}, alarm_rang{});
@@ -122,6 +145,132 @@ CAF_TEST(after a reboot the wall clock decides) {
   CAF_CHECK_EQUAL(rings("a"), 0);
   here.run_for(2s);
   CAF_CHECK_EQUAL(rings("a"), 1);
+}
+
+CAF_TEST(a clock that is far behind after a reboot holds nothing up once it is set right) {
+  here.publish(alarm_set{"a", 600});
+  here.run_for(100s);
+  here.crash();
+  here.reboot();
+  here.jump_wall_clock(-24h * 365 * 56); // no battery: it is 1970 again
+  CAF_REQUIRE(here.start().has_value());
+  here.run_for(1'000s);
+  CAF_CHECK_EQUAL(rings("a"), 0);
+  here.jump_wall_clock(24h * 365 * 56); // the network's time comes
+  here.run_for(60s);
+  CAF_CHECK_EQUAL(rings("a"), 1);
+}
+
+CAF_TEST(a clock that is ahead just after a reboot fires nothing if it is set right within a minute) {
+  here.publish(alarm_set{"a", 600});
+  here.run_for(100s);
+  here.crash();
+  here.reboot();
+  here.jump_wall_clock(2h); // it ran in local time
+  CAF_REQUIRE(here.start().has_value());
+  here.run_for(50s);
+  here.jump_wall_clock(-2h);
+  here.run_for(449s);
+  CAF_CHECK_EQUAL(rings("a"), 0);
+  here.run_for(2s);
+  CAF_CHECK_EQUAL(rings("a"), 1);
+}
+
+CAF_TEST(a timer that fell due while the machine was off fires a minute after the boot) {
+  here.publish(alarm_set{"a", 60});
+  here.crash();
+  here.run_for(3'600s);
+  here.reboot();
+  CAF_REQUIRE(here.start().has_value());
+  here.run_for(59s);
+  CAF_CHECK_EQUAL(rings("a"), 0);
+  here.run_for(2s);
+  CAF_CHECK_EQUAL(rings("a"), 1);
+}
+
+CAF_TEST(a timer of an earlier boot moves with the wall clock) {
+  here.publish(alarm_set{"a", 3'600});
+  here.crash();
+  here.reboot();
+  CAF_REQUIRE(here.start().has_value());
+  here.run_for(100s);
+  here.jump_wall_clock(-1'000s);
+  here.run_for(4'400s);
+  CAF_CHECK_EQUAL(rings("a"), 0);
+  here.run_for(101s);
+  CAF_CHECK_EQUAL(rings("a"), 1);
+}
+
+CAF_TEST(a timer that is set for never does not fire in this boot nor in the next) {
+  here.publish(never_set{"a"});
+  here.run_for(24h);
+  CAF_CHECK_EQUAL(rings("a"), 0);
+  here.crash();
+  here.reboot();
+  CAF_REQUIRE(here.start().has_value());
+  here.run_for(24h);
+  CAF_CHECK_EQUAL(rings("a"), 0);
+  const auto shown = here.show("alarm_clock", "a");
+  CAF_REQUIRE(shown);
+  CAF_REQUIRE_EQUAL(shown->waiting_for.size(), 3u);
+  for (const auto& cause : shown->waiting_for) {
+    CAF_CHECK(cause.since == time_point::max());
+  }
+}
+
+CAF_TEST(a timer for a time of the wall clock fires then and never early) {
+  const auto set_at = here.now();
+  here.publish(date_set{"a", 3'600});
+  here.run_for(3'599s);
+  CAF_CHECK_EQUAL(rings("a"), 0);
+  here.run_for(2s);
+  CAF_CHECK_EQUAL(rings("a"), 1);
+  CAF_CHECK(state_of("a").rang_at >= set_at + 3'600s);
+}
+
+CAF_TEST(a timer for a time of the wall clock moves with it in the same boot) {
+  here.publish(date_set{"a", 3'600});
+  here.publish(date_set{"b", 3'600});
+  here.jump_wall_clock(-1h);
+  here.run_for(7'100s);
+  CAF_CHECK_EQUAL(rings("a"), 0);
+  here.jump_wall_clock(30min);
+  here.run_for(60s);
+  CAF_CHECK_EQUAL(rings("a"), 1);
+  CAF_CHECK_EQUAL(rings("b"), 1);
+}
+
+CAF_TEST(a timer for a time of the wall clock survives a crash and a reboot) {
+  here.publish(date_set{"a", 3'600});
+  here.crash();
+  CAF_REQUIRE(here.start().has_value());
+  here.jump_wall_clock(-10min);
+  here.run_for(1'000s);
+  here.crash();
+  here.reboot();
+  CAF_REQUIRE(here.start().has_value());
+  here.run_for(3'199s);
+  CAF_CHECK_EQUAL(rings("a"), 0);
+  here.run_for(2s);
+  CAF_CHECK_EQUAL(rings("a"), 1);
+}
+
+CAF_TEST(a timer for a time of the wall clock that is past fires at once) {
+  here.publish(date_set{"a", -3'600});
+  here.run_for(1s);
+  CAF_CHECK_EQUAL(rings("a"), 1);
+}
+
+CAF_TEST(one wake - up is armed however many nearer timers were set) {
+  here.publish(alarm_set{"far", 1'000'000});
+  here.run_for(120s);
+  const auto with_one = here.wake_ups();
+  for (int i = 0; i < 50; ++i) {
+    here.publish(alarm_set{"t" + std::to_string(i), 50 - i}); // each one nearer than those before
+  }
+  here.run_for(120s);
+  CAF_CHECK_EQUAL(rings("t0"), 1);
+  CAF_CHECK_EQUAL(here.wake_ups(), with_one);
 }
 
 CAF_TEST(case 27 a timer set again under its name does not fire early) {

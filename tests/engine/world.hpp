@@ -81,7 +81,7 @@ public:
 
   void pass(std::chrono::milliseconds time) {
     now.wall += time;
-    now.boot_time_ns += std::chrono::nanoseconds{time}.count();
+    now.up = later(now.up, time);
   }
 
   /// An event on its way to an instance of the saga.
@@ -149,7 +149,7 @@ public:
   keyed_service<shelf> stock = make_stock();
   routing_table routes;
   first_contacts contacts;
-  moment now{time_point{std::chrono::seconds{1'700'000'000}}, 5'000'000'000, 1};
+  moment now{time_point{std::chrono::seconds{1'700'000'000}}, {std::chrono::seconds{5}}, 1};
   std::uint64_t revision = 100;
 
 private:

@@ -12,7 +12,7 @@ from cluster import NODES, SLOW, Cluster, build_of, eventually
 
 BUILD = build_of(sys.argv)
 
-TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")  # milliseconds, always
 ENTRY = [
     "type", "key", "kind", "node", "status", "revision", "waiting_for", "reason", "started_at", "updated_at",
 ]  # fmt: skip

@@ -31,7 +31,7 @@ KNOWN_WORDS = {
     "type", "properties", "required", "enum", "nullable", "items", "additionalProperties", "format", "description",
     "minimum", "maximum", "minLength", "maxLength", "pattern", "default", "$ref",
 }  # fmt: skip
-DATE_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
+DATE_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")  # milliseconds, always
 
 
 def read_description():

@@ -58,6 +58,46 @@ CAF_TEST(a complete workflow is not objected to) {
   CAF_CHECK_EQUAL(objection([](node& here) { host_shop(here); }), "none");
 }
 
+CAF_TEST(durations that make no sense are named with what they are and may be) {
+  using namespace std::chrono_literals;
+  const auto of = [](const std::function<void(node_config&)>& change) {
+    auto config = node_config::in_memory();
+    change(config);
+    node here{config};
+    host_shop(here);
+    const auto started = here.start();
+    return started ? "none" : std::string{to_string(started.error().code)} + ": " + started.error().message;
+  };
+  CAF_CHECK_EQUAL(of([](node_config& config) { config.keep_ended = -1h; }),
+                  "invalid_configuration: node_config::keep_ended is -3600000 ms; it must be at least 0 ms");
+  CAF_CHECK_EQUAL(of([](node_config& config) { config.sweep_every = 0ms; }),
+                  "invalid_configuration: node_config::sweep_every is 0 ms; it must be at least 1 ms");
+  CAF_CHECK(has(of([](node_config& config) { config.handler_delay = 2h; }),
+                "node_config::handler_delay is 7200000 ms; it must be from 0 ms to 3600000 ms"));
+  CAF_CHECK(has(
+      of([](node_config& config) {
+        config.cluster.emplace();
+        config.cluster->name = "shop";
+        config.cluster->nodes.push_back({"node", "127.0.0.1", 4'701, {"fulfilment", "payment", "warehouse"}});
+        config.cluster->heartbeat = std::chrono::milliseconds::max();
+      }),
+      "cluster_config::heartbeat is 9223372036854775807 ms; it must be from 1000 ms to 3600000 ms"));
+  CAF_CHECK_EQUAL(of([](node_config& config) {
+                    config.keep_ended = std::chrono::hours::max();
+                    config.sweep_every = std::chrono::milliseconds::max();
+                  }),
+                  "none");
+}
+
+CAF_TEST(a retry policy that makes no sense is named with its service) {
+  const auto said = objection([](node& here) {
+    host_shop(here);
+    here.host(empty_warehouse("other").retry({.cap = std::chrono::milliseconds::max()}));
+  });
+  CAF_CHECK(
+      has(said, "service other: its retry policy has cap = 9223372036854775807 ms; it must be from 0 to"));
+}
+
 CAF_TEST(a command that no service handles is named with its saga) {
   const auto said = objection([](node& here) {
     here.host(shop_payment());
@@ -114,7 +154,7 @@ CAF_TEST(a retry policy that cannot be followed is an error) {
   CAF_CHECK(has(with({.attempts = 0}), "service warehouse: its retry policy allows no attempt"));
   CAF_CHECK(has(with({.factor = 0.5}), "factor below 1"));
   CAF_CHECK(has(with({.jitter = 2}), "jitter outside 0 to 1"));
-  CAF_CHECK(has(with({.timeout = std::chrono::milliseconds{0}}), "timeout that is not positive"));
+  CAF_CHECK(has(with({.timeout = std::chrono::milliseconds{0}}), "timeout = 0 ms; it must be at least 1 ms"));
   CAF_CHECK_EQUAL(with({.attempts = 1}), "none");
 }
 

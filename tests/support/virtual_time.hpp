@@ -30,7 +30,8 @@ public:
     return {time_point{std::chrono::hours{24 * 365 * 56}} +
                 std::chrono::duration_cast<time_point::duration>(passed) +
                 std::chrono::duration_cast<time_point::duration>(wall_offset),
-            (passed - boot_offset).count(), boot};
+            {passed - boot_offset},
+            boot};
   }
 
   std::chrono::nanoseconds wall_offset{0};

@@ -87,6 +87,9 @@ public:
 
   time_point now() const;
 
+  /// Messages that the node sends itself later: what its actors wake up for.
+  std::size_t wake_ups() const { return coordinator().clock().schedule().size(); }
+
   // -- shorthands -------------------------------------------------------------------
   template <class Event>
   publication publish(const Event& event, publish_options options = {}) {

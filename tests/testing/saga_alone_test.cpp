@@ -67,6 +67,18 @@ public:
       context.set_timer("poll", 10s, poll{});
       return;
     }
+    if (what == "again") {
+      context.set_timer("again", 0s, poll{});
+      return;
+    }
+    if (what == "date") {
+      context.set_timer_at("date", context.now() + 48h, poll{});
+      return;
+    }
+    if (what == "never") {
+      context.set_timer("never", std::chrono::hours::max(), poll{});
+      return;
+    }
     if (what == "number") {
       context.complete(3);
       return;
@@ -81,7 +93,9 @@ public:
     }
   }
   void on(const poll&, continuo::saga_context& context) {
-    if (++polls == 3) {
+    if (what == "again") {
+      context.set_timer("again", 0s, poll{});
+    } else if (++polls == 3) {
       context.complete();
     } else {
       context.set_timer("poll", 10s, poll{});
@@ -307,4 +321,39 @@ CAF_TEST(an instance without a key gets that of its first event) {
   order.receives(order_placed{"o-7", 4200});
   CAF_CHECK_EQUAL(error_of([&] { order.receives(order_cancelled{"o-1"}); }),
                   "this order_cancelled goes to fulfilment/o-1, not to fulfilment/o-7");
+}
+
+CAF_TEST(a timer for a time of the wall clock moves with it) {
+  saga_alone<wishes> one;
+  const auto first = one.receives(wish{"1", "date"});
+  CAF_REQUIRE_EQUAL(first.timers.size(), 1u);
+  CAF_CHECK_EQUAL(first.timers.front(), "date");
+  const auto causes = one.waiting_for();
+  CAF_REQUIRE_EQUAL(causes.size(), 1u);
+  CAF_CHECK(causes.front().since == one.now() + 48h);
+  one.jump_wall_clock(-24h);
+  one.advance_time(71h);
+  CAF_CHECK_EQUAL(one.value().polls, 0);
+  one.jump_wall_clock(2h);
+  const auto fired = one.advance_time(0s);
+  CAF_CHECK_EQUAL(fired.what, "timer");
+  CAF_CHECK_EQUAL(one.value().polls, 1);
+  one.jump_wall_clock(48h); // the timer set since is one that it does not move
+  one.advance_time(9s);
+  CAF_CHECK_EQUAL(one.value().polls, 1);
+}
+
+CAF_TEST(a timer that is set for never never fires) {
+  saga_alone<wishes> one;
+  one.receives(wish{"1", "never"});
+  one.advance_time(std::chrono::nanoseconds::max());
+  CAF_CHECK_EQUAL(one.value().polls, 0);
+}
+
+CAF_TEST(timers that are set again and again for the same moment are told in a sentence) {
+  saga_alone<wishes> one;
+  one.receives(wish{"1", "again"});
+  CAF_CHECK_EQUAL(error_of([&] { one.advance_time(1s); }),
+                  "more than 10000 timers fall due and no time passes: wishes/1 sets \"again\" again and "
+                  "again for the same moment");
 }

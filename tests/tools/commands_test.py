@@ -245,6 +245,11 @@ CASES = [
          {ONE: Answer(200, ORDER | {"definition_version": 2, "state": {"name": "Müller\nx"}, "result": None})},
          out=["fulfilment o-1\n", "status       running\n", "waits for    make_payment of payment (no route)\n",
               "version      2\n", 'state\n  {\n    "name": "Müller\\nx"\n  }\n']),
+    Case("when its timers are due", ["show", "fulfilment", "o-1"],
+         {"GET /api/v1/instances/fulfilment/o-1": Answer(200, ORDER | {"waiting_for": [
+             {"kind": "timer", "name": "overdue", "due": "2026-01-02T03:04:05.678Z"},
+             {"kind": "timer", "name": "asleep", "due": "2262-04-11T23:47:16.854Z"}]})},
+         out=["timer overdue at 2026-01-02T03:04:05.678Z\n", "timer asleep, never\n"]),
     Case("its history", ["show", "fulfilment", "o-1", "--history"],
          {ONE: Answer(200, ORDER),
           ONE + "/history?limit=1000": Answer(200, {"entries": [
@@ -277,7 +282,7 @@ CASES = [
     Case("of one that is not there", ["wait", "fulfilment", "o-1"], {ONE + "/result?": refused(404, "no such")},
          code=1, err="continuo: no such\n"),
     Case("a timeout without a unit", ["wait", "fulfilment", "o-1", "--timeout", "30"], code=2,
-         err=['--timeout: "30" is no duration; write a whole number with ms, s, min or h, as 30s'], sent=[]),
+         err=['--timeout: "30" is no duration from 0s to 8760h; write a whole number with ms, s, min or h, as 30s'], sent=[]),
     Case("a negative timeout", ["wait", "fulfilment", "o-1", "--timeout=-3s"], code=2, err=["is no duration"], sent=[]),
     # -- an operator's verbs
     *(Case(f"{verb}", [verb, "fulfilment", "o-1", "--note", "by hand"],

@@ -2,6 +2,7 @@
 
 #include <continuo/detail/shape.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,6 +33,14 @@ std::optional<double> read_fractional_duration(std::string_view text, period cou
 /// The time in UTC as RFC 3339 says, with nine digits of a second where it is not a whole one. Empty where
 /// the period has no unit, or the year is not one of 0 to 9999.
 std::string time_text(std::int64_t count, period counted);
+
+/// The same for people, who are shown the milliseconds, always, and nothing finer.
+std::string shown_time(std::chrono::system_clock::time_point at);
+
+/// Whether the time stands for never. Also one that was cut as it was shown.
+constexpr bool is_never(std::chrono::system_clock::time_point at) {
+  return at >= std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::time_point::max());
+}
 
 /// Reads RFC 3339 with any offset and up to nine digits of a second; nothing where the text is no such time
 /// or not a whole, representable number of periods.
