@@ -76,7 +76,7 @@ struct timer {
   std::string payload;
   std::string trace{}; ///< of the message whose handler set it, as in `envelope`
 
-  CONTINUO_FIELDS(timer, name, id, boot, due_up, due, type, payload, CONTINUO_SINCE(1, trace))
+  CONTINUO_FIELDS(timer, name, id, boot, due_up, due, type, payload, trace)
 };
 
 /// What undoes a completed step, or marks one whose outcome is unknown and that nothing undoes.
