@@ -396,7 +396,7 @@ void instance_actor<Machine>::leave_if_asked() {
   leaving_ = false;
   // A barrier: the shard hears of it when everything this instance wrote is durable.
   std::vector<journal::release> extra;
-  extra.push_back({start_.shard, caf::make_message(may_leave{start_.self, handled_})});
+  extra.push_back({start_.shard, caf::make_message(may_leave{start_.self, start_.stay, handled_})});
   engine::transition nothing;
   act(this, *core_, nothing, start_.self, {}, 0, std::move(extra));
 }

@@ -14,6 +14,7 @@ namespace continuo::actors {
 struct instance_start {
   instance_id self;
   caf::actor shard;
+  std::uint64_t stay = 0; ///< as in `may_leave`
 };
 
 /// The actor of one instance: a thin shell around its machine. It translates messages into calls of the

@@ -66,7 +66,8 @@ void carry_out(shard* self, core& shared, const instance_id& id, slot& at, Machi
   }
   const auto leaves = machine.is_over() && machine.may_passivate();
   if (leaves) {
-    extra.push_back({caf::actor_cast<caf::actor>(self), caf::make_message(may_leave{id, at.forwarded})});
+    extra.push_back(
+        {caf::actor_cast<caf::actor>(self), caf::make_message(may_leave{id, at.stay, at.forwarded})});
   }
   act(
       self, shared, decided, id, [&machine] { return machine.encoded(); }, revision, std::move(extra),
@@ -127,6 +128,7 @@ std::vector<messages::envelope> take(shard* self, core& shared, accept& wanted) 
                        to_string(wanted.id)};
   auto [entry, fresh] = self->state.slots.try_emplace(id);
   auto& at = entry->second;
+  at.stay = ++self->state.last_stay;
   self->state.recent.push_back(id);
   at.place = std::prev(self->state.recent.end());
   at.held = std::make_unique<light>();
@@ -254,7 +256,8 @@ void ask_to_leave(shard* self, core& shared, const instance_id& id, slot& at) {
   if (may) {
     engine::transition nothing;
     std::vector<journal::release> extra;
-    extra.push_back({caf::actor_cast<caf::actor>(self), caf::make_message(may_leave{id, at.forwarded})});
+    extra.push_back(
+        {caf::actor_cast<caf::actor>(self), caf::make_message(may_leave{id, at.stay, at.forwarded})});
     act(self, shared, nothing, id, {}, 0, std::move(extra));
   }
 }

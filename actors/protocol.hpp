@@ -61,9 +61,11 @@ struct wake {};
 struct please_leave {};
 
 /// The instance could leave: everything it wrote is durable. `handled` counts the messages that it got from
-/// its shard.
+/// its shard. Said several times it may come when the instance has left and is back: `stay` tells one time in
+/// memory from another.
 struct may_leave {
   instance_id from;
+  std::uint64_t stay = 0;
   std::uint64_t handled = 0;
 };
 

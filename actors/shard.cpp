@@ -16,8 +16,9 @@ namespace continuo::actors {
 
 namespace {
 
-caf::actor spawn_instance(shard* self, const std::shared_ptr<core>& shared, const instance_id& id) {
-  instance_start start{id, caf::actor_cast<caf::actor>(self)};
+caf::actor spawn_instance(shard* self, const std::shared_ptr<core>& shared, const instance_id& id,
+                          std::uint64_t stay) {
+  instance_start start{id, caf::actor_cast<caf::actor>(self), stay};
   if (const auto saga = shared->saga_environments.find(id.type); saga != shared->saga_environments.end()) {
     return self->spawn<saga_actor, caf::lazy_init>(shared, &saga->second, std::move(start));
   }
@@ -33,6 +34,7 @@ slot& activate(shard* self, const std::shared_ptr<core>& shared, const instance_
     state.recent.splice(state.recent.end(), state.recent, at.place);
     return at;
   }
+  at.stay = ++state.last_stay;
   state.recent.push_back(id);
   at.place = std::prev(state.recent.end());
   if (is_light(id)) {
@@ -41,7 +43,7 @@ slot& activate(shard* self, const std::shared_ptr<core>& shared, const instance_
       give(self, *shared, id, at, wake{});
     }
   } else {
-    at.instance = spawn_instance(self, shared, id);
+    at.instance = spawn_instance(self, shared, id, at.stay);
   }
   return at;
 }
@@ -116,7 +118,7 @@ void on_woken(shard* self) {
 void on_may_leave(shard* self, const may_leave& asks) {
   auto& state = self->state;
   const auto found = state.slots.find(asks.from);
-  if (found == state.slots.end()) {
+  if (found == state.slots.end() || found->second.stay != asks.stay) {
     return;
   }
   found->second.asked_to_leave = false;

@@ -26,6 +26,7 @@ struct light {
 struct slot {
   caf::actor instance;
   std::unique_ptr<light> held;
+  std::uint64_t stay = 0;      ///< the number of this time in memory
   std::uint64_t forwarded = 0; ///< messages given to it
   std::list<instance_id>::iterator place;
   bool asked_to_leave = false;
@@ -49,6 +50,7 @@ struct shard_state {
   std::unordered_map<instance_id, std::vector<waiter>> waiters;
   std::unordered_map<message_id, std::vector<command_waiter>> command_waiters;
   std::uint64_t next_number = 0;
+  std::uint64_t last_stay = 0;
   std::vector<instance_id> to_tick; ///< have something to write, if they are still here a second later
   std::size_t waking = 0;           ///< of a portion of the start-up
   caf::actor starter;               ///< who wants to know that these are awake

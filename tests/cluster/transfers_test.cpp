@@ -290,7 +290,17 @@ struct bank {
     for (const auto& name : here.names()) {
       for (const auto& stored : here.records(name)) {
         if (!stored.requests.empty() || !stored.outbox.empty() || !stored.inbox.empty()) {
-          return to_string(stored.self) + " on " + name + " still has something to say";
+          std::string what;
+          for (const auto& sent : stored.requests) {
+            what += " request " + sent.type + " " + to_string(sent.id) + " for " + to_string(sent.to);
+          }
+          for (const auto& sent : stored.outbox) {
+            what += " " + sent.type + " " + to_string(sent.id) + " for " + to_string(sent.to);
+          }
+          for (const auto& entry : stored.inbox) {
+            what += " remembers " + to_string(entry.last) + " of " + to_string(entry.from);
+          }
+          return to_string(stored.self) + " on " + name + " still has something to say:" + what;
         }
       }
       if (here.node(name).figures().orphaned != 0) {
