@@ -57,6 +57,14 @@ bool answer_again(intake* self, core& shared, Message& message,
   if (!known) {
     return false;
   }
+  if (*known && self->state.new_keys.contains(message.key)) {
+    // Its record is on the way to a shard: a barrier of the intake's own would not stand behind it.
+    self->state.repeats[message.key].push_back(
+        [answer = std::move(answer), again = std::move(**known)](const result<void>& verdict) {
+          answer(verdict ? result<accepted>{again} : tl::unexpected(verdict.error()));
+        });
+    return true;
+  }
   engine::transition nothing;
   act(self, shared, nothing, {}, {}, 0,
       when_durable(shared, [answer = std::move(answer), again = std::move(*known)] { answer(again); }));
@@ -118,7 +126,9 @@ void hand_over(intake* self, core& shared, Message& message, const char* verb,
                std::vector<engine::destination>&& where,
                std::function<void(result<void>, const message_id& id)> reply,
                std::function<void(result<command_result>)> answer, std::vector<instance_id> instances) {
-  const auto home = where.empty() || where.front().to.key.empty() ? 0 : shared.place_of(where.front().to);
+  const auto has_key = !where.empty() && !where.front().to.key.empty();
+  const auto home = has_key ? shared.place_of(where.front().to)
+                            : shared.last_revision.load(std::memory_order_relaxed) % shared.shards.size();
   accept handed;
   handed.id = {shared.store_id, shared.next_revision_in(home), 0};
   handed.wanted.is_command = std::is_same_v<Message, send_command>;
@@ -131,6 +141,11 @@ void hand_over(intake* self, core& shared, Message& message, const char* verb,
   handed.taken = [self, key = std::move(message.key), id = handed.id,
                   reply = std::move(reply)](result<void> verdict) {
     self->state.new_keys.erase(key);
+    if (const auto repeats = self->state.repeats.extract(key)) {
+      for (const auto& again : repeats.mapped()) {
+        again(verdict);
+      }
+    }
     reply(std::move(verdict), id);
   };
   shared.in_flight.fetch_add(1);
@@ -242,6 +257,7 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
 void on_close(intake* self, const close& end) {
   auto& state = self->state;
   state.is_open = false;
+  state.is_over = true;
   state.closed = end.reason;
   for (auto& event : state.waiting) {
     event.answer(tl::unexpected(end.reason));
@@ -263,7 +279,7 @@ caf::behavior intake_actor(intake* self, std::shared_ptr<core> shared) {
                     space.low ? "the disk is nearly full: starts are refused" : "the disk has room again");
         on_room(self, shared);
       },
-      [self](open) { self->state.is_open = true; },
+      [self](open) { self->state.is_open = !self->state.is_over; },
       [self](const close& end) { on_close(self, end); },
       [](call& answer) { answer.what(); },
   };

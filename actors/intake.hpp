@@ -7,6 +7,7 @@
 #include <caf/stateful_actor.hpp>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -18,6 +19,9 @@ namespace continuo::actors {
 struct intake_state {
   std::deque<publish> waiting;                                      ///< for room
   std::unordered_map<std::string, engine::remembered_key> new_keys; ///< on their way to the disk
+  /// Who has used one of these again: answered with the first one, when that is durable or refused.
+  std::unordered_map<std::string, std::vector<std::function<void(const result<void>&)>>> repeats;
+  bool is_over = false; ///< the node stops, or has failed
   bool is_open = false;
   bool disk_low = false;
   error closed{errc::unavailable, "the node has not started"};

@@ -75,6 +75,8 @@ void carry_out(shard* self, core& shared, const instance_id& id, slot& at, Machi
   if (machine.is_over() && machine.exists() && !leaves) { // a receipt changed what waits for other nodes only
     const auto next = shared.next_revision();
     carry_out(self, shared, id, at, machine, machine.flush(shared.time->now(), next), next);
+  } else if (!machine.may_passivate() && !std::exchange(at.held->ticks, true)) {
+    self->send(self, wants_tick{id});
   }
 }
 
@@ -129,6 +131,9 @@ std::vector<messages::envelope> take(shard* self, core& shared, accept& wanted) 
   auto [entry, fresh] = self->state.slots.try_emplace(id);
   auto& at = entry->second;
   at.stay = ++self->state.last_stay;
+  if (!fresh) { // somebody has asked for it before it was there
+    self->state.recent.erase(at.place);
+  }
   self->state.recent.push_back(id);
   at.place = std::prev(self->state.recent.end());
   at.held = std::make_unique<light>();
@@ -145,6 +150,8 @@ std::vector<messages::envelope> take(shard* self, core& shared, accept& wanted) 
     if (wanted.answer) {
       wanted.answer(tl::unexpected(decided.verdict.error()));
     }
+  } else if (wanted.answer && self->state.closed) {
+    wanted.answer(tl::unexpected(*self->state.closed));
   } else if (wanted.answer) {
     self->state.command_waiters[wanted.id].push_back(
         {0, [answer = std::move(wanted.answer)](result<std::optional<command_result>> said) {
@@ -191,6 +198,12 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, wake) {
   });
 }
 
+void give(shard* self, core& shared, const instance_id& id, slot& at, tick) {
+  at.held->ticks = false;
+  decide(self, shared, id, at, {},
+         [&](auto& machine, std::uint64_t revision) { return machine.flush(shared.time->now(), revision); });
+}
+
 void give(shard* self, core& shared, const instance_id& id, slot& at, const move_command& request) {
   std::vector<journal::release> extra;
   extra.push_back({request.link, caf::make_message(moved{request.of, request.id})});
@@ -231,7 +244,9 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, discard_le
 void give(shard* self, core& shared, const instance_id& id, slot& at, await_command& asks) {
   auto& sent = *at.held->accepted;
   std::vector<journal::release> extra;
-  if (!sent.exists()) {
+  if (self->state.closed) {
+    asks.answer(tl::unexpected(*self->state.closed));
+  } else if (!sent.exists()) {
     extra = when_durable(shared, [answer = std::move(asks.answer), id = asks.id] {
       answer(
           fail(errc::not_found, fmt::format("there is no command {} of a client: the id may be wrong, or its "

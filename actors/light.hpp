@@ -27,6 +27,7 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, redrive& r
 void give(shard* self, core& shared, const instance_id& id, slot& at, discard_letter& request);
 void give(shard* self, core& shared, const instance_id& id, slot& at, await_command& asks);
 void give(shard* self, core& shared, const instance_id& id, slot& at, wake);
+void give(shard* self, core& shared, const instance_id& id, slot& at, tick);
 
 /// Offers to leave memory, where nothing holds it there.
 void ask_to_leave(shard* self, core& shared, const instance_id& id, slot& at);

@@ -317,7 +317,9 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     state.began_at = shared.position().revision;
     shared.contacts.met(state.machine->known()->store, *out.contact);
     drop_questions(state, "the connection began anew"); // where nobody noticed that the old one was gone
-    state.was_up = true;
+    if (std::exchange(state.was_up, true)) {            // nobody noticed that the connection before was gone
+      begin_to_move(state, shared);
+    }
     state.said.clear();
     state.failures = 0;
     if (state.is_open) {

@@ -278,6 +278,7 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   }
   state.waiting.push_back(id);
   start_waiting(self, shared);
+  call_held(self, *shared);
 }
 
 void on_receipt(service* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
@@ -369,6 +370,7 @@ void on_due(service* self, const std::shared_ptr<core>& shared, const attempt_du
     found->second->due();
     self->state.waiting.push_back(due.id);
     start_waiting(self, shared);
+    call_held(self, *shared);
   }
 }
 
@@ -409,6 +411,7 @@ void on_open(service* self, const std::shared_ptr<core>& shared) {
   }
   self->state.is_open = true;
   start_waiting(self, shared);
+  call_held(self, *shared);
 }
 
 void on_operate(service* self, const std::shared_ptr<core>& shared, operate_command& request) {

@@ -91,6 +91,8 @@ void forward(shard* self, const std::shared_ptr<core>& shared, const instance_id
   }
   if (target.instance) {
     self->send(target.instance, std::forward<T>(message));
+  } else if constexpr (requires { message.answer(fail(errc::not_found, "")); }) {
+    message.answer(fail(errc::not_found, fmt::format("{} is no instance", to_string(id))));
   }
   make_room(self, shared);
 }
@@ -144,6 +146,10 @@ void on_ended(shard* self, ended& end) {
 
 void on_await(shard* self, const std::shared_ptr<core>& shared, await_end& asks) {
   auto& state = self->state;
+  if (state.closed) {
+    asks.answer(tl::unexpected(*state.closed));
+    return;
+  }
   if (shared->saga_environments.find(asks.to.type) == shared->saga_environments.end()) {
     asks.answer(fail(errc::unknown_type, fmt::format("there is no saga {}", asks.to.type)));
     return;
@@ -192,8 +198,9 @@ void on_await_timeout(shard* self, const await_timeout& over) {
   answer(fail(errc::timed_out, fmt::format("{} has not ended yet; it goes on", to_string(over.of))));
 }
 
-/// Everybody who waits is told that the node stops.
+/// Everybody who waits is told that the node stops, and so is who comes later.
 void on_close(shard* self, const close& end) {
+  self->state.closed = end.reason;
   auto waiters = std::move(self->state.waiters);
   self->state.waiters.clear();
   for (auto& [id, waiting] : waiters) {
@@ -281,12 +288,17 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         }
         waiting.push_back(std::move(asks.from));
       },
-      [self](tick) {
+      [self, shared](tick) {
         const auto waiting = std::move(self->state.to_tick);
         self->state.to_tick.clear();
         for (const auto& id : waiting) {
-          if (const auto here = self->state.slots.find(id);
-              here != self->state.slots.end() && here->second.instance) {
+          const auto here = self->state.slots.find(id);
+          if (here == self->state.slots.end()) {
+            continue;
+          }
+          if (here->second.held) {
+            give(self, *shared, id, here->second, tick{});
+          } else if (here->second.instance) {
             self->send(here->second.instance, tick{});
           }
         }

@@ -19,6 +19,7 @@ struct light {
   std::unique_ptr<engine::acceptance> accepted;
   std::unique_ptr<engine::letter> letter;
   bool counted = false;  ///< in flight
+  bool ticks = false;    ///< a receipt has changed it, and it is written within a second
   bool recovers = false; ///< the first time since the node started
 };
 
@@ -52,6 +53,7 @@ struct shard_state {
   std::uint64_t next_number = 0;
   std::uint64_t last_stay = 0;
   std::vector<instance_id> to_tick; ///< have something to write, if they are still here a second later
+  std::optional<error> closed;      ///< why nobody is waited for any more
   std::size_t waking = 0;           ///< of a portion of the start-up
   caf::actor starter;               ///< who wants to know that these are awake
   static inline const char* name = "continuo.shard";

@@ -37,6 +37,23 @@ bool must_wake(const engine::record& stored, const engine::routing_table& routes
                      [&](const engine::inbox_entry& entry) { return routes.is_here(entry.from); });
 }
 
+/// Whether what the record is of runs on this node, as what it was when the record was written.
+bool is_hosted(const core& shared, const engine::record& stored) {
+  switch (stored.kind) {
+  case engine::record_kind::saga:
+    return shared.saga_environments.contains(stored.self.type);
+  case engine::record_kind::keyed:
+    return shared.keyed_environments.contains(stored.self.type);
+  case engine::record_kind::command:
+    return shared.service_actors.contains(stored.self.type);
+  case engine::record_kind::publish:
+  case engine::record_kind::send:
+  case engine::record_kind::dead_letter:
+    break;
+  }
+  return true;
+}
+
 /// What one portion of the records asks for.
 struct portion {
   std::map<std::string, adopt> executions; // by service
@@ -55,7 +72,10 @@ void remember(starter_state& state, const core& shared, const instance_id& id, c
 void note(starter_state& state, core& shared, engine::record&& stored, const std::string& before,
           portion& into) {
   ++state.found.records;
-  if (!shared.home_of(stored.self)) {
+  if (stored.revision > shared.begun_at) {
+    return; // written in this life: it is in memory, or was
+  }
+  if (!is_hosted(shared, stored)) {
     ++state.homeless[stored.self.type];
     return;
   }
@@ -111,7 +131,7 @@ void remember_more(starter* self, core& shared) {
     whole = read_some(shared, cursor, [&](engine::record&& stored) {
       const auto at = std::exchange(before, cursor);
       if (stored.kind != engine::record_kind::command && stored.revision <= shared.begun_at &&
-          shared.home_of(stored.self) && must_wake(stored, shared.routes)) {
+          is_hosted(shared, stored) && must_wake(stored, shared.routes)) {
         remember(state, shared, stored.self, at);
       }
       return state.wake_from.empty();
@@ -158,19 +178,24 @@ void open_all(starter* self, core& shared) {
 
 } // namespace
 
-caf::behavior starter_actor(starter* self, std::shared_ptr<core> shared,
+caf::behavior starter_actor(starter* self, std::shared_ptr<core> shared, std::function<bool()> may_go_on,
                             std::function<void(const recovery_figures&)> ready) {
   fail_node_on_trouble(self, shared);
   self->state.to_wake.resize(shared->shards.size());
-  const auto go_on = [self, shared, ready = std::move(ready)] {
+  const auto go_on = [self, shared, may_go_on = std::move(may_go_on), ready = std::move(ready)] {
     auto& state = self->state;
+    if (!may_go_on()) {
+      return;
+    }
     if (state.now == phase::reading) {
       read_on(self, *shared);
     } else if (state.now == phase::waking) {
       wake_on(self, *shared);
       if (state.open_portions == 0) {
-        open_all(self, *shared);
-        ready(state.found);
+        if (may_go_on()) { // else a record could not be read
+          open_all(self, *shared);
+          ready(state.found);
+        }
         return;
       }
     }

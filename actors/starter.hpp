@@ -38,8 +38,10 @@ struct starter_state {
 /// 3. Timers, services, links and the intake begin, in this order; `ready` is called, on this actor's thread.
 ///
 /// Memory: the names of `names_max` instances, whatever the node holds. A store that cannot be read ends the
-/// node. A crash meanwhile leaves nothing: the next start reads again.
+/// node. A crash meanwhile leaves nothing: the next start reads again. Before each step it asks `may_go_on`:
+/// where the node has failed or stops, nothing more is woken or opened.
 caf::behavior starter_actor(caf::stateful_actor<starter_state>* self, std::shared_ptr<core> shared,
+                            std::function<bool()> may_go_on,
                             std::function<void(const recovery_figures&)> ready);
 
 } // namespace continuo::actors

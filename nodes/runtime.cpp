@@ -458,11 +458,6 @@ result<void> node_runtime::start() {
       return read;
     }
     make_environments();
-    shared.failed = [weak = weak_from_this()](const error& reason) {
-      if (const auto self = weak.lock()) {
-        self->fail(reason);
-      }
-    };
     if (shared.suspects) {
       const auto ran = nodes::run_suspects(shared, shared.suspects->found());
       if (!ran) {
@@ -470,6 +465,11 @@ result<void> node_runtime::start() {
       }
       recovery_.suspects = *ran;
     }
+    shared.failed = [weak = weak_from_this()](const error& reason) {
+      if (const auto self = weak.lock()) {
+        self->fail(reason);
+      }
+    };
     return {};
   }();
   if (!checked) {
@@ -615,13 +615,20 @@ result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) 
       self->changed_.notify_all();
     }
   };
+  const auto may_go_on = [weak = weak_from_this()] {
+    const auto self = weak.lock();
+    return self && self->is_starting();
+  };
   {
     const std::lock_guard lock{mutex_};
     if (phase_ == phase::starting) {
-      starter_ = system_->spawn(actors::starter_actor, core_, ready);
+      starter_ = system_->spawn(actors::starter_actor, core_, may_go_on, ready);
     }
   }
-  if (!means_.start_waits) {
+  // On CAF's test coordinator nothing runs but by the caller.
+  const auto is_driven =
+      caf::get_or(system_->config(), "scheduler.policy", caf::atom("sharing")) == caf::atom("testing");
+  if (!means_.start_waits || is_driven) {
     return {};
   }
   std::unique_lock lock{mutex_};

@@ -1,14 +1,17 @@
 #define CAF_SUITE promises
 
+#include "actors/protocol.hpp"
 #include "tests/support/orders.hpp"
 
 #include <continuo/archive.hpp>
 
+#include <caf/send.hpp>
 #include <caf/test/dsl.hpp>
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -65,6 +68,36 @@ CAF_TEST(no client is answered before its event is durable) {
   while (!answered) {
     CAF_REQUIRE(here.step());
   }
+}
+
+CAF_TEST(case 20 - who repeats a key is not answered before the first one is durable) {
+  std::size_t answered = 0;
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    outside_world nobody;
+    world one{order_workflow(nobody)};
+    CAF_REQUIRE(one.start().has_value());
+    std::optional<accepted> repeated;
+    const auto publish = [&](auto answer) {
+      caf::anon_send(
+          one.node().open_core()->intake,
+          actors::publish{"order_placed", encode(order_placed{"o-1", 1}), {}, std::move(answer), "k"});
+    };
+    publish([](const result<accepted>&) {});
+    publish([&](const result<accepted>& answer) {
+      if (answer) {
+        repeated = *answer;
+      }
+    });
+    one.run_shuffled(seed, seed % 12);
+    one.crash();
+    CAF_REQUIRE(one.start().has_value());
+    one.run_for(std::chrono::seconds{1});
+    if (repeated) {
+      ++answered;
+      CAF_REQUIRE_EQUAL(one.status_of("fulfilment", "o-1"), "completed");
+    }
+  }
+  CAF_CHECK(answered > 0);
 }
 
 CAF_TEST(after a failed sync nothing is released) {
