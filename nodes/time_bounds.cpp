@@ -13,9 +13,8 @@ std::vector<std::string> objections_to_times(const node_config& config) {
   using std::chrono::milliseconds;
   constexpr auto no_end = milliseconds::max();
   std::vector<std::string> found;
-  const auto check = [&](const char* name, detail::any_duration chosen, milliseconds least,
-                         milliseconds most) {
-    const auto value = detail::saturated<milliseconds>(std::chrono::nanoseconds{chosen});
+  const auto check = [&](const char* name, auto chosen, milliseconds least, milliseconds most) {
+    const auto value = detail::saturated<milliseconds>(chosen);
     if (value < least || value > most) {
       found.push_back(fmt::format("{} is {} ms; it must be {} {} ms{}", name, value.count(),
                                   most == no_end ? "at least" : "from", least.count(),
