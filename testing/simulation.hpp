@@ -216,7 +216,7 @@ private:
   std::vector<std::unique_ptr<fake_base>> fakes_;
   std::function<void(node_config&)> configure_;
   std::size_t link_queue_max_ = 0;
-  std::size_t steps_at_once_max_ = 1'000'000; ///< more than any test takes on purpose
+  std::size_t steps_at_once_max_ = 10'000'000; ///< more than any test takes on purpose
   network network_;
   promises promises_;
   std::vector<std::unique_ptr<member>> members_;

@@ -388,7 +388,7 @@ public:
   // -- time ---------------------------------------------------------------------------------------------
   /// Runs until no work is left but the periodic (heartbeats, redials, audits) and what waits for a node that
   /// is down, a person, or a handler that hangs. Timers are work, unless they are set for never. @throws
-  /// failure where that takes more than `limit`; like all that lets time pass also where more than a
+  /// failure where that takes more than `limit`; like all that lets time pass also where more than ten
   /// million steps are taken and no time passes: a timer of no time is set again and again, or a message
   /// causes itself
   void run(std::chrono::nanoseconds limit = std::chrono::hours{24});

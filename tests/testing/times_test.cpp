@@ -9,6 +9,7 @@
 #include <caf/test/dsl.hpp>
 
 #include <chrono>
+#include <future>
 
 using namespace continuo;
 using namespace std::chrono_literals;
@@ -70,8 +71,42 @@ public:
   CONTINUO_FIELDS(bell, id, how, rings)
 };
 
+struct bell_cast {
+  CONTINUO_FIELDS(bell_cast)
+};
+
+struct cast_bell {
+  using reply = bell_cast;
+  std::string id;
+  CONTINUO_FIELDS(cast_bell, id)
+};
+
+struct bell_ordered {
+  std::string id;
+  CONTINUO_FIELDS(bell_ordered, id)
+};
+
+class foundry_order : public saga<foundry_order> {
+public:
+  static void define(saga_definition<foundry_order>& saga) {
+    saga.starts_on<bell_ordered>(&bell_ordered::id);
+    saga.calls<cast_bell>().nothing_to_undo();
+  }
+  void on(const bell_ordered& event, saga_context& context) { context.send(cast_bell{event.id}); }
+  void on(const bell_cast&, saga_context& context) { context.complete(); }
+  CONTINUO_FIELDS(foundry_order)
+};
+
 struct fixture : continuo::testing::fixture {
-  continuo::testing::node& tower = offer<bell>().add("tower");
+  fixture() {
+    offer<bell>().offer<foundry_order>();
+    // One attempt, which may take however long.
+    offer(service{"foundry"}.retry({.attempts = 1, .timeout = std::chrono::milliseconds::max()}));
+    fake<cast_bell>("foundry").takes(2h);
+    add("tower");
+  }
+
+  continuo::testing::node& tower() { return (*this)["tower"]; }
 
   std::int64_t rings(const std::string& id) { return state_of<bell>({"bell", id})->rings; }
 
@@ -102,17 +137,17 @@ CAF_TEST_FIXTURE_SCOPE(testing_times_tests, fixture)
 CAF_TEST(a timer for a time of the wall clock moves with it over restarts and reboots) {
   publish(bell_set{"a", "date", 3'600});
   run_for(1s); // accepted is not yet handled
-  tower.jump_wall_clock(-1h);
+  tower().jump_wall_clock(-1h);
   run_for(3'700s);
   CAF_CHECK_EQUAL(rings("a"), 0);
-  tower.restart();
+  tower().restart();
   run_for(1'000s);
   CAF_CHECK_EQUAL(rings("a"), 0);
-  tower.reboot();
-  tower.start();
+  tower().reboot();
+  tower().start();
   run_for(1'000s);
   CAF_CHECK_EQUAL(rings("a"), 0);
-  tower.jump_wall_clock(30min);
+  tower().jump_wall_clock(30min);
   run_for(60s);
   CAF_CHECK_EQUAL(rings("a"), 1);
   const auto history = saga_of<bell>("a").history();
@@ -127,6 +162,37 @@ CAF_TEST(a timer that is set for never is no work that is left) {
   run();
   CAF_CHECK_EQUAL(rings("a"), 0);
   saga_of<bell>("a").should_wait_for("bell");
+  finish();
+}
+
+CAF_TEST(an attempt without a timeout takes however long it takes) {
+  publish(bell_ordered{"a"});
+  run_for(1h);
+  saga_of<foundry_order>("a").should_wait_for("cast_bell");
+  run();
+  saga_of<foundry_order>("a").should_be_completed();
+  finish();
+}
+
+CAF_TEST(who waits for a result without an end is not told that the time is up) {
+  publish(bell_set{"a", "date", 7'200});
+  const instance_id id{"bell", "a"};
+  const auto longest = {tower().client().result_of(id, std::chrono::hours::max()).share(),
+                        tower().client().result_of(id, std::chrono::milliseconds::max()).share(),
+                        tower().client().result_of(id, std::chrono::nanoseconds::max()).share()};
+  const auto short_one = tower().client().result_of(id, 1min).share();
+  run_for(1h);
+  const auto is_over = [](const auto& end) { return end.wait_for(0s) == std::future_status::ready; };
+  for (const auto& end : longest) {
+    CAF_CHECK(!is_over(end));
+  }
+  CAF_REQUIRE(is_over(short_one));
+  CAF_CHECK(short_one.get().error().code == errc::timed_out);
+  run();
+  for (const auto& end : longest) {
+    CAF_REQUIRE(is_over(end));
+    CAF_CHECK(end.get().has_value());
+  }
   finish();
 }
 
