@@ -61,11 +61,7 @@ private:
   }
   transition keep(transition decided) {
     taken("acceptance").insert(decided.edge);
-    if (decided.write == write_kind::put) {
-      disk_ = machine_->encoded();
-    } else if (decided.write == write_kind::erase) {
-      disk_.reset();
-    }
+    keep_on(disk_, *machine_, decided);
     return decided;
   }
 

@@ -31,6 +31,16 @@ inline std::set<std::string>& taken(const std::string& machine) {
   return rows[machine];
 }
 
+/// Writes a decided transition of the machine to its disk, as the journal would.
+template <class Machine>
+void keep_on(std::optional<std::string>& disk, const Machine& machine, const transition& decided) {
+  if (decided.write == write_kind::put) {
+    disk = machine.encoded();
+  } else if (decided.write == write_kind::erase) {
+    disk.reset();
+  }
+}
+
 /// The rows that no test of this process took, as a sentence; empty if there are none.
 inline std::string rows_missing(const std::string& machine, std::span<const char* const> table) {
   std::string missing;
@@ -246,11 +256,7 @@ private:
     if (row) {
       taken(is_saga ? "saga" : "keyed").insert(decided.edge);
     }
-    if (decided.write == write_kind::put) {
-      disk_ = machine_->encoded();
-    } else if (decided.write == write_kind::erase) {
-      disk_.reset();
-    }
+    keep_on(disk_, *machine_, decided);
     return decided;
   }
 
@@ -329,11 +335,7 @@ public:
 private:
   transition keep(transition decided) {
     taken("execution").insert(decided.edge);
-    if (decided.write == write_kind::put) {
-      disk_ = machine_->encoded();
-    } else if (decided.write == write_kind::erase) {
-      disk_.reset();
-    }
+    keep_on(disk_, *machine_, decided);
     return decided;
   }
 
