@@ -25,7 +25,10 @@
 #include <cstdlib>
 #include <fcntl.h>
 #include <mutex>
+#include <poll.h>
 #include <sstream>
+#include <stop_token>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <thread>
 #include <unistd.h>
@@ -54,15 +57,21 @@ void say(const std::string& line) {
   write_all(STDOUT_FILENO, line + "\n");
 }
 
-/// The next line of standard input; false at its end. Unbuffered streams, since the process may end at any
-/// moment.
-bool read_line(std::string& line) {
-  static std::string ahead;
+/// The next line of standard input; false at its end, or when `over` can be read. `ahead` is what was read
+/// beyond it. Unbuffered streams, since the process may end at any moment.
+bool read_line(std::string& line, std::string& ahead, int over) {
   while (true) {
     if (const auto end = ahead.find('\n'); end != std::string::npos) {
       line = ahead.substr(0, end);
       ahead.erase(0, end + 1);
       return true;
+    }
+    pollfd either[] = {{STDIN_FILENO, POLLIN, 0}, {over, POLLIN, 0}};
+    if (::poll(either, 2, -1) > 0 && either[1].revents != 0) {
+      return false;
+    }
+    if (either[0].revents == 0) {
+      continue; // a signal came
     }
     char part[4096];
     const auto got = ::read(STDIN_FILENO, part, sizeof(part));
@@ -257,12 +266,16 @@ void fill(const std::string& path) {
 }
 
 /// `here` is asked for its peers only by who does not end it meanwhile.
-void work(const node& here, const client& node) {
+void work(const std::stop_token& stop, int over, const node& here, const client& node) {
   while (!node.list("selling", std::nullopt, 1)) {
+    if (stop.stop_requested()) {
+      return;
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds{2}); // the node is starting
   }
   say("ready");
-  for (std::string line; read_line(line);) {
+  std::string ahead;
+  for (std::string line; read_line(line, ahead, over);) {
     std::istringstream words{line};
     std::string verb;
     std::string what;
@@ -296,7 +309,9 @@ void work(const node& here, const client& node) {
 int main(int argc, char** argv) {
   const rlimit no_core{0, 0};
   ::setrlimit(RLIMIT_CORE, &no_core);
-  const auto code = run_node(argc, argv, [](node_builder& node) {
+  const int over = ::eventfd(0, EFD_CLOEXEC);
+  std::jthread working;
+  const auto code = run_node(argc, argv, [&](node_builder& node) {
     node.host<selling>();
     node.host(payment());
     node.host(accounts());
@@ -304,7 +319,12 @@ int main(int argc, char** argv) {
     if (definitions == nullptr || std::string{definitions} != "incomplete") {
       node.host(warehouse());
     }
-    std::thread{work, std::cref(node), node.client()}.detach(); // the client may outlive the node
+    working = std::jthread{work, over, std::cref(node), node.client()}; // the client may outlive the node
   });
+  working.request_stop();
+  ::eventfd_write(over, 1);
+  if (working.joinable()) { // it uses what ends with `main`
+    working.join();
+  }
   return code == 0 && !no_orphans_but_expected() ? 70 : code; // no code of a node's own
 }
