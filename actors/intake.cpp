@@ -246,7 +246,11 @@ void on_room(intake* self, const std::shared_ptr<core>& shared) {
     auto event = std::move(state.waiting.front());
     state.waiting.pop_front();
     auto where = shared->routes.event(event.type, event.payload, {std::string{publish_type}, event.payload});
-    take(self, *shared, event, std::move(*where));
+    if (where) {
+      take(self, *shared, event, std::move(*where));
+    } else { // its key was read before, by a function that gives another answer now
+      event.answer(tl::unexpected(std::move(where.error())));
+    }
   }
   if (!state.waiting.empty()) {
     shared->somebody_waits = true;

@@ -1,6 +1,7 @@
 #include "actors/service.hpp"
 
 #include "engine/trace.hpp"
+#include "messages/application.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -9,7 +10,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 
 namespace continuo::actors {
 
@@ -413,24 +413,22 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
   const marker::note running{calls_http(environment, message) ? nullptr : shared.suspects.get(), self,
                              message.id};
   const auto begun = std::chrono::steady_clock::now();
-  try {
+  const auto unknown = [&] {
+    return fail(errc::unknown_type, "the service does not handle " + message.type);
+  };
+  done.outcome = call_application(errc::handler_failed, [&]() -> result<detail::handled> {
     if (message.kind == messages::message_kind::event) {
       const auto handler = environment.type->events.find(message.type);
-      auto ran = handler == environment.type->events.end()
-                     ? result<void>{fail(errc::unknown_type, "the service does not handle " + message.type)}
-                     : handler->second.run(message.payload, context);
-      done.outcome = ran ? result<detail::handled>{detail::handled{}} : tl::unexpected(ran.error());
-    } else {
-      const auto handler = environment.type->commands.find(message.type);
-      done.outcome = handler == environment.type->commands.end() || !handler->second.run
-                         ? fail(errc::unknown_type, "the service does not handle " + message.type)
-                         : handler->second.run(message.payload, context);
+      if (handler == environment.type->events.end()) {
+        return unknown();
+      }
+      return handler->second.run(message.payload, context).map([] { return detail::handled{}; });
     }
-  } catch (const std::exception& thrown) {
-    done.outcome = fail(errc::handler_failed, thrown.what());
-  } catch (...) {
-    done.outcome = fail(errc::handler_failed, "it threw something that is no std::exception");
-  }
+    const auto handler = environment.type->commands.find(message.type);
+    return handler == environment.type->commands.end() || !handler->second.run
+               ? result<detail::handled>{unknown()}
+               : handler->second.run(message.payload, context);
+  });
   done.took = std::chrono::steady_clock::now() - begun;
   done.asked = std::move(context.asked());
   return done;

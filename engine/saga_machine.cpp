@@ -3,6 +3,7 @@
 #include "engine/dead_letter.hpp"
 #include "engine/planted.hpp"
 #include "engine/saga_draft.hpp"
+#include "messages/application.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -10,7 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 
 namespace continuo::engine {
 
@@ -395,15 +395,15 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
                 fmt::format("on({}): {}", message.type.empty() ? "failure" : message.type, what));
   };
   if (!state_) {
-    if (!exists_ || record_.state.empty()) {
-      state_ = environment_->type->create();
-    } else {
-      auto decoded = environment_->type->state->decode(record_.state);
-      if (!decoded) {
-        return failed("the stored state cannot be read: " + decoded.error().message);
-      }
-      state_ = std::move(*decoded);
+    auto made = call_application(errc::handler_failed, [&] {
+      const auto& type = *environment_->type;
+      return !exists_ || record_.state.empty() ? result<std::shared_ptr<void>>{type.create()}
+                                               : type.state->decode(record_.state);
+    });
+    if (!made) {
+      return failed("the stored state cannot be read: " + made.error().message);
     }
+    state_ = std::move(*made);
   }
   detail::invocation call;
   call.self = &record_.self;
@@ -416,31 +416,24 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
     call.answered_payload = answered->payload;
   }
   saga_context context{call};
-  // The one place where code of the application runs inside the engine.
-  try {
-    result<void> ran;
+  const auto ran = call_application(errc::handler_failed, [&]() -> result<void> {
     if (message.kind == message_kind::failure) {
       auto body = decode<messages::failure_body>(message.payload);
       if (!body) {
-        return failed(body.error().message);
+        return tl::unexpected(std::move(body.error()));
       }
       const detail::failed_command parts{static_cast<failure_kind>(body->kind), body->reason,
                                          answered->payload};
-      ran = environment_->type->calls.find(answered->type)->second.on_failure(state_.get(), parts, context);
-    } else {
-      const auto handler = environment_->type->handlers.find(message.type);
-      if (handler == environment_->type->handlers.end()) {
-        return failed("the saga has no handler for it");
-      }
-      ran = handler->second(state_.get(), message.payload, context);
+      return environment_->type->calls.find(answered->type)->second.on_failure(state_.get(), parts, context);
     }
-    if (!ran) {
-      return failed(ran.error().message);
+    const auto handler = environment_->type->handlers.find(message.type);
+    if (handler == environment_->type->handlers.end()) {
+      return fail(errc::handler_failed, "the saga has no handler for it");
     }
-  } catch (const std::exception& thrown) {
-    return failed(thrown.what());
-  } catch (...) {
-    return failed("it threw something that is no std::exception");
+    return handler->second(state_.get(), message.payload, context);
+  });
+  if (!ran) {
+    return failed(ran.error().message);
   }
   return std::move(context.asked());
 }

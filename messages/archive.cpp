@@ -1,3 +1,4 @@
+#include "messages/application.hpp"
 #include "messages/shapes.hpp"
 
 #include <continuo/archive.hpp>
@@ -629,7 +630,7 @@ error reading_error(const std::string& type) {
   } catch (const std::exception& thrown) {
     return {errc::malformed, about + thrown.what()};
   } catch (...) {
-    return {errc::malformed, about + "its serialize threw"};
+    return {errc::malformed, about + what_was_thrown()};
   }
 }
 

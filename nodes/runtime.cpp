@@ -11,6 +11,7 @@
 #include "journal/journal.hpp"
 #include "journal/memory_store.hpp"
 #include "journal/rocksdb_store.hpp"
+#include "messages/application.hpp"
 #include "nodes/certificates.hpp"
 #include "nodes/http/api.hpp"
 #include "nodes/http/server.hpp"
@@ -530,7 +531,12 @@ result<void> node_runtime::make_system() {
     }
     nodes::name_workers(*own_config_);
     if (config_.configure) {
-      config_.configure(*own_config_);
+      auto configured = call_application(
+          errc::invalid_configuration, [&] { config_.configure(*own_config_); },
+          "node_config::configure threw: ");
+      if (!configured) {
+        return configured;
+      }
     }
     own_system_ = std::make_unique<caf::actor_system>(*own_config_);
     nodes::name_network_thread(*own_system_);
@@ -713,7 +719,11 @@ void node_runtime::fail(const error& reason) {
   core_->peers.close();
   failure_.set_value(reason); // first, so that who is called back finds it
   if (config_.on_failure) {
-    config_.on_failure(reason);
+    const auto told = call_application(
+        errc::handler_failed, [&] { config_.on_failure(reason); }, "node_config::on_failure threw: ");
+    if (!told) {
+      core_->log(log_level::error, told.error().message);
+    }
   }
 }
 

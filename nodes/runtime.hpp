@@ -98,6 +98,8 @@ public:
   time_point started_at() const { return started_at_; }
 
   /// Set before the node waits for calls to end: one that takes long gives up.
+  void log(log_level level, std::string_view text) const { core_->log(level, text); }
+
   const std::atomic<bool>& ending() const { return ending_; }
   node_figures figures() const;
   std::vector<peer_status> peers() const { return core_->peers.all(); }
