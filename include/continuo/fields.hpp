@@ -93,7 +93,8 @@
 
 /// After an enum, in its namespace: the names of its values in JSON and print. For an enum inside a class
 /// it stands after the class: `CONTINUO_ENUM(order::state, open, paid)`. Bytes are the underlying integer.
-/// A value that is not in the list is refused, in bytes (read and written) and in JSON (read).
+/// A value that is not in the list is refused, in bytes (read, as `errc::newer_version`, and written) and in
+/// JSON (read).
 /// `to_string(value)` gives the name, `"unknown"` for such a value.
 #define CONTINUO_ENUM(Enum, ...)                                                                             \
   [[maybe_unused]] constexpr auto continuo_enumerators(::continuo::detail::tag<Enum>) {                      \
