@@ -499,6 +499,20 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
       return mistake(fmt::format("set_timer(\"{}\"): its delay is negative", change.name));
     }
   }
+  for (const auto& expectation : asked.expectations) {
+    const auto verb = expectation.stop ? "stop_expecting" : "expect";
+    const auto declared = environment_->type->subscriptions.find(expectation.event);
+    if (declared == environment_->type->subscriptions.end()) {
+      return mistake(fmt::format("{0}<{1}>(): the saga does not declare that event, so it never comes; add "
+                                 "saga.on<{1}>(...) to define",
+                                 verb, expectation.event));
+    }
+    if (!declared->second.handles) {
+      return mistake(fmt::format("{0}<{1}>(): the saga only starts on that event, and an instance that lives "
+                                 "drops it; declare it with saga.on<{1}>(...) as well",
+                                 verb, expectation.event));
+    }
+  }
   const auto open = record_.requests.size() - (closing != nullptr ? 1 : 0) + commands;
   if (asked.completion && asked.roll_back) {
     return mistake("it both completed and rolled back");
@@ -669,8 +683,13 @@ request saga_machine::close_request(draft& next, std::size_t position, const env
 }
 
 void saga_machine::audit(draft& next) {
+  // One that an older definition handled does not come any more.
+  const auto comes = [&](const std::string& event) {
+    const auto declared = environment_->type->subscriptions.find(event);
+    return declared != environment_->type->subscriptions.end() && declared->second.handles;
+  };
   if (record_.status == instance_status::running && record_.requests.empty() && record_.timers.empty() &&
-      record_.expected.empty()) {
+      std::none_of(record_.expected.begin(), record_.expected.end(), comes)) {
     become_stuck(
         next,
         "nothing can wake it: no request is open, no timer is set and no event is expected (did the handler "
