@@ -1,5 +1,6 @@
 #include "nodes/http/api.hpp"
 
+#include "messages/application.hpp"
 #include "nodes/http/desk.hpp"
 
 #include <continuo/archive.hpp>
@@ -8,7 +9,6 @@
 #include <openssl/crypto.h>
 
 #include <array>
-#include <exception>
 
 namespace continuo::http {
 
@@ -102,7 +102,7 @@ void take_safely(desk& at, call&& one) {
     take(at, std::move(one));
   } catch (const std::exception& thrown) {
     done(error_response(400, "bad_request",
-                        fmt::format("the request cannot be understood: {}", thrown.what())));
+                        fmt::format("the request cannot be understood: {}", what_was_thrown())));
   }
 }
 
