@@ -21,7 +21,7 @@ instance_actor<Machine>::instance_actor(caf::actor_config& config, std::shared_p
   if constexpr (!is_saga) {
     counts_ = &core_->service_counts.find(start_.self.type)->second;
   }
-  core_->instance_begins();
+  core_->instance_begins(start_.self);
 }
 
 template <class Machine>
@@ -53,7 +53,7 @@ void instance_actor<Machine>::on_exit() {
   }
   start_.shard = nullptr;
   machine_.reset();
-  core_->instance_ends();
+  core_->instance_ends(start_.self);
 }
 
 template <class Machine>

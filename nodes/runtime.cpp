@@ -25,6 +25,7 @@
 #include "nodes/system_clock.hpp"
 #include "nodes/thread_names.hpp"
 #include "nodes/thread_pool.hpp"
+#include "nodes/threads.hpp"
 
 #include <continuo/archive.hpp>
 #include <continuo/version.hpp>
@@ -35,7 +36,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
+#include <cstdio>
 #include <random>
 #include <thread>
 
@@ -51,6 +52,28 @@ std::uint64_t draw() {
 
 /// How long calls of HTTP services may go on once the node stops.
 constexpr std::chrono::milliseconds calls_may_take{1'000};
+
+/// Beyond `stop_within`, which is for the handlers of stateless services.
+constexpr std::chrono::milliseconds actors_may_take{2'000};
+
+/// Threads that a node has beside the workers of its actor system: of CAF (clock, network, the actors that it
+/// detaches), the journal, the sweeper.
+constexpr std::size_t threads_beside_workers = 10;
+
+/// While it lives the node starts, and its end waits.
+class start_scope {
+public:
+  explicit start_scope(std::atomic<unsigned>& starting) : starting_(starting) { ++starting_; }
+  ~start_scope() {
+    --starting_;
+    starting_.notify_all();
+  }
+  start_scope(const start_scope&) = delete;
+  start_scope& operator=(const start_scope&) = delete;
+
+private:
+  std::atomic<unsigned>& starting_;
+};
 
 /// Whether an instance has something to do or to say here after a restart, beyond waiting for its timers.
 /// What it has to say to other nodes is offered by the links.
@@ -73,7 +96,10 @@ node_runtime::node_runtime(node_config config)
 }
 
 node_runtime::~node_runtime() {
-  stop();
+  ending_ = true;
+  if (end_->begins()) {
+    end();
+  }
 }
 
 // -- before start ---------------------------------------------------------------------------
@@ -383,7 +409,14 @@ void node_runtime::make_environments() {
       threads += service.pure ? 0 : service.concurrency;
     }
   }
-  shared.pool = means_.pool ? means_.pool : std::make_shared<nodes::thread_pool>(threads);
+  shared.pool =
+      means_.pool
+          ? means_.pool
+          : std::make_shared<nodes::thread_pool>(threads, [weak = weak_from_this()](const error& reason) {
+              if (const auto self = weak.lock()) {
+                self->fail(reason);
+              }
+            });
 }
 
 result<void> node_runtime::write_spans() {
@@ -431,8 +464,8 @@ result<void> node_runtime::answer_http() {
 result<void> node_runtime::start() {
   {
     const std::lock_guard lock{mutex_};
-    if (phase_ != phase::fresh) {
-      return continuo::fail(errc::conflict, "a node is started once: make a new one");
+    if (phase_ != phase::fresh || ending_) {
+      return continuo::fail(errc::conflict, "a node is started once, and not after its end: make a new one");
     }
   }
   const auto begun = std::chrono::steady_clock::now();
@@ -443,6 +476,7 @@ result<void> node_runtime::start() {
       return placed;
     }
     if (auto valid = check_definitions(); !valid) {
+  const start_scope running{starting_};
       return valid;
     }
     shared.bounds.shards = std::max<std::uint32_t>(1, config_.shards);
@@ -751,8 +785,39 @@ std::vector<caf::actor> node_runtime::all_actors() const {
   for (const auto& [peer, link] : shared.links) {
     all.push_back(link);
   }
+/// The end has a thread of its own: whoever stops the node may be one of those whom it waits for, and may
+/// give up waiting. What the thread works with lives as long as it does.
   all.insert(all.end(), shared.shards.begin(), shared.shards.end());
   for (const auto& [name, service] : shared.service_actors) {
+  if (end_->begins()) {
+    auto thread = nodes::start_thread("ending", [self = shared_from_this(), end = end_]() mutable {
+      self->end();
+      self.reset(); // first, so that this thread destroys it only where nobody waits
+      end->reach(nodes::ending::step::over);
+    });
+    kept_ = !thread && in_application() ? shared_from_this() : nullptr;
+    if (thread) {
+      thread->detach();
+    } else if (kept_) {
+      end_->reach(nodes::ending::step::none);
+      say_outside_of_the_log("it takes no more calls, but ends when `stop` is called again, from outside of "
+                             "its callbacks: " +
+                             thread.error().message);
+      return;
+    } else {
+      end();
+      end_->reach(nodes::ending::step::over);
+    }
+  }
+  if (!in_application() && !end_->wait(config_.stop_within + actors_may_take)) {
+    say_what_hangs();
+  }
+}
+
+void node_runtime::end() {
+  for (auto starting = starting_.load(); starting > 0; starting = starting_.load()) {
+    starting_.wait(starting);
+  }
     all.push_back(service);
   }
   all.push_back(shared.journal);
@@ -766,6 +831,24 @@ void node_runtime::crash() {
       return;
     }
     phase_ = phase::stopped;
+/// The logger may be the one that waits for this, or that does not return.
+void node_runtime::say_outside_of_the_log(const std::string& text) const {
+  std::fputs(fmt::format("{}: {}\n", config_.name, text).c_str(), stderr);
+}
+
+void node_runtime::say_what_hangs() const {
+  std::string what;
+  for (const auto& id : core_->instances()) {
+    what += (what.empty() ? "the handlers of " : ", ") + to_string(id);
+  }
+  if (what.empty()) {
+    what = "code that a thread of the node has called (a callback, the logger, a function that reads a key)";
+  }
+  say_outside_of_the_log(fmt::format("stop waits no longer, but {} has not returned: the node ends when it "
+                                     "does. Until then its memory and its data directory stay in use",
+                                     what));
+}
+
     reason_ = {errc::unavailable, "the node has crashed"};
   }
   if (!core_->journal) {
@@ -803,29 +886,32 @@ void node_runtime::end_actors() {
   for (const auto& shard : shared.shards) {
     caf::anon_send(shard, end);
   }
-  {
-    // Waits for handlers that run: their outcomes still reach the journal if they are quick. A call of an
-    // HTTP service gets a moment.
-    const std::jthread hurry{[this](const std::stop_token& over) {
-      std::mutex mutex;
-      std::unique_lock lock{mutex};
-      std::condition_variable_any ended;
-      ended.wait_for(lock, over, calls_may_take, [] { return false; });
-      if (!over.stop_requested()) {
-        outgoing_.stop();
-      }
-    }};
-    shared.pool->stop();
+  // Handlers that run: their outcomes still reach the journal if they are quick. A call of an HTTP service
+  // gets a moment.
+  const auto moment = std::min(calls_may_take, config_.stop_within);
+  auto hanging = shared.pool->stop(moment);
+  if (!hanging.empty()) {
+    outgoing_.stop();
+    hanging = shared.pool->stop(config_.stop_within - moment);
+  }
+  if (!hanging.empty()) {
+    core_->log(log_level::error,
+               fmt::format("the node ends without {} handler(s) that have not returned in time: {}. They run "
+                           "again after the next start; until they return or the process ends, the data "
+                           "directory stays in use",
+                           hanging.size(), fmt::join(hanging, ", ")));
   }
   auto all = all_actors();
   sweeper_ = nullptr;
-  {
+  all.pop_back(); // the journal: it takes what the others have decided
+  const auto end_all = [this](const std::vector<caf::actor>& actors) {
     caf::scoped_actor self{*system_};
-    for (const auto& actor : all) {
+    for (const auto& actor : actors) {
       self->send_exit(actor, caf::exit_reason::user_shutdown);
     }
-    self->wait_for(all);
-  }
+    self->wait_for(actors);
+  };
+  end_all(all);
   all.clear();
   shared.wait_for_instances();
   shared.spans = nullptr; // nobody tells any more
@@ -854,10 +940,18 @@ error node_runtime::why_closed() const {
   return {errc::unavailable, phase_ == phase::started ? "the node is stopping" : reason_.message};
 }
 
+  end_->reach(nodes::ending::step::storage);
+  end_all({shared.journal});
 node_figures node_runtime::figures() const {
   const auto& written = *core_->written;
   return {written.commits,          written.syncs,           written.operations,    written.bytes,
           written.sync_times.sum(), core_->in_flight.load(), core_->orphaned.load()};
 }
+  if (!hanging.empty()) {
+    // Two attempts of a command never run at a time, so no other node may open the directory yet.
+    end_->reach(nodes::ending::step::over);
+    while (!shared.pool->stop(std::chrono::hours{1}).empty()) {
+    }
+  }
 
 } // namespace continuo::detail

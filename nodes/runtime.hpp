@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/core.hpp"
+#include "nodes/ending.hpp"
 #include "nodes/http/outgoing.hpp"
 
 #include <continuo/node.hpp>
@@ -77,7 +78,11 @@ public:
 
   // -- life --------------------------------------------------------------------------
   result<void> start();
+
+  /// As `node::stop`.
   void stop();
+
+  /// The node must stop: it takes and releases nothing more. Any thread, any number of times.
   void fail(const error& reason);
 
   /// For the simulation: ends as a crash would, at this very moment. The actors get their exit before
@@ -93,13 +98,13 @@ public:
   /// Why there is no open core.
   error why_closed() const;
 
+  void log(log_level level, std::string_view text) const { core_->log(level, text); }
+
   const recovery_figures& recovery() const { return recovery_; }
   const node_config& config() const { return config_; }
   time_point started_at() const { return started_at_; }
 
   /// Set before the node waits for calls to end: one that takes long gives up.
-  void log(log_level level, std::string_view text) const { core_->log(level, text); }
-
   const std::atomic<bool>& ending() const { return ending_; }
   node_figures figures() const;
   std::vector<peer_status> peers() const { return core_->peers.all(); }
@@ -119,7 +124,10 @@ private:
   result<void> meet_peers();
   void spawn_actors();
   result<void> recover();
+  void end();
   void end_actors();
+  void say_what_hangs() const;
+  void say_outside_of_the_log(const std::string& text) const;
   std::vector<caf::actor> all_actors() const;
 
   node_config config_;
@@ -140,7 +148,10 @@ private:
   std::unique_ptr<http::server> server_; // ends before what it asks
 
   std::atomic<bool> ending_{false};
-  mutable std::shared_mutex mutex_; // guards what follows
+  std::atomic<unsigned> starting_{0}; // calls of `start` that run: the end waits for them
+  std::shared_ptr<nodes::ending> end_ = std::make_shared<nodes::ending>();
+  std::shared_ptr<node_runtime> kept_; // itself, while nobody can end it
+  mutable std::shared_mutex mutex_;    // guards what follows
   enum class phase { fresh, started, failed, stopped } phase_ = phase::fresh;
   error reason_{errc::unavailable, "the node has not started"};
   std::promise<error> failure_;

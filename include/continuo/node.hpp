@@ -103,11 +103,15 @@ struct node_config {
   std::uint32_t threads = 0;
 
   /// Called in `start` with the configuration of the node's own actor system, to change what the node has set
-  /// there: for people who measure. Not called where `system` is set.
+  /// there: for people who measure. Not called where `system` is set. What it throws is an error of `start`.
   std::function<void(caf::actor_system_config&)> configure;
 
-  /// Called once, on a thread of the node, when it must stop (see `node::failed`).
+  /// Called once, on a thread of the node, when it must stop (see `node::failed`). It may stop or destroy the
+  /// node. What it throws is logged.
   std::function<void(const error&)> on_failure;
+
+  /// How long `node::stop` waits for handlers of stateless services that have not returned.
+  std::chrono::milliseconds stop_within{30'000};
 
   /// A node inside an application, with its journal in `data`.
   static node_config embedded(file_path data);
@@ -146,11 +150,13 @@ struct node_figures {
 /// everything, then `start`, then use `client()`. A node has no global state, takes no signals and never ends
 /// the process: what forces it to stop is reported by `failed()`. Several nodes may live in one process, each
 /// with its own data directory. All members may be called from any thread, but `host` only before `start`.
+/// Whatever code of the application throws (handlers, functions that read keys, `serialize` members,
+/// callbacks, the logger) is an error of what it was called for, and does not end the node.
 class node {
 public:
   explicit node(node_config config);
 
-  /// Stops it.
+  /// Stops it, as `stop` does.
   ~node();
 
   node(const node&) = delete;
@@ -187,7 +193,20 @@ public:
   result<void> start();
 
   /// Takes no more messages, waits for handlers that run, writes what is decided, and ends. What waits goes
-  /// on after the next start. Idempotent.
+  /// on after the next start. Idempotent; from any thread, also while `start` runs, for whose end it waits.
+  ///
+  /// - Within code that a node has called (a handler, a callback, the logger, `on_failure`) it returns at
+  ///   once, and the node ends when that code has returned. So does the destructor. Call it again from
+  ///   elsewhere to wait for the end.
+  /// - It waits for handlers of stateless services for `node_config::stop_within`. Those that have not
+  ///   returned are named in the log, and the node ends without them: their outcomes are dropped, their
+  ///   commands run again after the next start. Their threads go on. Until they have returned, what the node
+  ///   consists of (its configuration and definitions included) stays in memory, and its data directory stays
+  ///   in use, so that no second attempt runs beside the first. Who cannot wait for them ends the process, by
+  ///   `_exit` if they use what has static storage.
+  /// - Where a handler of a saga or of a keyed service, or a callback, does not return, `stop` returns two
+  ///   seconds after that time and says so on standard error. The same stays in use then, and a worker of the
+  ///   actor system (`node_config::system`) as well; the node ends when it returns.
   void stop();
 
   /// Gets the reason when the node must stop: its disk failed, or a broken invariant. From then on it

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+namespace continuo::nodes {
+
+/// How far the end of a node has come, for those who wait for it. It outlives the node. Any thread.
+class ending {
+public:
+  enum class step {
+    none,        ///< nobody has stopped the node
+    application, ///< it waits for code of the application to return, which may take for ever
+    storage,     ///< that is over: what was decided is written, the store closed
+    over,
+  };
+
+  /// Whether the caller is the first to stop the node, and so has to see to its end.
+  bool begins() {
+    const std::lock_guard lock{mutex_};
+    const auto first = step_ == step::none;
+    step_ = first ? step::application : step_;
+    return first;
+  }
+
+  void reach(step now) {
+    const std::lock_guard lock{mutex_};
+    step_ = now;
+    changed_.notify_all();
+  }
+
+  /// Waits until the node has ended, for code of the application no longer than `patience`; says whether it
+  /// has.
+  bool wait(std::chrono::milliseconds patience) {
+    std::unique_lock lock{mutex_};
+    const auto waits_for_nobody = [this] { return step_ != step::application; };
+    if (!changed_.wait_for(lock, patience, waits_for_nobody)) {
+      return false;
+    }
+    changed_.wait(lock, [this] { return step_ == step::over; });
+    return true;
+  }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  step step_ = step::none;
+};
+
+} // namespace continuo::nodes
