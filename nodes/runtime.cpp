@@ -453,6 +453,11 @@ result<void> node_runtime::answer_http() {
   if (!listening) {
     return tl::unexpected(listening.error());
   }
+  if (!means_.reach) {
+    if (auto started = calls->start(); !started) {
+      return started;
+    }
+  }
   api_ = std::move(calls);
   server_ = std::move(*listening);
   if (directory_) {
@@ -561,6 +566,7 @@ result<void> node_runtime::make_system() {
     // in flight went no faster.
     own_config_->set("scheduler.policy", caf::atom("sharing"));
     if (config_.cluster && !means_.reach) {
+  std::size_t workers = 0;
       nodes::configure_middleman(*own_config_, *config_.cluster);
     }
     nodes::name_workers(*own_config_);
@@ -581,6 +587,15 @@ result<void> node_runtime::make_system() {
     auto made = nodes::make_middleman_connector(*system_, *config_.cluster, config_.name);
     if (!made) {
       return tl::unexpected(made.error());
+    workers = caf::get_or(*own_config_, "scheduler.max-threads", std::size_t{threads});
+  }
+  // CAF ends the process where it gets no thread.
+  if (auto enough =
+          nodes::look_for_threads(workers + (means_.own_journal_thread ? threads_beside_workers : 0));
+      !enough) {
+    return enough;
+  }
+  if (own_config_) {
     }
     shared.reach = std::move(*made);
   }

@@ -2,14 +2,16 @@
 
 #include "messages/application.hpp"
 #include "nodes/http/opened.hpp"
+#include "nodes/threads.hpp"
 
 #include <continuo/archive.hpp>
 #include <continuo/detail/time_text.hpp>
 #include <continuo/json.hpp>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <caf/send.hpp>
 
@@ -23,14 +25,14 @@ namespace continuo::http {
 
 namespace {
 
-constexpr std::size_t threads = 3; // one may be busy with a backup
+constexpr std::size_t threads_count = 3; // one may be busy with a backup
 constexpr std::size_t limit_default = 100;
 constexpr std::size_t limit_most = 1'000;
 constexpr std::chrono::milliseconds wait_most{60'000};
 constexpr int body_depth_max = 32;
+constexpr int foreign_depth_max = 256; // a state may be nested `detail::nesting_max` deep
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
-constexpr int foreign_depth_max = 256; // a state may be nested `detail::nesting_max` deep
 
 /// Parts of an answer that come in by and by.
 struct collection {
@@ -64,8 +66,6 @@ void ask(const caf::actor& link, std::string text, std::chrono::milliseconds pat
                      }});
 }
 
-} // namespace
-
 /// What a call throws must end neither its thread nor the node: it is in the log, and the answer says so.
 response make_safely(const std::weak_ptr<detail::node_runtime>& node, const std::function<response()>& make) {
   std::string thrown;
@@ -87,27 +87,60 @@ void run_safely(const std::weak_ptr<detail::node_runtime>& node, const std::func
   });
 }
 
+} // namespace
+
+/// Threads that run what is posted to one queue.
+struct desk::worker_threads {
+  boost::asio::io_context queue;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> open = make_work_guard(queue);
+  std::vector<std::thread> threads;
+
+  ~worker_threads() {
+    queue.stop(); // what waits for its time would keep it for as long
+    for (auto& one : threads) {
+      one.join();
+    }
+  }
+};
+
 desk::desk(std::weak_ptr<detail::node_runtime> node) : node_(std::move(node)) {}
 
 desk::~desk() = default;
 
-void desk::stop() {
-  std::unique_ptr<boost::asio::thread_pool> ending;
-  {
-    const std::lock_guard lock{pool_mutex_};
-    stopped_ = true;
-    ending = std::move(pool_);
-  }
-  if (ending) {
-    ending->stop(); // what waits for its time would keep it for as long
-    ending->join();
-  }
+result<void> desk::start() {
+  const std::lock_guard lock{pool_mutex_};
+  return start_threads();
 }
 
-/// Made when it is needed first: most nodes of a simulation never do. Null once it has stopped.
-boost::asio::thread_pool* desk::pool() {
-  if (!pool_ && !stopped_) {
-    pool_ = std::make_unique<boost::asio::thread_pool>(threads);
+result<void> desk::start_threads() {
+  if (pool_ || stopped_) {
+    return {};
+  }
+  auto made = std::make_unique<worker_threads>();
+  for (std::size_t i = 0; i < threads_count; ++i) {
+    auto one = nodes::start_thread("desk", [&queue = made->queue] { queue.run(); });
+    if (!one) {
+      return tl::unexpected(std::move(one.error()));
+    }
+    made->threads.push_back(std::move(*one));
+  }
+  pool_ = std::move(made);
+  return {};
+}
+
+void desk::stop() {
+  std::unique_ptr<worker_threads> ending; // not with the lock held: what runs may post
+  const std::lock_guard lock{pool_mutex_};
+  stopped_ = true;
+  ending = std::move(pool_);
+}
+
+/// Null once it has stopped.
+desk::worker_threads* desk::pool() {
+  if (const auto started = start_threads(); !started) {
+    if (const auto node = node_.lock()) {
+      node->fail(started.error());
+    }
   }
   return pool_.get();
 }
@@ -151,6 +184,9 @@ void desk::blocking(const answer& done,
     if (!here) {
       return;
     }
+    auto made = make_safely(self->node_, [&] { return make(*here->node, *here->core); });
+    here.reset(); // nobody is answered while it is held: an answer may open it again
+    done(std::move(made));
   });
 }
 
@@ -180,13 +216,15 @@ void desk::pass_on(std::string_view node, call&& one, std::chrono::milliseconds 
     return;
   }
   ask(to, passed(one.asked), patience, [done = std::move(one.done)](result<response> said) {
+    if (said && (said->status < 200 || said->status > 599)) {
+      said = fail(errc::unavailable, fmt::format("the other node answered {}, which is none of HTTP's status "
+                                                 "codes: it may run another version",
+                                                 said->status));
+    }
     done(said ? std::move(*said) : error_response(error{errc::unavailable, said.error().message}));
   });
 }
 
-    auto made = make_safely(self->node_, [&] { return make(*here->node, *here->core); });
-    here.reset(); // nobody is answered while it is held: an answer may open it again
-    done(std::move(made));
 void desk::ask_node(std::string_view node, const request& asked, std::chrono::milliseconds patience,
                     std::function<void(result<response>)> done) {
   caf::actor to;
@@ -216,11 +254,6 @@ void desk::gather(call&& one, std::function<response(const detail::node_runtime&
     return;
   }
   const auto& core = *open_here->core;
-    if (said && (said->status < 200 || said->status > 599)) {
-      said = fail(errc::unavailable, fmt::format("the other node answered {}, which is none of HTTP's status "
-                                                 "codes: it may run another version",
-                                                 said->status));
-    }
   const auto all = std::make_shared<collection>();
   for (const auto& node : core.cluster.nodes) {
     all->parts.push_back({node.name, fail(errc::unavailable, "")});
@@ -366,6 +399,8 @@ std::vector<std::pair<std::string, json>> bodies_of(std::vector<part>& parts, sh
   }
   return bodies;
 }
+
+// -- answers again -------------------------------------------------------------------------------------
 
 std::string text_of(time_point at) {
   return detail::time_text(at.time_since_epoch().count(), detail::period_of<time_point::duration>());

@@ -17,10 +17,6 @@
 #include <utility>
 #include <vector>
 
-namespace boost::asio {
-class thread_pool;
-}
-
 namespace continuo::detail {
 class node_runtime;
 }
@@ -55,6 +51,10 @@ public:
   ~desk();
   desk(const desk&) = delete;
   desk& operator=(const desk&) = delete;
+
+  /// Starts its threads, which else are started when they are needed first, as most nodes of a simulation
+  /// never do. `errc::overloaded` where the system has none.
+  result<void> start();
 
   /// Waits for what runs on its threads. What was to run there afterwards is dropped.
   void stop();
@@ -94,13 +94,16 @@ public:
               std::function<response(std::vector<part>)> merge);
 
 private:
-  boost::asio::thread_pool* pool();
+  struct worker_threads;
+
+  result<void> start_threads(); // with the lock held
+  worker_threads* pool();
 
   std::weak_ptr<detail::node_runtime> node_;
   nodes::surveyor surveys_;
 
   std::mutex pool_mutex_;
-  std::unique_ptr<boost::asio::thread_pool> pool_;
+  std::unique_ptr<worker_threads> pool_;
   bool stopped_ = false;
 };
 
