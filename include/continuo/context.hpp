@@ -168,8 +168,9 @@ public:
 
   /// Sends a command to the service that handles it. The saga must have declared it with `calls`; an
   /// undeclared one is a handler error. Its reply comes to `on(const Command::reply&, ...)`.
-  template <message Command>
+  template <class Command>
   void send(const Command& command) {
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
     static_assert(
         requires { typename Command::reply; },
         "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
@@ -177,15 +178,17 @@ public:
   }
 
   /// Publishes an event to every saga and service that subscribes to its type.
-  template <message Event>
+  template <class Event>
   void publish(const Event& event) {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     ask_to_publish(message_type_of<Event>(), &event);
   }
 
   /// Sends `message` to this instance after `delay`, once and never early. A timer that is set already under
   /// this name is replaced. The saga must have declared the message with `timer`.
-  template <message Message>
+  template <class Message>
   void set_timer(std::string name, std::chrono::nanoseconds delay, const Message& body) {
+    static_assert(message<Message>, "continuo: what a timer carries" CONTINUO_DETAIL_NEEDS);
     ask_for_timer(std::move(name), delay, message_type_of<Message>(), &body);
   }
 
@@ -196,13 +199,15 @@ public:
   /// Says that the instance waits for this event, which keeps it from being `stuck` when nothing else can
   /// wake it. Ended by the event's arrival or by `stop_expecting`. Events are handled whether expected or
   /// not. (In parentheses, because CAF's test headers have a macro of this name; calls need none.)
-  template <message Event>
+  template <class Event>
   void(expect)() {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     change_expectation(message_name<Event>(), false);
   }
 
-  template <message Event>
+  template <class Event>
   void stop_expecting() {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     change_expectation(message_name<Event>(), true);
   }
 
@@ -221,8 +226,8 @@ public:
     } else if constexpr (std::is_floating_point_v<Result>) {
       complete_with(static_cast<double>(value));
     } else {
-      static_assert(message<Result>, "continuo: a saga's result is a string, a number, a bool or a type with "
-                                     "CONTINUO_FIELDS");
+      static_assert(message<Result>, "continuo: a saga's result is a string, a number, a bool or a message, "
+                                     "which" CONTINUO_DETAIL_NEEDS);
       complete_with(message_type_of<Result>(), &value);
     }
   }
@@ -276,8 +281,9 @@ public:
   const std::string& trace_parent() const { return trace_; }
 
   /// Publishes an event together with the outcome: durable with it, or not at all if the attempt fails.
-  template <message Event>
+  template <class Event>
   void publish(const Event& event) {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     ask_to_publish(message_type_of<Event>(), &event);
   }
 
@@ -299,8 +305,9 @@ public:
   const instance_id& requester() const { return *requester_; }
 
   /// Publishes an event together with the new state.
-  template <message Event>
+  template <class Event>
   void publish(const Event& event) {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     ask_to_publish(message_type_of<Event>(), &event);
   }
 

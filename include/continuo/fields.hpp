@@ -52,7 +52,12 @@
   static constexpr const char* continuo_type_name() {                                                        \
     return ::continuo::detail::last_name(#Type);                                                             \
   }                                                                                                          \
-  template <class ContinuoVisitor>                                                                           \
+  template <class ContinuoSelf>                                                                              \
+  static constexpr bool continuo_lists_fields = requires {                                                   \
+    ::continuo::detail::are_fields(                                                                          \
+        CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_MEMBER __VA_OPT__(, ) __VA_ARGS__));                        \
+  };                                                                                                         \
+  template <class ContinuoSelf, class ContinuoVisitor>                                                       \
   static constexpr auto continuo_visit(ContinuoVisitor& continuo_visitor) {                                  \
     return continuo_visitor(CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_VISIT __VA_OPT__(, ) __VA_ARGS__));     \
   }                                                                                                          \
