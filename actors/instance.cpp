@@ -323,7 +323,8 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
   if (decided.ended) {
     extra.push_back({start_.shard, caf::make_message(ended{start_.self, end_of()})});
   }
-  if (decided.write != engine::write_kind::none && machine_->current().status == instance_status::stuck) {
+  if (decided.write == engine::write_kind::put && told_ != machine_->current().status &&
+      machine_->current().status == instance_status::stuck) { // once: it writes again when a receipt comes
     core_->log(log_level::warn,
                fmt::format("{} is stuck: {}", to_string(start_.self), machine_->current().reason));
   }

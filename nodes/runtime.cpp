@@ -301,6 +301,15 @@ result<void> node_runtime::open_store() {
     shared.store = std::make_shared<journal::memory_store>(std::make_shared<journal::memory_disk>());
     return {};
   }
+  if (config_.cluster) { // the folder that holds the data of all nodes is nobody's own
+    std::error_code trouble;
+    const auto above = std::filesystem::path{config_.data}.parent_path();
+    std::filesystem::create_directories(above, trouble);
+    if (trouble) {
+      return continuo::fail(errc::invalid_configuration,
+                            fmt::format("{}: {}", above.string(), trouble.message()));
+    }
+  }
   auto directory = journal::data_directory::open(config_.data);
   if (!directory) {
     return tl::unexpected(directory.error());
@@ -444,6 +453,11 @@ result<void> node_runtime::answer_http() {
     return tl::unexpected(token.error());
   }
   auto calls = std::make_unique<http::api>(weak_from_this(), std::move(*token));
+  if (!means_.reach) {
+    if (auto started = calls->start(); !started) {
+      return started;
+    }
+  }
   core_->answer_peer = calls->answers_peers(); // a node without an address answers its peers all the same
   if (!config_.http) {
     api_ = std::move(calls);
@@ -452,11 +466,6 @@ result<void> node_runtime::answer_http() {
   auto listening = http::server::listen(*config_.http, calls->answers());
   if (!listening) {
     return tl::unexpected(listening.error());
-  }
-  if (!means_.reach) {
-    if (auto started = calls->start(); !started) {
-      return started;
-    }
   }
   api_ = std::move(calls);
   server_ = std::move(*listening);
@@ -467,6 +476,7 @@ result<void> node_runtime::answer_http() {
 }
 
 result<void> node_runtime::start() {
+  const start_scope running{starting_};
   {
     const std::lock_guard lock{mutex_};
     if (phase_ != phase::fresh || ending_) {
@@ -481,7 +491,6 @@ result<void> node_runtime::start() {
       return placed;
     }
     if (auto valid = check_definitions(); !valid) {
-  const start_scope running{starting_};
       return valid;
     }
     shared.bounds.shards = std::max<std::uint32_t>(1, config_.shards);
@@ -557,6 +566,7 @@ result<void> node_runtime::start() {
 /// The actor system, and in a cluster the way to the peers.
 result<void> node_runtime::make_system() {
   auto& shared = *core_;
+  std::size_t workers = 0;
   if (system_ == nullptr) {
     own_config_ = std::make_unique<caf::actor_system_config>();
     const auto threads =
@@ -566,7 +576,6 @@ result<void> node_runtime::make_system() {
     // in flight went no faster.
     own_config_->set("scheduler.policy", caf::atom("sharing"));
     if (config_.cluster && !means_.reach) {
-  std::size_t workers = 0;
       nodes::configure_middleman(*own_config_, *config_.cluster);
     }
     nodes::name_workers(*own_config_);
@@ -578,15 +587,6 @@ result<void> node_runtime::make_system() {
         return configured;
       }
     }
-    own_system_ = std::make_unique<caf::actor_system>(*own_config_);
-    nodes::name_network_thread(*own_system_);
-    system_ = own_system_.get();
-  }
-  shared.reach = means_.reach;
-  if (config_.cluster && !shared.reach) {
-    auto made = nodes::make_middleman_connector(*system_, *config_.cluster, config_.name);
-    if (!made) {
-      return tl::unexpected(made.error());
     workers = caf::get_or(*own_config_, "scheduler.max-threads", std::size_t{threads});
   }
   // CAF ends the process where it gets no thread.
@@ -596,6 +596,15 @@ result<void> node_runtime::make_system() {
     return enough;
   }
   if (own_config_) {
+    own_system_ = std::make_unique<caf::actor_system>(*own_config_);
+    nodes::name_network_thread(*own_system_);
+    system_ = own_system_.get();
+  }
+  shared.reach = means_.reach;
+  if (config_.cluster && !shared.reach) {
+    auto made = nodes::make_middleman_connector(*system_, *config_.cluster, config_.name);
+    if (!made) {
+      return tl::unexpected(made.error());
     }
     shared.reach = std::move(*made);
   }
@@ -776,34 +785,10 @@ void node_runtime::fail(const error& reason) {
   }
 }
 
-void node_runtime::stop() {
-  ending_ = true;
-  {
-    const std::lock_guard lock{mutex_};
-    if (phase_ == phase::stopped) {
-      return;
-    }
-    if (phase_ != phase::failed) {
-      reason_ = {errc::unavailable, "the node has stopped"};
-    }
-    phase_ = phase::stopped;
-  }
-  end_actors();
-}
-
-std::vector<caf::actor> node_runtime::all_actors() const {
-  const auto& shared = *core_;
-  std::vector<caf::actor> all{sweeper_, shared.intake, shared.letters, shared.timers};
-  if (shared.gate) {
-    all.push_back(shared.gate);
-  }
-  for (const auto& [peer, link] : shared.links) {
-    all.push_back(link);
-  }
 /// The end has a thread of its own: whoever stops the node may be one of those whom it waits for, and may
 /// give up waiting. What the thread works with lives as long as it does.
-  all.insert(all.end(), shared.shards.begin(), shared.shards.end());
-  for (const auto& [name, service] : shared.service_actors) {
+void node_runtime::stop() {
+  ending_ = true;
   if (end_->begins()) {
     auto thread = nodes::start_thread("ending", [self = shared_from_this(), end = end_]() mutable {
       self->end();
@@ -833,19 +818,19 @@ void node_runtime::end() {
   for (auto starting = starting_.load(); starting > 0; starting = starting_.load()) {
     starting_.wait(starting);
   }
-    all.push_back(service);
-  }
-  all.push_back(shared.journal);
-  return all;
-}
-
-void node_runtime::crash() {
   {
     const std::lock_guard lock{mutex_};
     if (phase_ == phase::stopped) {
       return;
     }
+    if (phase_ != phase::failed) {
+      reason_ = {errc::unavailable, "the node has stopped"};
+    }
     phase_ = phase::stopped;
+  }
+  end_actors();
+}
+
 /// The logger may be the one that waits for this, or that does not return.
 void node_runtime::say_outside_of_the_log(const std::string& text) const {
   std::fputs(fmt::format("{}: {}\n", config_.name, text).c_str(), stderr);
@@ -864,6 +849,30 @@ void node_runtime::say_what_hangs() const {
                                      what));
 }
 
+std::vector<caf::actor> node_runtime::all_actors() const {
+  const auto& shared = *core_;
+  std::vector<caf::actor> all{sweeper_, shared.intake, shared.letters, shared.timers};
+  if (shared.gate) {
+    all.push_back(shared.gate);
+  }
+  for (const auto& [peer, link] : shared.links) {
+    all.push_back(link);
+  }
+  all.insert(all.end(), shared.shards.begin(), shared.shards.end());
+  for (const auto& [name, service] : shared.service_actors) {
+    all.push_back(service);
+  }
+  all.push_back(shared.journal);
+  return all;
+}
+
+void node_runtime::crash() {
+  {
+    const std::lock_guard lock{mutex_};
+    if (phase_ == phase::stopped) {
+      return;
+    }
+    phase_ = phase::stopped;
     reason_ = {errc::unavailable, "the node has crashed"};
   }
   if (!core_->journal) {
@@ -931,11 +940,19 @@ void node_runtime::end_actors() {
   shared.wait_for_instances();
   shared.spans = nullptr; // nobody tells any more
   spans_.reset();
+  end_->reach(nodes::ending::step::storage);
+  end_all({shared.journal});
   shared.forget_actors();
   shared.reach.reset();
   own_system_.reset();
   own_config_.reset();
   shared.store.reset();
+  if (!hanging.empty()) {
+    // Two attempts of a command never run at a time, so no other node may open the directory yet.
+    end_->reach(nodes::ending::step::over);
+    while (!shared.pool->stop(std::chrono::hours{1}).empty()) {
+    }
+  }
   shared.suspects.reset();
   directory_.reset();
 }
@@ -955,18 +972,10 @@ error node_runtime::why_closed() const {
   return {errc::unavailable, phase_ == phase::started ? "the node is stopping" : reason_.message};
 }
 
-  end_->reach(nodes::ending::step::storage);
-  end_all({shared.journal});
 node_figures node_runtime::figures() const {
   const auto& written = *core_->written;
   return {written.commits,          written.syncs,           written.operations,    written.bytes,
           written.sync_times.sum(), core_->in_flight.load(), core_->orphaned.load()};
 }
-  if (!hanging.empty()) {
-    // Two attempts of a command never run at a time, so no other node may open the directory yet.
-    end_->reach(nodes::ending::step::over);
-    while (!shared.pool->stop(std::chrono::hours{1}).empty()) {
-    }
-  }
 
 } // namespace continuo::detail
