@@ -42,21 +42,22 @@ error not_an_event(const core& shared, std::string_view type) {
     return {errc::unknown_type, fmt::format("{} is a command, which has one handler: send it", type)};
   }
   const auto role = role_of(shared, type);
-  return {errc::unknown_type, role.empty()
-                                  ? fmt::format("no saga and no service here subscribes to {}", type)
-                                  : fmt::format("{} is {}, and no saga and no service subscribes to it: publish "
-                                                "an event",
-                                                type, role)};
+  return {errc::unknown_type,
+          role.empty() ? fmt::format("no saga and no service here subscribes to {}", type)
+                       : fmt::format("{} is {}, and no saga and no service subscribes to it: publish "
+                                     "an event",
+                                     type, role)};
 }
 
 error not_a_command(const core& shared, std::string_view type) {
   if (shared.routes.knows_event(type)) {
-    return {errc::unknown_type, fmt::format("{} is an event, which may have many subscribers: publish it", type)};
+    return {errc::unknown_type,
+            fmt::format("{} is an event, which may have many subscribers: publish it", type)};
   }
   const auto role = role_of(shared, type);
-  return {errc::unknown_type, role.empty() ? fmt::format("no service handles the command {}", type)
-                                           : fmt::format("{} is {}, and no service handles it: send a command",
-                                                         type, role)};
+  return {errc::unknown_type,
+          role.empty() ? fmt::format("no service handles the command {}", type)
+                       : fmt::format("{} is {}, and no service handles it: send a command", type, role)};
 }
 
 } // namespace continuo::actors

@@ -30,22 +30,25 @@ public:
     changed_.notify_all();
   }
 
-  /// Waits until the node has ended, for code of the application no longer than `patience`; says whether it
-  /// has.
-  bool wait(std::chrono::milliseconds patience) {
+  /// Waits until the node has ended, for code of the application no longer than `patience`, once: who comes
+  /// after somebody has given up does not wait for it. Says whether it is the caller who gives up.
+  bool wait_or_give_up(std::chrono::milliseconds patience) {
     std::unique_lock lock{mutex_};
-    const auto waits_for_nobody = [this] { return step_ != step::application; };
+    const auto waits_for_nobody = [this] { return step_ != step::application || given_up_; };
     if (!changed_.wait_for(lock, patience, waits_for_nobody)) {
-      return false;
+      given_up_ = true;
+      changed_.notify_all();
+      return true;
     }
-    changed_.wait(lock, [this] { return step_ == step::over; });
-    return true;
+    changed_.wait(lock, [this] { return step_ == step::over || given_up_; });
+    return false;
   }
 
 private:
   std::mutex mutex_;
   std::condition_variable changed_;
   step step_ = step::none;
+  bool given_up_ = false;
 };
 
 } // namespace continuo::nodes

@@ -30,6 +30,7 @@
 #include <continuo/archive.hpp>
 #include <continuo/version.hpp>
 
+#include <caf/logger.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
@@ -63,8 +64,16 @@ constexpr std::size_t threads_beside_workers = 10;
 /// While it lives the node starts, and its end waits.
 class start_scope {
 public:
-  explicit start_scope(std::atomic<unsigned>& starting) : starting_(starting) { ++starting_; }
+  start_scope(std::atomic<unsigned>& starting, bool own_system)
+      : starting_(starting), own_system_(own_system) {
+    ++starting_;
+  }
   ~start_scope() {
+    if (own_system_) {
+      // A thread that has made an actor system, or a scoped actor, holds its logger, and the end of the
+      // system, on another thread, waits until nobody does.
+      caf::logger::set_current_actor_system(nullptr);
+    }
     --starting_;
     starting_.notify_all();
   }
@@ -73,6 +82,7 @@ public:
 
 private:
   std::atomic<unsigned>& starting_;
+  bool own_system_;
 };
 
 /// Whether an instance has something to do or to say here after a restart, beyond waiting for its timers.
@@ -476,7 +486,7 @@ result<void> node_runtime::answer_http() {
 }
 
 result<void> node_runtime::start() {
-  const start_scope running{starting_};
+  const start_scope running{starting_, config_.system == nullptr};
   {
     const std::lock_guard lock{mutex_};
     if (phase_ != phase::fresh || ending_) {
@@ -809,7 +819,7 @@ void node_runtime::stop() {
       end_->reach(nodes::ending::step::over);
     }
   }
-  if (!in_application() && !end_->wait(config_.stop_within + actors_may_take)) {
+  if (!in_application() && end_->wait_or_give_up(config_.stop_within + actors_may_take)) {
     say_what_hangs();
   }
 }
@@ -837,16 +847,18 @@ void node_runtime::say_outside_of_the_log(const std::string& text) const {
 }
 
 void node_runtime::say_what_hangs() const {
-  std::string what;
-  for (const auto& id : core_->instances()) {
-    what += (what.empty() ? "the handlers of " : ", ") + to_string(id);
+  const auto instances = core_->instances();
+  std::string what = "a callback, the logger, a function that reads a key";
+  if (!instances.empty()) {
+    what.clear();
+    for (const auto& id : instances) {
+      what += (what.empty() ? "a handler of " : ", of ") + to_string(id);
+    }
   }
-  if (what.empty()) {
-    what = "code that a thread of the node has called (a callback, the logger, a function that reads a key)";
-  }
-  say_outside_of_the_log(fmt::format("stop waits no longer, but {} has not returned: the node ends when it "
-                                     "does. Until then its memory and its data directory stay in use",
-                                     what));
+  say_outside_of_the_log(
+      fmt::format("stop waits no longer for code that has not returned ({}): the node ends "
+                  "when it does. Until then its memory and its data directory stay in use",
+                  what));
 }
 
 std::vector<caf::actor> node_runtime::all_actors() const {

@@ -18,10 +18,11 @@ result<std::thread> start_thread(const char* name, std::function<void()> work) {
       work = nullptr; // what it holds is gone when its thread is
     }};
   } catch (const std::system_error& none) {
-    return fail(errc::overloaded,
-                fmt::format("the system has no thread for \"{}\" ({}): allow the process more (ulimit -u, the "
-                            "pids limit of its container or unit)",
-                            name, none.code().message()));
+    return fail(
+        errc::overloaded,
+        fmt::format("the system has no thread for \"{}\" ({}): allow the process more (ulimit -u, the "
+                    "pids limit of its container or unit)",
+                    name, none.code().message()));
   }
 }
 

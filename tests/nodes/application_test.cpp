@@ -193,7 +193,8 @@ CAF_TEST(a function that reads a key may throw) {
   for (const auto& what : thrown) {
     CAF_CHECK_EQUAL(code_of(here->client().publish(asked{what, {}}).get()), "malformed");
     CAF_CHECK_EQUAL(code_of(wait_for(here->client().send(ask{what}))), "malformed");
-    CAF_CHECK(has(outcome_of({"p-" + what, {"publish " + what}}), "publish(asked): asked: its correlation key"));
+    CAF_CHECK(
+        has(outcome_of({"p-" + what, {"publish " + what}}), "publish(asked): asked: its correlation key"));
     CAF_CHECK(has(outcome_of({"s-" + what, {"send " + what}}), "send(ask): ask: its correlation key"));
     CAF_CHECK(goes_on("o-" + what));
   }
@@ -254,11 +255,13 @@ CAF_TEST(what is no event is not published and what is no command is not sent) {
   const auto client = here->client();
   const auto published = [&](const auto& message) {
     const auto taken = client.publish(message).get();
-    return taken ? std::string{"taken"} : std::string{to_string(taken.error().code)} + ": " + taken.error().message;
+    return taken ? std::string{"taken"}
+                 : std::string{to_string(taken.error().code)} + ": " + taken.error().message;
   };
   CAF_CHECK_EQUAL(published(make_payment{"o-1", 100}),
                   "unknown_type: make_payment is a command, which has one handler: send it");
-  CAF_CHECK(has(published(payment_completed{"o-1"}), "payment_completed is the reply to the command make_payment"));
+  CAF_CHECK(
+      has(published(payment_completed{"o-1"}), "payment_completed is the reply to the command make_payment"));
   CAF_CHECK(has(published(fulfilment{}), "fulfilment is the state of a saga"));
   CAF_CHECK(has(published(nothing{}), "nothing is the state of the keyed service answering"));
   std::promise<result<command_result>> sent;

@@ -1,5 +1,5 @@
-// A node may be stopped and destroyed from anywhere, also by those whom its end waits for, and does not wait for
-// ever for code that does not return.
+// A node may be stopped and destroyed from anywhere, also by those whom its end waits for, and does not wait
+// for ever for code that does not return.
 #define CAF_SUITE stop
 
 #include "tests/nodes/shop.hpp"
@@ -170,7 +170,7 @@ CAF_TEST(a node is destroyed when it is told that it must stop) {
   runtime->host(meeting::describe());
   CAF_REQUIRE(runtime->start().has_value());
   disk->fail_commit(1, errc::storage_failed, false);
-  const auto published = client{runtime}.publish(met{"k"});
+  client{runtime}.publish(met{"k"});
   once.wait();
   config.on_failure = nullptr;
   wait_until_gone();
@@ -231,7 +231,7 @@ CAF_TEST(a handler of a saga that does not return keeps nobody from stopping) {
   in_saga = [&] { held.pass(); };
   config.stop_within = 50ms;
   start();
-  const auto published = here->client().publish(met{"k"});
+  here->client().publish(met{"k"});
   CAF_REQUIRE(held.wait_for_held(1));
   here->stop();
   here.reset();

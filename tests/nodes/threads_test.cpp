@@ -25,15 +25,15 @@ constexpr int ended_by_signal = 1'000;
 constexpr int as_it_should = 42;
 constexpr int refused = 43;
 
-/// What `work` gives in a child process, whose user runs nothing else where this is root: the kernel counts the
-/// threads of a user, and does not for root.
+/// What `work` gives in a child process, whose user runs nothing else where this is root: the kernel counts
+/// the threads of a user, and does not for root.
 int in_child(const std::function<int()>& work) {
   const auto child = ::fork();
   CAF_REQUIRE(child >= 0);
   if (child == 0) {
     constexpr unsigned nobody_elses = 60'123;
-    if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setgid(nobody_elses) != 0 ||
-                             ::setuid(nobody_elses) != 0)) {
+    if (::geteuid() == 0 &&
+        (::setgroups(0, nullptr) != 0 || ::setgid(nobody_elses) != 0 || ::setuid(nobody_elses) != 0)) {
       ::_exit(1);
     }
     ::_exit(work());
