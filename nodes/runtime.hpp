@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/core.hpp"
+#include "nodes/ending.hpp"
 #include "nodes/http/outgoing.hpp"
 
 #include <continuo/node.hpp>
@@ -81,7 +82,11 @@ public:
 
   // -- life --------------------------------------------------------------------------
   result<void> start();
+
+  /// As `node::stop`.
   void stop();
+
+  /// The node must stop: it takes and releases nothing more. Any thread, any number of times.
   void fail(const error& reason);
 
   /// For the simulation: ends as a crash would, at this very moment. The actors get their exit before
@@ -93,7 +98,7 @@ public:
   /// Whether `start` has begun and the node does not take calls yet.
   bool is_starting() const {
     const std::shared_lock lock{mutex_};
-    return phase_ == phase::starting;
+    return phase_ == phase::starting && !ending_;
   }
 
   // -- use ----------------------------------------------------------------------------
@@ -102,6 +107,8 @@ public:
 
   /// Why there is no open core.
   error why_closed() const;
+
+  void log(log_level level, std::string_view text) const { core_->log(level, text); }
 
   const recovery_figures& recovery() const { return recovery_; }
   const node_config& config() const { return config_; }
@@ -127,7 +134,10 @@ private:
   result<void> meet_peers();
   void spawn_actors();
   result<void> recover(std::chrono::steady_clock::time_point begun);
+  void end();
   void end_actors();
+  void say_what_hangs() const;
+  void say_outside_of_the_log(const std::string& text) const;
   std::vector<caf::actor> all_actors() const;
 
   node_config config_;
@@ -149,6 +159,9 @@ private:
   std::unique_ptr<http::server> server_; // ends before what it asks
 
   std::atomic<bool> ending_{false};
+  std::atomic<unsigned> starting_{0}; // calls of `start` that run: the end waits for them
+  std::shared_ptr<nodes::ending> end_ = std::make_shared<nodes::ending>();
+  std::shared_ptr<node_runtime> kept_;  // itself, while nobody can end it
   mutable std::shared_mutex mutex_;     // guards what follows
   std::condition_variable_any changed_; ///< the phase
   enum class phase { fresh, starting, started, failed, stopped } phase_ = phase::fresh;
