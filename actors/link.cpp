@@ -261,6 +261,9 @@ void give_up(link* self, core& shared, const std::string& why) {
 
 void carry_out(link* self, core& shared, engine::link_effects&& out) {
   auto& state = self->state;
+  if (shared.took) {
+    shared.took({}, out.edge);
+  }
   if (out.fatal) {
     shared.failed(*out.fatal);
     return;
@@ -517,6 +520,10 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
       [self, shared](say_to_peer& says) { on_say(self, *shared, std::move(says.said)); },
       [self, shared](link_dial) { on_dial(self, *shared); },
       [self, shared](link_beat) { on_beat(self, *shared); },
+      [self](const link_skip& time) {
+        self->state.heard_ns += time.ns;
+        self->state.spoke_ns += time.ns;
+      },
       [self, shared](link_renew) {
         if (self->state.machine->is_up()) {
           give_up(self, *shared, "messages that found no room are offered again");

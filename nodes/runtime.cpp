@@ -449,6 +449,7 @@ result<void> node_runtime::start() {
     shared.bounds.in_flight = config_.in_flight;
     shared.seed = config_.seed != 0 ? config_.seed : draw();
     shared.time = means_.time ? means_.time : nodes::system_clock();
+    shared.took = means_.took;
     if (auto opened = open_store(); !opened) {
       return opened;
     }

@@ -42,6 +42,7 @@ struct node_means {
   std::uint64_t store_id = 0;               ///< 0: as stored, or drawn
   std::shared_ptr<actors::connector> reach; ///< null: CAF's middleman
   std::size_t link_queue_max = 0;           ///< 0: the link's own bound
+  std::function<void(const instance_id& of, const char* row)> took; ///< see `core::took`
   std::chrono::milliseconds greet_peers{
       2'000}; ///< how long `start` waits for peers; 0 where it must not block
 };

@@ -40,17 +40,30 @@ public:
   member_store(simulation& world, member& of) : world_(&world), of_(&of), store_(of.disk) {}
 
   result<void> commit(const journal::batch& changes) override {
+    world_->let_others_run(*of_);
     return world_->commit(*of_, changes, [&] { return store_.commit(changes); });
   }
-  result<std::optional<std::string>> get(std::string_view key) const override { return store_.get(key); }
+  result<std::optional<std::string>> get(std::string_view key) const override {
+    world_->let_others_run(*of_);
+    return store_.get(key);
+  }
   result<void> scan(std::string_view prefix, const journal::visitor& visit,
                     std::string_view after) const override {
-    return store_.scan(prefix, visit, after);
+    auto scanned = store_.scan(
+        prefix,
+        [&](std::string_view key, std::string_view value) {
+          world_->let_others_run(*of_);
+          return !dies() && visit(key, value);
+        },
+        after);
+    return dies() ? continuo::fail(errc::storage_failed, "the node crashes while it starts") : scanned;
   }
   std::uint64_t free_bytes() const override { return store_.free_bytes(); }
   std::uint64_t used_bytes() const override { return store_.used_bytes(); }
 
 private:
+  bool dies() const { return of_->is_starting && of_->crashes; }
+
   simulation* world_;
   member* of_;
   journal::memory_store store_;
