@@ -469,8 +469,8 @@ result<void> node_runtime::start() {
         self->fail(reason);
       }
     };
-    if (shared.suspects) {
-      const auto ran = nodes::run_suspects(shared, shared.suspects->found());
+    if (const auto& found = shared.suspects ? shared.suspects->found() : means_.suspects; !found.empty()) {
+      const auto ran = nodes::run_suspects(shared, found);
       if (!ran) {
         return tl::unexpected(ran.error());
       }

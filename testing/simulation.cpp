@@ -245,6 +245,7 @@ result<void> simulation::start(member& one) {
   means.own_journal_thread = false;
   means.store_id = continuo::detail::next_random(store_ids_); // of a disk that has none
   means.link_queue_max = link_queue_max_;
+  means.suspects = std::exchange(one.suspects, {});
   means.took = [this](const instance_id& of, const char* row) { took(of, row); };
   means.greet_peers = 0ms; // nothing runs while `start` does
   if (members_.size() > 1) {
@@ -329,6 +330,11 @@ void simulation::end_life(member& one) {
   }
   one.disk->crash();
   network_.ends(one.name);
+  for (const auto& runs : one.handlers) {
+    if (suspects_handlers_ && runs.due_ns > now_ns_) {
+      one.suspects.push_back({{runs.message.to.type, to_string(runs.message.id)}, runs.message.id});
+    }
+  }
   one.handlers.clear();
   one.crashes = false;
   one.is_paused = false;
@@ -695,7 +701,7 @@ void simulation::check_wake_ups() {
       continue;
     }
     check_timers(*one);
-    if (const auto count = one->system->messages_due_for(core->timers); count > 1) {
+    if (const auto count = one->system->messages_due_for(core->timers); counts_wake_ups_ && count > 1) {
       fail(fmt::format("{} is woken {} times for its nearest timer, and will be each minute", one->name,
                        count));
     }
