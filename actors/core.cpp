@@ -229,6 +229,9 @@ void give_credit_back(const core& shared, const messages::envelope& message,
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra, std::vector<journal::operation> beside) {
+  if (shared.took) {
+    shared.took(of, decided.edge);
+  }
   if (planted("command_handler_runs_before_cause_is_durable")) { // as if no handler had effects outside
     std::move(decided.released.begin(), decided.released.end(), std::back_inserter(decided.sent));
     decided.released.clear();

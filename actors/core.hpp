@@ -144,6 +144,10 @@ public:
   /// blocks.
   std::function<void(span&&)> spans;
 
+  /// Is told which row of its table an instance took, or a link, which has no name. Empty: nobody counts
+  /// them.
+  std::function<void(const instance_id& of, const char* row)> took;
+
   /// Adds what tells a span once it is durable, if its message belongs to a trace that is recorded.
   void tell_when_durable(span&& one, std::vector<journal::release>& releases) const;
 

@@ -154,7 +154,10 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
       continue;
     }
     auto& next = *found->second;
-    next.begin();
+    const auto begun = next.begin();
+    if (shared->took) {
+      shared->took(next.current().self, begun.edge);
+    }
     ++state.running;
     state.counts->in_execution.store(state.running, std::memory_order_relaxed);
     state.in_handler.insert(id);

@@ -503,6 +503,7 @@ result<void> node_runtime::start() {
     shared.bounds.in_flight = config_.in_flight;
     shared.seed = config_.seed != 0 ? config_.seed : draw();
     shared.time = means_.time ? means_.time : nodes::system_clock();
+    shared.took = means_.took;
     if (auto opened = open_store(); !opened) {
       return opened;
     }
@@ -517,8 +518,8 @@ result<void> node_runtime::start() {
       return read;
     }
     make_environments();
-    if (shared.suspects) {
-      const auto ran = nodes::run_suspects(shared, shared.suspects->found());
+    if (const auto& found = shared.suspects ? shared.suspects->found() : means_.suspects; !found.empty()) {
+      const auto ran = nodes::run_suspects(shared, found);
       if (!ran) {
         return tl::unexpected(ran.error());
       }

@@ -42,9 +42,11 @@ struct node_means {
   std::shared_ptr<const actors::clock> time;  ///< null: the system's
   std::shared_ptr<actors::handler_pool> pool; ///< null: threads
   bool own_journal_thread = true;
-  std::uint64_t store_id = 0;               ///< 0: as stored, or drawn
-  std::shared_ptr<actors::connector> reach; ///< null: CAF's middleman
-  std::size_t link_queue_max = 0;           ///< 0: the link's own bound
+  std::uint64_t store_id = 0;                                       ///< 0: as stored, or drawn
+  std::shared_ptr<actors::connector> reach;                         ///< null: CAF's middleman
+  std::size_t link_queue_max = 0;                                   ///< 0: the link's own bound
+  std::function<void(const instance_id& of, const char* row)> took; ///< see `core::took`
+  std::vector<actors::suspect> suspects; ///< what ran as the last life ended, where no marker knows
   std::chrono::milliseconds greet_peers{
       2'000};              ///< how long `start` waits for peers; 0 where it must not block
   bool start_waits = true; ///< false: `start` returns when the start-up has begun, since whoever calls it
