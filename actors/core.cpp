@@ -8,6 +8,7 @@
 #include <continuo/archive.hpp>
 
 #include <caf/scheduled_actor.hpp>
+#include <caf/send.hpp>
 
 #include <fmt/format.h>
 
@@ -102,24 +103,43 @@ std::uint64_t core::orphans_of_process() {
   return orphans.load();
 }
 
-void core::instance_begins() {
+void core::instance_begins(const instance_id& id) {
   const std::lock_guard lock{instances_mutex_};
-  ++instances_;
+  instances_.insert(id);
 }
 
-void core::instance_ends() {
+void core::instance_ends(const instance_id& id) {
   const std::lock_guard lock{instances_mutex_};
-  if (--instances_ == 0) {
+  instances_.erase(instances_.find(id)); // one of them, where the next one of this name has begun
+  if (instances_.empty()) {
     instances_changed_.notify_all();
   }
 }
 
 void core::wait_for_instances() {
   std::unique_lock lock{instances_mutex_};
-  instances_changed_.wait(lock, [this] { return instances_ == 0; });
+  instances_changed_.wait(lock, [this] { return instances_.empty(); });
+}
+
+std::vector<instance_id> core::instances() const {
+  const std::lock_guard lock{instances_mutex_};
+  return {instances_.begin(), instances_.end()};
+}
+
+void core::handler_ended(std::string_view address, handler_done&& done) {
+  const std::lock_guard lock{handles_mutex_};
+  if (const auto found = service_actors.find(address); found != service_actors.end()) {
+    caf::anon_send(found->second, std::move(done));
+  }
 }
 
 void core::forget_actors() {
+  const std::lock_guard lock{handles_mutex_};
+  for (auto& [name, service] : services) {
+    for (auto& [command, handler] : service.commands) {
+      handler.mounted = nullptr; // holds an actor of the application
+    }
+  }
   journal = nullptr;
   timers = nullptr;
   intake = nullptr;
@@ -209,6 +229,9 @@ void give_credit_back(const core& shared, const messages::envelope& message,
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra, std::vector<journal::operation> beside) {
+  if (shared.took) {
+    shared.took(of, decided.edge);
+  }
   if (planted("command_handler_runs_before_cause_is_durable")) { // as if no handler had effects outside
     std::move(decided.released.begin(), decided.released.end(), std::back_inserter(decided.sent));
     decided.released.clear();

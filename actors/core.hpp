@@ -47,8 +47,9 @@ public:
   virtual ~handler_pool() = default;
   /// Runs the handler of `message`, once, and not within this call. Never blocks.
   virtual void post(const messages::envelope& message, std::function<void()> job) = 0;
-  /// Runs no further jobs and waits for those that run.
-  virtual void stop() = 0;
+  /// Runs no further jobs and waits for those that run, for at most `patience`. What runs then still, in
+  /// words. May be called again.
+  virtual std::vector<std::string> stop(std::chrono::milliseconds patience) = 0;
 };
 
 /// How a node finds its peers: by CAF's middleman, or inside a simulation. Any thread.
@@ -143,6 +144,10 @@ public:
   /// blocks.
   std::function<void(span&&)> spans;
 
+  /// Is told which row of its table an instance took, or a link, which has no name. Empty: nobody counts
+  /// them.
+  std::function<void(const instance_id& of, const char* row)> took;
+
   /// Adds what tells a span once it is durable, if its message belongs to a trace that is recorded.
   void tell_when_durable(span&& one, std::vector<journal::release>& releases) const;
 
@@ -159,9 +164,10 @@ public:
   std::shared_ptr<journal::counters> written = std::make_shared<journal::counters>();
 
   /// Instances whose actors may still read the store. The node waits for zero before it closes the store.
-  void instance_begins();
-  void instance_ends();
+  void instance_begins(const instance_id& id);
+  void instance_ends(const instance_id& id);
   void wait_for_instances();
+  std::vector<instance_id> instances() const;
 
   /// A number that no transition had before.
   std::uint64_t next_revision() { return last_revision.fetch_add(1, std::memory_order_relaxed) + 1; }
@@ -204,13 +210,18 @@ public:
     }
   }
 
-  /// Gives up the handles, which would keep the actors alive.
+  /// Tells the service's actor at this address how a handler ended, on the handler's thread. The node may be
+  /// gone by then: nobody is told.
+  void handler_ended(std::string_view address, handler_done&& done);
+
+  /// Gives up the handles, which would keep the actors alive, those of mounted actors included.
   void forget_actors();
 
 private:
-  std::mutex instances_mutex_;
+  mutable std::mutex instances_mutex_;
   std::condition_variable instances_changed_;
-  std::size_t instances_ = 0;
+  std::unordered_multiset<instance_id> instances_;
+  std::mutex handles_mutex_; // between `handler_ended` and `forget_actors`
 };
 
 /// Carries out what the engine decided: hands the writes to the journal, then sends. The one place where a

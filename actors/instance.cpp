@@ -22,7 +22,7 @@ instance_actor<Machine>::instance_actor(caf::actor_config& config, std::shared_p
   if constexpr (!is_saga) {
     counts_ = &core_->service_counts.find(start_.self.type)->second;
   }
-  core_->instance_begins();
+  core_->instance_begins(start_.self);
 }
 
 template <class Machine>
@@ -54,7 +54,7 @@ template <class Machine>
 void instance_actor<Machine>::on_exit() {
   start_.shard = nullptr;
   machine_.reset();
-  core_->instance_ends();
+  core_->instance_ends(start_.self);
 }
 
 template <class Machine>
@@ -317,7 +317,8 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
   if (decided.ended) {
     extra.push_back({start_.shard, caf::make_message(ended{start_.self, end_of()})});
   }
-  if (decided.write != engine::write_kind::none && machine_->current().status == instance_status::stuck) {
+  if (decided.write == engine::write_kind::put && told_ != machine_->current().status &&
+      machine_->current().status == instance_status::stuck) { // once: it writes again when a receipt comes
     core_->log(log_level::warn,
                fmt::format("{} is stuck: {}", to_string(start_.self), machine_->current().reason));
   }

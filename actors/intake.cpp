@@ -1,6 +1,7 @@
 #include "actors/intake.hpp"
 
 #include "actors/intake_keys.hpp"
+#include "actors/misaddressed.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
@@ -174,9 +175,8 @@ void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& even
   if (answer_again(self, *shared, event, event.answer)) {
     return;
   }
-  if (!shared->routes.knows_event(event.type) && shared->types.find(event.type) == nullptr) {
-    event.answer(
-        fail(errc::unknown_type, fmt::format("no saga and no service here subscribes to {}", event.type)));
+  if (!shared->routes.knows_event(event.type)) {
+    event.answer(tl::unexpected(not_an_event(*shared, event.type)));
     return;
   }
   auto where =
@@ -228,6 +228,9 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
   auto refused = objection(state);
   if (!refused && answer_again(self, *shared, command, command.taken)) {
     return;
+  }
+  if (!refused && !shared->routes.knows_command(command.type)) {
+    refused = not_a_command(*shared, command.type);
   }
   if (!refused) {
     refused = start_objection(state, *shared);

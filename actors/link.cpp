@@ -289,6 +289,9 @@ void give_up(link* self, core& shared, const std::string& why) {
 
 void carry_out(link* self, core& shared, engine::link_effects&& out) {
   auto& state = self->state;
+  if (shared.took) {
+    shared.took({}, out.edge);
+  }
   if (out.fatal) {
     shared.failed(*out.fatal);
     return;
@@ -568,6 +571,10 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
       [self, shared](say_to_peer& says) { on_say(self, *shared, std::move(says.said)); },
       [self, shared](link_dial) { on_dial(self, *shared); },
       [self, shared](link_beat) { on_beat(self, *shared); },
+      [self](const link_skip& time) {
+        self->state.heard = engine::later(self->state.heard, std::chrono::nanoseconds{time.ns});
+        self->state.spoke = engine::later(self->state.spoke, std::chrono::nanoseconds{time.ns});
+      },
       [self, shared](link_renew) {
         if (self->state.machine->is_up()) {
           give_up(self, *shared, "messages that found no room are offered again");

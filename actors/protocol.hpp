@@ -247,6 +247,11 @@ struct unreachable {
 struct link_flush {};
 struct link_scan {};
 struct link_beat {};
+
+/// A simulation has passed over a time in which nothing came and went but signs of life.
+struct link_skip {
+  std::int64_t ns = 0;
+};
 struct link_dial {};
 
 /// A link to an instance, or to the intake: the node behind the address `from` is down, so its open command
@@ -351,6 +356,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::unreachable)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_flush)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_scan)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_beat)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_skip)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_dial)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_renew)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::move_command)

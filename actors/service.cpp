@@ -2,6 +2,7 @@
 
 #include "actors/waiting.hpp"
 #include "engine/trace.hpp"
+#include "messages/application.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -10,7 +11,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 
 namespace continuo::actors {
 
@@ -154,7 +154,10 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
       continue;
     }
     auto& next = *found->second;
-    next.begin();
+    const auto begun = next.begin();
+    if (shared->took) {
+      shared->took(next.current().self, begun.edge);
+    }
     ++state.running;
     state.counts->in_execution.store(state.running, std::memory_order_relaxed);
     state.in_handler.insert(id);
@@ -177,13 +180,12 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
     watch(self, *shared, id, attempt);
     // The job outlives the execution if the node stops: it has copies of all that it needs.
     shared->pool->post(message, [shared, environment = state.environment, me = next.current().self, message,
-                                 attempt, key = next.idempotency_key(),
-                                 home = caf::actor_cast<caf::actor>(self)] {
+                                 attempt, key = next.idempotency_key()] {
       auto done = run_handler(*shared, *environment, me, message, attempt, key);
       if (!done.outcome && done.outcome.error().code == errc::unavailable) {
         return; // the node stops in the middle of a call: that is no attempt, the next life makes it again
       }
-      caf::anon_send(home, std::move(done));
+      shared->handler_ended(environment->address(), std::move(done));
     });
   }
 }
@@ -469,24 +471,22 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
   const marker::note running{calls_http(environment, message) ? nullptr : shared.suspects.get(), self,
                              message.id};
   const auto begun = std::chrono::steady_clock::now();
-  try {
+  const auto unknown = [&] {
+    return fail(errc::unknown_type, "the service does not handle " + message.type);
+  };
+  done.outcome = call_application(errc::handler_failed, [&]() -> result<detail::handled> {
     if (message.kind == messages::message_kind::event) {
       const auto handler = environment.type->events.find(message.type);
-      auto ran = handler == environment.type->events.end()
-                     ? result<void>{fail(errc::unknown_type, "the service does not handle " + message.type)}
-                     : handler->second.run(message.payload, context);
-      done.outcome = ran ? result<detail::handled>{detail::handled{}} : tl::unexpected(ran.error());
-    } else {
-      const auto handler = environment.type->commands.find(message.type);
-      done.outcome = handler == environment.type->commands.end() || !handler->second.run
-                         ? fail(errc::unknown_type, "the service does not handle " + message.type)
-                         : handler->second.run(message.payload, context);
+      if (handler == environment.type->events.end()) {
+        return unknown();
+      }
+      return handler->second.run(message.payload, context).map([] { return detail::handled{}; });
     }
-  } catch (const std::exception& thrown) {
-    done.outcome = fail(errc::handler_failed, thrown.what());
-  } catch (...) {
-    done.outcome = fail(errc::handler_failed, "it threw something that is no std::exception");
-  }
+    const auto handler = environment.type->commands.find(message.type);
+    return handler == environment.type->commands.end() || !handler->second.run
+               ? result<detail::handled>{unknown()}
+               : handler->second.run(message.payload, context);
+  });
   done.took = std::chrono::steady_clock::now() - begun;
   done.asked = std::move(context.asked());
   return done;

@@ -231,7 +231,9 @@ void check_presence(contents& file) {
       file.complain(node.line, key, "the node has no address; write address=\"HOST:PORT\"");
     }
     if (const auto key = key_of(node, "hosts"); !file.has(key)) {
-      file.complain(node.line, key, "the node hosts nothing; write hosts=[\"...\"] with sagas and services");
+      file.complain(node.line, key,
+                    "it is not said what the node hosts; write hosts=[\"...\"] with sagas and "
+                    "services, or hosts=[] where it only takes in what clients send");
     }
   }
 }
@@ -393,7 +395,7 @@ void fill_limits(node_limits& to, const contents& from, const std::string& secti
   fill(to.handler_delay, from, section + ".handler-delay");
 }
 
-cluster_node peer_of(const contents::node& node, const contents& from) {
+cluster_node peer_of(const contents::node& node, const contents& from, const std::string& file) {
   cluster_node peer;
   peer.name = node.name;
   if (const auto address = read_endpoint(from.get<std::string>(key_of(node, "address")).value_or(""))) {
@@ -405,7 +407,9 @@ cluster_node peer_of(const contents::node& node, const contents& from) {
       peer.http = http_address{address->host, address->port, {}};
     }
   }
-  fill(peer.hosts, from, key_of(node, "hosts"));
+  const auto hosts = key_of(node, "hosts");
+  fill(peer.hosts, from, hosts);
+  peer.where = fmt::format("{}:{}: {}", file, from.line_of(hosts, node.line), hosts);
   return peer;
 }
 
@@ -468,7 +472,7 @@ cluster_file build(const contents& from, const fs::path& file) {
   for (const auto& node : from.nodes()) {
     auto entry = common;
     entry.line = node.line;
-    entry.seen_by_peers = peer_of(node, from);
+    entry.seen_by_peers = peer_of(node, from, to.file.string());
     if (entry.seen_by_peers.http) {
       entry.seen_by_peers.http->token_file = token_file;
     }

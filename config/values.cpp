@@ -92,9 +92,6 @@ result<config_value> read_list(const known_key& key, std::string_view text) {
       return wrong(fmt::format("it has \"{}\" twice; write it once", *word));
     }
   }
-  if (names && before.empty()) {
-    return wrong("its list is empty; write the names of the sagas and services that run there");
-  }
   return *value;
 }
 

@@ -1,3 +1,5 @@
+#include "messages/application.hpp"
+
 #include <continuo/definition.hpp>
 
 #include <continuo/context.hpp>
@@ -93,15 +95,20 @@ auto with_body(const body_type& type, std::string_view payload, Use use) -> decl
   return std::move(*call.gave);
 }
 
+/// The function that reads the key is the application's, and runs on bytes from outside: one of which it
+/// makes nothing is malformed, whatever it throws.
 key_reader make_key_reader(body_type type, kept_function correlation, key_function read) {
   return [type, correlation = std::move(correlation), read](std::string_view payload) {
-    return with_body(type, payload, [&](const void* body) -> result<std::string> {
+    const auto key_of = [&](const void* body) -> result<std::string> {
       auto key = read(correlation.get(), body);
       if (key.empty()) {
         return fail(errc::malformed, type.type.name + ": its correlation key is empty");
       }
       return key;
-    });
+    };
+    return call_application(
+        errc::malformed, [&] { return with_body(type, payload, key_of); }, type.type.name,
+        ": its correlation key cannot be read: ");
   };
 }
 

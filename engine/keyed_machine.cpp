@@ -2,6 +2,7 @@
 
 #include "engine/dead_letter.hpp"
 #include "engine/trace.hpp"
+#include "messages/application.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -9,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 
 namespace continuo::engine {
 
@@ -17,13 +17,7 @@ namespace {
 
 result<detail::handled> run_handler(const detail::keyed_handler& handler, void* state,
                                     const envelope& message, keyed_context& context) {
-  try {
-    return handler.run(state, message.payload, context);
-  } catch (const std::exception& thrown) {
-    return fail(errc::handler_failed, thrown.what());
-  } catch (...) {
-    return fail(errc::handler_failed, "it threw something that is no std::exception");
-  }
+  return call_application(errc::handler_failed, [&] { return handler.run(state, message.payload, context); });
 }
 
 } // namespace
@@ -132,11 +126,12 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     return;
   }
   if (!state_) {
-    if (record_.state.empty()) {
-      state_ = environment_->type->create();
-    } else if (auto decoded = environment_->type->state->decode(record_.state)) {
-      state_ = std::move(*decoded);
-    }
+    auto made = call_application(errc::handler_failed, [&] {
+      const auto& type = *environment_->type;
+      return record_.state.empty() ? result<std::shared_ptr<void>>{type.create()}
+                                   : type.state->decode(record_.state);
+    });
+    state_ = made ? std::move(*made) : nullptr;
   }
   detail::invocation call;
   call.self = &record_.self;

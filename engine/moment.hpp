@@ -26,8 +26,9 @@ struct boot_time {
 };
 
 /// As for the wall clock.
-constexpr boot_time later(boot_time at, std::chrono::nanoseconds wait) {
-  return {std::chrono::nanoseconds{detail::saturated_sum(at.since_boot.count(), wait.count())}};
+constexpr boot_time later(boot_time at, detail::any_duration wait) {
+  const std::chrono::nanoseconds time = wait;
+  return {std::chrono::nanoseconds{detail::saturated_sum(at.since_boot.count(), time.count())}};
 }
 
 constexpr std::chrono::nanoseconds between(boot_time from, boot_time to) {

@@ -1,10 +1,10 @@
 #include "engine/record.hpp"
 
+#include "messages/application.hpp"
+
 #include <continuo/archive.hpp>
 
 #include <fmt/format.h>
-
-#include <exception>
 
 namespace continuo::engine {
 
@@ -70,11 +70,8 @@ error record_too_large() {
 }
 
 result<std::string> encode_state(const message_type& type, const void* state) {
-  try {
-    return type.encode(state);
-  } catch (const std::exception& thrown) {
-    return fail(errc::handler_failed, "the new state cannot be written: " + std::string{thrown.what()});
-  }
+  return call_application(
+      errc::handler_failed, [&] { return type.encode(state); }, "the new state cannot be written: ");
 }
 
 std::string record_prefix(std::string_view type) {

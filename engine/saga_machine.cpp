@@ -3,6 +3,7 @@
 #include "engine/dead_letter.hpp"
 #include "engine/planted.hpp"
 #include "engine/saga_draft.hpp"
+#include "messages/application.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -10,7 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#include <exception>
 
 namespace continuo::engine {
 
@@ -404,15 +404,15 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
                 fmt::format("on({}): {}", message.type.empty() ? "failure" : message.type, what));
   };
   if (!state_) {
-    if (!exists_ || record_.state.empty()) {
-      state_ = environment_->type->create();
-    } else {
-      auto decoded = environment_->type->state->decode(record_.state);
-      if (!decoded) {
-        return failed("the stored state cannot be read: " + decoded.error().message);
-      }
-      state_ = std::move(*decoded);
+    auto made = call_application(errc::handler_failed, [&] {
+      const auto& type = *environment_->type;
+      return !exists_ || record_.state.empty() ? result<std::shared_ptr<void>>{type.create()}
+                                               : type.state->decode(record_.state);
+    });
+    if (!made) {
+      return failed("the stored state cannot be read: " + made.error().message);
     }
+    state_ = std::move(*made);
   }
   detail::invocation call;
   call.self = &record_.self;
@@ -425,31 +425,24 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
     call.answered_payload = answered->payload;
   }
   saga_context context{call};
-  // The one place where code of the application runs inside the engine.
-  try {
-    result<void> ran;
+  const auto ran = call_application(errc::handler_failed, [&]() -> result<void> {
     if (message.kind == message_kind::failure) {
       auto body = decode<messages::failure_body>(message.payload);
       if (!body) {
-        return failed(body.error().message);
+        return tl::unexpected(std::move(body.error()));
       }
       const detail::failed_command parts{static_cast<failure_kind>(body->kind), body->reason,
                                          answered->payload};
-      ran = environment_->type->calls.find(answered->type)->second.on_failure(state_.get(), parts, context);
-    } else {
-      const auto handler = environment_->type->handlers.find(message.type);
-      if (handler == environment_->type->handlers.end()) {
-        return failed("the saga has no handler for it");
-      }
-      ran = handler->second(state_.get(), message.payload, context);
+      return environment_->type->calls.find(answered->type)->second.on_failure(state_.get(), parts, context);
     }
-    if (!ran) {
-      return failed(ran.error().message);
+    const auto handler = environment_->type->handlers.find(message.type);
+    if (handler == environment_->type->handlers.end()) {
+      return fail(errc::handler_failed, "the saga has no handler for it");
     }
-  } catch (const std::exception& thrown) {
-    return failed(thrown.what());
-  } catch (...) {
-    return failed("it threw something that is no std::exception");
+    return handler->second(state_.get(), message.payload, context);
+  });
+  if (!ran) {
+    return failed(ran.error().message);
   }
   return std::move(context.asked());
 }
@@ -514,6 +507,20 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
     if (!change.cancel && change.delay < std::chrono::nanoseconds{0}) {
       return mistake(fmt::format("set_timer(\"{}\"): its delay is {} ms; the least is 0", change.name,
                                  saturated<std::chrono::milliseconds>(change.delay).count()));
+    }
+  }
+  for (const auto& expectation : asked.expectations) {
+    const auto verb = expectation.stop ? "stop_expecting" : "expect";
+    const auto declared = environment_->type->subscriptions.find(expectation.event);
+    if (declared == environment_->type->subscriptions.end()) {
+      return mistake(fmt::format("{0}<{1}>(): the saga does not declare that event, so it never comes; add "
+                                 "saga.on<{1}>(...) to define",
+                                 verb, expectation.event));
+    }
+    if (!declared->second.handles) {
+      return mistake(fmt::format("{0}<{1}>(): the saga only starts on that event, and an instance that lives "
+                                 "drops it; declare it with saga.on<{1}>(...) as well",
+                                 verb, expectation.event));
     }
   }
   const auto open = record_.requests.size() - (closing != nullptr ? 1 : 0) + commands;
@@ -695,8 +702,13 @@ request saga_machine::close_request(draft& next, std::size_t position, const env
 }
 
 void saga_machine::audit(draft& next) {
+  // One that an older definition handled does not come any more.
+  const auto comes = [&](const std::string& event) {
+    const auto declared = environment_->type->subscriptions.find(event);
+    return declared != environment_->type->subscriptions.end() && declared->second.handles;
+  };
   if (record_.status == instance_status::running && record_.requests.empty() && record_.timers.empty() &&
-      record_.expected.empty()) {
+      std::none_of(record_.expected.begin(), record_.expected.end(), comes)) {
     become_stuck(
         next,
         "nothing can wake it: no request is open, no timer is set and no event is expected (did the handler "

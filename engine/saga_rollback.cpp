@@ -1,12 +1,12 @@
 #include "engine/planted.hpp"
 #include "engine/saga_draft.hpp"
+#include "messages/application.hpp"
 
 #include <continuo/archive.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <exception>
 
 // The part of the saga machine that undoes steps, that obeys operators, and that keeps house.
 namespace continuo::engine {
@@ -105,18 +105,12 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent, c
   if (!call.undo) {
     return std::nullopt;
   }
-  try {
-    auto undo = call.undo(sent.payload, known);
-    if (!undo) {
-      return tl::unexpected(undo.error());
-    }
-    return compensation{sent.type, std::move(undo->type), std::move(undo->payload)};
-  } catch (const std::exception& thrown) {
-    return fail(errc::handler_failed, fmt::format("undone_by of {}: {}", sent.type, thrown.what()));
-  } catch (...) {
-    return fail(errc::handler_failed,
-                fmt::format("undone_by of {} threw something that is no std::exception", sent.type));
+  auto undo = call_application(
+      errc::handler_failed, [&] { return call.undo(sent.payload, known); }, "undone_by of ", sent.type, ": ");
+  if (!undo) {
+    return tl::unexpected(std::move(undo.error()));
   }
+  return compensation{sent.type, std::move(undo->type), std::move(undo->payload)};
 }
 
 void saga_machine::handle_late_answer(draft& next, const envelope& message, std::size_t position) {

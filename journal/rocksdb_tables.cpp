@@ -13,8 +13,24 @@
 
 namespace continuo::journal {
 
+namespace {
+
+/// What RocksDB says. Where it cannot read a table that the manifest names ("... in DIR/000009.sst in file
+/// DIR/MANIFEST-000005"), the manifest is no part of it.
+std::string text_of(const rocksdb::Status& status) {
+  constexpr std::string_view table_suffix = ".sst";
+  auto text = status.ToString();
+  const auto table = text.find(table_suffix);
+  if (table != std::string::npos && text.find("MANIFEST", table) != std::string::npos) {
+    text.resize(table + table_suffix.size());
+  }
+  return text;
+}
+
+} // namespace
+
 error error_of(const rocksdb::Status& status, const std::filesystem::path& directory) {
-  const auto text = status.ToString();
+  const auto text = text_of(status);
   if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kNoSpace) {
     return {errc::storage_full, "the disk of " + directory.string() + " is full: " + text};
   }

@@ -1,3 +1,4 @@
+#include "messages/application.hpp"
 #include "messages/shapes.hpp"
 
 #include <continuo/archive.hpp>
@@ -473,7 +474,11 @@ private:
     }
     const auto number = integer_at(of.underlying->what, &bytes);
     if (!is_known(of, number)) [[unlikely]] {
-      detail::refuse(offset() - size, fmt::format("{} is none of the enum's values", number));
+      // Bytes that come this far have passed their checksum, so a newer program has more values.
+      throw error{errc::newer_version,
+                  fmt::format("at offset {}: {} is none of the enum's values: a program that has more of "
+                              "them wrote it, so update this one",
+                              offset() - size, number)};
     }
     std::memcpy(value, &bytes, size);
   }
@@ -626,10 +631,8 @@ error reading_error(const std::string& type) {
     return {thrown.code, about + thrown.message};
   } catch (const std::bad_alloc&) {
     throw; // says nothing about the bytes
-  } catch (const std::exception& thrown) {
-    return {errc::malformed, about + thrown.what()};
   } catch (...) {
-    return {errc::malformed, about + "its serialize threw"};
+    return {errc::malformed, about + what_was_thrown()};
   }
 }
 

@@ -1,3 +1,4 @@
+#include "messages/application.hpp"
 #include "messages/shapes.hpp"
 
 #include <continuo/message_type.hpp>
@@ -41,29 +42,40 @@ std::string message_type::encode(const void* value) const {
   return detail::encode_shaped(*type_->of, value);
 }
 
+// A type may have a constructor, a `serialize` and comparisons of the application's own, which run here.
+
 result<std::shared_ptr<void>> message_type::decode(std::string_view bytes) const {
-  auto value = make();
-  if (auto read = decode_into(value.get(), bytes); !read) {
-    return tl::unexpected(std::move(read.error()));
-  }
-  return value;
+  return call_application(
+      errc::malformed,
+      [&] {
+        auto value = make();
+        return detail::decode_shaped(*type_->of, value.get(), bytes).map([&] { return std::move(value); });
+      },
+      name, ": ");
 }
 
 result<void> message_type::decode_into(void* value, std::string_view bytes) const {
-  return detail::decode_shaped(*type_->of, value, bytes);
+  return call_application(
+      errc::malformed, [&] { return detail::decode_shaped(*type_->of, value, bytes); }, name, ": ");
 }
 
 result<std::string> message_type::to_json(std::string_view bytes) const {
-  return decode(bytes).map(
-      [this](const auto& value) { return detail::shaped_to_json(*type_->of, value.get()); });
+  return decode(bytes).and_then([this](const auto& value) {
+    return call_application(
+        errc::malformed, [&] { return detail::shaped_to_json(*type_->of, value.get()); }, name, ": ");
+  });
 }
 
 result<std::string> message_type::from_json(std::string_view text) const {
-  const auto value = make();
-  if (auto read = detail::shaped_from_json(*type_->of, value.get(), text); !read) {
-    return tl::unexpected(std::move(read.error()));
-  }
-  return encode(value.get());
+  return call_application(
+      errc::malformed,
+      [&]() -> result<std::string> {
+        const auto value = make();
+        return detail::shaped_from_json(*type_->of, value.get(), text).map([&] {
+          return encode(value.get());
+        });
+      },
+      name, ": ");
 }
 
 const message_type& detail::describe(const made_type& type) {

@@ -1,3 +1,5 @@
+#include "messages/application.hpp"
+
 #include <continuo/caf.hpp>
 
 #include "actors/waiting.hpp"
@@ -155,7 +157,12 @@ public:
     if (answered.match_elements<caf::error>()) {
       answer_(failed_mounted(answered.get_as<caf::error>(0), system_));
     } else if (is_reply(answered)) {
-      answer_(detail::handled{false, reply_.encode(answered.get(0))});
+      answer_(call_application(
+          errc::handler_failed,
+          [&] {
+            return detail::handled{false, reply_.encode(answered.get(0))};
+          },
+          "the answer of the mounted actor: "));
     } else {
       return caf::match_case::no_match;
     }
@@ -191,13 +198,15 @@ void detail::mount(service_type& service, const message_type& command, const mes
               make](void* asker, const std::string& payload, std::chrono::milliseconds timeout,
                     answer_function answer) {
     auto* self = static_cast<caf::event_based_actor*>(asker);
-    auto body = command.decode(payload);
+    auto body = command.decode(payload).and_then([make](const std::shared_ptr<void>& read) {
+      return call_application(errc::handler_failed, [&] { return make(read.get()); });
+    });
     if (!body) {
       answer(tl::unexpected(std::move(body.error())));
       return;
     }
     const auto bounded = std::min(timeout, detail::saturated<std::chrono::milliseconds>(actors::delay_max));
-    const auto asked = self->request(actor, bounded, make(body->get()));
+    const auto asked = self->request(actor, bounded, std::move(*body));
     self->add_multiplexed_response_handler(
         asked.id(), caf::behavior{caf::behavior::impl_ptr{
                         caf::make_counted<mounted_answer>(reply, std::move(answer), self->system())}});

@@ -2,6 +2,7 @@
 
 #include "actors/views.hpp"
 #include "engine/dead_letter.hpp"
+#include "messages/application.hpp"
 #include "nodes/kept_promise.hpp"
 #include "nodes/runtime.hpp"
 
@@ -28,6 +29,30 @@ std::future<result<T>> ask_node(const std::shared_ptr<node_runtime>& runtime, As
     promise->keep(tl::unexpected(runtime->why_closed()));
   }
   return future;
+}
+
+/// A client's callback as the node may call it, on a thread of its own: what it throws is in the log.
+template <class T>
+std::function<void(result<T>)> callback(const std::shared_ptr<node_runtime>& runtime, const char* of,
+                                        std::function<void(result<T>)> function) {
+  if (!function) {
+    return {};
+  }
+  return [weak = std::weak_ptr{runtime}, of, function = std::move(function)](result<T> answer) {
+    const auto called = call_application(
+        errc::handler_failed, [&] { function(std::move(answer)); }, "the callback of client::", of,
+        " threw: ");
+    const auto node = called ? nullptr : weak.lock();
+    if (node) {
+      node->log(log_level::error, called.error().message);
+    }
+  };
+}
+
+/// The bytes of what a client sends; the type's `serialize` may be the application's.
+result<std::string> bytes_of(const message_type& type, const void* message) {
+  return call_application(
+      errc::malformed, [&] { return type.encode(message); }, type.name, ": ");
 }
 
 /// Why nothing can be said here of an instance: it lives on another node. Nothing if it lives here.
@@ -75,10 +100,13 @@ public:
       fail_with(answer.error());
     } else if (answer->failed) {
       fail_with(answer->why_not());
-    } else if (auto value = reply_.decode(answer->payload); value) {
-      keep_(promise_.get(), value->get(), nullptr);
-    } else {
+    } else if (auto value = reply_.decode(answer->payload); !value) {
       fail_with(std::move(value.error()));
+    } else if (auto kept = call_application(
+                   errc::handler_failed, [&] { keep_(promise_.get(), value->get(), nullptr); }, reply_.name,
+                   " cannot be moved: ");
+               !kept) {
+      fail_with(std::move(kept.error()));
     }
     promise_.reset();
   }
@@ -132,6 +160,7 @@ client::~client() = default;
 
 void client::publish(std::string type, std::string payload, publish_options options,
                      std::function<void(result<accepted>)> answer) const {
+  answer = callback(runtime_, "publish", std::move(answer));
   if (const auto core = runtime_->open_core()) {
     caf::anon_send(core->intake,
                    actors::publish{std::move(type), std::move(payload), options, std::move(answer)});
@@ -142,6 +171,8 @@ void client::publish(std::string type, std::string payload, publish_options opti
 
 void client::send(std::string type, std::string payload, std::function<void(result<accepted>)> taken,
                   std::function<void(result<command_result>)> answer) const {
+  taken = callback(runtime_, "send", std::move(taken));
+  answer = callback(runtime_, "send", std::move(answer));
   if (const auto core = runtime_->open_core()) {
     caf::anon_send(core->intake, actors::send_command{std::move(type), std::move(payload), std::move(taken),
                                                       std::move(answer)});
@@ -158,22 +189,31 @@ void client::send(std::string type, std::string payload, std::function<void(resu
 publication client::publish_body(const message_type& type, const void* event, publish_options options) const {
   auto promise = std::make_shared<detail::kept_promise<accepted>>();
   auto taken = promise->future().share();
-  publish(type.name, type.encode(event), options,
-          [promise](result<accepted> answer) { promise->keep(std::move(answer)); });
+  if (auto bytes = bytes_of(type, event)) {
+    publish(type.name, std::move(*bytes), options,
+            [promise](result<accepted> answer) { promise->keep(std::move(answer)); });
+  } else {
+    promise->keep(tl::unexpected(std::move(bytes.error())));
+  }
   return {runtime_, std::move(taken)};
 }
 
 void client::send_body(const message_type& type, const void* command, const message_type& reply,
                        std::shared_ptr<void> promise, detail::keep_function keep) const {
   const auto kept = std::make_shared<reply_promise>(reply, std::move(promise), keep);
-  send(type.name, type.encode(command), {},
-       [kept](const result<command_result>& answer) { kept->keep(answer); });
+  if (auto bytes = bytes_of(type, command)) {
+    send(type.name, std::move(*bytes), {},
+         [kept](const result<command_result>& answer) { kept->keep(answer); });
+  } else {
+    kept->keep(tl::unexpected(std::move(bytes.error())));
+  }
 }
 
 // -- instances --------------------------------------------------------------------------------
 
 void client::result_of(instance_id instance, std::optional<detail::any_duration> timeout,
                        std::function<void(result<saga_result>)> answer) const {
+  answer = callback(runtime_, "result_of", std::move(answer));
   if (const auto core = runtime_->open_core()) {
     if (auto away = elsewhere(*core, instance)) {
       answer(tl::unexpected(std::move(*away)));

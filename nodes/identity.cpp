@@ -261,9 +261,9 @@ result<engine::placement> place(const cluster_config& cluster, const std::string
       if (!is_offered(name)) {
         return fail(
             errc::invalid_configuration,
-            fmt::format("node {} hosts \"{}\", which this program does not offer: the programs of all nodes "
-                        "offer everything, and the cluster file says where it runs",
-                        node.name, name));
+            fmt::format("{}: this program offers no \"{}\": the programs of all nodes offer everything, and "
+                        "the cluster file says where it runs",
+                        node.where.empty() ? "the hosts of node " + node.name : node.where, name));
       }
       hosts[name].push_back(node.name);
     }

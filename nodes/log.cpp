@@ -1,7 +1,12 @@
 #include "nodes/log.hpp"
 
+#include "messages/application.hpp"
+
+#include <fmt/format.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_color_sinks.h>
+
+#include <cstdio>
 
 namespace continuo::nodes {
 
@@ -29,8 +34,18 @@ public:
 
   bool enabled(log_level level) const override { return to_->should_log(to_spdlog(level)); }
 
+  // spdlog catches what is a std::exception, and hands it to an error handler that may be the application's.
   void write(log_level level, std::string_view text) override {
-    to_->log(to_spdlog(level), spdlog::string_view_t{text.data(), text.size()});
+    const auto written = call_application(
+        errc::handler_failed,
+        [&] {
+          to_->log(to_spdlog(level), spdlog::string_view_t{text.data(), text.size()});
+        },
+        "the logger failed: ");
+    if (!written) {
+      std::fputs(fmt::format("{}; what it was to write: {}\n", written.error().message, text).c_str(),
+                 stderr);
+    }
   }
 
 private:

@@ -3,6 +3,7 @@
 #include "messages/caf_types.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/thread_names.hpp"
+#include "nodes/threads.hpp"
 #include "nodes/tls.hpp"
 
 #include <caf/event_based_actor.hpp>
@@ -148,6 +149,12 @@ private:
     }
     std::erase_if(dialers_,
                   [](const caf::actor_addr& one) { return !caf::actor_cast<caf::strong_actor_ptr>(one); });
+    if (const auto thread = look_for_threads(1); !thread) { // CAF throws half-way where there is none
+      if (broker) {
+        caf::anon_send(link, actors::unreachable{thread.error().message}); // the link tries again
+      }
+      return;
+    }
     const auto at_work = system_->spawn<dialer, caf::detached>(broker, tls_, find(peer), link);
     dialers_.push_back(at_work.address());
   }

@@ -25,8 +25,11 @@ node_config node_config::in_memory() {
 
 node::node(node_config config) : runtime_(std::make_shared<detail::node_runtime>(std::move(config))) {}
 
+// A callback of the node may destroy it while one of these runs: each holds what it works with.
+
 node::~node() {
-  runtime_->stop();
+  const auto runtime = runtime_;
+  runtime->stop();
 }
 
 void node::host(const service& definition) {
@@ -55,11 +58,13 @@ bool node::runs_here(std::string_view name) const {
 }
 
 result<void> node::start() {
-  return runtime_->start();
+  const auto runtime = runtime_;
+  return runtime->start();
 }
 
 void node::stop() {
-  runtime_->stop();
+  const auto runtime = runtime_;
+  runtime->stop();
 }
 
 std::shared_future<error> node::failed() const {

@@ -1,6 +1,8 @@
 #include <continuo/node.hpp>
 
 #include "config/cluster_file.hpp"
+#include "messages/application.hpp"
+#include "nodes/threads.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/logger.h>
@@ -29,8 +31,8 @@ namespace {
 constexpr std::chrono::seconds time_to_stop{4};
 
 constexpr const char* usage =
-    "usage: {0} --data DIR [--name NAME] [--disk-reserve BYTES]\n"
-    "       {0} --config FILE --node NAME\n"
+    "usage: {0} --data DIR [--name NAME] [--disk-reserve BYTES] [-- ...]\n"
+    "       {0} --config FILE --node NAME [-- ...]\n"
     "\n"
     "Runs a node until SIGTERM or SIGINT: one that stands alone, or one of a cluster.\n"
     "  --config FILE  the cluster file: where everything runs, and with which limits\n"
@@ -38,15 +40,23 @@ constexpr const char* usage =
     "  --data DIR   where the node keeps its journal; created if missing\n"
     "  --name NAME  the node's name in logs (default: node)\n"
     "  --disk-reserve BYTES  refuse new work when less is free (default: 268435456)\n"
-    "  --help       prints this\n";
+    "  --help       prints this\n"
+    "  -- ...       is left to the program\n";
 
 void say(const std::string& line) {
   std::fputs((line + "\n").c_str(), stderr);
 }
 
-/// An error without an exit code of its own stands for arguments or definitions that cannot be run.
+/// The exit code of what may pass: the system has no thread for the process.
+constexpr int code_of_passing_trouble = 1;
+
+/// An error without an exit code of its own stands for arguments or definitions that cannot be run, unless
+/// the same may go well later.
 int code_of(const error& reason) {
   const auto code = exit_code(reason.code);
+  if (code == 0 && is_retryable(reason.code)) {
+    return code_of_passing_trouble;
+  }
   return code != 0 ? code : exit_code(errc::invalid_configuration);
 }
 
@@ -91,13 +101,6 @@ result<arguments> read_cluster(arguments&& read) {
   if (!config) {
     return tl::unexpected(config.error());
   }
-  // The folder that holds the data of all nodes is nobody's own.
-  std::error_code trouble;
-  const auto above = std::filesystem::path{config->data}.parent_path();
-  std::filesystem::create_directories(above, trouble);
-  if (trouble) {
-    return fail(errc::invalid_configuration, fmt::format("{}: {}", above.string(), trouble.message()));
-  }
   config->logger =
       std::make_shared<spdlog::logger>(read.node, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
   config->logger->set_level(spdlog::level::from_str(file->find(read.node)->limits.log_level));
@@ -110,6 +113,9 @@ result<arguments> read_arguments(int argc, char** argv) {
   auto** next = argv + (argc > 0 ? 1 : 0);
   while (*next != nullptr) {
     const std::string_view argument{*next++};
+    if (argument == "--") { // what follows is the program's own
+      break;
+    }
     if (argument == "--help" || argument == "-h") {
       read.help = true;
       return read;
@@ -177,20 +183,27 @@ sigset_t block_signals() {
 // -- the end --------------------------------------------------------------------------------------
 
 /// Ends the process if it is not taken back in time: a handler that still runs must not keep a node from
-/// stopping. Nothing is lost by it, the journal recovers.
+/// stopping. Nothing is lost by it, the journal recovers. Where there is no thread for it, it is the kernel's
+/// alarm that ends the process, without a word.
 class watchdog {
 public:
-  watchdog(std::chrono::seconds patience, int code)
-      : thread_([this, patience, code] {
-          std::unique_lock lock{mutex_};
-          if (!changed_.wait_for(lock, patience, [this] { return done_; })) {
-            say(fmt::format(
-                "it is not at its end after {} s (perhaps a handler still runs): the node ends all the same, "
-                "and what was running runs again after the next start",
-                patience.count()));
-            ::_exit(code);
-          }
-        }) {}
+  watchdog(std::chrono::seconds patience, int code) {
+    auto started = nodes::start_thread("watchdog", [this, patience, code] {
+      std::unique_lock lock{mutex_};
+      if (!changed_.wait_for(lock, patience, [this] { return done_; })) {
+        say(fmt::format(
+            "it is not at its end after {} s (perhaps a handler still runs): the node ends all the same, "
+            "and what was running runs again after the next start",
+            patience.count()));
+        ::_exit(code);
+      }
+    });
+    if (started) {
+      thread_ = std::move(*started);
+    } else {
+      ::alarm(static_cast<unsigned>(patience.count()));
+    }
+  }
 
   ~watchdog() {
     {
@@ -198,7 +211,9 @@ public:
       done_ = true;
     }
     changed_.notify_all();
-    thread_.join();
+    if (thread_.joinable()) {
+      thread_.join();
+    }
   }
 
   watchdog(const watchdog&) = delete;
@@ -226,19 +241,151 @@ void wait_for_signal(const sigset_t& ending) {
   }
 }
 
-/// Starts the node, which may take long where there is much to recover or a suspect handler to run alone. A
-/// signal that comes meanwhile ends the waiting: nothing then.
-std::optional<result<void>> start_unless_ended(const sigset_t& ending, std::future<result<void>>& starting) {
-  while (starting.wait_for(std::chrono::milliseconds{20}) != std::future_status::ready) {
-    const timespec at_once{0, 0};
-    if (sigtimedwait(&ending, nullptr, &at_once) > 0) {
-      return std::nullopt;
+/// Starts the node on a thread of its own, since it may take long where there is much to recover or a suspect
+/// handler to run alone. A signal that comes meanwhile ends the waiting: nothing then.
+class start_in_background {
+public:
+  explicit start_in_background(node& starting) {
+    auto thread = nodes::start_thread(
+        "start", [&starting, promise = std::make_shared<std::promise<result<void>>>(std::move(promise_))] {
+          promise->set_value(starting.start());
+        });
+    if (thread) {
+      thread_ = std::move(*thread);
+    } else {
+      no_thread_ = std::move(thread.error());
     }
   }
-  return starting.get();
+
+  ~start_in_background() {
+    if (thread_.joinable()) {
+      thread_.join();
+    }
+  }
+
+  start_in_background(const start_in_background&) = delete;
+  start_in_background& operator=(const start_in_background&) = delete;
+
+  std::optional<result<void>> wait_unless_ended(const sigset_t& ending) {
+    if (no_thread_) {
+      return result<void>{tl::unexpected(*no_thread_)};
+    }
+    while (started_.wait_for(std::chrono::milliseconds{20}) != std::future_status::ready) {
+      const timespec at_once{0, 0};
+      if (sigtimedwait(&ending, nullptr, &at_once) > 0) {
+        return std::nullopt;
+      }
+    }
+    return started_.get();
+  }
+
+private:
+  std::promise<result<void>> promise_;
+  std::future<result<void>> started_ = promise_.get_future();
+  std::optional<error> no_thread_;
+  std::thread thread_;
+};
+
+/// What the program does beside its node, on a thread of its own. What it throws ends the node.
+class at_side {
+public:
+  explicit at_side(std::function<void(node&, std::stop_token)> beside) : beside_(std::move(beside)) {}
+
+  ~at_side() { end(); }
+
+  at_side(const at_side&) = delete;
+  at_side& operator=(const at_side&) = delete;
+
+  void start(node& running) {
+    if (!beside_) {
+      return;
+    }
+    auto thread = nodes::start_thread("beside", [this, &running] {
+      auto ran = call_application(
+          errc::handler_failed, [&] { beside_(running, stop_.get_token()); }, "`beside` of run_node threw: ");
+      if (!ran) {
+        trouble_ = std::move(ran.error());
+        ::kill(::getpid(), SIGTERM);
+      }
+    });
+    if (thread) {
+      thread_ = std::move(*thread);
+    } else {
+      trouble_ = std::move(thread.error());
+      ::kill(::getpid(), SIGTERM);
+    }
+  }
+
+  /// Why the node must end with what is beside it. Waits for that.
+  std::optional<error> end() {
+    stop_.request_stop();
+    if (thread_.joinable()) {
+      thread_.join();
+    }
+    return trouble_;
+  }
+
+private:
+  std::function<void(node&, std::stop_token)> beside_;
+  std::stop_source stop_;
+  std::optional<error> trouble_; // the thread's, until it has ended
+  std::thread thread_;
+};
+
+/// Runs a node of this configuration until a signal comes. `ending` are blocked since before any thread.
+int run_until_signal(node_config config, const std::function<void(node_builder&)>& offer,
+                     const std::function<void(node&, std::stop_token)>& beside) {
+  const auto ending = block_signals();
+  // A closed pipe or connection is an error of its call, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  const auto name = config.name;
+  // To the process, not to this thread: a failure during `start` waits until somebody does.
+  config.on_failure = [told = std::move(config.on_failure)](const error& reason) {
+    if (told) {
+      const auto called = call_application(errc::handler_failed, [&] { told(reason); });
+      if (!called) {
+        say("node_config::on_failure threw: " + called.error().message);
+      }
+    }
+    ::kill(::getpid(), SIGTERM);
+  };
+  std::optional<node> running{std::in_place, std::move(config)};
+  if (const auto offered = call_application(
+          errc::invalid_definition, [&] { offer(*running); }, "what the node offers to run threw: ");
+      !offered) {
+    say(fmt::format("{}: {}", name, offered.error().message));
+    return code_of(offered.error());
+  }
+  std::optional<start_in_background> starting{std::in_place, *running};
+  const auto started = starting->wait_unless_ended(ending);
+  at_side side{beside};
+  if (started && *started) {
+    side.start(*running);
+    wait_for_signal(ending);
+  }
+  auto reason = started && !*started ? std::optional{started->error()} : failure_of(*running);
+  const auto say_why = [&] {
+    if (reason) {
+      say(fmt::format("{}: {}", name, reason->message));
+    }
+  };
+  say_why();
+  const watchdog limit{time_to_stop, reason ? code_of(*reason) : 0};
+  if (auto trouble = side.end(); trouble && !reason) {
+    reason = std::move(trouble);
+    say_why();
+  }
+  starting.reset();
+  running.reset();
+  return reason ? code_of(*reason) : 0;
 }
 
 } // namespace
+
+int run_node(node_config config, const std::function<void(node_builder&)>& offer,
+             const std::function<void(node&, std::stop_token)>& beside) {
+  return run_until_signal(std::move(config), offer, beside);
+}
 
 int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer,
              const std::function<void(node&, std::stop_token)>& beside) {
@@ -251,38 +398,7 @@ int run_node(int argc, char** argv, const std::function<void(node_builder&)>& of
     std::fputs(fmt::format(fmt::runtime(usage), argc > 0 ? argv[0] : "node").c_str(), stdout);
     return 0;
   }
-  const auto ending = block_signals();
-  // A closed pipe or connection is an error of its call, not the end of the process.
-  std::signal(SIGPIPE, SIG_IGN);
-  const auto name = read->config.name;
-  // To the process, not to this thread: a failure during `start` waits until somebody does.
-  read->config.on_failure = [](const error&) { ::kill(::getpid(), SIGTERM); };
-  std::optional<node> running{std::in_place, std::move(read->config)};
-  offer(*running);
-  auto starting = std::async(std::launch::async, [&running] { return running->start(); });
-  const auto started = start_unless_ended(ending, starting);
-  std::jthread at_side;
-  if (started && *started) {
-    if (beside) {
-      at_side = std::jthread{[&](std::stop_token stop) { beside(*running, std::move(stop)); }};
-    }
-    wait_for_signal(ending);
-    at_side.request_stop();
-  }
-  const auto reason = started && !*started ? std::optional{started->error()} : failure_of(*running);
-  const auto code = reason ? code_of(*reason) : 0;
-  if (reason) {
-    say(fmt::format("{}: {}", name, reason->message));
-  }
-  const watchdog limit{time_to_stop, code};
-  if (at_side.joinable()) {
-    at_side.join();
-  }
-  if (starting.valid()) {
-    starting.wait();
-  }
-  running.reset();
-  return code;
+  return run_until_signal(std::move(read->config), offer, beside);
 }
 
 } // namespace continuo

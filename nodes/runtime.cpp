@@ -11,6 +11,7 @@
 #include "journal/journal.hpp"
 #include "journal/memory_store.hpp"
 #include "journal/rocksdb_store.hpp"
+#include "messages/application.hpp"
 #include "nodes/certificates.hpp"
 #include "nodes/http/api.hpp"
 #include "nodes/http/server.hpp"
@@ -24,18 +25,20 @@
 #include "nodes/system_clock.hpp"
 #include "nodes/thread_names.hpp"
 #include "nodes/thread_pool.hpp"
+#include "nodes/threads.hpp"
 #include "nodes/time_bounds.hpp"
 
 #include <continuo/archive.hpp>
 #include <continuo/version.hpp>
 
+#include <caf/logger.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
+#include <cstdio>
 #include <random>
 #include <thread>
 
@@ -52,6 +55,37 @@ std::uint64_t draw() {
 /// How long calls of HTTP services may go on once the node stops.
 constexpr std::chrono::milliseconds calls_may_take{1'000};
 
+/// Beyond `stop_within`, which is for the handlers of stateless services.
+constexpr std::chrono::milliseconds actors_may_take{2'000};
+
+/// Threads that a node has beside the workers of its actor system: of CAF (clock, network, the actors that it
+/// detaches), the journal, the sweeper.
+constexpr std::size_t threads_beside_workers = 10;
+
+/// While it lives the node starts, and its end waits.
+class start_scope {
+public:
+  start_scope(std::atomic<unsigned>& starting, bool own_system)
+      : starting_(starting), own_system_(own_system) {
+    ++starting_;
+  }
+  ~start_scope() {
+    if (own_system_) {
+      // A thread that has made an actor system, or a scoped actor, holds its logger, and the end of the
+      // system, on another thread, waits until nobody does.
+      caf::logger::set_current_actor_system(nullptr);
+    }
+    --starting_;
+    starting_.notify_all();
+  }
+  start_scope(const start_scope&) = delete;
+  start_scope& operator=(const start_scope&) = delete;
+
+private:
+  std::atomic<unsigned>& starting_;
+  bool own_system_;
+};
+
 } // namespace
 
 node_runtime::node_runtime(node_config config)
@@ -60,7 +94,10 @@ node_runtime::node_runtime(node_config config)
 }
 
 node_runtime::~node_runtime() {
-  stop();
+  ending_ = true;
+  if (end_->begins()) {
+    end();
+  }
 }
 
 // -- before start ---------------------------------------------------------------------------
@@ -265,6 +302,15 @@ result<void> node_runtime::open_store() {
     shared.store = std::make_shared<journal::memory_store>(std::make_shared<journal::memory_disk>());
     return {};
   }
+  if (config_.cluster) { // the folder that holds the data of all nodes is nobody's own
+    std::error_code trouble;
+    const auto above = std::filesystem::path{config_.data}.parent_path();
+    std::filesystem::create_directories(above, trouble);
+    if (trouble) {
+      return continuo::fail(errc::invalid_configuration,
+                            fmt::format("{}: {}", above.string(), trouble.message()));
+    }
+  }
   auto directory = journal::data_directory::open(config_.data);
   if (!directory) {
     return tl::unexpected(directory.error());
@@ -376,7 +422,14 @@ void node_runtime::make_environments() {
       threads += service.pure ? 0 : service.concurrency;
     }
   }
-  shared.pool = means_.pool ? means_.pool : std::make_shared<nodes::thread_pool>(threads);
+  shared.pool =
+      means_.pool
+          ? means_.pool
+          : std::make_shared<nodes::thread_pool>(threads, [weak = weak_from_this()](const error& reason) {
+              if (const auto self = weak.lock()) {
+                self->fail(reason);
+              }
+            });
 }
 
 result<void> node_runtime::write_spans() {
@@ -404,6 +457,11 @@ result<void> node_runtime::answer_http() {
     return tl::unexpected(token.error());
   }
   auto calls = std::make_unique<http::api>(weak_from_this(), std::move(*token));
+  if (!means_.reach) {
+    if (auto started = calls->start(); !started) {
+      return started;
+    }
+  }
   core_->answer_peer = calls->answers_peers(); // a node without an address answers its peers all the same
   if (!config_.http) {
     api_ = std::move(calls);
@@ -422,10 +480,11 @@ result<void> node_runtime::answer_http() {
 }
 
 result<void> node_runtime::start() {
+  const start_scope running{starting_, config_.system == nullptr};
   {
     const std::lock_guard lock{mutex_};
-    if (phase_ != phase::fresh) {
-      return continuo::fail(errc::conflict, "a node is started once: make a new one");
+    if (phase_ != phase::fresh || ending_) {
+      return continuo::fail(errc::conflict, "a node is started once, and not after its end: make a new one");
     }
     phase_ = phase::starting;
   }
@@ -444,6 +503,7 @@ result<void> node_runtime::start() {
     shared.bounds.in_flight = config_.in_flight;
     shared.seed = config_.seed != 0 ? config_.seed : draw();
     shared.time = means_.time ? means_.time : nodes::system_clock();
+    shared.took = means_.took;
     if (auto opened = open_store(); !opened) {
       return opened;
     }
@@ -458,8 +518,8 @@ result<void> node_runtime::start() {
       return read;
     }
     make_environments();
-    if (shared.suspects) {
-      const auto ran = nodes::run_suspects(shared, shared.suspects->found());
+    if (const auto& found = shared.suspects ? shared.suspects->found() : means_.suspects; !found.empty()) {
+      const auto ran = nodes::run_suspects(shared, found);
       if (!ran) {
         return tl::unexpected(ran.error());
       }
@@ -499,6 +559,7 @@ result<void> node_runtime::start() {
 /// The actor system, and in a cluster the way to the peers.
 result<void> node_runtime::make_system() {
   auto& shared = *core_;
+  std::size_t workers = 0;
   if (system_ == nullptr) {
     own_config_ = std::make_unique<caf::actor_system_config>();
     const auto threads =
@@ -512,8 +573,22 @@ result<void> node_runtime::make_system() {
     }
     nodes::name_workers(*own_config_);
     if (config_.configure) {
-      config_.configure(*own_config_);
+      auto configured = call_application(
+          errc::invalid_configuration, [&] { config_.configure(*own_config_); },
+          "node_config::configure threw: ");
+      if (!configured) {
+        return configured;
+      }
     }
+    workers = caf::get_or(*own_config_, "scheduler.max-threads", std::size_t{threads});
+  }
+  // CAF ends the process where it gets no thread.
+  if (auto enough =
+          nodes::look_for_threads(workers + (means_.own_journal_thread ? threads_beside_workers : 0));
+      !enough) {
+    return enough;
+  }
+  if (own_config_) {
     own_system_ = std::make_unique<caf::actor_system>(*own_config_);
     nodes::name_network_thread(*own_system_);
     system_ = own_system_.get();
@@ -632,7 +707,10 @@ result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) 
     return {};
   }
   std::unique_lock lock{mutex_};
-  changed_.wait(lock, [this] { return phase_ != phase::starting; });
+  changed_.wait(lock, [this] { return phase_ != phase::starting || ending_; });
+  if (phase_ == phase::starting) {
+    return continuo::fail(errc::unavailable, "the node was stopped while it started");
+  }
   return phase_ == phase::started ? result<void>{} : tl::unexpected(reason_);
 }
 
@@ -667,12 +745,51 @@ void node_runtime::fail(const error& reason) {
   core_->peers.close();
   failure_.set_value(reason); // first, so that who is called back finds it
   if (config_.on_failure) {
-    config_.on_failure(reason);
+    const auto told = call_application(
+        errc::handler_failed, [&] { config_.on_failure(reason); }, "node_config::on_failure threw: ");
+    if (!told) {
+      core_->log(log_level::error, told.error().message);
+    }
   }
 }
 
+/// The end has a thread of its own: whoever stops the node may be one of those whom it waits for, and may
+/// give up waiting. What the thread works with lives as long as it does.
 void node_runtime::stop() {
   ending_ = true;
+  {
+    const std::lock_guard lock{mutex_};
+    changed_.notify_all(); // a start that waits for its records waits no longer
+  }
+  if (end_->begins()) {
+    auto thread = nodes::start_thread("ending", [self = shared_from_this(), end = end_]() mutable {
+      self->end();
+      self.reset(); // first, so that this thread destroys it only where nobody waits
+      end->reach(nodes::ending::step::over);
+    });
+    kept_ = !thread && in_application() ? shared_from_this() : nullptr;
+    if (thread) {
+      thread->detach();
+    } else if (kept_) {
+      end_->reach(nodes::ending::step::none);
+      say_outside_of_the_log("it takes no more calls, but ends when `stop` is called again, from outside of "
+                             "its callbacks: " +
+                             thread.error().message);
+      return;
+    } else {
+      end();
+      end_->reach(nodes::ending::step::over);
+    }
+  }
+  if (!in_application() && end_->wait_or_give_up(config_.stop_within + actors_may_take)) {
+    say_what_hangs();
+  }
+}
+
+void node_runtime::end() {
+  for (auto starting = starting_.load(); starting > 0; starting = starting_.load()) {
+    starting_.wait(starting);
+  }
   {
     const std::lock_guard lock{mutex_};
     if (phase_ == phase::stopped) {
@@ -685,6 +802,26 @@ void node_runtime::stop() {
     changed_.notify_all();
   }
   end_actors();
+}
+
+/// The logger may be the one that waits for this, or that does not return.
+void node_runtime::say_outside_of_the_log(const std::string& text) const {
+  std::fputs(fmt::format("{}: {}\n", config_.name, text).c_str(), stderr);
+}
+
+void node_runtime::say_what_hangs() const {
+  const auto instances = core_->instances();
+  std::string what = "a callback, the logger, a function that reads a key";
+  if (!instances.empty()) {
+    what.clear();
+    for (const auto& id : instances) {
+      what += (what.empty() ? "a handler of " : ", of ") + to_string(id);
+    }
+  }
+  say_outside_of_the_log(
+      fmt::format("stop waits no longer for code that has not returned ({}): the node ends "
+                  "when it does. Until then its memory and its data directory stay in use",
+                  what));
 }
 
 std::vector<caf::actor> node_runtime::all_actors() const {
@@ -752,39 +889,50 @@ void node_runtime::end_actors() {
   for (const auto& shard : shared.shards) {
     caf::anon_send(shard, end);
   }
-  {
-    // Waits for handlers that run: their outcomes still reach the journal if they are quick. A call of an
-    // HTTP service gets a moment.
-    const std::jthread hurry{[this](const std::stop_token& over) {
-      std::mutex mutex;
-      std::unique_lock lock{mutex};
-      std::condition_variable_any ended;
-      ended.wait_for(lock, over, calls_may_take, [] { return false; });
-      if (!over.stop_requested()) {
-        outgoing_.stop();
-      }
-    }};
-    shared.pool->stop();
+  // Handlers that run: their outcomes still reach the journal if they are quick. A call of an HTTP service
+  // gets a moment.
+  const auto moment = std::min(calls_may_take, config_.stop_within);
+  auto hanging = shared.pool->stop(moment);
+  if (!hanging.empty()) {
+    outgoing_.stop();
+    hanging = shared.pool->stop(config_.stop_within - moment);
+  }
+  if (!hanging.empty()) {
+    core_->log(log_level::error,
+               fmt::format("the node ends without {} handler(s) that have not returned in time: {}. They run "
+                           "again after the next start; until they return or the process ends, the data "
+                           "directory stays in use",
+                           hanging.size(), fmt::join(hanging, ", ")));
   }
   auto all = all_actors();
   sweeper_ = nullptr;
   starter_ = nullptr;
-  {
+  all.pop_back(); // the journal: it takes what the others have decided
+  const auto end_all = [this](const std::vector<caf::actor>& actors) {
     caf::scoped_actor self{*system_};
-    for (const auto& actor : all) {
+    for (const auto& actor : actors) {
       self->send_exit(actor, caf::exit_reason::user_shutdown);
     }
-    self->wait_for(all);
-  }
+    self->wait_for(actors);
+  };
+  end_all(all);
   all.clear();
   shared.wait_for_instances();
   shared.spans = nullptr; // nobody tells any more
   spans_.reset();
+  end_->reach(nodes::ending::step::storage);
+  end_all({shared.journal});
   shared.forget_actors();
   shared.reach.reset();
   own_system_.reset();
   own_config_.reset();
   shared.store.reset();
+  if (!hanging.empty()) {
+    // Two attempts of a command never run at a time, so no other node may open the directory yet.
+    end_->reach(nodes::ending::step::over);
+    while (!shared.pool->stop(std::chrono::hours{1}).empty()) {
+    }
+  }
   shared.suspects.reset();
   directory_.reset();
 }

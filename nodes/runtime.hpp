@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/core.hpp"
+#include "nodes/ending.hpp"
 #include "nodes/http/outgoing.hpp"
 
 #include <continuo/node.hpp>
@@ -41,9 +42,11 @@ struct node_means {
   std::shared_ptr<const actors::clock> time;  ///< null: the system's
   std::shared_ptr<actors::handler_pool> pool; ///< null: threads
   bool own_journal_thread = true;
-  std::uint64_t store_id = 0;               ///< 0: as stored, or drawn
-  std::shared_ptr<actors::connector> reach; ///< null: CAF's middleman
-  std::size_t link_queue_max = 0;           ///< 0: the link's own bound
+  std::uint64_t store_id = 0;                                       ///< 0: as stored, or drawn
+  std::shared_ptr<actors::connector> reach;                         ///< null: CAF's middleman
+  std::size_t link_queue_max = 0;                                   ///< 0: the link's own bound
+  std::function<void(const instance_id& of, const char* row)> took; ///< see `core::took`
+  std::vector<actors::suspect> suspects; ///< what ran as the last life ended, where no marker knows
   std::chrono::milliseconds greet_peers{
       2'000};              ///< how long `start` waits for peers; 0 where it must not block
   bool start_waits = true; ///< false: `start` returns when the start-up has begun, since whoever calls it
@@ -81,7 +84,11 @@ public:
 
   // -- life --------------------------------------------------------------------------
   result<void> start();
+
+  /// As `node::stop`.
   void stop();
+
+  /// The node must stop: it takes and releases nothing more. Any thread, any number of times.
   void fail(const error& reason);
 
   /// For the simulation: ends as a crash would, at this very moment. The actors get their exit before
@@ -93,7 +100,7 @@ public:
   /// Whether `start` has begun and the node does not take calls yet.
   bool is_starting() const {
     const std::shared_lock lock{mutex_};
-    return phase_ == phase::starting;
+    return phase_ == phase::starting && !ending_;
   }
 
   // -- use ----------------------------------------------------------------------------
@@ -102,6 +109,8 @@ public:
 
   /// Why there is no open core.
   error why_closed() const;
+
+  void log(log_level level, std::string_view text) const { core_->log(level, text); }
 
   const recovery_figures& recovery() const { return recovery_; }
   const node_config& config() const { return config_; }
@@ -127,7 +136,10 @@ private:
   result<void> meet_peers();
   void spawn_actors();
   result<void> recover(std::chrono::steady_clock::time_point begun);
+  void end();
   void end_actors();
+  void say_what_hangs() const;
+  void say_outside_of_the_log(const std::string& text) const;
   std::vector<caf::actor> all_actors() const;
 
   node_config config_;
@@ -149,6 +161,9 @@ private:
   std::unique_ptr<http::server> server_; // ends before what it asks
 
   std::atomic<bool> ending_{false};
+  std::atomic<unsigned> starting_{0}; // calls of `start` that run: the end waits for them
+  std::shared_ptr<nodes::ending> end_ = std::make_shared<nodes::ending>();
+  std::shared_ptr<node_runtime> kept_;  // itself, while nobody can end it
   mutable std::shared_mutex mutex_;     // guards what follows
   std::condition_variable_any changed_; ///< the phase
   enum class phase { fresh, starting, started, failed, stopped } phase_ = phase::fresh;

@@ -2,7 +2,7 @@
 
 #include "config/http_url.hpp"
 #include "engine/trace.hpp"
-#include "nodes/thread_names.hpp"
+#include "nodes/threads.hpp"
 
 #include <continuo/version.hpp>
 
@@ -66,10 +66,11 @@ result<std::unique_ptr<span_writer>> span_writer::start(const span_target& targe
     made->collector_ = std::make_unique<http::endpoint>(url->host, url->port);
     made->collector_path_ = url->target;
   }
-  made->thread_ = std::thread{[writer = made.get()] {
-    name_thread("spans");
-    writer->run();
-  }};
+  auto thread = start_thread("spans", [writer = made.get()] { writer->run(); });
+  if (!thread) {
+    return tl::unexpected(std::move(thread.error()));
+  }
+  made->thread_ = std::move(*thread);
   return made;
 }
 

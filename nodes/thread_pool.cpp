@@ -1,72 +1,122 @@
 #include "nodes/thread_pool.hpp"
 
-#include "nodes/thread_names.hpp"
+#include "nodes/threads.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 
 namespace continuo::nodes {
 
-void thread_pool::post(const messages::envelope&, std::function<void()> job) {
-  const std::lock_guard lock{mutex_};
-  if (stopping_) {
-    return; // the record says that it has to run: it does after the next start
-  }
-  jobs_.push_back(std::move(job));
-  call_somebody();
+thread_pool::thread_pool(std::size_t threads_max, std::function<void(const error&)> failed) {
+  state_->threads_max = threads_max;
+  state_->failed = std::move(failed);
 }
 
-void thread_pool::call_somebody() {
+thread_pool::~thread_pool() {
+  stop(std::chrono::milliseconds{0});
+  const std::lock_guard lock{state_->mutex};
+  for (auto& one : state_->workers) {
+    one.thread.detach(); // it holds the state
+  }
+}
+
+void thread_pool::post(const messages::envelope& message, std::function<void()> job) {
+  result<void> called;
+  {
+    const std::lock_guard lock{state_->mutex};
+    if (state_->stopping) {
+      return; // the record says that it has to run: it does after the next start
+    }
+    state_->jobs.push_back({fmt::format("{} ({}) of {} at {}", message.type, to_string(message.id),
+                                        to_string(message.from), message.to.type),
+                            std::move(job)});
+    called = call_somebody(state_);
+  }
+  if (!called) {
+    state_->failed(called.error());
+  }
+}
+
+result<void> thread_pool::call_somebody(const std::shared_ptr<shared>& state) {
   // One at a time is woken, and who takes a job wakes the next before it runs it. So no job waits behind one
   // that blocks, and many short ones do not cost a wake-up each.
-  if (waking_) {
-    return;
+  if (state->waking) {
+    return {};
   }
-  if (idle_ > 0) {
-    waking_ = true;
-    changed_.notify_one();
-  } else if (threads_.size() < threads_max_) {
-    waking_ = true;
-    threads_.emplace_back([this] { work(); });
+  if (state->idle > 0) {
+    state->waking = true;
+    state->called.notify_one();
+    return {};
   }
+  if (state->workers.size() >= state->threads_max) {
+    return {};
+  }
+  auto& self = state->workers.emplace_back();
+  auto started = start_thread("handlers", [state, &self] { work(state, self); });
+  if (!started) {
+    state->workers.pop_back();
+    return tl::unexpected(std::move(started.error()));
+  }
+  self.thread = std::move(*started);
+  state->waking = true;
+  return {};
 }
 
-void thread_pool::stop() {
-  std::vector<std::thread> threads;
-  {
-    const std::lock_guard lock{mutex_};
-    stopping_ = true;
-    jobs_.clear();
-    threads.swap(threads_);
-  }
-  changed_.notify_all();
-  for (auto& thread : threads) {
-    thread.join();
-  }
-}
-
-void thread_pool::work() {
-  name_thread("handlers");
-  std::unique_lock lock{mutex_};
-  waking_ = false;
-  while (true) {
-    while (!stopping_ && jobs_.empty()) {
-      ++idle_;
-      changed_.wait(lock);
-      --idle_;
-      waking_ = false;
+std::vector<std::string> thread_pool::stop(std::chrono::milliseconds patience) {
+  std::deque<job> dropped; // not under the lock
+  std::unique_lock lock{state_->mutex};
+  auto& workers = state_->workers;
+  state_->stopping = true;
+  dropped.swap(state_->jobs);
+  state_->called.notify_all();
+  state_->ended.wait_for(lock, patience, [&] {
+    return std::all_of(workers.begin(), workers.end(), [](const worker& one) { return one.ended; });
+  });
+  std::vector<std::string> running;
+  for (auto one = workers.begin(); one != workers.end();) {
+    if (one->ended) {
+      one->thread.join(); // it has nothing left to do but to end
+      one = workers.erase(one);
+    } else {
+      running.push_back(one->runs);
+      ++one;
     }
-    if (stopping_) {
+  }
+  return running;
+}
+
+void thread_pool::work(const std::shared_ptr<shared>& state, worker& self) {
+  std::unique_lock lock{state->mutex};
+  state->waking = false;
+  while (true) {
+    while (!state->stopping && state->jobs.empty()) {
+      ++state->idle;
+      state->called.wait(lock);
+      --state->idle;
+      state->waking = false;
+    }
+    if (state->stopping) {
+      self.ended = true;
+      state->ended.notify_all();
       return;
     }
-    auto job = std::move(jobs_.front());
-    jobs_.pop_front();
-    if (!jobs_.empty()) {
-      call_somebody();
+    auto taken = std::move(state->jobs.front());
+    state->jobs.pop_front();
+    self.runs = std::move(taken.what);
+    result<void> called;
+    if (!state->jobs.empty()) {
+      called = call_somebody(state);
     }
     lock.unlock();
-    job();
-    job = nullptr; // what it captured may be the last of the node: not under the lock
+    if (!called) { // what waits would wait for this one, which may block
+      state->failed(called.error());
+    }
+    taken.run();
+    taken.run = nullptr; // what it captured may be the last of the node: not under the lock
     lock.lock();
+    self.runs.clear();
   }
 }
 

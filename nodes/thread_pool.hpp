@@ -4,34 +4,59 @@
 
 #include <condition_variable>
 #include <deque>
+#include <list>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
 namespace continuo::nodes {
 
 /// Threads for handlers that block. Made as they are needed, at most `threads_max`; each service's own limit
-/// bounds how many of its jobs come here at a time, so the queue is bounded by the sum of those limits.
+/// bounds how many of its jobs come here at a time, so the queue is bounded by the sum of those limits. A
+/// handler that never returns keeps its thread, and what the thread works with, for ever: the pool may be
+/// gone by then.
 class thread_pool : public actors::handler_pool {
 public:
-  explicit thread_pool(std::size_t threads_max) : threads_max_(threads_max) {}
-  ~thread_pool() override { stop(); }
+  /// `failed` is told, on any thread, where the system has no thread for a job. The job then does not run.
+  thread_pool(std::size_t threads_max, std::function<void(const error&)> failed);
+  ~thread_pool() override;
 
   void post(const messages::envelope& message, std::function<void()> job) override;
-  void stop() override;
+  std::vector<std::string> stop(std::chrono::milliseconds patience) override;
 
 private:
-  void work();
-  void call_somebody(); // with the lock held
+  struct worker {
+    std::thread thread;
+    std::string runs; ///< empty: nothing
+    bool ended = false;
+  };
 
-  std::size_t threads_max_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> jobs_;
-  std::vector<std::thread> threads_;
-  std::size_t idle_ = 0;
-  bool waking_ = false; // somebody was called and is not here yet
-  bool stopping_ = false;
+  struct job {
+    std::string what; ///< as people are told of it
+    std::function<void()> run;
+  };
+
+  /// What the threads share; it lives as long as one of them does.
+  struct shared {
+    std::size_t threads_max = 0;
+    std::function<void(const error&)> failed;
+
+    std::mutex mutex;               ///< guards what follows
+    std::condition_variable called; ///< somebody is to work, or all are to end
+    std::condition_variable ended;
+    std::deque<job> jobs;
+    std::list<worker> workers;
+    std::size_t idle = 0;
+    bool waking = false; ///< somebody was called and is not here yet
+    bool stopping = false;
+  };
+
+  static result<void> call_somebody(const std::shared_ptr<shared>& state); // with the lock held
+  static void work(const std::shared_ptr<shared>& state, worker& self);
+
+  std::shared_ptr<shared> state_ = std::make_shared<shared>();
 };
 
 } // namespace continuo::nodes

@@ -30,9 +30,9 @@ simulation::ask_until_taken(const std::string& what, std::string_view at_node,
     await_life(one);
     const auto answer = std::make_shared<std::optional<result<accepted>>>();
     const auto life = one.starts;
-    ask(one, [this, &one, answer](result<accepted> said) {
+    ask(one, [this, &one, answer, what](result<accepted> said) {
       if (said && one.system && !one.crashes) {
-        promises_.accepted(one.name, *said);
+        promises_.accepted(one.name, *said, what);
       }
       *answer = std::move(said);
     });

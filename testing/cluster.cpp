@@ -238,6 +238,11 @@ node& cluster::add(std::string name, std::vector<std::string> hosts) {
   return world_->add(std::move(name), std::move(hosts)).handle;
 }
 
+cluster& cluster::handlers_take(std::string_view service, std::chrono::nanoseconds at_most) {
+  world_->handlers_take(std::string{service}, at_most);
+  return *this;
+}
+
 cluster& cluster::configure(std::function<void(node_config&)> how) {
   world_->configure(std::move(how));
   return *this;
@@ -278,6 +283,10 @@ std::optional<std::string> cluster::state_bytes(const instance_id& id) const {
 
 std::string cluster::outcome() const {
   return world_->outcome();
+}
+
+std::string cluster::states() const {
+  return world_->states();
 }
 
 void cluster::run(std::chrono::nanoseconds limit) {
@@ -358,8 +367,13 @@ void cluster::sometimes(std::string_view name, bool seen) {
   world_->seen.sometimes[std::string{name}] += seen ? 1 : 0;
 }
 
-void cluster::finish() {
-  world_->finish();
+cluster& cluster::may_live_on(std::string_view type, std::string_view) {
+  world_->may_live_on(std::string{type});
+  return *this;
+}
+
+void cluster::finish(std::chrono::nanoseconds limit) {
+  world_->finish(limit);
 }
 
 const figures& cluster::figures() const {

@@ -22,6 +22,7 @@ struct named_fault {
 
 constexpr std::array names{
     named_fault{fault::crash, "crash"},
+    named_fault{fault::crash_in_start, "crash in a start"},
     named_fault{fault::torn_sync, "torn sync"},
     named_fault{fault::failed_sync, "failed sync"},
     named_fault{fault::full_disk, "full disk"},
@@ -127,6 +128,11 @@ void simulation::happen(fault kind, member& one, member& other, std::uint64_t am
     crash(one, "crashes");
     restart_later(one, lasts);
     break;
+  case fault::crash_in_start:
+    one.dies_in_start = 1 + amount % 16;
+    crash(one, "crashes");
+    restart_later(one, lasts);
+    break;
   case fault::torn_sync:
     one.tears = amount % 2 == 0;
     break;
@@ -201,6 +207,7 @@ void simulation::heal() {
     pause(*one, false);
     one->sync_ns = 0;
     one->next_handlers.clear();
+    one->dies_in_start = 0;
     one->tears.reset();
     one->disk->mend();
     if (one->was_started && !one->is_up()) {

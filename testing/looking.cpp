@@ -79,7 +79,47 @@ std::vector<history_view> simulation::history_of(const instance_id& id) const {
   return entries;
 }
 
+/// A message as people read it.
+std::string simulation::json_of(const std::string& type, const std::string& payload) const {
+  const auto core = any_core();
+  const auto* known = core->types.find(type);
+  const auto json = known == nullptr ? result<std::string>{continuo::fail(errc::unknown_type, type)}
+                                     : known->to_json(payload);
+  return json.value_or("?");
+}
+
 std::string simulation::outcome() const {
+  std::vector<std::string> ends;
+  std::vector<std::string> effects;
+  std::vector<std::string> events;
+  for (const auto& one : members_) {
+    for (const auto& [key, bytes] : one->disk->snapshot()) {
+      const auto stored = key.starts_with('r') ? decode<engine::record>(bytes)
+                                               : result<engine::record>{continuo::fail(errc::not_found, "")};
+      if (stored && stored->kind == engine::record_kind::saga) {
+        ends.push_back(fmt::format(
+            "{}/{} {}{}\n", stored->self.type, stored->self.key, to_string(stored->status),
+            stored->result.empty() ? "" : " with " + json_of(stored->result_type, stored->result)));
+      }
+    }
+  }
+  for (const auto& [key, effect] : promises_.effects()) {
+    effects.push_back(fmt::format("done: {} {}\n", effect.type, json_of(effect.type, effect.payload)));
+  }
+  for (const auto& event : promises_.published()) {
+    events.push_back(fmt::format("published: {} {}\n", event.type, json_of(event.type, event.payload)));
+  }
+  std::string all;
+  for (auto* lines : {&ends, &effects, &events}) {
+    std::sort(lines->begin(), lines->end());
+    for (const auto& line : *lines) {
+      all += line;
+    }
+  }
+  return all;
+}
+
+std::string simulation::states() const {
   std::map<instance_id, std::string> lines;
   for (const auto& one : members_) {
     for (const auto& [key, bytes] : one->disk->snapshot()) {

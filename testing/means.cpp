@@ -27,7 +27,7 @@ public:
   void post(const messages::envelope& message, std::function<void()> job) override {
     world_->post(*of_, message, std::move(job));
   }
-  void stop() override {}
+  std::vector<std::string> stop(std::chrono::milliseconds) override { return {}; }
 
 private:
   simulation* world_;

@@ -69,6 +69,9 @@ public:
   /// Whether no frame is under way that would arrive.
   bool is_empty() const;
 
+  /// Whether nothing is wrong with it.
+  bool is_whole() const { return separated_.empty() && silent_.empty() && slow_.empty(); }
+
 private:
   struct frame {
     std::int64_t due_ns = 0;

@@ -68,22 +68,21 @@ bool has_due_timer(const engine::record& stored) {
 } // namespace
 
 bool is_settled(const engine::record& stored) {
-  if (!stored.requests.empty() || !stored.outbox.empty()) {
+  if (!stored.requests.empty() || !stored.outbox.empty() || !stored.inbox.empty()) {
     return false;
   }
   switch (stored.kind) {
   case engine::record_kind::saga:
-    return is_terminal(stored.status) ? stored.inbox.empty()
-                                      : !has_due_timer(stored) || stored.status == instance_status::paused ||
-                                            stored.status == instance_status::stuck;
+    return is_terminal(stored.status) || !has_due_timer(stored) || stored.status == instance_status::paused ||
+           stored.status == instance_status::stuck;
   case engine::record_kind::keyed:
-    return stored.inbox.empty();
+  case engine::record_kind::send: // kept for those who ask for its outcome
+    return true;
   case engine::record_kind::command:
     return stored.status == instance_status::stuck;
   case engine::record_kind::dead_letter:
     return stored.failed.has_value(); // else it is being redriven
   case engine::record_kind::publish:
-  case engine::record_kind::send:
     break;
   }
   return false;
@@ -106,6 +105,7 @@ void promises::starts(const std::string& node, const journal::store& disk, const
   auto missing = known.records;
   std::set<std::string> unsettled;
   std::set<std::string> with_timers;
+  std::set<instance_id> armed;
   const auto scanned = disk.scan("r", [&](std::string_view key, std::string_view bytes) {
     const auto stored = decode<engine::record>(bytes);
     if (!stored) {
@@ -119,10 +119,13 @@ void promises::starts(const std::string& node, const journal::store& disk, const
       broke(node, fmt::format("a restart finds {} at revision {}, and not as it was durable at revision {}",
                               name_of(stored->self), stored->revision, found->second.record->revision));
     }
-    if (!testing::is_settled(*stored)) {
+    if (has_work(*stored)) {
       unsettled.emplace(key);
     }
-    if (has_due_timer(*stored) && stored->status == instance_status::running) {
+    if (!stored->timers.empty()) {
+      armed.insert(stored->self);
+    }
+    if (has_timer(*stored)) {
       with_timers.emplace(key);
     }
     return true;
@@ -136,6 +139,7 @@ void promises::starts(const std::string& node, const journal::store& disk, const
   }
   known.unsettled = std::move(unsettled);
   known.with_timers = std::move(with_timers);
+  known.armed = std::move(armed);
 }
 
 void promises::clock_jumps(const std::string& node, const engine::moment& before) {
@@ -176,10 +180,17 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
       const auto end = change.key.find('\0');
       const instance_id id{change.key.substr(1, end - 1), change.key.substr(end + 1)};
       auto& known = instances_[id];
-      if (known.record && known.record->kind == engine::record_kind::saga &&
-          !is_terminal(known.record->status)) {
-        broke(node,
-              fmt::format("{} was deleted while it was {}", name_of(id), to_string(known.record->status)));
+      if (known.record && known.record->kind == engine::record_kind::saga) {
+        const auto& last = *known.record;
+        if (!is_terminal(last.status)) {
+          broke(node, fmt::format("{} was deleted while it was {}", name_of(id), to_string(last.status)));
+        }
+        for (const auto& entry : last.inbox) { // it may have been told meanwhile that it may forget them
+          if (owes(entry.from, id)) {
+            broke(node, fmt::format("{} was deleted, and {} will send to it again after a crash", name_of(id),
+                                    name_of(entry.from)));
+          }
+        }
       }
       known.record.reset();
       known.ended.reset();
@@ -187,6 +198,7 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
       disk.records.erase(change.key);
       disk.unsettled.erase(change.key);
       disk.with_timers.erase(change.key);
+      disk.armed.erase(id);
       written.insert(id);
       continue;
     }
@@ -226,11 +238,17 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
                             entry.revision));
   }
   known.last_revision = entry.revision;
+  for (const auto& sent : entry.out) {
+    if (sent.kind == messages::message_kind::event) {
+      publishes(sent.id, sent.type, sent.payload);
+    }
+  }
   if (known.ended && entry.status != *known.ended) {
     broke(node, fmt::format("{} had ended, and is {} after {}", name_of(entry.self), to_string(entry.status),
                             entry.what));
   }
   known.ended = is_terminal(entry.status) ? std::optional{entry.status} : std::nullopt;
+  known.ended_last = known.ended ? known.ended : known.ended_last;
   if (entry.in) {
     known.noted.insert(entry.in->id);
   }
@@ -265,6 +283,18 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
   }
 }
 
+void promises::publishes(const message_id& id, const std::string& type, const std::string& payload) {
+  published_.try_emplace({id.store, id.revision, type, payload}, effect{type, payload});
+}
+
+std::vector<promises::effect> promises::published() const {
+  std::vector<effect> all;
+  for (const auto& [key, event] : published_) {
+    all.push_back(event);
+  }
+  return all;
+}
+
 void promises::on_record(const std::string& node, const std::string& key, const engine::record& stored,
                          const engine::history_entry* only) {
   auto& known = instances_[stored.self];
@@ -276,9 +306,37 @@ void promises::on_record(const std::string& node, const std::string& key, const 
   for (const auto& timer : stored.timers) {
     known.timers.try_emplace(timer.id, timer);
   }
+  if (stored.kind == engine::record_kind::command) {
+    for (const auto& sent : stored.outbox) {
+      if (sent.kind == messages::message_kind::event) {
+        publishes(sent.id, sent.type, sent.payload);
+      }
+    }
+  }
   known.since = known.record ? known.since : batches_;
   known.record = stored;
   known.node = node;
+}
+
+bool promises::has_work(const engine::record& stored) const {
+  return !testing::is_settled(stored) && !live_on_.contains(stored.self.type);
+}
+
+bool promises::has_timer(const engine::record& stored) const {
+  return has_due_timer(stored) && stored.status == instance_status::running &&
+         !live_on_.contains(stored.self.type);
+}
+
+/// Whether the sender holds something for the receiver on its disk.
+bool promises::owes(const instance_id& sender, const instance_id& receiver) const {
+  const auto known = instances_.find(sender);
+  if (known == instances_.end() || !known->second.record) {
+    return false;
+  }
+  const auto is_for = [&](const auto& sent) { return sent.to == receiver; };
+  const auto& stored = *known->second.record;
+  return std::any_of(stored.requests.begin(), stored.requests.end(), is_for) ||
+         std::any_of(stored.outbox.begin(), stored.outbox.end(), is_for);
 }
 
 void promises::note_record(disk& on, const std::string& key, const engine::record& stored) {
@@ -290,8 +348,13 @@ void promises::note_record(disk& on, const std::string& key, const engine::recor
     }
   };
   on.records.insert(key);
-  mark(on.unsettled, !testing::is_settled(stored));
-  mark(on.with_timers, has_due_timer(stored) && stored.status == instance_status::running);
+  mark(on.unsettled, has_work(stored));
+  mark(on.with_timers, has_timer(stored));
+  if (stored.timers.empty()) {
+    on.armed.erase(stored.self);
+  } else {
+    on.armed.insert(stored.self);
+  }
   for (const auto& sent : stored.requests) {
     on.owed.try_emplace(sent.id, owed_message{sent.type, batches_});
   }
@@ -303,8 +366,27 @@ void promises::note_record(disk& on, const std::string& key, const engine::recor
   }
 }
 
+/// `withdrawn` says that the handler never ran. What ran is known here.
+void promises::check_execution(const std::string& node, const engine::record& stored) const {
+  for (const auto& sent : stored.outbox) {
+    const auto ran = sent.kind == messages::message_kind::failure ? ran_.find(sent.in_reply_to) : ran_.end();
+    if (ran == ran_.end() || !ran->second.nodes.contains(node)) {
+      continue;
+    }
+    const auto body = decode<messages::failure_body>(sent.payload);
+    if (body && static_cast<failure_kind>(body->kind) == failure_kind::withdrawn) {
+      broke(node,
+            fmt::format("{} is told that its command {} was withdrawn before its handler ran, and it has run",
+                        name_of(sent.to), to_string(sent.in_reply_to)));
+    }
+  }
+}
+
 /// What must be true of every record by itself.
 void promises::check_record(const std::string& node, const engine::record& stored) const {
+  if (stored.kind == engine::record_kind::command) {
+    check_execution(node, stored);
+  }
   if (stored.kind != engine::record_kind::saga) {
     return;
   }
@@ -372,12 +454,18 @@ void promises::check_steps(const std::string& node, const engine::record& before
     }
   } else if (by.in->kind == messages::message_kind::failure) {
     const auto body = decode<messages::failure_body>(by.in->payload);
-    if (body && static_cast<failure_kind>(body->kind) != failure_kind::unknown && grew) {
+    const auto ran = closed->moved || ran_.contains(closed->id);
+    if (body && static_cast<failure_kind>(body->kind) != failure_kind::unknown && grew &&
+        !(static_cast<failure_kind>(body->kind) == failure_kind::withdrawn && ran)) {
       broke(node, fmt::format("{} will undo {}, which certainly did not happen", name, closed->type));
     }
     if (body && static_cast<failure_kind>(body->kind) == failure_kind::unknown && has_undo && !grew &&
         !is_terminal(after.status)) {
       broke(node, fmt::format("{} will not undo {}, which may have happened", name, closed->type));
+    }
+    if (body && static_cast<failure_kind>(body->kind) == failure_kind::withdrawn && has_undo && !grew &&
+        ran_.contains(closed->id)) {
+      broke(node, fmt::format("{} will not undo {}, whose handler has run", name, closed->type));
     }
   }
 }
@@ -389,6 +477,15 @@ void promises::runs(const std::string& node, const messages::envelope& message) 
     broke(node, fmt::format("the handler of {} of {} runs before that is durable", message.type,
                             name_of(message.from)));
   }
+  const auto key = message.idempotency_key.empty() ? to_string(message.id) : message.idempotency_key;
+  auto& run = ran_[message.id];
+  if (!run.key.empty() && run.key != key) {
+    broke(node, fmt::format("the handler of {} of {} has run under the idempotency key {}, and runs under {}",
+                            message.type, name_of(message.from), run.key, key));
+  }
+  run.key = key;
+  run.nodes.insert(node);
+  effects_.insert_or_assign(key, effect{message.type, message.payload});
 }
 
 void promises::leaves(const std::string& node, const messages::frame& frame) {
@@ -482,13 +579,17 @@ void promises::check_forget(const std::string& node, const messages::receipt& sa
   }
 }
 
-void promises::accepted(const std::string& node, const continuo::accepted& said) {
+void promises::accepted(const std::string& node, const continuo::accepted& said, const std::string& type) {
   if (!disks_[node].taken.contains(to_string(said.id))) {
     broke(node,
           fmt::format("a client was told that {} is accepted, and it is not durable", to_string(said.id)));
   }
   for (const auto& id : said.instances) {
-    wanted_.try_emplace(id, node);
+    const auto saga = sagas_.find(id.type);
+    const auto wanted = saga == sagas_.end() ? nullptr : &saga->second.subscriptions;
+    if (wanted != nullptr && wanted->contains(type) && wanted->find(type)->second.starts) {
+      wanted_.try_emplace(id, node);
+    }
   }
 }
 
@@ -516,24 +617,41 @@ bool promises::has_timers(const std::string& node) const {
   return found != disks_.end() && !found->second.with_timers.empty();
 }
 
-void promises::check_end(bool may_wait) const {
+std::optional<std::int64_t> promises::next_timer_ns(const std::string& node,
+                                                    const engine::moment& now) const {
+  std::optional<std::int64_t> next;
+  const auto on = disks_.find(node);
+  if (on == disks_.end()) {
+    return next;
+  }
+  for (const auto& id : on->second.armed) {
+    const auto known = instances_.find(id);
+    if (known == instances_.end() || !known->second.record) {
+      continue;
+    }
+    for (const auto& timer : known->second.record->timers) {
+      const auto left = timer.boot == now.boot ? engine::between(now.up, timer.due_up)
+                                               : engine::between(now.wall, timer.due);
+      if (left.count() > 0) {
+        next = std::min(next.value_or(left.count()), left.count());
+      }
+    }
+  }
+  return next;
+}
+
+void promises::check_end() const {
   for (const auto& [id, where] : wanted_) {
     const auto known = instances_.find(id);
     if (known == instances_.end() || known->second.last_revision == 0) {
       broke(where, fmt::format("{} was accepted, and there is no trace of it", name_of(id)));
-      continue;
-    }
-    const auto& stored = known->second.record;
-    if (!stored) {
-      continue; // it had ended: `commits` looks at what is deleted
-    }
-    const auto waits_for_others =
-        stored->status == instance_status::running || stored->status == instance_status::compensating;
-    if (!may_wait && waits_for_others && !stored->requests.empty()) {
-      broke(known->second.node, fmt::format("{} is {} and waits for {}, which nobody works on", name_of(id),
-                                            to_string(stored->status), stored->requests.front().type));
     }
   }
+}
+
+std::optional<instance_status> promises::end_of(const instance_id& id) const {
+  const auto known = instances_.find(id);
+  return known == instances_.end() ? std::nullopt : known->second.ended_last;
 }
 
 } // namespace continuo::testing

@@ -14,6 +14,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -53,8 +54,8 @@ public:
   /// A frame leaves a node.
   void leaves(const std::string& node, const messages::frame& frame);
 
-  /// A client was told that its event or command is accepted.
-  void accepted(const std::string& node, const continuo::accepted& said);
+  /// A client was told that its event or command, of this type, is accepted.
+  void accepted(const std::string& node, const continuo::accepted& said, const std::string& type);
 
   /// A node's disk is gone, and all that was on it.
   void forgets(const std::string& node);
@@ -63,25 +64,46 @@ public:
   /// Whether all that is left on this node's disk has ended, or waits for an event or a person.
   bool is_settled(const std::string& node) const;
 
-  /// When the next timer of a record on this node is due by boot time, if there is one.
+  /// Whether a record on this node has a timer that is work.
   bool has_timers(const std::string& node) const;
 
-  /// At the end, when everything is up and nothing is left to do: what was accepted has ended, or says what
-  /// it waits for. `may_wait`: a handler hangs or a command is parked, so that requests may stay open.
-  void check_end(bool may_wait) const;
+  /// Instances of this type may have something left to do for ever.
+  void may_live_on(const std::string& type) { live_on_.insert(type); }
+
+  /// In how long the next timer of a record on this node is due; nothing where there is none.
+  std::optional<std::int64_t> next_timer_ns(const std::string& node, const engine::moment& now) const;
+
+  /// At the end, when everything is up and nothing is left to do: of what was accepted there is a trace.
+  void check_end() const;
+
+  /// How an instance ended last, also where its record is deleted.
+  std::optional<instance_status> end_of(const instance_id& id) const;
 
   std::uint64_t transitions() const { return transitions_; }
+
+  // -- what the outside saw ------------------------------------------------------------------------------
+  struct effect {
+    std::string type; ///< of the command, or event, whose handler ran
+    std::string payload;
+  };
+
+  /// By idempotency key: what a provider that deduplicates has done.
+  const std::map<std::string, effect>& effects() const { return effects_; }
+
+  /// Events that sagas and services published, each once.
+  std::vector<effect> published() const;
 
 private:
   /// What is known of one instance, over all its lives.
   struct instance {
     std::optional<engine::record> record; ///< as it is on the disk
     std::string node;
-    std::uint64_t since = 0;                ///< how many batches were durable when its present life began
-    std::optional<instance_status> ended;   ///< how, in its present life
-    std::uint64_t last_revision = 0;        ///< of its history
-    std::unordered_set<message_id> handled; ///< messages that changed its state
-    std::unordered_set<message_id> noted;   ///< messages that its history shows
+    std::uint64_t since = 0;                   ///< how many batches were durable when its present life began
+    std::optional<instance_status> ended;      ///< how, in its present life
+    std::optional<instance_status> ended_last; ///< how, in its last life that has ended
+    std::uint64_t last_revision = 0;           ///< of its history
+    std::unordered_set<message_id> handled;    ///< messages that changed its state
+    std::unordered_set<message_id> noted;      ///< messages that its history shows
     std::map<instance_id, message_id> last_from;
     std::map<message_id, engine::timer> timers; ///< that were ever seen set
   };
@@ -96,13 +118,25 @@ private:
   struct disk {
     std::set<std::string> records;                     ///< keys of all records
     std::set<std::string> unsettled;                   ///< keys of records that have something left to do
-    std::set<std::string> with_timers;                 ///< keys of records with a timer
+    std::set<std::string> with_timers;                 ///< keys of records with a timer that is work
+    std::set<instance_id> armed;                       ///< instances with any timer
     std::unordered_map<message_id, owed_message> owed; ///< that ever stood in a durable record
     std::unordered_set<std::uint64_t> revisions;       ///< of all history entries
     std::unordered_set<std::string> taken;             ///< ids of clients' messages that were durable
     time_point wall_max; ///< the latest that the wall clock showed in this life, the present aside
   };
 
+  /// What is known of a message whose handler with effects outside has run.
+  struct handler_run {
+    std::string key; ///< the idempotency key
+    std::set<std::string> nodes;
+  };
+
+  void publishes(const message_id& id, const std::string& type, const std::string& payload);
+  bool owes(const instance_id& sender, const instance_id& receiver) const;
+  bool has_work(const engine::record& stored) const;
+  bool has_timer(const engine::record& stored) const;
+  void check_execution(const std::string& node, const engine::record& stored) const;
   void broke(const std::string& node, const std::string& what) const;
   void on_entry(const std::string& node, const engine::history_entry& entry, const engine::moment& now);
   void on_record(const std::string& node, const std::string& key, const engine::record& stored,
@@ -120,6 +154,11 @@ private:
   std::set<std::string, std::less<>> ordered_;          ///< sagas and keyed services
   std::unordered_map<instance_id, instance> instances_; // looked up, never walked
   std::map<std::string, disk> disks_;
+  std::set<std::string, std::less<>> live_on_; ///< types of which instances may have something left to do
+  std::unordered_map<message_id, handler_run> ran_; ///< messages whose handlers have run
+  std::map<std::string, effect> effects_;           ///< of handlers that have run, by idempotency key
+  std::map<std::tuple<std::uint64_t, std::uint64_t, std::string, std::string>, effect>
+      published_; ///< by store, revision, type and payload: one entry for all subscribers
   std::uint64_t batches_ = 0;
   bool was_wiped_ = false;                    ///< a disk: what it owed nobody knows any more
   std::map<instance_id, std::string> wanted_; ///< instances that accepted events start; where it was accepted

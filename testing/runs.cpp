@@ -32,6 +32,7 @@ struct run_order {
   std::set<std::size_t> left_out{}; ///< faults
   std::vector<crash_point> crashes{};
   bool with_trace = false;
+  std::function<std::string(cluster&)> also{}; ///< beside the outcome
 };
 
 run_result run_once(const scenario& what, const run_order& order) {
@@ -45,7 +46,7 @@ run_result run_once(const scenario& what, const run_order& order) {
     if (!world.is_finished()) {
       here.finish();
     }
-    result.outcome = here.outcome();
+    result.outcome = here.outcome() + (order.also ? order.also(here) : std::string{});
   } catch (const std::exception& thrown) {
     const auto* text = thrown.what();
     result.failed = std::string_view{text}.starts_with("seed ")
@@ -168,6 +169,9 @@ figures& figures::operator+=(const figures& other) {
   for (const auto& [name, count] : other.sometimes) {
     sometimes[name] += count;
   }
+  for (const auto& [name, count] : other.rows) {
+    rows[name] += count;
+  }
   time += other.time;
   return *this;
 }
@@ -209,7 +213,7 @@ figures for_each_seed(const scenario& what, seed_range seeds) {
 }
 
 crash_report for_each_crash_point(const scenario& what, crash_points_options options) {
-  const auto undisturbed = run_once(what, {options.seed});
+  const auto undisturbed = run_once(what, {options.seed, {}, {}, false, options.also});
   if (undisturbed.failed) {
     report(what, options.seed, undisturbed);
   }
@@ -240,7 +244,7 @@ crash_report for_each_crash_point(const scenario& what, crash_points_options opt
   const auto chosen = std::min(orders.size(), options.runs_max);
   for (std::size_t i = 0; i < chosen; ++i) {
     const auto& order = orders[i * orders.size() / chosen];
-    const run_order run{options.seed, {}, order};
+    const run_order run{options.seed, {}, order, false, options.also};
     auto one = run_once(what, run);
     ++result.runs;
     if (!one.failed && one.outcome != undisturbed.outcome) {

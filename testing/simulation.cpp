@@ -7,9 +7,12 @@
 
 #include <continuo/archive.hpp>
 
+#include <caf/send.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 namespace continuo::testing {
@@ -24,6 +27,12 @@ constexpr std::int64_t patience_ns = std::chrono::nanoseconds{65s}.count();
 
 /// What waits in a node that must stop until its supervisor ends it.
 constexpr std::int64_t stopping_ns = std::chrono::nanoseconds{5ms}.count();
+
+/// After that long without anything but signs of life nothing is on its way.
+constexpr std::int64_t idle_after_ns = std::chrono::nanoseconds{10s}.count();
+
+/// The longest that the timers of a node sleep, and a little.
+constexpr std::int64_t timers_nap_ns = std::chrono::nanoseconds{61s}.count();
 
 constexpr std::int64_t second_ns = std::chrono::nanoseconds{1s}.count();
 
@@ -45,7 +54,10 @@ simulation::simulation(std::uint64_t seed)
     : seed_(seed), random_(engine::mixed(seed + 1)), fault_random_(engine::mixed(seed + 2)),
       store_ids_(engine::mixed(seed + 3)),
       network_(
-          {[this] { return now_ns_; }, [this] { return static_cast<std::int64_t>(50'000 + draw(450'000)); },
+          {[this] { return now_ns_; },
+           [this] {
+             return static_cast<std::int64_t>(50'000 + (is_idle() ? idle_number() % 450'000 : draw(450'000)));
+           },
            [this](const auto& from, const auto& to, const auto& bytes) {
              return frame_leaves(from, to, bytes);
            },
@@ -234,6 +246,8 @@ result<void> simulation::start(member& one) {
   means.own_journal_thread = false;
   means.store_id = continuo::detail::next_random(store_ids_); // of a disk that has none
   means.link_queue_max = link_queue_max_;
+  means.suspects = std::exchange(one.suspects, {});
+  means.took = [this](const instance_id& of, const char* row) { took(of, row); };
   means.greet_peers = 0ms; // nothing runs while `start` does
   means.start_waits = false;
   if (members_.size() > 1) {
@@ -298,6 +312,11 @@ void simulation::end_life(member& one) {
   }
   one.disk->crash();
   network_.ends(one.name);
+  for (const auto& runs : one.handlers) {
+    if (suspects_handlers_ && runs.due_ns > now_ns_) {
+      one.suspects.push_back({{runs.message.to.type, to_string(runs.message.id)}, runs.message.id});
+    }
+  }
   one.handlers.clear();
   one.crashes = false;
   one.is_paused = false;
@@ -420,6 +439,9 @@ void simulation::post(member& at, const messages::envelope& message, std::functi
       made.due_ns = saturated_sum(made.due_ns, one->state_->begins(message, made.hangs).count());
     }
   }
+  if (const auto slow = takes_.find(engine::placement::service_of(message.to.type)); slow != takes_.end()) {
+    made.due_ns += static_cast<std::int64_t>(draw(static_cast<std::uint64_t>(slow->second.count()) + 1));
+  }
   if (takes_next(at, fault::handler_hangs)) {
     const std::chrono::nanoseconds beyond = std::chrono::milliseconds{1 + draw(5'000)};
     made.due_ns = saturated_sum(made.due_ns, saturated_sum(time_of_attempt(message).count(), beyond.count()));
@@ -450,7 +472,9 @@ bool simulation::frame_leaves(const std::string& from, const std::string& to, co
   promises_.leaves(from, *frame);
   auto text = text_of(*frame);
   if (text.empty()) {
-    history.count(bytes.size());
+    if (!is_idle()) {
+      history.count(bytes.size());
+    }
     return true;
   }
   tell(event_kind::send, from, to, std::move(text));
@@ -466,7 +490,7 @@ void simulation::frame_arrives(const std::string& from, const std::string& to, c
   const auto frame = decode<messages::frame>(bytes);
   if (auto text = frame ? text_of(*frame) : std::string{"what cannot be read"}; !text.empty()) {
     tell(event_kind::arrive, to, from, std::move(text));
-  } else {
+  } else if (!is_idle()) {
     history.count(bytes.size());
   }
 }
@@ -483,7 +507,7 @@ std::optional<std::size_t> simulation::journal_job(const member& one) const {
 }
 
 std::size_t simulation::jobs_of(const member& one) const {
-  if (!one.is_up() || one.is_paused) {
+  if (!one.is_up() || one.is_paused || one.crashes) {
     return 0;
   }
   return one.system->jobs() - (journal_job(one) ? 1 : 0);
@@ -494,9 +518,18 @@ void simulation::run_job(member& of, std::size_t nth) {
     ++nth;
   }
   ++seen.deliveries;
+  if (of.dies_in_start > 0 && of.runtime->is_starting() && --of.dies_in_start == 0) {
+    note_fault(of.name, {}, "crashes while it starts");
+    of.crashes = true;
+    restart_later(of, restart_ns);
+    return;
+  }
   runs_ = &of;
   of.system->run(nth);
   runs_ = nullptr;
+  if (!of.runtime->is_starting()) {
+    of.dies_in_start = 0;
+  }
 }
 
 void simulation::run_handler(member& of, std::size_t nth) {
@@ -528,11 +561,11 @@ bool simulation::step() {
   const auto frames = network_.ready();
   auto ready = frames;
   const auto handlers_of = [this](const member& one) {
-    return one.is_paused ? 0
-                         : static_cast<std::size_t>(std::count_if(
-                               one.handlers.begin(), one.handlers.end(), [&](const waiting_handler& waits) {
-                                 return !waits.hangs && waits.due_ns <= now_ns_;
-                               }));
+    return one.is_paused || one.crashes
+               ? 0
+               : static_cast<std::size_t>(std::count_if(
+                     one.handlers.begin(), one.handlers.end(),
+                     [&](const waiting_handler& waits) { return !waits.hangs && waits.due_ns <= now_ns_; }));
   };
   for (const auto& one : members_) {
     ready += jobs_of(*one) + handlers_of(*one);
@@ -545,8 +578,10 @@ bool simulation::step() {
                      "message cause itself?{}",
                      steps_at_once_max_, work_left()));
   }
-  auto drawn = static_cast<std::size_t>(draw(ready));
-  history.count(drawn);
+  auto drawn = static_cast<std::size_t>(is_idle() ? idle_number() % ready : draw(ready));
+  if (!is_idle()) {
+    history.count(drawn);
+  }
   if (drawn < frames) {
     network_.deliver(drawn);
   } else {
@@ -629,7 +664,109 @@ void simulation::check_links() {
   }
 }
 
+/// No running instance has a timer that is long due.
+void simulation::check_timers(const member& of) const {
+  const auto now = moment_of(of);
+  for (const auto& [key, bytes] : of.disk->snapshot()) {
+    const auto stored = key.starts_with('r') ? decode<engine::record>(bytes)
+                                             : result<engine::record>{continuo::fail(errc::not_found, "")};
+    if (!stored || stored->status != instance_status::running) {
+      continue;
+    }
+    for (const auto& timer : stored->timers) {
+      const auto late = timer.boot == now.boot ? engine::between(timer.due_up, now.up)
+                                               : engine::between(timer.due, now.wall);
+      if (late > (timer.boot == now.boot ? std::chrono::nanoseconds{1min} : std::chrono::nanoseconds{1h})) {
+        fail(fmt::format("the timer {} of {} was due {:.0f} s ago, and does not fire", timer.name,
+                         to_string(stored->self), seconds(late.count())));
+      }
+    }
+  }
+}
+
+/// Timers that have fired leave nothing behind: where nothing has happened for a while, a node is woken once
+/// for its nearest timer.
+void simulation::check_wake_ups() {
+  if (now_ns_ - changed_ns_ < 3 * patience_ns || checked_ns_ == changed_ns_) {
+    return;
+  }
+  checked_ns_ = changed_ns_;
+  for (const auto& one : members_) {
+    const auto core = one->is_up() ? one->runtime->open_core() : detail::open_node{};
+    if (!core) {
+      continue;
+    }
+    check_timers(*one);
+    if (const auto count = one->system->messages_due_for(core->timers); counts_wake_ups_ && count > 1) {
+      fail(fmt::format("{} is woken {} times for its nearest timer, and will be each minute", one->name,
+                       count));
+    }
+  }
+}
+
+/// Whether nothing has happened for a while but signs of life. What is drawn then depends on the time alone,
+/// so that it makes no difference how many of them there were.
+bool simulation::is_idle() const {
+  return now_ns_ - told_ns_ > idle_after_ns;
+}
+
+std::uint64_t simulation::idle_number() const {
+  return engine::mixed(seed_ ^ engine::mixed(static_cast<std::uint64_t>(now_ns_)));
+}
+
+/// Nodes that are up and have nothing to do exchange signs of life, which the links expect of each other. One
+/// period is like the next, until something is due: so whole periods may be left out.
+void simulation::pass_over_idle_time(std::int64_t until_ns) {
+  const auto period = std::chrono::nanoseconds{topology_.heartbeat}.count();
+  if (!passes_over_ || !is_idle() || period <= 0 || !network_.is_empty() || !network_.is_whole()) {
+    return;
+  }
+  auto end = std::min(until_ns, planned_work_.empty() ? at_no_time : planned_work_.begin()->first);
+  std::vector<std::vector<caf::actor>> links;
+  for (const auto& one : members_) {
+    const auto core = one->is_up() && !one->is_paused ? one->runtime->open_core() : detail::open_node{};
+    if (!core || one->system->jobs() > 0 || one->journal_waits_ns > now_ns_) {
+      return;
+    }
+    const auto waits = std::any_of(one->handlers.begin(), one->handlers.end(),
+                                   [](const waiting_handler& handler) { return !handler.hangs; });
+    const auto peers = core->peers.all();
+    if (waits || std::any_of(peers.begin(), peers.end(), [](const peer_status& peer) { return !peer.up; })) {
+      return;
+    }
+    auto& here = links.emplace_back();
+    for (const auto& [peer, link] : core->links) {
+      here.push_back(link);
+    }
+    auto periodic = here;
+    periodic.push_back(core->timers); // it looks at its clock once a minute: if late, then at once
+    end = std::min(end, one->system->next_beside_ns(periodic));
+    const auto now = moment_of(*one);
+    if (const auto timer = promises_.next_timer_ns(one->name, now)) {
+      end = std::min(end, saturated_sum(now_ns_, *timer) - timers_nap_ns);
+    }
+  }
+  const auto periods = end == at_no_time ? 0 : (end - now_ns_) / period;
+  if (periods <= 0) {
+    return;
+  }
+  const auto time = periods * period;
+  now_ns_ += time;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    auto& one = *members_[i];
+    one.system->pass_over(time, links[i]);
+    for (const auto& link : links[i]) {
+      caf::anon_send(link, actors::link_skip{time});
+    }
+    runs_ = &one;
+    one.system->drain();
+    runs_ = nullptr;
+    one.system->advance_to(now_ns_);
+  }
+}
+
 bool simulation::advance(std::int64_t until_ns) {
+  pass_over_idle_time(until_ns);
   auto next = std::min(network_.next_ns(), planned_work_.empty() ? at_no_time : planned_work_.begin()->first);
   for (const auto& one : members_) {
     if (!one->is_up() || one->is_paused) {
@@ -658,6 +795,7 @@ bool simulation::advance(std::int64_t until_ns) {
   }
   if (now_ns_ / second_ns != second) {
     check_links();
+    check_wake_ups();
   }
   while (!planned_work_.empty() && planned_work_.begin()->first <= now_ns_) {
     const auto what = std::move(planned_work_.begin()->second);
@@ -740,17 +878,21 @@ void simulation::fail(const std::string& what) const {
   throw failure{fmt::format("seed {}, after {:.6f} s: {}", seed_, seconds(now_ns_), what)};
 }
 
-void simulation::finish() {
+void simulation::may_live_on(const std::string& type) {
+  live_on_.insert(type);
+  promises_.may_live_on(type);
+}
+
+void simulation::finish(std::chrono::nanoseconds limit) {
   start_new();
-  run_until([this] { return planned_work_.empty(); }, 24h);
+  run_until([this] { return planned_work_.empty(); }, limit);
   for (const auto& one : members_) {
     one->disk->mend();
   }
   run_for(10ms); // what must stop has stopped then
   heal();
   run_for(10s); // the links come back
-  run(24h);
-  bool may_wait = false;
+  run(limit);
   for (const auto& one : members_) {
     if (!one->is_up()) {
       fail(fmt::format("{} does not come back: {}", one->name, one->failed));
@@ -758,19 +900,18 @@ void simulation::finish() {
     if (!one->failed.empty()) {
       fail(fmt::format("{} stopped by itself: {}", one->name, one->failed));
     }
-    may_wait = may_wait || !one->handlers.empty();
     if (one->runtime->figures().orphaned > 0) {
       fail(fmt::format("{} has found {} instance(s) that nothing could wake", one->name,
                        one->runtime->figures().orphaned));
     }
-    for (const auto& [key, bytes] : one->disk->snapshot()) {
-      if (key.starts_with('r')) {
-        const auto stored = decode<engine::record>(bytes);
-        may_wait = may_wait || (stored && stored->status == instance_status::stuck);
-      }
-    }
   }
-  promises_.check_end(may_wait);
+  promises_.check_end();
+  for (const auto& one : members_) {
+    check_timers(*one);
+  }
+  if (const auto left = left_over(); !left.empty()) {
+    fail("the run is at its end, and nothing works on what is left:" + left);
+  }
   if (broken_) {
     fail(*broken_);
   }
@@ -786,10 +927,28 @@ void simulation::finish() {
     }
   }
   seen.transitions = promises_.transitions();
+  static constexpr std::array names{"saga", "keyed", "execution", "link"};
+  for (const auto& [row, count] : rows_) {
+    seen.rows[fmt::format("{}: {}", names.at(static_cast<std::size_t>(row.first)), row.second)] += count;
+  }
+  rows_.clear();
   finished_ = true;
 }
 
+void simulation::took(const instance_id& of, const char* row) {
+  if (*row == '\0') {
+    return; // of a client's message, or a dead letter
+  }
+  const auto is_named = [&](const auto& definition) { return definition.name == of.type; };
+  const auto which = of.type.empty()                                       ? machine::link
+                     : std::any_of(sagas_.begin(), sagas_.end(), is_named) ? machine::saga
+                     : std::any_of(keyed_.begin(), keyed_.end(), is_named) ? machine::keyed
+                                                                           : machine::execution;
+  ++rows_[{which, row}];
+}
+
 void simulation::tell(event_kind kind, const std::string& node, const std::string& peer, std::string text) {
+  told_ns_ = now_ns_;
   history.add({now_ns_, kind, node, peer, std::move(text)});
 }
 

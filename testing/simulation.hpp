@@ -29,6 +29,9 @@ struct crash_point {
 /// What an instance is, in one line for people.
 std::string told(const std::optional<instance_view>& seen);
 
+/// The engine's state machines.
+enum class machine : std::uint8_t { saga, keyed, execution, link };
+
 enum class point_kind : std::uint8_t { commit, send, effect };
 
 /// A handler of a stateless service that waits to run, as its node's pool has it.
@@ -53,6 +56,7 @@ struct member {
   std::int64_t sync_ns = 0; ///< how long a sync takes
   std::uint64_t starts = 0;
   bool was_started = false;
+  std::vector<actors::suspect> suspects{}; ///< handlers that ran as the last life ended
   bool is_paused = false;
   std::string failed;
 
@@ -62,6 +66,7 @@ struct member {
   std::deque<waiting_handler> handlers;
   std::int64_t journal_waits_ns = 0; ///< until then the journal is in a sync
   bool crashes = false;              ///< as soon as the job that runs has ended
+  std::uint64_t dies_in_start = 0;   ///< at this job of its start; 0: it does not
   bool is_restarted = false;         ///< by a supervisor, when it stops by itself: its disk was made to fail
   bool fails = false;                ///< it must stop: a supervisor ends it soon
   std::map<fault, std::uint32_t> next_handlers; ///< to how many handlers each of these happens
@@ -89,6 +94,13 @@ public:
   member& add(std::string name, std::vector<std::string> hosts);
   void configure(std::function<void(node_config&)> how) { configure_ = std::move(how); }
   void set_steps_at_once_max(std::size_t steps) { steps_at_once_max_ = steps; }
+  void handlers_take(const std::string& service, std::chrono::nanoseconds at_most) {
+    takes_[service] = at_most;
+  }
+  /// Checks how often nodes are woken for their timers.
+  void count_wake_ups() { counts_wake_ups_ = true; }
+  /// Handlers that run while their node crashes are suspected of having ended it.
+  void suspect_handlers() { suspects_handlers_ = true; }
   void set_link_queue_max(std::size_t messages) { link_queue_max_ = messages; }
   std::size_t link_queue_max() const { return link_queue_max_; }
   cluster_config& topology() { return topology_; }
@@ -117,10 +129,13 @@ public:
   std::optional<instance_view> view(const instance_id& id) const;
   std::vector<history_view> history_of(const instance_id& id) const;
   std::string outcome() const;
+  std::string states() const;
 
   // -- time ----------------------------------------------------------------------------------------------
   std::int64_t now_ns() const { return now_ns_; }
   bool step();
+  /// Whether times in which nothing but signs of life comes and goes are passed over. It changes no run.
+  void pass_over_idle_times(bool whether) { passes_over_ = whether; }
   void run(std::chrono::nanoseconds limit);
   void run_for(std::chrono::nanoseconds time);
   bool run_until(const std::function<bool()>& holds, std::chrono::nanoseconds limit);
@@ -140,6 +155,7 @@ public:
   const std::vector<std::string>& crash_texts() const { return crash_texts_; }
   const std::map<point_kind, std::size_t>& points() const { return points_; }
   std::size_t points_in_all() const { return point_; }
+  /// A call of its store by the thread that starts a node: what else happens meanwhile, here and elsewhere.
 
   // -- what must hold
   // -----------------------------------------------------------------------------------------
@@ -152,7 +168,12 @@ public:
   void at_end(std::string name, std::function<bool()> holds) {
     at_end_.emplace_back(std::move(name), std::move(holds));
   }
-  void finish();
+  void may_live_on(const std::string& type);
+  void finish(std::chrono::nanoseconds limit);
+  /// What still has something to do, or is owed something, although nothing works on it; a line each.
+  std::string left_over() const;
+  /// How an instance ended last, also where its record is deleted.
+  std::optional<instance_status> end_of(const instance_id& id) const { return promises_.end_of(id); }
   /// Ends the run: says what is wrong, when, and with which seed. @throws failure
   [[noreturn]] void fail(const std::string& what) const;
   bool is_finished() const { return finished_; }
@@ -162,6 +183,8 @@ public:
   std::uint64_t seed() const { return seed_; }
   testing::figures seen;
   testing::trace history;
+  /// A row of a table was taken.
+  void took(const instance_id& of, const char* row);
   void tell(event_kind kind, const std::string& node, const std::string& peer, std::string text);
 
   // -- of a node's means
@@ -183,11 +206,17 @@ private:
   void run_handler(member& of, std::size_t nth);
   void after_step();
   bool advance(std::int64_t until_ns);
+  void pass_over_idle_time(std::int64_t until_ns);
+  bool is_idle() const;
+  std::uint64_t idle_number() const;
   void check_links();
+  void check_wake_ups();
+  void check_timers(const member& of) const;
   std::size_t jobs_of(const member& one) const;
   std::optional<std::size_t> journal_job(const member& one) const;
   bool is_quiet();
   std::string work_left() const;
+  std::string json_of(const std::string& type, const std::string& payload) const;
   void end_life(member& one);
   bool reaches_point(member& by, point_kind kind, bool after);
   void plan(std::int64_t at_ns, std::function<void()> what);
@@ -214,6 +243,9 @@ private:
   std::vector<detail::saga_type> sagas_;
   std::vector<detail::keyed_service_type> keyed_;
   std::vector<std::unique_ptr<fake_base>> fakes_;
+  std::map<std::string, std::chrono::nanoseconds, std::less<>>
+      takes_;                                                     ///< how long a service's handlers may take
+  std::map<std::pair<machine, const char*>, std::uint64_t> rows_; ///< by the place of the row's name
   std::function<void(node_config&)> configure_;
   std::size_t link_queue_max_ = 0;
   std::size_t steps_at_once_max_ = 10'000'000; ///< more than any test takes on purpose
@@ -222,7 +254,13 @@ private:
   std::vector<std::unique_ptr<member>> members_;
   member* runs_ = nullptr; ///< the node whose code runs at this moment
   std::multimap<std::int64_t, std::function<void()>> planned_work_;
-  std::int64_t changed_ns_ = 0; ///< when something became durable last
+  std::set<std::string, std::less<>> live_on_; ///< types of which instances may have something left to do
+  std::int64_t changed_ns_ = 0;                ///< when something became durable last
+  std::int64_t told_ns_ = 0;                   ///< when anything happened last but signs of life
+  std::int64_t checked_ns_ = -1;               ///< `changed_ns_` as the wake-ups were counted last
+  bool passes_over_ = true;
+  bool suspects_handlers_ = false;
+  bool counts_wake_ups_ = false;
 
   std::vector<fault_plan> early_plans_; ///< made before there were nodes
   std::size_t planned_ = 0;

@@ -10,6 +10,7 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace continuo::testing {
 
@@ -43,6 +44,16 @@ public:
 
   /// When something falls due next, or `at_no_time`.
   std::int64_t next_ns() const;
+
+  /// How many messages wait in the clock for this actor.
+  std::size_t messages_due_for(const caf::actor& one) const;
+
+  /// When the first message falls due that is for none of these actors, or `at_no_time`.
+  std::int64_t next_beside_ns(const std::vector<caf::actor>& these) const;
+
+  /// Time passes for these actors alone: their messages are due so much later. The clock goes on, and nothing
+  /// is sent.
+  void pass_over(std::int64_t time_ns, const std::vector<caf::actor>& these);
 
 private:
   caf::actor_system_config config_;

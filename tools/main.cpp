@@ -80,8 +80,9 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
 }
 
 CLI::App* add_journal(CLI::App* journal, chosen_command& chosen, const char* name, const char* help,
-                      int (*command)(const journal_options&)) {
+                      int (*command)(const journal_options&), const char* example) {
   auto* added = journal->add_subcommand(name, help);
+  added->footer(fmt::format("Example: continuo journal {} {}", name, example));
   added->callback(
       [&chosen, command] { chosen.run = [&chosen, command] { return command(chosen.journal); }; });
   return added;
@@ -93,6 +94,7 @@ void describe_restore(CLI::App* journal, chosen_command& chosen) {
       "restore",
       "Make a data directory of a backup; or, with --accept-loss and one directory, go on with what "
       "stands there");
+  restore->footer("Example: continuo journal restore /var/backups/payment data/payment");
   restore->add_flag(
       "--accept-loss", chosen.accepts_loss,
       "Accept that what the directory does not hold is lost: the way out where a node ends with "
@@ -121,6 +123,7 @@ void describe_restore(CLI::App* journal, chosen_command& chosen) {
 void describe_journal(CLI::App& program, chosen_command& chosen) {
   auto* journal = program.add_subcommand("journal", "The data directory of a node");
   journal->require_subcommand(1);
+  journal->footer("Example: continuo journal verify data/payment");
   auto& options = chosen.journal;
   const auto add_data = [&](CLI::App* to) {
     to->add_option("DIR", options.data, "The node's data directory")->required();
@@ -128,12 +131,12 @@ void describe_journal(CLI::App& program, chosen_command& chosen) {
   auto* verify = add_journal(journal, chosen, "verify",
                              "Read everything in the data of a stopped node and say what is damaged; changes "
                              "nothing",
-                             journal_verify);
+                             journal_verify, "data/payment");
   add_data(verify);
   verify->add_flag("--json", options.json, "For scripts");
   auto* dump = add_journal(journal, chosen, "dump",
                            "Print the instances of a stopped node, a line of JSON each; changes nothing",
-                           journal_dump);
+                           journal_dump, "data/ordering --type fulfilment --key o-1 --history");
   add_data(dump);
   dump->add_option("--type", options.dump.type, "Only this saga or service");
   dump->add_option("--key", options.dump.key, "Only this instance");
@@ -141,7 +144,7 @@ void describe_journal(CLI::App& program, chosen_command& chosen) {
   auto* backup = add_journal(journal, chosen, "backup",
                              "Copy the data of a node, running or stopped, to a new directory or an earlier "
                              "backup of it",
-                             journal_backup);
+                             journal_backup, "data/payment /var/backups/payment");
   add_data(backup);
   backup->add_option("TO", options.backup, "The directory of the backup")->required();
   backup->add_option("--token-file", options.token_file, "The token that the running node asks for")

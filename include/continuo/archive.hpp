@@ -42,8 +42,9 @@ std::string encode(const T& value) {
 
 /// Reads a value out of exactly these bytes, which may be anything. `errc::malformed` with the place where
 /// they have not the shape of a `T` (bytes that are left over included), `errc::newer_version` where a
-/// newer class version wrote them. The value is then unspecified. Fields that the bytes do not have,
-/// because their class version is older, keep what they hold.
+/// newer class version wrote them or an enum holds a value that CONTINUO_ENUM does not list. The value is
+/// then unspecified. Fields that the bytes do not have, because their class version is older, keep what they
+/// hold.
 template <class T>
 result<void> decode_into(T& value, std::string_view bytes) {
   return detail::decode_shaped(detail::shape_of<T>(), detail::address(value), bytes);

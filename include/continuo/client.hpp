@@ -182,8 +182,9 @@ public:
 
   // -- messages ----------------------------------------------------------------------
   /// Publishes an event. Durable once the publication's `get()` has a value: from then on it is never lost.
-  template <message Event>
+  template <class Event>
   publication publish(const Event& event, publish_options options = {}) const {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     return publish_body(message_type_of<Event>(), &event, options);
   }
 
@@ -193,9 +194,12 @@ public:
 
   /// Sends a command to the service that handles it, and gives its reply: `errc::conflict` with the reason
   /// where it was declined or its outcome is unknown.
-  template <message Command>
-  std::future<result<typename Command::reply>> send(const Command& command) const {
-    using reply = typename Command::reply;
+  template <class Command>
+  std::future<result<typename detail::reply_type<Command>::type>> send(const Command& command) const {
+    using reply = typename detail::reply_type<Command>::type;
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
+    static_assert(!std::is_void_v<reply>,
+                  "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
     auto promise = std::make_shared<std::promise<result<reply>>>();
     auto future = promise->get_future();
     send_body(message_type_of<Command>(), &command, message_type_of<reply>(), std::move(promise),

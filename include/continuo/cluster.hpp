@@ -40,8 +40,10 @@ struct cluster_node {
   std::string name;               ///< unique in the cluster; letters, digits, `-` and `_`
   std::string host = "127.0.0.1"; ///< where it listens for its peers: an IP address or a host name
   std::uint16_t port = 0;
-  std::vector<std::string> hosts;     ///< names of the sagas and services that run there
+  std::vector<std::string> hosts;     ///< names of the sagas and services that run there; none: it only takes
+                                      ///< in what clients send
   std::optional<http_address> http{}; ///< empty: it answers no HTTP
+  std::string where{};                ///< where `hosts` were written down, for errors: `FILE:LINE: KEY`
 
   friend bool operator==(const cluster_node&, const cluster_node&) = default;
 };

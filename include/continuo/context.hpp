@@ -170,8 +170,9 @@ public:
 
   /// Sends a command to the service that handles it. The saga must have declared it with `calls`; an
   /// undeclared one is a handler error. Its reply comes to `on(const Command::reply&, ...)`.
-  template <message Command>
+  template <class Command>
   void send(const Command& command) {
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
     static_assert(
         requires { typename Command::reply; },
         "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
@@ -179,8 +180,9 @@ public:
   }
 
   /// Publishes an event to every saga and service that subscribes to its type.
-  template <message Event>
+  template <class Event>
   void publish(const Event& event) {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     ask_to_publish(message_type_of<Event>(), &event);
   }
 
@@ -190,8 +192,9 @@ public:
   ///
   /// The delay is measured by a clock that never jumps and goes on while the machine sleeps. Only where the
   /// machine was booted meanwhile is there nothing but the wall clock to measure it by.
-  template <message Message>
+  template <class Message>
   void set_timer(std::string name, detail::any_duration delay, const Message& body) {
+    static_assert(message<Message>, "continuo: what a timer carries" CONTINUO_DETAIL_NEEDS);
     ask_for_timer(std::move(name), delay, std::nullopt, message_type_of<Message>(), &body);
   }
 
@@ -200,9 +203,10 @@ public:
   ///
   /// The wall clock alone decides: a jump of it moves the timer, and is noticed within a minute. For "on the
   /// first of May at eight", where the time matters; not for "in half an hour".
-  template <class Duration, message Message>
+  template <class Duration, class Message>
   void set_timer_at(std::string name, std::chrono::time_point<std::chrono::system_clock, Duration> time,
                     const Message& body) {
+    static_assert(message<Message>, "continuo: what a timer carries" CONTINUO_DETAIL_NEEDS);
     const auto since_1970 = detail::saturated<time_point::duration>(time.time_since_epoch());
     ask_for_timer(std::move(name), {}, time_point{since_1970}, message_type_of<Message>(), &body);
   }
@@ -214,13 +218,15 @@ public:
   /// Says that the instance waits for this event, which keeps it from being `stuck` when nothing else can
   /// wake it. Ended by the event's arrival or by `stop_expecting`. Events are handled whether expected or
   /// not. (In parentheses, because CAF's test headers have a macro of this name; calls need none.)
-  template <message Event>
+  template <class Event>
   void(expect)() {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     change_expectation(message_name<Event>(), false);
   }
 
-  template <message Event>
+  template <class Event>
   void stop_expecting() {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     change_expectation(message_name<Event>(), true);
   }
 
@@ -239,8 +245,8 @@ public:
     } else if constexpr (std::is_floating_point_v<Result>) {
       complete_with(static_cast<double>(value));
     } else {
-      static_assert(message<Result>, "continuo: a saga's result is a string, a number, a bool or a type with "
-                                     "CONTINUO_FIELDS");
+      static_assert(message<Result>, "continuo: a saga's result is a string, a number, a bool or a message, "
+                                     "which" CONTINUO_DETAIL_NEEDS);
       complete_with(message_type_of<Result>(), &value);
     }
   }
@@ -294,8 +300,9 @@ public:
   const std::string& trace_parent() const { return trace_; }
 
   /// Publishes an event together with the outcome: durable with it, or not at all if the attempt fails.
-  template <message Event>
+  template <class Event>
   void publish(const Event& event) {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     ask_to_publish(message_type_of<Event>(), &event);
   }
 
@@ -317,8 +324,9 @@ public:
   const instance_id& requester() const { return *requester_; }
 
   /// Publishes an event together with the new state.
-  template <message Event>
+  template <class Event>
   void publish(const Event& event) {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     ask_to_publish(message_type_of<Event>(), &event);
   }
 

@@ -52,7 +52,12 @@
   static constexpr const char* continuo_type_name() {                                                        \
     return ::continuo::detail::last_name(#Type);                                                             \
   }                                                                                                          \
-  template <class ContinuoVisitor>                                                                           \
+  template <class ContinuoSelf>                                                                              \
+  static constexpr bool continuo_lists_fields = requires {                                                   \
+    ::continuo::detail::are_fields(                                                                          \
+        CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_MEMBER __VA_OPT__(, ) __VA_ARGS__));                        \
+  };                                                                                                         \
+  template <class ContinuoSelf, class ContinuoVisitor>                                                       \
   static constexpr auto continuo_visit(ContinuoVisitor& continuo_visitor) {                                  \
     return continuo_visitor(CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_VISIT __VA_OPT__(, ) __VA_ARGS__));     \
   }                                                                                                          \
@@ -93,7 +98,8 @@
 
 /// After an enum, in its namespace: the names of its values in JSON and print. For an enum inside a class
 /// it stands after the class: `CONTINUO_ENUM(order::state, open, paid)`. Bytes are the underlying integer.
-/// A value that is not in the list is refused, in bytes (read and written) and in JSON (read).
+/// A value that is not in the list is refused, in bytes (read, as `errc::newer_version`, and written) and in
+/// JSON (read).
 /// `to_string(value)` gives the name, `"unknown"` for such a value.
 #define CONTINUO_ENUM(Enum, ...)                                                                             \
   [[maybe_unused]] constexpr auto continuo_enumerators(::continuo::detail::tag<Enum>) {                      \

@@ -70,15 +70,36 @@ private:
 template <class T>
 concept message = detail::described<T> && std::default_initializable<T> && std::copyable<T>;
 
+/// Why a type is no `message`, behind "continuo: an event". The templates of the interface say so themselves:
+/// a constraint that is not met would be told as "no matching function".
+#define CONTINUO_DETAIL_NEEDS                                                                                \
+  " needs CONTINUO_FIELDS, a default constructor and copies (which a std::unique_ptr among its fields "      \
+  "forbids)"
+
 namespace detail {
+
+/// The reply of a command; `void` where it has none.
+template <class T>
+struct reply_type {
+  using type = void;
+};
+template <class T>
+requires requires {
+  typename T::reply;
+}
+struct reply_type<T> {
+  using type = typename T::reply;
+};
+
+template <class T>
+concept plain_result = std::same_as<T, std::string> || std::same_as<T, bool> ||
+    std::same_as<T, std::int64_t> || std::same_as<T, double>;
 
 template <class T>
 constexpr void check_message() {
-  static_assert(
-      message<T> || std::same_as<T, std::string> || std::same_as<T, bool> || std::same_as<T, std::int64_t> ||
-          std::same_as<T, double>,
-      "continuo: a message needs CONTINUO_FIELDS, a default constructor and copies; else it must be a "
-      "std::string, bool, std::int64_t or double");
+  static_assert(message<T> || plain_result<T>,
+                "continuo: a message" CONTINUO_DETAIL_NEEDS
+                "; else it must be a std::string, bool, std::int64_t or double");
 }
 
 } // namespace detail
@@ -90,8 +111,10 @@ std::string_view message_name() {
   detail::check_message<T>();
   if constexpr (detail::described<T>) {
     return detail::field_access::name<T>();
-  } else {
+  } else if constexpr (detail::plain_result<T>) {
     return detail::shape_of<T>().name;
+  } else {
+    return {};
   }
 }
 
@@ -107,6 +130,9 @@ struct made {
 /// Lives for ever.
 const message_type& describe(const made_type& type);
 
+/// Stands for a type that is no message. It is nowhere: the compiler has said so, and need not go on.
+const message_type& no_type();
+
 } // namespace detail
 
 /// The description of a message, or of `std::string`, `bool`, `std::int64_t` or `double`. One for each
@@ -114,8 +140,12 @@ const message_type& describe(const made_type& type);
 template <class T>
 const message_type& message_type_of() {
   detail::check_message<T>();
-  static const auto& type = detail::describe(detail::made<T>::type);
-  return type;
+  if constexpr (message<T> || detail::plain_result<T>) {
+    static const auto& type = detail::describe(detail::made<T>::type);
+    return type;
+  } else {
+    return detail::no_type();
+  }
 }
 
 /// The message types that a node knows, by name. Filled by one thread; after that any thread may read it.

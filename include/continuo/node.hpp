@@ -104,11 +104,15 @@ struct node_config {
   std::uint32_t threads = 0;
 
   /// Called in `start` with the configuration of the node's own actor system, to change what the node has set
-  /// there: for people who measure. Not called where `system` is set.
+  /// there: for people who measure. Not called where `system` is set. What it throws is an error of `start`.
   std::function<void(caf::actor_system_config&)> configure;
 
-  /// Called once, on a thread of the node, when it must stop (see `node::failed`).
+  /// Called once, on a thread of the node, when it must stop (see `node::failed`). It may stop or destroy the
+  /// node. What it throws is logged.
   std::function<void(const error&)> on_failure;
+
+  /// How long `node::stop` waits for handlers of stateless services that have not returned.
+  std::chrono::milliseconds stop_within{30'000};
 
   /// A node inside an application, with its journal in `data`.
   static node_config embedded(file_path data);
@@ -147,11 +151,13 @@ struct node_figures {
 /// everything, then `start`, then use `client()`. A node has no global state, takes no signals and never ends
 /// the process: what forces it to stop is reported by `failed()`. Several nodes may live in one process, each
 /// with its own data directory. All members may be called from any thread, but `host` only before `start`.
+/// Whatever code of the application throws (handlers, functions that read keys, `serialize` members,
+/// callbacks, the logger) is an error of what it was called for, and does not end the node.
 class node {
 public:
   explicit node(node_config config);
 
-  /// Stops it.
+  /// Stops it, as `stop` does.
   ~node();
 
   node(const node&) = delete;
@@ -188,7 +194,20 @@ public:
   result<void> start();
 
   /// Takes no more messages, waits for handlers that run, writes what is decided, and ends. What waits goes
-  /// on after the next start. Idempotent.
+  /// on after the next start. Idempotent; from any thread, also while `start` runs, for whose end it waits.
+  ///
+  /// - Within code that a node has called (a handler, a callback, the logger, `on_failure`) it returns at
+  ///   once, and the node ends when that code has returned. So does the destructor. Call it again from
+  ///   elsewhere to wait for the end.
+  /// - It waits for handlers of stateless services for `node_config::stop_within`. Those that have not
+  ///   returned are named in the log, and the node ends without them: their outcomes are dropped, their
+  ///   commands run again after the next start. Their threads go on. Until they have returned, what the node
+  ///   consists of (its configuration and definitions included) stays in memory, and its data directory stays
+  ///   in use, so that no second attempt runs beside the first. Who cannot wait for them ends the process, by
+  ///   `_exit` if they use what has static storage.
+  /// - Where a handler of a saga or of a keyed service, or a callback, does not return, `stop` returns two
+  ///   seconds after that time and says so on standard error. The same stays in use then, and a worker of the
+  ///   actor system (`node_config::system`) as well; the node ends when it returns.
   void stop();
 
   /// Gets the reason when the node must stop: its disk failed, or a broken invariant. From then on it
@@ -211,17 +230,22 @@ private:
 using node_builder = node;
 
 /// The `main` of a node program: reads `--data DIR`, `--name NAME`, `--disk-reserve BYTES`, or the cluster
-/// file and the node's name (`--config FILE --node NAME`), and `--help`; starts a node with what `offer`
-/// hosts, and runs until SIGTERM or SIGINT; then stops in order. The result is the exit code: 0 stopped in
-/// order, 2 wrong arguments or definitions, 3 corrupt data, 4 the disk failed or is full, 5 the peers know
+/// file and the node's name (`--config FILE --node NAME`), and `--help`, and leaves what follows `--` to the
+/// program; starts a node with what `offer` hosts, and runs until SIGTERM or SIGINT; then stops in order. The
+/// result is the exit code: 0 stopped in order, 1 trouble that may pass (no thread to be had, `beside`
+/// threw), 2 wrong arguments or definitions, 3 corrupt data, 4 the disk failed or is full, 5 the peers know
 /// more of its journal than it holds, 6 the data directory is in use, 7 its address is. One line on standard
 /// error says why and what to do. It ends the process if the node cannot stop within 5 seconds (a handler
 /// that still runs runs again).
 ///
 /// `beside`, if there is one, is called once the node has started, on a thread of its own; the node may be
-/// used there. It may return at any time, and must within 4 seconds once its token is stopped. It does not
-/// throw.
+/// used there. It may return at any time, and must within 4 seconds once its token is stopped. What it throws
+/// ends the node.
 int run_node(int argc, char** argv, const std::function<void(node_builder&)>& offer,
+             const std::function<void(node&, std::stop_token)>& beside = {});
+
+/// The same for a program that reads its arguments itself.
+int run_node(node_config config, const std::function<void(node_builder&)>& offer,
              const std::function<void(node&, std::stop_token)>& beside = {});
 
 } // namespace continuo

@@ -16,10 +16,9 @@ namespace continuo {
 
 namespace detail {
 
+/// Whether a saga has a handler of `Message`, which may be private.
 template <class Saga, class Message>
-concept handles = requires(Saga& saga, const Message& message, saga_context& context) {
-  saga.on(message, context);
-};
+concept handles = field_access::has_handler<Saga, Message, saga_context>();
 
 template <class T>
 concept command = message<T> && requires {
@@ -38,7 +37,7 @@ std::string correlation_key(const Key& key) {
   }
 }
 
-template <message Message, class Correlation>
+template <class Message, class Correlation>
 std::string read_key(void* correlation, const void* body) {
   static_assert(std::is_invocable_v<const Correlation&, const Message&>,
                 "continuo: the correlation must be a member of the message (&order_placed::order_id) or a "
@@ -49,23 +48,24 @@ std::string read_key(void* correlation, const void* body) {
 
 template <class Saga, class Message>
 void call_handler(void* saga, const void* body, saga_context& context) {
-  static_cast<Saga*>(saga)->on(*static_cast<const Message*>(body), context);
+  field_access::call_handler(*static_cast<Saga*>(saga), *static_cast<const Message*>(body), context);
 }
 
 template <class Saga, class Command>
 void call_failure_handler(void* saga, failure_kind kind, std::string_view reason, void* command,
                           saga_context& context) {
-  static_cast<Saga*>(saga)->on(
+  field_access::call_handler(
+      *static_cast<Saga*>(saga),
       failure<Command>{kind, std::string{reason}, std::move(*static_cast<Command*>(command))}, context);
 }
 
 } // namespace detail
 
 /// Says how a step is undone; returned by `saga_definition::calls`.
-template <class Saga, detail::command Command>
+template <class Saga, class Command>
 class call_declaration {
 public:
-  using reply = typename Command::reply;
+  using reply = typename detail::reply_type<Command>::type;
 
   call_declaration(detail::saga_type& type, detail::call& entry) : type_(type), entry_(entry) {}
 
@@ -133,8 +133,9 @@ public:
   /// `Event` starts an instance under the key that `correlation` (a member or a function) reads from it.
   /// Where the instance exists, live or ended, the event is noted and dropped, unless it is declared with
   /// `on` as well.
-  template <message Event, class Correlation>
+  template <class Event, class Correlation>
   void starts_on(Correlation correlation) {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     static_assert(
         detail::handles<Saga, Event>,
         "continuo: the saga needs a handler `void on(const Event&, continuo::saga_context&)` for the event "
@@ -143,8 +144,9 @@ public:
   }
 
   /// A live instance handles `Event`; one that is neither live nor startable follows `policy`.
-  template <message Event, class Correlation>
+  template <class Event, class Correlation>
   void on(Correlation correlation, unknown_instance policy) {
+    static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     static_assert(
         detail::handles<Saga, Event>,
         "continuo: the saga needs a handler `void on(const Event&, continuo::saga_context&)` for the event");
@@ -155,11 +157,11 @@ public:
   /// is optional: without it a failure rolls the instance back with its reason.
   template <class Command>
   call_declaration<Saga, Command> calls() {
-    static_assert(message<Command>, "continuo: a command needs CONTINUO_FIELDS");
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
     static_assert(
         requires { typename Command::reply; },
         "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
-    using reply = typename Command::reply;
+    using reply = typename detail::reply_type<Command>::type;
     static_assert(detail::handles<Saga, reply>, "continuo: the saga needs a handler `void on(const Reply&, "
                                                 "continuo::saga_context&)` for the reply of "
                                                 "a command that it calls");
@@ -172,8 +174,9 @@ public:
   }
 
   /// The saga sets timers that carry `Message`.
-  template <message Message>
+  template <class Message>
   void timer() {
+    static_assert(message<Message>, "continuo: what a timer carries" CONTINUO_DETAIL_NEEDS);
     static_assert(detail::handles<Saga, Message>, "continuo: the saga needs a handler `void on(const "
                                                   "Message&, continuo::saga_context&)` for the message "
                                                   "of its timer");
@@ -191,15 +194,15 @@ private:
 };
 
 /// The base of every saga: `class fulfilment : public continuo::saga<fulfilment>`. The saga's data members,
-/// listed with CONTINUO_FIELDS, are its durable state; its `on` members are its handlers. A handler is a
-/// function of state and message: it does no I/O and acts through its context alone.
+/// listed with CONTINUO_FIELDS, are its durable state; its `on` members, which may be private, are its
+/// handlers. A handler is a function of state and message: it does no I/O and acts through its context alone.
 template <class Saga>
 class saga {
 public:
   /// The definition with its types erased. @pre `Saga` is complete.
   static detail::saga_type describe() {
     static_assert(message<Saga>,
-                  "continuo: a saga lists its state with CONTINUO_FIELDS and is default constructible");
+                  "continuo: a saga lists its state with CONTINUO_FIELDS; it" CONTINUO_DETAIL_NEEDS);
     static_assert(
         requires(saga_definition<Saga> & definition) { Saga::define(definition); },
         "continuo: a saga needs `static void define(continuo::saga_definition<Saga>& saga)`");

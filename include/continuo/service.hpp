@@ -16,10 +16,13 @@ namespace detail {
 
 /// Takes a handler apart: the message it takes, its context, what it returns.
 template <class Signature>
-struct handler_signature;
+struct handler_signature {
+  static constexpr bool is_one = false;
+};
 
 template <class Result, class Message, class Context>
 struct handler_signature<Result(const Message&, Context&)> {
+  static constexpr bool is_one = true;
   using result_type = Result;
   using message_type = Message;
 };
@@ -42,8 +45,21 @@ struct call_operator<Result (*)(Ts...)> {
   using type = Result(Ts...);
 };
 
+/// Whether the types of a function's parameters are known: not of one that is generic or overloaded.
 template <class Function>
-using signature_of = handler_signature<typename call_operator<std::decay_t<Function>>::type>;
+concept has_types = std::is_pointer_v<Function> || requires {
+  &Function::operator();
+};
+
+/// The signature of a handler of (const Message&, Context&); one that is none where it has another.
+template <class Function>
+constexpr auto signature_of() {
+  if constexpr (has_types<Function>) {
+    return handler_signature<typename call_operator<Function>::type>{};
+  } else {
+    return handler_signature<void>{};
+  }
+}
 
 template <class Reply>
 handled to_handled(const outcome<Reply>& value) {
@@ -69,20 +85,12 @@ public:
   /// Handles a command: `outcome<Command::reply> (const Command&, command_context&)`.
   template <class Function>
   service& handle(Function function) {
-    using signature = detail::signature_of<Function>;
-    using Command = typename signature::message_type;
-    static_assert(message<Command>, "continuo: a command needs CONTINUO_FIELDS");
-    static_assert(
-        requires { typename Command::reply; },
-        "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
-    static_assert(std::is_same_v<typename signature::result_type, outcome<typename Command::reply>>,
-                  "continuo: the handler of a command returns continuo::outcome<Command::reply>");
-    detail::add_command(type_, detail::body_type_of<Command>(), message_type_of<typename Command::reply>(),
-                        detail::kept_function{std::move(function)},
-                        [](void* kept, const void* body, command_context& context) {
-                          return detail::to_handled(
-                              (*static_cast<Function*>(kept))(*static_cast<const Command*>(body), context));
-                        });
+    using signature = decltype(detail::signature_of<Function>());
+    static_assert(signature::is_one, "continuo: the handler of a command takes (const Command&, "
+                                     "continuo::command_context&), both written out: no auto, no overloads");
+    if constexpr (signature::is_one) {
+      add<typename signature::message_type, typename signature::result_type>(std::move(function));
+    }
     return *this;
   }
 
@@ -90,13 +98,17 @@ public:
   /// each time.
   template <class Function>
   service& on(Function function) {
-    using signature = detail::signature_of<Function>;
-    using Event = typename signature::message_type;
-    static_assert(message<Event>, "continuo: an event needs CONTINUO_FIELDS");
-    detail::add_event(type_, detail::body_type_of<Event>(), detail::kept_function{std::move(function)},
-                      [](void* kept, const void* body, command_context& context) {
-                        (*static_cast<Function*>(kept))(*static_cast<const Event*>(body), context);
-                      });
+    using signature = decltype(detail::signature_of<Function>());
+    static_assert(signature::is_one, "continuo: the handler of an event takes (const Event&, "
+                                     "continuo::command_context&), both written out: no auto, no overloads");
+    if constexpr (signature::is_one) {
+      using Event = typename signature::message_type;
+      static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
+      detail::add_event(type_, detail::body_type_of<Event>(), detail::kept_function{std::move(function)},
+                        [](void* kept, const void* body, command_context& context) {
+                          (*static_cast<Function*>(kept))(*static_cast<const Event*>(body), context);
+                        });
+    }
     return *this;
   }
 
@@ -110,8 +122,9 @@ public:
   /// asks, as `type/key`). 2xx: the body is `Command::reply` as JSON. 422 with `{"reason": "..."}`: declined.
   /// Anything else, and no answer within the timeout of the retry policy, is a technical failure. At most
   /// `concurrency` calls run at a time, each on a connection that is kept for the next one.
-  template <message Command>
+  template <class Command>
   service& calls_http(std::string url) {
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
     static_assert(
         requires { typename Command::reply; },
         "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
@@ -151,14 +164,34 @@ public:
   const detail::service_type& describe() const { return type_; }
 
 private:
+  template <class Command, class Result, class Function>
+  void add(Function function) {
+    using reply = typename detail::reply_type<Command>::type;
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
+    static_assert(!std::is_void_v<reply>,
+                  "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
+    static_assert(std::is_void_v<reply> || std::is_same_v<Result, outcome<reply>>,
+                  "continuo: the handler of a command returns continuo::outcome<Command::reply>");
+    if constexpr (message<Command> && std::is_same_v<Result, outcome<reply>>) {
+      detail::add_command(type_, detail::body_type_of<Command>(), message_type_of<reply>(),
+                          detail::kept_function{std::move(function)},
+                          [](void* kept, const void* body, command_context& context) {
+                            return detail::to_handled(
+                                (*static_cast<Function*>(kept))(*static_cast<const Command*>(body), context));
+                          });
+    }
+  }
+
   detail::service_type type_;
 };
 
 /// A service with a durable state for each key, such as the balance of an account. The commands of one key
 /// are handled one at a time, in the order in which each sender sent them. A handler is a function (state,
 /// command) -> (state, outcome): it has no effects but these, and runs at memory speed.
-template <message State>
+template <class State>
 class keyed_service {
+  static_assert(message<State>, "continuo: the state of a keyed service" CONTINUO_DETAIL_NEEDS);
+
 public:
   explicit keyed_service(std::string name) {
     detail::describe_keyed_service(type_, std::move(name), message_type_of<State>(),
@@ -170,7 +203,14 @@ public:
   /// the state as it was.
   template <class Key, class Function>
   keyed_service& handle(Key key, Function function) {
-    return add(key, std::move(function), &Function::operator());
+    static_assert(
+        requires { &Function::operator(); },
+        "continuo: the handler of a keyed service takes (State&, const Command&, continuo::keyed_context&), "
+        "all written out: no auto, no overloads");
+    if constexpr (requires { &Function::operator(); }) {
+      add(key, std::move(function), &Function::operator());
+    }
+    return *this;
   }
 
   /// As for a service; `timeout` has no meaning here.
@@ -184,12 +224,13 @@ public:
 
 private:
   template <class Key, class Function, class Reply, class Command>
-  keyed_service& add(Key key, Function function,
-                     outcome<Reply> (Function::*)(State&, const Command&, keyed_context&) const) {
+  void add(Key key, Function function,
+           outcome<Reply> (Function::*)(State&, const Command&, keyed_context&) const) {
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
     static_assert(
-        detail::command<Command>,
-        "continuo: a command needs CONTINUO_FIELDS and a member type `reply` (using reply = withdrawn;)");
-    static_assert(std::is_same_v<Reply, typename Command::reply>,
+        requires { typename Command::reply; },
+        "continuo: a command needs a member type `reply` (using reply = withdrawn;)");
+    static_assert(std::is_same_v<Reply, typename detail::reply_type<Command>::type>,
                   "continuo: the handler of a command returns continuo::outcome<Command::reply>");
     detail::add_command(type_, detail::body_type_of<Command>(), message_type_of<Reply>(),
                         detail::kept_function{key}, detail::read_key<Command, Key>,
@@ -198,7 +239,13 @@ private:
                           return detail::to_handled((*static_cast<const Function*>(kept))(
                               *static_cast<State*>(state), *static_cast<const Command*>(body), context));
                         });
-    return *this;
+  }
+
+  template <class Key, class Function>
+  void add(Key, Function, ...) {
+    static_assert(std::is_void_v<Function>,
+                  "continuo: the handler of a keyed service is `continuo::outcome<Command::reply> (State&, "
+                  "const Command&, continuo::keyed_context&) const`");
   }
 
   detail::keyed_service_type type_;

@@ -39,6 +39,7 @@ public:
 /// What can go wrong with a node, its disk, the network and the handlers.
 enum class fault : std::uint8_t {
   crash,            ///< a node ends between two steps, unsynced writes are lost; back after a while
+  crash_in_start,   ///< the same, and again while it starts
   torn_sync,        ///< the same in the middle of a sync: its batch is there afterwards, or not at all
   failed_sync,      ///< a sync fails; the node must stop, and is started again. Its batch: there, or not
   full_disk,        ///< no byte can be written for a while; the node must stop, or refuse
@@ -85,6 +86,8 @@ struct figures {
   std::map<std::string, std::uint64_t> faults;    ///< that happened, by name
   std::chrono::nanoseconds time{0};               ///< virtual
   std::map<std::string, std::uint64_t> sometimes; ///< rare states: how often they were seen; 0: never
+  std::map<std::string, std::uint64_t>
+      rows; ///< of the tables of the engine's state machines: how often they were taken
 
   figures& operator+=(const figures& other);
 };
@@ -325,6 +328,9 @@ public:
     return fake<Command>().answers(std::move(how));
   }
 
+  /// Each call of a handler of this service, which is no fake, takes up to so long, drawn from the seed.
+  cluster& handlers_take(std::string_view service, std::chrono::nanoseconds at_most);
+
   /// An object that lives as long as the cluster: what handlers, fakes and promises share, such as a bank's
   /// books. (Handlers may run after a scenario has returned, so they must not hold references to its
   /// variables.)
@@ -381,9 +387,14 @@ public:
     return bytes ? std::optional{decode<State>(*bytes).value()} : std::nullopt;
   }
 
-  /// All records of sagas and keyed services on all disks as a restart would find them, a line each, in
-  /// order: for comparing runs.
+  /// What the outside has seen, a line each, in order: how the sagas that are kept have ended or stand, with
+  /// their results; what handlers of stateless services were asked to do, once for each idempotency key; and
+  /// what sagas and services have published. For comparing runs.
   std::string outcome() const;
+
+  /// All records of sagas and keyed services on all disks as a restart would find them, a line each, in
+  /// order: what is inside, which may differ where messages came in another order.
+  std::string states() const;
 
   // -- time ---------------------------------------------------------------------------------------------
   /// Runs until no work is left but the periodic (heartbeats, redials, audits) and what waits for a node that
@@ -428,9 +439,16 @@ public:
   /// Marks a rare state. Runs over many seeds report those that were never seen.
   void sometimes(std::string_view name, bool seen = true);
 
-  /// The end of a scenario: heals, runs until nothing is left to do, and checks all that must hold then.
-  /// @throws failure
-  void finish();
+  /// Instances of this saga or keyed service may have something left to do for ever: a process that lives on
+  /// purpose, such as one that sets its timer anew each day. `run` does not wait for their timers, and
+  /// `finish` does not ask what they have open. `why` is for people.
+  cluster& may_live_on(std::string_view type, std::string_view why);
+
+  /// The end of a scenario: heals, runs until nothing is left to do, and checks all that must hold then: no
+  /// record has a request, an outbox or an inbox entry, no command is in execution, no accepted message is
+  /// left, but for what waits for an instance that is stuck or paused, a command that is parked, a handler
+  /// that hangs, or an instance that may live on. @throws failure, also where that takes more than `limit`
+  void finish(std::chrono::nanoseconds limit = std::chrono::hours{24});
 
   // -- what happened
   // ---------------------------------------------------------------------------------------------
@@ -482,6 +500,9 @@ struct crash_points_options {
   std::uint64_t seed = 1;
   bool pairs = false;                     ///< every two of them as well
   std::size_t runs_max = ~std::size_t{0}; ///< beyond it an even choice of them
+  /// What else must be as in the undisturbed run, as text; `[](auto& here) { return here.states(); }` is the
+  /// strictest.
+  std::function<std::string(cluster&)> also{};
 };
 
 struct crash_report {
@@ -494,7 +515,8 @@ struct crash_report {
 
 /// Runs a scenario once undisturbed, then once for every sync, every frame sent and every handler run, each
 /// with a crash of the node before it and after it; the node is back 50 ms later. The outcome
-/// (`cluster::outcome`) must be that of the undisturbed run. @throws failure with the point
+/// (`cluster::outcome`, and what `also` says) must be that of the undisturbed run. @throws failure with the
+/// point
 crash_report for_each_crash_point(const scenario& what, crash_points_options options = {});
 
 } // namespace continuo::testing

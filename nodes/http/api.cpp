@@ -1,5 +1,6 @@
 #include "nodes/http/api.hpp"
 
+#include "messages/application.hpp"
 #include "nodes/http/desk.hpp"
 
 #include <continuo/archive.hpp>
@@ -8,7 +9,6 @@
 #include <openssl/crypto.h>
 
 #include <array>
-#include <exception>
 
 namespace continuo::http {
 
@@ -100,9 +100,9 @@ void take_safely(desk& at, call&& one) {
   const auto done = one.done;
   try {
     take(at, std::move(one));
-  } catch (const std::exception& thrown) {
+  } catch (...) {
     done(error_response(400, "bad_request",
-                        fmt::format("the request cannot be understood: {}", thrown.what())));
+                        fmt::format("the request cannot be understood: {}", what_was_thrown())));
   }
 }
 
@@ -113,6 +113,10 @@ api::api(std::weak_ptr<detail::node_runtime> node, std::string token)
 
 api::~api() {
   desk_->stop();
+}
+
+result<void> api::start() {
+  return desk_->start();
 }
 
 handler api::answers() const {

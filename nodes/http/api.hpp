@@ -25,6 +25,10 @@ public:
   /// Waits for answers that are being made.
   ~api();
 
+  /// Starts the threads on which answers are made, which else are started by the first that needs one.
+  /// `errc::overloaded` where the system has none.
+  result<void> start();
+
   api(const api&) = delete;
   api& operator=(const api&) = delete;
 

@@ -189,10 +189,17 @@ response services_here(desk& at, const node_runtime& node, const actors::core& c
   return ok({{"services", std::move(all)}});
 }
 
+bool is_services(const json& body) {
+  return has_list(body, "services", [](const json& its) {
+    return has_text(its, "name") && has_text_or_null(its, "oldest_waiting") && has_count(its, "waiting") &&
+           has_count(its, "in_execution") && has_count(its, "completed") && has_count(its, "failed");
+  });
+}
+
 /// Adds the counts of the nodes up. Names, nodes and states are as the asked node sees them.
 response merge_services(std::vector<part> parts, const std::string& here) {
   std::map<std::string, json> sums;
-  auto bodies = bodies_of(parts);
+  auto bodies = bodies_of(parts, is_services);
   // The asked node comes first, so that what is not added up is its.
   std::stable_partition(bodies.begin(), bodies.end(), [&](const auto& body) { return body.first == here; });
   for (auto& [node, body] : bodies) {
@@ -202,11 +209,8 @@ response merge_services(std::vector<part> parts, const std::string& here) {
       if (is_new) {
         continue;
       }
-      for (const auto& [field, value] : its.items()) {
-        if (value.is_number_unsigned()) {
-          sum->second[field] =
-              sum->second[field].template get<std::uint64_t>() + value.template get<std::uint64_t>();
-        }
+      for (const auto* field : {"waiting", "in_execution", "completed", "failed"}) {
+        sum->second[field] = sum->second[field].get<std::uint64_t>() + its[field].get<std::uint64_t>();
       }
       auto& oldest = sum->second["oldest_waiting"];
       const auto& other = its["oldest_waiting"];

@@ -1,14 +1,17 @@
 #include "nodes/http/desk.hpp"
 
+#include "messages/application.hpp"
 #include "nodes/http/opened.hpp"
+#include "nodes/threads.hpp"
 
 #include <continuo/archive.hpp>
 #include <continuo/detail/time_text.hpp>
 #include <continuo/json.hpp>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <caf/send.hpp>
 
@@ -22,11 +25,12 @@ namespace continuo::http {
 
 namespace {
 
-constexpr std::size_t threads = 3; // one may be busy with a backup
+constexpr std::size_t threads_count = 3; // one may be busy with a backup
 constexpr std::size_t limit_default = 100;
 constexpr std::size_t limit_most = 1'000;
 constexpr std::chrono::milliseconds wait_most{60'000};
 constexpr int body_depth_max = 32;
+constexpr int foreign_depth_max = 256; // a state may be nested `detail::nesting_max` deep
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
 
@@ -62,29 +66,81 @@ void ask(const caf::actor& link, std::string text, std::chrono::milliseconds pat
                      }});
 }
 
+/// What a call throws must end neither its thread nor the node: it is in the log, and the answer says so.
+response make_safely(const std::weak_ptr<detail::node_runtime>& node, const std::function<response()>& make) {
+  std::string thrown;
+  try {
+    return make();
+  } catch (...) {
+    thrown = what_was_thrown();
+  }
+  if (const auto alive = node.lock()) {
+    alive->log(log_level::error, "a call over HTTP failed: " + thrown);
+  }
+  return error_response({errc::unavailable, "the call failed: " + thrown});
+}
+
+void run_safely(const std::weak_ptr<detail::node_runtime>& node, const std::function<void()>& what) {
+  make_safely(node, [&] {
+    what();
+    return response{};
+  });
+}
+
 } // namespace
+
+/// Threads that run what is posted to one queue.
+struct desk::worker_threads {
+  boost::asio::io_context queue;
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> open = make_work_guard(queue);
+  std::vector<std::thread> threads;
+
+  ~worker_threads() {
+    queue.stop(); // what waits for its time would keep it for as long
+    for (auto& one : threads) {
+      one.join();
+    }
+  }
+};
 
 desk::desk(std::weak_ptr<detail::node_runtime> node) : node_(std::move(node)) {}
 
 desk::~desk() = default;
 
-void desk::stop() {
-  std::unique_ptr<boost::asio::thread_pool> ending;
-  {
-    const std::lock_guard lock{pool_mutex_};
-    stopped_ = true;
-    ending = std::move(pool_);
-  }
-  if (ending) {
-    ending->stop(); // what waits for its time would keep it for as long
-    ending->join();
-  }
+result<void> desk::start() {
+  const std::lock_guard lock{pool_mutex_};
+  return start_threads();
 }
 
-/// Made when it is needed first: most nodes of a simulation never do. Null once it has stopped.
-boost::asio::thread_pool* desk::pool() {
-  if (!pool_ && !stopped_) {
-    pool_ = std::make_unique<boost::asio::thread_pool>(threads);
+result<void> desk::start_threads() {
+  if (pool_ || stopped_) {
+    return {};
+  }
+  auto made = std::make_unique<worker_threads>();
+  for (std::size_t i = 0; i < threads_count; ++i) {
+    auto one = nodes::start_thread("desk", [&queue = made->queue] { queue.run(); });
+    if (!one) {
+      return tl::unexpected(std::move(one.error()));
+    }
+    made->threads.push_back(std::move(*one));
+  }
+  pool_ = std::move(made);
+  return {};
+}
+
+void desk::stop() {
+  std::unique_ptr<worker_threads> ending; // not with the lock held: what runs may post
+  const std::lock_guard lock{pool_mutex_};
+  stopped_ = true;
+  ending = std::move(pool_);
+}
+
+/// Null once it has stopped.
+desk::worker_threads* desk::pool() {
+  if (const auto started = start_threads(); !started) {
+    if (const auto node = node_.lock()) {
+      node->fail(started.error());
+    }
   }
   return pool_.get();
 }
@@ -92,19 +148,20 @@ boost::asio::thread_pool* desk::pool() {
 void desk::post(std::function<void()> what) {
   const std::lock_guard lock{pool_mutex_};
   if (auto* to = pool()) {
-    boost::asio::post(*to, std::move(what));
+    boost::asio::post(to->queue, [what = std::move(what), node = node_] { run_safely(node, what); });
   }
 }
 
 void desk::later(std::chrono::milliseconds wait, std::function<void()> what) {
   const std::lock_guard lock{pool_mutex_};
   if (auto* to = pool()) {
-    const auto timer = std::make_shared<boost::asio::steady_timer>(*to, wait);
-    timer->async_wait([timer, what = std::move(what)](const boost::system::error_code& cancelled) {
-      if (!cancelled) {
-        what();
-      }
-    });
+    const auto timer = std::make_shared<boost::asio::steady_timer>(to->queue, wait);
+    timer->async_wait(
+        [timer, what = std::move(what), node = node_](const boost::system::error_code& cancelled) {
+          if (!cancelled) {
+            run_safely(node, what);
+          }
+        });
   }
 }
 
@@ -124,11 +181,12 @@ void desk::blocking(const answer& done,
                     std::function<response(const detail::node_runtime&, actors::core&)> make) {
   post([self = shared_from_this(), done, make = std::move(make)] {
     auto here = self->open(done);
-    if (here) {
-      const auto made = make(*here->node, *here->core);
-      here.reset();
-      done(made);
+    if (!here) {
+      return;
     }
+    auto made = make_safely(self->node_, [&] { return make(*here->node, *here->core); });
+    here.reset(); // nobody is answered while it is held: an answer may open it again
+    done(std::move(made));
   });
 }
 
@@ -158,6 +216,11 @@ void desk::pass_on(std::string_view node, call&& one, std::chrono::milliseconds 
     return;
   }
   ask(to, passed(one.asked), patience, [done = std::move(one.done)](result<response> said) {
+    if (said && (said->status < 200 || said->status > 599)) {
+      said = fail(errc::unavailable, fmt::format("the other node answered {}, which is none of HTTP's status "
+                                                 "codes: it may run another version",
+                                                 said->status));
+    }
     done(said ? std::move(*said) : error_response(error{errc::unavailable, said.error().message}));
   });
 }
@@ -201,7 +264,9 @@ void desk::gather(call&& one, std::function<response(const detail::node_runtime&
   all->open = all->parts.size();
   all->whole = [self = shared_from_this(), merge = std::move(merge),
                 done = one.done](std::vector<part> parts) {
-    self->post([merge, done, parts = std::move(parts)]() mutable { done(merge(std::move(parts))); });
+    self->post([merge, done, parts = std::move(parts), node = self->node_]() mutable {
+      done(make_safely(node, [&] { return merge(std::move(parts)); }));
+    });
   };
   const auto text = passed(one.asked);
   std::vector<std::string> asked_nodes; // the parts are gone as soon as the last one has come
@@ -248,25 +313,94 @@ json missing_of(const std::vector<part>& parts) {
   return missing;
 }
 
-std::vector<std::pair<std::string, json>> bodies_of(std::vector<part>& parts) {
+// -- JSON of other nodes ---------------------------------------------------------------------------
+
+namespace {
+
+const json* field_of(const json& of, std::string_view name) {
+  const auto found = of.is_object() ? of.find(std::string{name}) : of.end();
+  return found == of.end() ? nullptr : &*found;
+}
+
+/// JSON that is nested without end must not come into being: whoever copies or prints it would need as deep a
+/// stack.
+bool is_too_deep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char letter = text[i];
+    if (in_string) {
+      i += letter == '\\' ? 1 : 0;
+      in_string = letter != '"';
+    } else if (letter == '"') {
+      in_string = true;
+    } else if (letter == '[' || letter == '{') {
+      if (++depth > foreign_depth_max) {
+        return true;
+      }
+    } else if (letter == ']' || letter == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+} // namespace
+
+bool has_text(const json& of, std::string_view name) {
+  const auto* field = field_of(of, name);
+  return field != nullptr && field->is_string();
+}
+
+bool has_text_or_null(const json& of, std::string_view name) {
+  const auto* field = field_of(of, name);
+  return field != nullptr && (field->is_string() || field->is_null());
+}
+
+bool has_count(const json& of, std::string_view name) {
+  const auto* field = field_of(of, name);
+  return field != nullptr && field->is_number_unsigned();
+}
+
+bool has_list(const json& of, std::string_view name, shape_check each) {
+  const auto* field = field_of(of, name);
+  return field != nullptr && field->is_array() && std::all_of(field->begin(), field->end(), each);
+}
+
+json foreign_json(const std::string& text, shape_check fits) {
+  if (is_too_deep(text)) {
+    return nullptr;
+  }
+  auto body = json::parse(text, nullptr, false);
+  return !body.is_discarded() && fits(body) ? std::move(body) : json(nullptr);
+}
+
+std::vector<std::pair<std::string, json>> bodies_of(std::vector<part>& parts, shape_check fits) {
+  const auto is_error = [](const json& body) {
+    const auto* why = field_of(body, "error");
+    return why != nullptr && has_text(*why, "message");
+  };
   std::vector<std::pair<std::string, json>> bodies;
   for (auto& one : parts) {
     if (!one.said) {
       continue;
     }
-    auto body = json::parse(one.said->body, nullptr, false);
-    if (one.said->status == 200 && !body.is_discarded()) {
+    const auto went_well = one.said->status == 200;
+    auto body = foreign_json(one.said->body, went_well ? fits : +is_error);
+    if (went_well && !body.is_null()) {
       bodies.emplace_back(one.node, std::move(body));
-      continue;
+    } else if (went_well) {
+      one.said = fail(errc::unavailable, "its answer is not of the shape that this program knows: it may run "
+                                         "another version");
+    } else {
+      one.said = fail(errc::unavailable, body.is_null() ? fmt::format("it answered {}", one.said->status)
+                                                        : body["error"]["message"].get<std::string>());
     }
-    const auto reason = body.is_object() && body.contains("error")
-                            ? body["error"].value("message", std::string{})
-                            : std::string{};
-    one.said =
-        fail(errc::unavailable, reason.empty() ? fmt::format("it answered {}", one.said->status) : reason);
   }
   return bodies;
 }
+
+// -- answers again -------------------------------------------------------------------------------------
 
 std::string text_of(time_point at) {
   return detail::shown_time(at);

@@ -17,10 +17,6 @@
 #include <utility>
 #include <vector>
 
-namespace boost::asio {
-class thread_pool;
-}
-
 namespace continuo::detail {
 class node_runtime;
 }
@@ -55,6 +51,10 @@ public:
   ~desk();
   desk(const desk&) = delete;
   desk& operator=(const desk&) = delete;
+
+  /// Starts its threads, which else are started when they are needed first, as most nodes of a simulation
+  /// never do. `errc::overloaded` where the system has none.
+  result<void> start();
 
   /// Waits for what runs on its threads. What was to run there afterwards is dropped.
   void stop();
@@ -94,13 +94,16 @@ public:
               std::function<response(std::vector<part>)> merge);
 
 private:
-  boost::asio::thread_pool* pool();
+  struct worker_threads;
+
+  result<void> start_threads(); // with the lock held
+  worker_threads* pool();
 
   std::weak_ptr<detail::node_runtime> node_;
   nodes::surveyor surveys_;
 
   std::mutex pool_mutex_;
-  std::unique_ptr<boost::asio::thread_pool> pool_;
+  std::unique_ptr<worker_threads> pool_;
   bool stopped_ = false;
 };
 
@@ -132,8 +135,24 @@ json json_or_null(const std::string& text);
 /// `{"node": ..., "reason": ...}` for each part that is missing.
 json missing_of(const std::vector<part>& parts);
 
-/// The parts that could be had, as JSON; those that answered with an error count as missing.
-std::vector<std::pair<std::string, json>> bodies_of(std::vector<part>& parts);
+// -- JSON of other nodes ---------------------------------------------------------------------------
+// Another node may run another program: what it says is looked at before it is used.
+
+/// Whether JSON has the shape that a call can use.
+using shape_check = bool (*)(const json& body);
+
+/// JSON that another node has sent, if it is of that shape; null else.
+json foreign_json(const std::string& text, shape_check fits);
+
+/// The parts that could be had, as JSON of that shape; those that answered with an error or with something
+/// else count as missing.
+std::vector<std::pair<std::string, json>> bodies_of(std::vector<part>& parts, shape_check fits);
+
+// Of what such checks are made: whether `of` is an object with that field.
+bool has_text(const json& of, std::string_view name);
+bool has_text_or_null(const json& of, std::string_view name);
+bool has_count(const json& of, std::string_view name); ///< an integer that is not negative
+bool has_list(const json& of, std::string_view name, shape_check each);
 
 std::string text_of(time_point at);
 json json_of(const instance_id& id);

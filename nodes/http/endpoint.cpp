@@ -1,5 +1,7 @@
 #include "nodes/http/endpoint.hpp"
 
+#include "nodes/threads.hpp"
+
 #include <continuo/detail/times.hpp>
 
 #include <boost/asio/connect.hpp>
@@ -11,7 +13,6 @@
 
 #include <condition_variable>
 #include <optional>
-#include <thread>
 
 namespace continuo::http {
 
@@ -52,7 +53,7 @@ result<addresses> addresses_of(const std::string& host, std::uint16_t port, cloc
     return addresses{{literal, port}};
   }
   auto shared = std::make_shared<look_up>();
-  std::thread{[shared, host, port] {
+  auto asks = nodes::start_thread("resolver", [shared, host, port] {
     asio::io_context context;
     error_code trouble;
     const auto found = tcp::resolver{context}.resolve(host, std::to_string(port), trouble);
@@ -61,7 +62,11 @@ result<addresses> addresses_of(const std::string& host, std::uint16_t port, cloc
     shared->found.assign(found.begin(), found.end());
     shared->done = true;
     shared->changed.notify_all();
-  }}.detach();
+  });
+  if (!asks) {
+    return tl::unexpected(std::move(asks.error()));
+  }
+  asks->detach();
   std::unique_lock lock{shared->mutex};
   while (!shared->done && !stopping && clock::now() < deadline) {
     const auto look_again = clock::now() + std::chrono::milliseconds{100};

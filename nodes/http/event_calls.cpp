@@ -215,9 +215,17 @@ private:
 
   void poll_here(const request& asked, std::function<void(result<response>)> said);
 
+  static bool is_page(const json& body) {
+    return has_count(body, "life") && has_count(body, "last") &&
+           has_list(body, "events", [](const json& one) {
+             return has_count(one, "number") && has_text(one, "event") && one.contains("data") &&
+                    one["event"].get_ref<const std::string&>().find_first_of("\r\n") == std::string::npos;
+           });
+  }
+
   void take(const std::string& node, const result<response>& answer) {
-    auto body = answer && answer->status == 200 ? json::parse(answer->body, nullptr, false) : json(nullptr);
-    if (!body.is_object()) {
+    auto body = answer && answer->status == 200 ? foreign_json(answer->body, is_page) : json(nullptr);
+    if (body.is_null()) {
       later(before_next, [node](subscription& self) { self.ask(node); });
       return;
     }
@@ -225,7 +233,7 @@ private:
       const std::lock_guard lock{mutex_};
       auto& at = positions_[node];
       const auto begins = at.life == 0;
-      if (body["lost"] == true) {
+      if (body.contains("lost") && body["lost"] == true) {
         write("lost", {{"node", node}}, id());
       }
       at.life = body["life"];

@@ -105,10 +105,13 @@ void add_attempts(desk& at, const std::shared_ptr<shown>& whole) {
     sub.names = {one.to.type, to_string(one.id)};
     sub.done = [whole, i](const response& said) {
       if (said.status == 200) {
-        const auto body = json_or_null(said.body);
-        whole->view.waiting_for[i].attempts = body.value("attempts", 0u);
-        if (body.contains("reason") && body["reason"].is_string()) {
-          whole->view.waiting_for[i].last_error = body["reason"];
+        const auto body = foreign_json(said.body, [](const json& its) {
+          return has_count(its, "attempts") && has_text_or_null(its, "reason");
+        });
+        if (!body.is_null()) {
+          whole->view.waiting_for[i].attempts = body["attempts"];
+          whole->view.waiting_for[i].last_error =
+              body["reason"].is_string() ? body["reason"].get<std::string>() : std::string{};
         }
       }
       whole->finish();

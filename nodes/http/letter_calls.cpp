@@ -139,10 +139,15 @@ response list_here(const std::string& after, std::size_t limit, const node_runti
              {"next_cursor", more ? json(cursor_of(position_of(last))) : json(nullptr)}});
 }
 
+bool is_page_of_letters(const json& body) {
+  return has_text_or_null(body, "next_cursor") &&
+         has_list(body, "dead_letters", [](const json& letter) { return has_text(letter, "id"); });
+}
+
 response merge_letters(std::vector<part> parts, std::size_t limit) {
   std::multimap<std::string, json> sorted;
   bool more = false;
-  for (auto& [node, body] : bodies_of(parts)) {
+  for (auto& [node, body] : bodies_of(parts, is_page_of_letters)) {
     more = more || body["next_cursor"].is_string();
     for (auto& letter : body["dead_letters"]) {
       sorted.emplace(cursor_of(position_of(letter["id"].get<std::string>())), std::move(letter));

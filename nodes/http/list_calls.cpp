@@ -160,11 +160,16 @@ response list_here(const list_query& query, const node_runtime& node, const acto
              {"next_cursor", whole ? json(nullptr) : json(cursor_of(position))}});
 }
 
+bool is_page(const json& body) {
+  return has_text_or_null(body, "next_cursor") &&
+         has_list(body, "instances", [](const json& entry) { return has_text(entry, "position"); });
+}
+
 /// One page of the pages of all nodes: entries up to the first place that some node has not looked at.
 response merge_instances(std::vector<part> parts, std::size_t limit) {
   std::optional<std::string> bound; // in the form of a cursor, which orders as what it stands for
   std::multimap<std::string, json> sorted;
-  for (auto& [node, body] : bodies_of(parts)) {
+  for (auto& [node, body] : bodies_of(parts, is_page)) {
     if (body["next_cursor"].is_string()) {
       const auto its = body["next_cursor"].get<std::string>();
       bound = bound ? std::min(*bound, its) : its;

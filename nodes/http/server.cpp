@@ -1,6 +1,6 @@
 #include "nodes/http/server.hpp"
 
-#include "nodes/thread_names.hpp"
+#include "nodes/threads.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -138,7 +138,7 @@ public:
   }
 
   result<void> open(const http_address& at);
-  void run();
+  result<void> run();
   void stop();
 
   asio::io_context context{1};
@@ -516,11 +516,10 @@ void server::state::accept() {
   });
 }
 
-void server::state::run() {
-  thread_ = std::thread{[this] {
-    nodes::name_thread("http");
-    context.run();
-  }};
+result<void> server::state::run() {
+  return nodes::start_thread("http", [this] { context.run(); }).map([this](std::thread&& started) {
+    thread_ = std::move(started);
+  });
 }
 
 void server::state::stop() {
@@ -551,7 +550,9 @@ result<std::unique_ptr<server>> server::listen(const http_address& at, handler a
   if (auto opened = made->open(at); !opened) {
     return tl::unexpected(opened.error());
   }
-  made->run();
+  if (auto running = made->run(); !running) {
+    return tl::unexpected(std::move(running.error()));
+  }
   return std::unique_ptr<server>{new server{std::move(made)}};
 }
 

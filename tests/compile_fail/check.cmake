@@ -1,4 +1,5 @@
-# Compiles one file and holds the compiler to what the file's first line says.
+# Compiles one file and holds the compiler to what the file's first line says. Who makes the mistake should read the sentence
+# first, and not much more: it stands in the first 30 lines, and all that the compiler says is at most 250.
 #
 #   cmake -D compiler=... -D source=... -D include_directories=a;b -P check.cmake
 
@@ -6,7 +7,7 @@ file(STRINGS "${source}" expectation LIMIT_COUNT 1)
 list(TRANSFORM include_directories PREPEND "-I")
 # The limit keeps a file that makes the compiler recurse for ever from taking the machine with it.
 execute_process(
-  COMMAND "${compiler}" -std=c++20 -fsyntax-only -fno-diagnostics-show-caret ${include_directories} "${source}"
+  COMMAND "${compiler}" -std=c++20 -fsyntax-only ${include_directories} "${source}"
   RESULT_VARIABLE result
   OUTPUT_VARIABLE said
   ERROR_VARIABLE said
@@ -23,6 +24,16 @@ if(expectation MATCHES "^// expect: *(.+)$")
     message("${said}")
     message("${source} fails to compile, but not with: ${text}")
     message(FATAL_ERROR "wrong reason")
+  endif()
+  string(SUBSTRING "${said}" 0 ${place} before)
+  string(REGEX MATCHALL "\n" lines_before "${before}")
+  string(REGEX MATCHALL "\n" lines "${said}")
+  list(LENGTH lines_before lines_before)
+  list(LENGTH lines lines)
+  if(lines_before GREATER_EQUAL 30 OR lines GREATER 250)
+    message("${said}")
+    message("${source}: the sentence stands behind ${lines_before} lines, and there are ${lines} in all")
+    message(FATAL_ERROR "too many words")
   endif()
 elseif(expectation STREQUAL "// compiles")
   if(NOT result EQUAL 0)

@@ -1,4 +1,4 @@
-// expect: no matching
+// expect: continuo: a command needs a member type `reply`
 #include <continuo/saga.hpp>
 
 struct paid {

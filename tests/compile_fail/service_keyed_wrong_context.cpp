@@ -1,4 +1,5 @@
-// expect: no matching
+// expect: continuo: the handler of a keyed service is `continuo::outcome<Command::reply> (State&, const
+// Command&
 #include <continuo/service.hpp>
 
 struct paid {

@@ -68,8 +68,9 @@ const row broken[] = {
     {head, 1, "nodes", "there is no node; write a section [nodes.NAME]"},
     {head + "[nodes]\n", 3, "nodes", "there is no node"},
     {head + "[nodes.a]\nhosts=[\"x\"]\n", 3, "nodes.a.address", "no address; write address=\"HOST:PORT\""},
-    {head + "[nodes.a]\naddress=\"127.0.0.1:1\"\n", 3, "nodes.a.hosts", "hosts nothing; write hosts="},
-    {head + "[nodes]\na={address=\"127.0.0.1:1\"}\n", 4, "nodes.a.hosts", "hosts nothing"},
+    {head + "[nodes.a]\naddress=\"127.0.0.1:1\"\n", 3, "nodes.a.hosts",
+     "not said what the node hosts; write hosts="},
+    {head + "[nodes]\na={address=\"127.0.0.1:1\"}\n", 4, "nodes.a.hosts", "not said what the node hosts"},
     // what there is not
     {in_cluster("hartbeat=1s"), 3, "cluster.hartbeat", "did you mean cluster.heartbeat?"},
     {in_cluster("shards=4"), 3, "cluster.shards", "did you mean node.shards?"},
@@ -189,7 +190,6 @@ const row broken[] = {
     {with_address("\"::1:4701\""), 4, "nodes.a.address", "IPv6 stands in brackets"},
     {with_address("\"0.0.0.0:4701\""), 4, "nodes.a.address", "stands for every address"},
     {with_address("\"[::]:4701\""), 4, "nodes.a.address", "stands for every address"},
-    {with_hosts("[]"), 5, "nodes.a.hosts", "its list is empty"},
     {with_hosts("[\"\"]"), 5, "nodes.a.hosts", "empty string in its list"},
     {with_hosts("[\"x\", \"y\", \"x\"]"), 5, "nodes.a.hosts", "it has \"x\" twice"},
     {with_hosts("\"x\""), 5, "nodes.a.hosts", "not a list of strings"},
@@ -317,7 +317,7 @@ CAF_TEST(every mistake is refused with its line and its key and a way out) {
 
 CAF_TEST(all mistakes are reported in the order of their lines) {
   CAF_CHECK_EQUAL(
-      message_of("[cluster]\nheartbeat=0s\nsilence=10\n[nodes.a]\nadress=\"127.0.0.1:1\"\nhosts=[]\n"
+      message_of("[cluster]\nheartbeat=0s\nsilence=10\n[nodes.a]\nadress=\"127.0.0.1:1\"\nhosts=[\"\"]\n"
                  "[nonsense]\nx=1\n"),
       "/etc/shop/continuo.conf:1: cluster.name: the cluster has no name; write name=\"...\" in [cluster]\n"
       "/etc/shop/continuo.conf:2: cluster.heartbeat: it is 0s; write a duration from 1s to 1h\n"
@@ -325,8 +325,8 @@ CAF_TEST(all mistakes are reported in the order of their lines) {
       "/etc/shop/continuo.conf:4: nodes.a.address: the node has no address; write "
       "address=\"HOST:PORT\"\n"
       "/etc/shop/continuo.conf:5: nodes.a.adress: there is no such key; did you mean nodes.a.address?\n"
-      "/etc/shop/continuo.conf:6: nodes.a.hosts: its list is empty; write the names of the sagas and "
-      "services that run there\n"
+      "/etc/shop/continuo.conf:6: nodes.a.hosts: it has an empty string in its list; write the name of a "
+      "saga or service\n"
       "/etc/shop/continuo.conf:7: nonsense: there is no such section; the sections are [cluster], [node], "
       "[nodes.NAME], [services.NAME] and, of CAF, [scheduler], [work-stealing] and [middleman]");
 }
@@ -336,7 +336,7 @@ CAF_TEST(what is left out has the defaults of a node) {
   CAF_CHECK_EQUAL(file.file, place);
   cluster_config expected;
   expected.name = "shop";
-  expected.nodes = {{"a", "127.0.0.1", 4701, {"x"}}};
+  expected.nodes = {{"a", "127.0.0.1", 4701, {"x"}, {}, "/etc/shop/continuo.conf:5: nodes.a.hosts"}};
   CAF_CHECK(file.cluster == expected);
   CAF_CHECK(file.tls);
   CAF_CHECK_EQUAL(file.certificates, "/etc/shop/certificates");
@@ -379,8 +379,11 @@ CAF_TEST(every key of the cluster arrives) {
   CAF_CHECK_EQUAL(file.certificates, "/etc/keys");
   CAF_REQUIRE_EQUAL(file.nodes.size(), 2u);
   const auto& [b, a] = std::tie(file.nodes[0], file.nodes[1]);
-  CAF_CHECK((b.seen_by_peers == cluster_node{"b", "LOCALHOST", 1, {"x", "y z"}}));
-  CAF_CHECK((a.seen_by_peers == cluster_node{"a", "::1", 65535, {"x"}}));
+  const auto hosts_of = [](unsigned line, const char* node) {
+    return fmt::format("/etc/shop/continuo.conf:{}: nodes.{}.hosts", line, node);
+  };
+  CAF_CHECK((b.seen_by_peers == cluster_node{"b", "LOCALHOST", 1, {"x", "y z"}, {}, hosts_of(14, "b")}));
+  CAF_CHECK((a.seen_by_peers == cluster_node{"a", "::1", 65535, {"x"}, {}, hosts_of(17, "a")}));
   CAF_CHECK(file.cluster.nodes[0] == b.seen_by_peers && file.cluster.nodes[1] == a.seen_by_peers);
   CAF_CHECK_EQUAL(b.data, "/var/lib/shop/b");
   CAF_CHECK_EQUAL(b.program, "/etc/shop/bin/order-node");
@@ -389,6 +392,13 @@ CAF_TEST(every key of the cluster arrives) {
   CAF_CHECK_EQUAL(a.program, "/bin/other");
   CAF_CHECK(a.arguments.empty());
   CAF_CHECK((a.environment == std::map<std::string, std::string>{{"A", "1"}, {"B_2", ""}}));
+}
+
+CAF_TEST(a node may host nothing if that is said) {
+  const auto file = read(head + node_a + "[nodes.door]\naddress=\"127.0.0.1:4702\"\nhosts=[]\n");
+  CAF_REQUIRE_EQUAL(file.cluster.nodes.size(), 2u);
+  CAF_CHECK_EQUAL(file.cluster.nodes[1].name, "door");
+  CAF_CHECK(file.cluster.nodes[1].hosts.empty());
 }
 
 CAF_TEST(a limit of all nodes is overridden in the section of one) {

@@ -15,8 +15,44 @@ namespace {
 
 using handler = std::function<void(order&, const changed&, saga_context&)>;
 
+/// What reads its key throws where the text is no number: `std::invalid_argument`, or an int.
+struct numbered {
+  std::string number;
+  CONTINUO_FIELDS(numbered, number)
+};
+
+struct counted {
+  CONTINUO_FIELDS(counted)
+};
+
+struct count_up {
+  using reply = counted;
+  std::string number;
+  CONTINUO_FIELDS(count_up, number)
+};
+
+template <class Message>
+int number_of(const Message& message) {
+  if (message.number == "no exception") {
+    throw 7;
+  }
+  return std::stoi(message.number);
+}
+
+class numbers : public saga<numbers> {
+public:
+  static void define(saga_definition<numbers>& saga) { saga.starts_on<numbered>(number_of<numbered>); }
+  void on(const numbered&, saga_context& context) { context.complete(); }
+  CONTINUO_FIELDS(numbers)
+};
+
 struct fixture : world {
   fixture() {
+    const auto counters = keyed_service<shelf>{"counters"}.handle(
+        number_of<count_up>,
+        [](shelf&, const count_up&, keyed_context&) -> outcome<counted> { return counted{}; });
+    CAF_REQUIRE(routes.add(numbers::describe()) && routes.add(counters.describe()));
+    order_type.calls["count_up"].command = &message_type_of<count_up>();
     play().on_placed = [](order& state, const placed&, saga_context& context) {
       state.text = "as it was";
       context.send(pay{"o-1", 42});
@@ -92,6 +128,35 @@ CAF_TEST(a timer is not declared) {
   const auto reason =
       make([](order&, const changed&, saga_context& context) { context.set_timer("t", 1s, unheard{}); });
   CAF_CHECK(contains(reason, "saga.timer<unheard>()"));
+}
+
+CAF_TEST(an event is waited for that the saga does not declare) {
+  const auto reason =
+      make([](order&, const changed&, saga_context& context) { context.expect<shipped_out>(); });
+  CAF_CHECK(contains(reason, "expect<shipped_out>()"));
+  CAF_CHECK(contains(reason, "add saga.on<shipped_out>(...) to define"));
+}
+
+CAF_TEST(an event is waited for that only starts an instance) {
+  const auto reason = make([](order&, const changed&, saga_context& context) { context.expect<placed>(); });
+  CAF_CHECK(contains(reason, "expect<placed>()"));
+  CAF_CHECK(contains(reason, "declare it with saga.on<placed>(...) as well"));
+}
+
+CAF_TEST(an event is waited for no longer that the saga does not declare) {
+  const auto reason =
+      make([](order&, const changed&, saga_context& context) { context.stop_expecting<shipped_out>(); });
+  CAF_CHECK(contains(reason, "stop_expecting<shipped_out>()"));
+}
+
+CAF_TEST(an event that an older definition waited for wakes nothing) {
+  play().on_changed = [](order&, const changed&, saga_context& context) { context.expect<recalled>(); };
+  saga.take(event(changed{"o-1", 1}));
+  order_type.subscriptions.erase("recalled");
+  play().on_paid = {};
+  CAF_CHECK_EQUAL(edge_of(saga.take(reply(saga.open<pay>(), paid{"o-1", "p-1"}))), "reply");
+  CAF_CHECK_EQUAL(saga.status(), "stuck");
+  CAF_CHECK(contains(saga.reason(), "nothing can wake it"));
 }
 
 CAF_TEST(a delay is negative) {
@@ -255,6 +320,34 @@ CAF_TEST(a published event has a key that cannot be read) {
                        context.publish(placed{"", 1});
                      }),
                      "publish(placed)"));
+}
+
+CAF_TEST(a published event has a key whose function throws) {
+  CAF_CHECK(
+      contains(make([](order&, const changed&, saga_context& context) { context.publish(numbered{"x-1"}); }),
+               "publish(numbered): numbered: its correlation key cannot be read: stoi"));
+}
+
+CAF_TEST(a published event has a key whose function throws what is no exception) {
+  CAF_CHECK(contains(
+      make([](order&, const changed&, saga_context& context) { context.publish(numbered{"no exception"}); }),
+      "no std::exception"));
+}
+
+CAF_TEST(a command has a key whose function throws) {
+  CAF_CHECK(
+      contains(make([](order&, const changed&, saga_context& context) { context.send(count_up{"x-1"}); }),
+               "send(count_up): count_up: its correlation key cannot be read: stoi"));
+}
+
+CAF_TEST(an undo throws what is no exception) {
+  play().undo_pay = [](const pay&, const paid*) -> refund { throw 7; };
+  const auto answer = reply(saga.open<pay>(), paid{"o-1", "p-1"});
+  CAF_CHECK_EQUAL(edge_of(saga.take(answer)), "retry_later");
+  saga.again();
+  saga.again();
+  CAF_CHECK_EQUAL(saga.status(), "stuck");
+  CAF_CHECK(contains(saga.reason(), "undone_by of pay: it threw something that is no std::exception"));
 }
 
 CAF_TEST(a message that waits behind a mistake is handled after the fix) {

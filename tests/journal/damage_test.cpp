@@ -189,6 +189,29 @@ CAF_TEST(a refused journal is left as it was) {
   CAF_CHECK(*open_damaged() == after(90));
 }
 
+CAF_TEST(a flipped byte in the footer of a table is blamed on the table) {
+  write(1, 40);
+  write(41, 90);
+  std::size_t tables = 0;
+  for (const auto& entry : std::filesystem::directory_iterator{original / "tables"}) {
+    if (entry.path().extension() != ".sst") {
+      continue;
+    }
+    copy();
+    const auto table = damaged / "tables" / entry.path().filename();
+    auto bytes = read_file(table);
+    bytes.back() ^= 1;
+    write_file(table, bytes);
+    const auto refused = open_damaged();
+    CAF_REQUIRE(!refused);
+    CAF_MESSAGE(refused.error().message);
+    CAF_CHECK(refused.error().message.find(entry.path().filename().string()) != std::string::npos);
+    CAF_CHECK(refused.error().message.find("MANIFEST") == std::string::npos);
+    ++tables;
+  }
+  CAF_CHECK_LESS(0u, tables);
+}
+
 CAF_TEST(a missing file is a refusal) {
   write(1, 40);
   write(41, 90);

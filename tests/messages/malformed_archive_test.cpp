@@ -81,7 +81,10 @@ CAF_TEST(each kind of wrong byte is named with its offset) {
   CAF_CHECK_EQUAL(refusal<bool>("\1\1"), "bool: at offset 1: 1 bytes are left over");
   CAF_CHECK_EQUAL(refusal<std::int32_t>("\1\2\3"),
                   "int32: at offset 0: a number takes 4 bytes, but 3 are left");
-  CAF_CHECK_EQUAL(refusal<samples::colour>("\3"), "colour: at offset 0: 3 is none of the enum's values");
+  CAF_CHECK_EQUAL(
+      refusal<samples::colour>("\3"),
+      "newer_version, colour: at offset 0: 3 is none of the enum's values: a program that has more "
+      "of them wrote it, so update this one");
   CAF_CHECK_EQUAL(refusal<variant>("\2\1"),
                   "variant<uint8, bool>: at offset 1: alternative 2 of a variant that has 2");
   CAF_CHECK_EQUAL(refusal<map>("\2\1b\1\1a\1"sv),

@@ -22,6 +22,18 @@ double processor_seconds() {
   return static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
 }
 
+/// Says of each seed that fails why it does.
+void count_failures(const tests::named_scenario& what, std::uint64_t first, std::uint64_t count) {
+  for (auto seed = first; seed < first + count; ++seed) {
+    testing::cluster here{seed};
+    try {
+      what.run(here);
+    } catch (const std::exception& thrown) {
+      std::cout << what.name << " " << seed << " fails: " << thrown.what() << std::endl;
+    }
+  }
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -36,6 +48,8 @@ int main(int argc, char** argv) {
   app.add_option("--first", first, "the first seed; without it a random one");
   app.add_option("--seeds", seeds, "so many seeds of each; without it as many as fit into the time");
   app.add_option("--seconds", seconds, "for how long, in all")->capture_default_str();
+  bool counts = false;
+  app.add_flag("--count", counts, "counts the seeds that fail, instead of ending at the first one");
   CLI11_PARSE(app, argc, argv);
 
   std::cout << "first seed " << first << "\n";
@@ -56,6 +70,12 @@ int main(int argc, char** argv) {
         const auto portion = seeds != 0       ? std::min<std::uint64_t>(20, first + seeds - next)
                              : one.share < 10 ? 1
                                               : 20;
+        if (counts) {
+          count_failures(one, next, portion);
+          next += portion;
+          seen.seeds += portion;
+          continue;
+        }
         seen += testing::for_each_seed(one.run, {next, portion});
         next += portion;
       }
@@ -77,5 +97,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   std::cout << "in all: " << to_string(all);
+  for (const auto& [name, count] : all.rows) {
+    std::cout << "row " << name << ": " << count << "\n";
+  }
   return 0;
 }

@@ -2,6 +2,11 @@
 // Continuo in the simulation: every scenario over fresh seeds, and the seeds that ever failed.
 #define CAF_SUITE seeds
 
+#include "engine/execution.hpp"
+#include "engine/keyed_machine.hpp"
+#include "engine/link.hpp"
+#include "engine/saga_machine.hpp"
+#include "tests/support/business.hpp"
 #include "tests/support/places.hpp"
 #include "tests/support/scenarios.hpp"
 
@@ -9,9 +14,14 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <iostream>
+#include <map>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 using namespace continuo;
 using namespace continuo::tests;
@@ -30,6 +40,47 @@ std::uint64_t seeds_in_all() {
 #else
   return number_of("CONTINUO_SEEDS", 10'000);
 #endif
+}
+
+/// Rows that no scenario takes, and why.
+const std::map<std::string, std::string>& rows_out_of_reach() {
+  static const std::map<std::string, std::string> all{
+      {"saga: quarantine", "a handler that ends the process ends the simulation"},
+      {"keyed: quarantine", "the same"},
+      {"execution: quarantine", "the same"},
+      {"link: amnesia", "no scenario gives a node an older copy of its disk"},
+  };
+  return all;
+}
+
+/// Rows that only an ingredient takes which is awaited.
+const std::map<std::string, ingredient>& rows_of_ingredients() {
+  static const std::map<std::string, ingredient> all{
+      {"saga: skip", ingredient::skips},
+  };
+  return all;
+}
+
+bool is_awaited(const std::string& row) {
+  const auto found = rows_of_ingredients().find(row);
+  return found != rows_of_ingredients().end() && mended({found->second}).empty();
+}
+
+/// The rows of a table that were never taken although they should be, and those that were although they
+/// cannot.
+std::vector<std::string> rows_amiss(const char* machine, std::span<const char* const> table,
+                                    const std::map<std::string, std::uint64_t>& taken) {
+  std::vector<std::string> amiss;
+  for (const auto* row : table) {
+    const auto name = std::string{machine} + ": " + row;
+    const auto found = taken.find(name);
+    const auto count = found == taken.end() ? 0 : found->second;
+    std::cout << "row " << name << ": " << count << "\n";
+    if ((count == 0) != rows_out_of_reach().contains(name) && !is_awaited(name)) {
+      amiss.push_back(name);
+    }
+  }
+  return amiss;
 }
 
 } // namespace
@@ -59,7 +110,24 @@ CAF_TEST(every scenario holds over fresh seeds) {
     }
   }
   std::cout << "in all: " << to_string(all);
-  CAF_CHECK(seen_alone || std::getenv("CONTINUO_SCENARIO") != nullptr || all.seeds >= seeds_in_all());
+  if (seen_alone || std::getenv("CONTINUO_SCENARIO") != nullptr) {
+    return;
+  }
+  CAF_CHECK_GREATER_OR_EQUAL(all.seeds, seeds_in_all() * 99 / 100);
+  if (seeds_in_all() < 5'000) {
+    return; // too few for what is rare
+  }
+  for (const auto& [machine, table] :
+       std::initializer_list<std::pair<const char*, std::span<const char* const>>>{
+           {"saga", engine::saga_edges()},
+           {"keyed", engine::keyed_edges()},
+           {"execution", engine::execution_edges()},
+           {"link", engine::link_edges()}}) {
+    CAF_CHECK_EQUAL(rows_amiss(machine, table, all.rows), std::vector<std::string>{});
+  }
+  for (const auto& [name, count] : all.sometimes) {
+    CAF_CHECK_EQUAL(count > 0 ? "" : "never seen: " + name, "");
+  }
 }
 
 CAF_TEST(seeds that failed once do not any more) {

@@ -264,7 +264,7 @@ void cluster_world::crash(const std::string& name) {
     return;
   }
   one.disk->crash();
-  one.pool->stop();
+  one.pool->stop({});
   one.runtime->crash();
   run();
   one.runtime.reset();

@@ -3,6 +3,7 @@
 #include "examples/bank/accounts.hpp"
 #include "examples/bank/messages.hpp"
 #include "examples/bank/transfer.hpp"
+#include "tests/support/businesses.hpp"
 #include "tests/support/orders.hpp"
 
 #include <fmt/format.h>
@@ -18,70 +19,7 @@
 namespace continuo::tests {
 
 using namespace std::chrono_literals;
-using testing::cluster;
-using testing::fault;
-
 namespace {
-
-// -- what is common --------------------------------------------------------------------------------
-
-using hosts_by_node = std::map<std::string, std::vector<std::string>>;
-
-/// One business on the cluster: what it offers and where, what it does in each round, and how its books must
-/// look in the end.
-class business {
-public:
-  virtual ~business() = default;
-  virtual hosts_by_node offer(cluster& here) = 0;
-  virtual void act(cluster& here, int round) = 0;
-  virtual void judge(cluster& here) = 0;
-};
-
-void must(bool holds, const std::string& what) {
-  if (!holds) {
-    throw testing::failure{what};
-  }
-}
-
-/// The node that takes the next message: any.
-std::string any_node(cluster& here) {
-  const auto names = here.names();
-  return names[here.draw(names.size())];
-}
-
-struct run_of {
-  int rounds = 3;
-  std::chrono::milliseconds gap_max{300}; ///< between two rounds
-  testing::fault_plan faults;
-};
-
-void run_businesses(cluster& here, const std::vector<std::shared_ptr<business>>& all, const run_of& how) {
-  hosts_by_node hosts{{"north", {}}, {"south", {}}, {"west", {}}};
-  for (const auto& one : all) {
-    for (const auto& [node, names] : one->offer(here)) {
-      hosts[node].insert(hosts[node].end(), names.begin(), names.end());
-    }
-  }
-  for (const auto& [node, names] : hosts) {
-    here.add(node, names);
-  }
-  if (how.faults.count > 0) {
-    here.plan_faults(how.faults);
-  }
-  for (int round = 0; round < how.rounds; ++round) {
-    for (const auto& one : all) {
-      one->act(here, round);
-    }
-    if (how.gap_max.count() > 0) {
-      here.run_for(
-          std::chrono::microseconds{here.draw(static_cast<std::uint64_t>(how.gap_max.count()) * 1'000)});
-    }
-  }
-  here.finish();
-  for (const auto& one : all) {
-    one->judge(here);
-  }
-}
 
 // -- orders ------------------------------------------------------------------------------------------
 
@@ -109,7 +47,7 @@ public:
 
   void judge(cluster& here) override {
     for (const auto& name : placed_) {
-      const auto end = here.saga_of<fulfilment>(name).status();
+      const auto end = status_of<fulfilment>(here, name);
       std::set<std::string> keys;
       for (const auto& effect : book_->effects) {
         if (effect.kind == "charge" && effect.order == name) {
@@ -173,7 +111,7 @@ public:
 
   void judge(cluster& here) override {
     for (const auto& id : transfers_) {
-      const auto end = here.saga_of<bank_transfers::transfer>(id).status();
+      const auto end = status_of<bank_transfers::transfer>(here, id);
       must(end == "completed" || end == "compensated", "the transfer " + id + " is " + end);
       here.sometimes("a transfer is undone", end == "compensated");
     }
@@ -318,7 +256,7 @@ public:
 
   void judge(cluster& here) override {
     for (const auto& id : tours_) {
-      const auto end = here.saga_of<tour>(id).status();
+      const auto end = status_of<tour>(here, id);
       if (end == "completed") {
         must(book_->visited[id].size() == 10 && book_->left[id].empty(),
              id + " is completed, and was not everywhere");
@@ -516,34 +454,102 @@ std::shared_ptr<business> tours() {
 std::shared_ptr<business> timers() {
   return std::make_shared<timer_business>();
 }
+std::shared_ptr<business> hot() {
+  return std::make_shared<hot_business>(3);
+}
+
+/// Errands, or calendars, with these ingredients.
+template <std::shared_ptr<business> (*Make)(const ingredients&)>
+auto with(const ingredients& all) {
+  return [all] { return Make(mended(all)); };
+}
+
+using enum ingredient;
+
+const testing::fault_plan any_four{{}, 4, 2s, {}};
+const testing::fault_plan crashes{{fault::crash, fault::crash_in_start, fault::torn_sync}, 5, 4s, {"north"}};
+
+testing::scenario errand_scenario(const ingredients& all, const testing::fault_plan& faults = any_four) {
+  return scenario_with({4, 400ms, faults, mended(all)}, with<errands>(all));
+}
+
+testing::scenario calendar_scenario(const ingredients& all, const testing::fault_plan& faults = any_four) {
+  return scenario_with({6, 400ms, faults, mended(all)}, with<calendars>(all));
+}
+
+/// Stamps, unless they are awaited.
+std::shared_ptr<business> optional_stamps() {
+  return mended({redriven_stamps}).empty() ? stamps(false) : stamps(true);
+}
+
+/// As many as an admission scenario lets in; with the ingredient left out there is no bound.
+std::uint32_t room(std::uint32_t in_flight) {
+  return mended({few_in_flight}).empty() ? 10'000 : in_flight;
+}
+
+const ingredients all_ingredients{withdrawals, verbs,      skips,     letters,         hasty_letters,
+                                  parks,       publishes,  two_nodes, redriven_stamps, small_memory,
+                                  expiry,      far_timers, chimes,    own_events,      few_in_flight};
 
 } // namespace
 
 const std::vector<named_scenario>& all_scenarios() {
   static const std::vector<named_scenario> all{
       {"short", "three orders on three nodes, one crash",
-       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 400},
+       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 300},
       {"orders", "orders with all outcomes, four faults of any kind",
-       scenario_with({5, 600ms, {{}, 4, 2s, {}}}, orders), 250},
+       scenario_with({5, 600ms, any_four}, orders), 150},
       {"bank", "transfers between accounts on two nodes, four faults",
-       scenario_with({5, 400ms, {{}, 4, 2s, {}}}, bank), 120},
+       scenario_with({5, 400ms, any_four}, bank), 80},
       {"tours", "a saga that asks ten services at once, four faults",
-       scenario_with({2, 200ms, {{}, 4, 1s, {}}}, tours), 80},
+       scenario_with({2, 200ms, {{}, 4, 1s, {}}}, tours), 50},
       {"timers", "timers over crashes, reboots, pauses and jumps of the wall clock",
-       scenario_with(
-           {4,
-            500ms,
-            {{fault::crash, fault::pause, fault::clock_jump, fault::torn_sync, fault::slow_disk}, 5, 3s, {}}},
-           timers),
-       80},
+       scenario_with({4,
+                      500ms,
+                      {{fault::crash, fault::crash_in_start, fault::pause, fault::clock_jump,
+                        fault::torn_sync, fault::slow_disk},
+                       5,
+                       3s,
+                       {}}},
+                     timers),
+       60},
       {"storm", "orders while nodes are restarted thirty times",
        scenario_with({5, 600ms, {{fault::crash, fault::torn_sync}, 30, 4s, {}}}, orders), 20},
       {"mixed", "everything at once, ten faults",
-       scenario_with({3, 600ms, {{}, 10, 3s, {}}}, orders, bank, tours, timers,
-                     [] { return std::make_shared<hot_business>(3); }),
-       48},
+       scenario_with({3, 600ms, {{}, 10, 3s, {}}}, orders, bank, tours, timers, hot), 28},
       {"hot", "ten thousand messages for one instance, two faults",
        scenario_with({100, 2ms, {{}, 2, 300ms, {}}}, [] { return std::make_shared<hot_business>(10); }), 2},
+
+      {"errands", "a saga that asks five kinds of services, four faults", errand_scenario({}), 30},
+      {"verbs", "the same, and people meddle with it", errand_scenario({verbs, skips}), 30},
+      {"withdrawals", "errands given up while their commands wait for a slot",
+       errand_scenario({withdrawals},
+                       {{fault::crash, fault::torn_sync, fault::cut, fault::slow_disk}, 5, 2s, {}}),
+       30},
+      {"letters", "dead letters, redriven and discarded", errand_scenario({letters}), 25},
+      {"hasty letters", "the same, to instances that people stop",
+       errand_scenario({letters, hasty_letters, verbs}), 20},
+      {"parked", "commands that are parked, retried and discarded", errand_scenario({parks}), 20},
+      {"publishing", "services that publish, and sagas and services that listen",
+       errand_scenario({publishes, letters}), 25},
+      {"two nodes", "services on two nodes", errand_scenario({two_nodes}), 20},
+      {"expiring", "what has ended is deleted at once, with two instances in memory",
+       errand_scenario({expiry, small_memory, publishes, verbs}), 25},
+      {"stamps", "clients' commands that are redriven while their node dies",
+       scenario_with({5, 300ms, {{}, 2, 2s, {}}, {}}, optional_stamps), 20},
+      {"claims", "more starts than may be in flight, with two instances in memory",
+       scenario_with({2, 200ms, no_faults(), mended({small_memory}), room(6)},
+                     [] { return claims(room(6)); }),
+       10},
+      {"far", "timers in years", calendar_scenario({far_timers}), 15},
+      {"chimes", "timers that fell due while their node was down, and that wake others",
+       calendar_scenario({chimes}, crashes), 25},
+      {"own", "sagas that send to themselves, and are paused", calendar_scenario({own_events, verbs}), 10},
+      {"everything", "all ingredients together, eight faults",
+       scenario_with({4, 400ms, {{}, 8, 3s, {}}, mended(all_ingredients), room(40)}, orders, bank,
+                     with<errands>(all_ingredients), with<calendars>(all_ingredients), optional_stamps,
+                     [] { return claims(room(40)); }),
+       5},
   };
   return all;
 }

@@ -85,12 +85,13 @@ public:
     }
   }
 
-  void stop() override {
+  std::vector<std::string> stop(std::chrono::milliseconds) override {
     hanging_.clear();
     if (runner_) {
       caf::anon_send_exit(runner_, caf::exit_reason::kill);
       runner_ = nullptr;
     }
+    return {};
   }
 
 private:

@@ -39,7 +39,7 @@ void world::crash() {
     return;
   }
   disk_->crash();
-  pool_->stop();
+  pool_->stop({});
   runtime_->crash();
   run();
   runtime_.reset();

@@ -63,6 +63,10 @@ public:
       context.send(make_payment{"o-1", 1});
       return;
     }
+    if (what == "wait for nobody") {
+      context.expect<granted>();
+      return;
+    }
     if (what == "poll") {
       context.set_timer("poll", 10s, poll{});
       return;
@@ -267,6 +271,14 @@ CAF_TEST(a handler that throws is stuck with its words) {
   one.receives(wish{"1", "throw"});
   CAF_CHECK(one.status() == instance_status::stuck);
   CAF_CHECK(one.reason().find("no such wish") != std::string::npos);
+}
+
+CAF_TEST(an event that is waited for and was not declared is stuck and says what to add) {
+  saga_alone<wishes> one;
+  one.receives(wish{"1", "wait for nobody"});
+  CAF_CHECK(one.status() == instance_status::stuck);
+  CAF_CHECK_EQUAL(one.reason(), "expect<granted>(): the saga does not declare that event, so it never comes; "
+                                "add saga.on<granted>(...) to define");
 }
 
 CAF_TEST(a command that was not declared is stuck and says what to add) {

@@ -38,6 +38,9 @@ constexpr const char* last_name(const char* text) {
 
 // -- fields ---------------------------------------------------------------------
 
+/// Only asked whether it could be called.
+void are_fields(...);
+
 /// The one friend of every described type: what the macro leaves may stand in a private section.
 struct field_access {
   /// Whether `T` itself, not only a base of it, has CONTINUO_FIELDS.
@@ -54,7 +57,25 @@ struct field_access {
   /// B>(name)` return, for each element in the order of the list. They may be called in any order.
   template <class T, class Visitor>
   static constexpr auto visit(Visitor&& visitor) {
-    return T::continuo_visit(visitor);
+    return T::template continuo_visit<T>(visitor);
+  }
+
+  /// Whether each name in the list is that of a field.
+  template <class T>
+  static constexpr bool lists_fields() {
+    return T::template continuo_lists_fields<T>;
+  }
+
+  /// Whether a saga handles the message, and the call of that handler.
+  template <class Saga, class Message, class Context>
+  static constexpr bool has_handler() {
+    return requires(Saga & saga, const Message& message, Context& context) {
+      saga.on(message, context);
+    };
+  }
+  template <class Saga, class Message, class Context>
+  static void call_handler(Saga& saga, const Message& message, Context& context) {
+    saga.on(message, context);
   }
 
   /// The registered name.
@@ -126,7 +147,16 @@ struct table_maker {
 };
 
 template <described T>
-inline constexpr auto fields_of = field_access::visit<T>(table_maker{});
+constexpr auto make_fields() {
+  static_assert(
+      field_access::lists_fields<T>(),
+      "continuo: CONTINUO_FIELDS lists a name that is no field of the type; the compiler says below "
+      "which");
+  return field_access::visit<T>(table_maker{});
+}
+
+template <described T>
+inline constexpr auto fields_of = make_fields<T>();
 
 constexpr unsigned highest_since(const field* fields, std::size_t size) {
   unsigned highest = 0;

@@ -1,0 +1,101 @@
+#include "testing/simulation.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+// What the disks hold at the end of a run although nothing works on it.
+namespace continuo::testing {
+
+namespace {
+
+/// What waits for a person, or for a handler that hangs, and so may keep others waiting.
+struct waiting {
+  std::set<instance_id> instances;
+  std::set<message_id> messages;
+
+  bool excuses(const instance_id& id) const { return instances.contains(id); }
+  bool excuses(const message_id& id) const { return messages.contains(id); }
+};
+
+void note(waiting& what, const engine::record& stored) {
+  const auto waits = stored.status == instance_status::stuck || stored.status == instance_status::paused;
+  if (!waits) {
+    return;
+  }
+  if (stored.kind == engine::record_kind::saga) {
+    what.instances.insert(stored.self);
+  } else if (stored.kind == engine::record_kind::command) {
+    if (const auto id = parse_message_id(stored.self.key)) {
+      what.messages.insert(*id);
+    }
+  }
+}
+
+/// What of this record nobody works on; empty: it is settled, or waits for what waits.
+std::string open_part(const engine::record& stored, const waiting& on) {
+  const auto id = parse_message_id(stored.self.key);
+  if (on.excuses(stored.self) || (stored.kind == engine::record_kind::command && id && on.excuses(*id))) {
+    return {};
+  }
+  for (const auto& sent : stored.requests) {
+    if (!on.excuses(sent.to) && !on.excuses(sent.id)) {
+      return fmt::format("waits for the outcome of {} at {}", sent.type, to_string(sent.to));
+    }
+  }
+  for (const auto& sent : stored.outbox) {
+    if (!on.excuses(sent.to) && !on.excuses(sent.id)) {
+      return fmt::format("has {} for {}, which is not acknowledged",
+                         sent.kind == engine::message_kind::failure ? "a failure" : sent.type,
+                         to_string(sent.to));
+    }
+  }
+  for (const auto& entry : stored.inbox) {
+    if (!on.excuses(entry.from) && !on.excuses(entry.last)) {
+      return fmt::format("remembers {} of {}, which never said that it may forget it", to_string(entry.last),
+                         to_string(entry.from));
+    }
+  }
+  const auto is_empty = stored.requests.empty() && stored.outbox.empty() && stored.inbox.empty();
+  return is_empty && !is_settled(stored) ? "is left" : std::string{};
+}
+
+} // namespace
+
+std::string simulation::left_over() const {
+  waiting on;
+  std::vector<std::pair<const member*, engine::record>> all;
+  for (const auto& one : members_) {
+    for (const auto& waits : one->handlers) {
+      if (waits.hangs) {
+        on.messages.insert(waits.message.id);
+      }
+    }
+    for (const auto& [key, bytes] : one->disk->snapshot()) {
+      auto stored = key.starts_with('r') ? decode<engine::record>(bytes)
+                                         : result<engine::record>{continuo::fail(errc::not_found, "")};
+      if (!stored) {
+        continue;
+      }
+      note(on, *stored);
+      if (live_on_.contains(stored->self.type)) {
+        on.instances.insert(stored->self);
+      }
+      all.emplace_back(one.get(), std::move(*stored));
+    }
+  }
+  std::string lines;
+  std::size_t count = 0;
+  for (const auto& [where, stored] : all) {
+    if (const auto open = open_part(stored, on); !open.empty() && ++count <= 5) {
+      lines += fmt::format("\n  {} on {} ({}) {}", to_string(stored.self), where->name,
+                           to_string(stored.status), open);
+    }
+  }
+  return lines + (count > 5 ? fmt::format("\n  and {} more", count - 5) : "");
+}
+
+} // namespace continuo::testing

@@ -1,0 +1,20 @@
+#pragma once
+
+#include "tests/support/business.hpp"
+
+/// The businesses that are made of ingredients.
+namespace continuo::tests {
+
+/// A saga that asks five services, each of another kind, and that people meddle with.
+std::shared_ptr<business> errands(const ingredients& with);
+
+/// Timers: far ones that are set anew and taken back, near ones whose handlers send to other sagas.
+std::shared_ptr<business> calendars(const ingredients& with);
+
+/// Clients' commands to a service with effects, and what people do with the letters of those that failed.
+std::shared_ptr<business> stamps(bool redriven);
+
+/// More starts than the node that they are meant for may have in flight.
+std::shared_ptr<business> claims(std::size_t in_flight);
+
+} // namespace continuo::tests
