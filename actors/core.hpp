@@ -40,13 +40,16 @@ public:
   virtual engine::moment now() const = 0;
 };
 
+/// A handler and what it needs beside the message that it handles.
+using handler_job = std::function<void(const messages::envelope& message)>;
+
 /// Where the handlers of stateless services run: on threads of their own, so that they may block. The
 /// simulation runs them when it wants to.
 class handler_pool {
 public:
   virtual ~handler_pool() = default;
   /// Runs the handler of `message`, once, and not within this call. Never blocks.
-  virtual void post(const messages::envelope& message, std::function<void()> job) = 0;
+  virtual void post(messages::envelope message, handler_job job) = 0;
   /// Runs no further jobs and waits for those that run, for at most `patience`. What runs then still, in
   /// words. May be called again.
   virtual std::vector<std::string> stop(std::chrono::milliseconds patience) = 0;

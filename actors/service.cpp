@@ -179,8 +179,8 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
     }
     watch(self, *shared, id, attempt);
     // The job outlives the execution if the node stops: it has copies of all that it needs.
-    shared->pool->post(message, [shared, environment = state.environment, me = next.current().self, message,
-                                 attempt, key = next.idempotency_key()] {
+    shared->pool->post(message, [shared, environment = state.environment, me = next.current().self, attempt,
+                                 key = next.idempotency_key()](const messages::envelope& message) {
       auto done = run_handler(*shared, *environment, me, message, attempt, key);
       if (!done.outcome && done.outcome.error().code == errc::unavailable) {
         return; // the node stops in the middle of a call: that is no attempt, the next life makes it again

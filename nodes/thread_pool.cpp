@@ -9,6 +9,16 @@
 
 namespace continuo::nodes {
 
+namespace {
+
+/// As people are told of it.
+std::string told(const messages::envelope& message) {
+  return fmt::format("{} ({}) of {} at {}", message.type, to_string(message.id), to_string(message.from),
+                     message.to.type);
+}
+
+} // namespace
+
 thread_pool::thread_pool(std::size_t threads_max, std::function<void(const error&)> failed) {
   state_->threads_max = threads_max;
   state_->failed = std::move(failed);
@@ -22,16 +32,14 @@ thread_pool::~thread_pool() {
   }
 }
 
-void thread_pool::post(const messages::envelope& message, std::function<void()> job) {
+void thread_pool::post(messages::envelope message, actors::handler_job handler) {
   result<void> called;
   {
     const std::lock_guard lock{state_->mutex};
     if (state_->stopping) {
       return; // the record says that it has to run: it does after the next start
     }
-    state_->jobs.push_back({fmt::format("{} ({}) of {} at {}", message.type, to_string(message.id),
-                                        to_string(message.from), message.to.type),
-                            std::move(job)});
+    state_->jobs.push_back({std::move(message), std::move(handler)});
     called = call_somebody(state_);
   }
   if (!called) {
@@ -80,7 +88,7 @@ std::vector<std::string> thread_pool::stop(std::chrono::milliseconds patience) {
       one->thread.join(); // it has nothing left to do but to end
       one = workers.erase(one);
     } else {
-      running.push_back(one->runs);
+      running.push_back(one->runs == nullptr ? "a thread that is about to end" : told(*one->runs));
       ++one;
     }
   }
@@ -104,7 +112,7 @@ void thread_pool::work(const std::shared_ptr<shared>& state, worker& self) {
     }
     auto taken = std::move(state->jobs.front());
     state->jobs.pop_front();
-    self.runs = std::move(taken.what);
+    self.runs = &taken.message;
     result<void> called;
     if (!state->jobs.empty()) {
       called = call_somebody(state);
@@ -113,10 +121,10 @@ void thread_pool::work(const std::shared_ptr<shared>& state, worker& self) {
     if (!called) { // what waits would wait for this one, which may block
       state->failed(called.error());
     }
-    taken.run();
-    taken.run = nullptr; // what it captured may be the last of the node: not under the lock
+    taken.handler(taken.message);
+    taken.handler = nullptr; // what it captured may be the last of the node: not under the lock
     lock.lock();
-    self.runs.clear();
+    self.runs = nullptr;
   }
 }
 

@@ -23,19 +23,19 @@ public:
   thread_pool(std::size_t threads_max, std::function<void(const error&)> failed);
   ~thread_pool() override;
 
-  void post(const messages::envelope& message, std::function<void()> job) override;
+  void post(messages::envelope message, actors::handler_job handler) override;
   std::vector<std::string> stop(std::chrono::milliseconds patience) override;
 
 private:
   struct worker {
     std::thread thread;
-    std::string runs; ///< empty: nothing
+    const messages::envelope* runs = nullptr; ///< what its handler handles; null: nothing
     bool ended = false;
   };
 
   struct job {
-    std::string what; ///< as people are told of it
-    std::function<void()> run;
+    messages::envelope message;
+    actors::handler_job handler;
   };
 
   /// What the threads share; it lives as long as one of them does.

@@ -24,8 +24,8 @@ private:
 class member_pool : public actors::handler_pool {
 public:
   member_pool(simulation& world, member& of) : world_(&world), of_(&of) {}
-  void post(const messages::envelope& message, std::function<void()> job) override {
-    world_->post(*of_, message, std::move(job));
+  void post(messages::envelope message, actors::handler_job job) override {
+    world_->post(*of_, std::move(message), std::move(job));
   }
   std::vector<std::string> stop(std::chrono::milliseconds) override { return {}; }
 

@@ -632,8 +632,9 @@ std::optional<std::int64_t> promises::next_timer_ns(const std::string& node,
     for (const auto& timer : known->second.record->timers) {
       const auto left = timer.boot == now.boot ? engine::between(now.up, timer.due_up)
                                                : engine::between(now.wall, timer.due);
-      if (left.count() > 0) {
-        next = std::min(next.value_or(left.count()), left.count());
+      if (left.count() > 0 || known->second.record->status == instance_status::running) {
+        const auto wait = std::max<std::int64_t>(left.count(), 0); // if due, then for the end of a nap
+        next = std::min(next.value_or(wait), wait);
       }
     }
   }

@@ -39,7 +39,7 @@ struct waiting_handler {
   std::int64_t due_ns = 0;
   bool hangs = false;
   messages::envelope message;
-  std::function<void()> run;
+  actors::handler_job run;
 };
 
 /// A node over all its lives. Its disk outlives them; what belongs to one life goes with it.
@@ -191,7 +191,7 @@ public:
   // ---------------------------------------------------------------------------------------
   /// A node's store commits. The batch is handed to `write`, unless the node crashes before.
   result<void> commit(member& by, const journal::batch& changes, const std::function<result<void>()>& write);
-  void post(member& at, const messages::envelope& message, std::function<void()> job);
+  void post(member& at, messages::envelope message, actors::handler_job job);
   engine::moment moment_of(const member& of) const;
 
 private:
@@ -255,7 +255,7 @@ private:
   member* runs_ = nullptr; ///< the node whose code runs at this moment
   std::multimap<std::int64_t, std::function<void()>> planned_work_;
   std::set<std::string, std::less<>> live_on_; ///< types of which instances may have something left to do
-  std::int64_t changed_ns_ = 0;                ///< when something became durable last
+  std::int64_t changed_ns_ = 0;                ///< when something became durable, or a clock jumped, last
   std::int64_t told_ns_ = 0;                   ///< when anything happened last but signs of life
   std::int64_t checked_ns_ = -1;               ///< `changed_ns_` as the wake-ups were counted last
   bool passes_over_ = true;

@@ -528,9 +528,12 @@ CAF_TEST(the sample is read) {
     CAF_FAIL(file.error().message);
   }
   CAF_REQUIRE_EQUAL(file->nodes.size(), 3u);
+  const auto lines = lines_of(text_of(sample));
   const auto is = [&](const char* name, std::uint16_t port, const char* host, std::uint16_t http) {
+    const auto line = std::find(lines.begin(), lines.end(), fmt::format("hosts=[\"{}\"]", host));
+    const auto where = fmt::format("{}:{}: nodes.{}.hosts", sample.string(), line - lines.begin() + 1, name);
     return file->find(name)->seen_by_peers ==
-           cluster_node{name, "127.0.0.1", port, {host}, http_address{"127.0.0.1", http}};
+           cluster_node{name, "127.0.0.1", port, {host}, http_address{"127.0.0.1", http}, where};
   };
   CAF_CHECK(is("ordering", 4701, "fulfilment", 8701));
   CAF_CHECK(is("payment", 4702, "payment", 8702));

@@ -112,7 +112,7 @@ CAF_TEST(a pool without a thread says so and drops the job) {
     allow_threads(1);
     std::optional<error> said;
     nodes::thread_pool pool{4, [&](const error& why) { said = why; }};
-    pool.post({}, [] {});
+    pool.post({}, [](const messages::envelope&) {});
     const auto running = pool.stop(std::chrono::milliseconds{0});
     return said && said->code == errc::overloaded && running.empty() ? as_it_should : 1;
   });

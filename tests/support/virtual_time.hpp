@@ -77,11 +77,12 @@ public:
 
   std::size_t hanging() const { return hanging_.size(); }
 
-  void post(const messages::envelope&, std::function<void()> job) override {
+  void post(messages::envelope message, actors::handler_job job) override {
+    auto run = [message = std::move(message), job = std::move(job)] { job(message); };
     if (hangs_) {
-      hanging_.push_back(std::move(job));
+      hanging_.push_back(std::move(run));
     } else if (runner_) {
-      caf::anon_send(runner_, actors::call{std::move(job)});
+      caf::anon_send(runner_, actors::call{std::move(run)});
     }
   }
 
