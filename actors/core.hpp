@@ -122,7 +122,9 @@ public:
   /// counted.
   std::unordered_set<instance_id> watched;
   std::function<void(const error&)> failed; ///< the node must stop; any thread, any number of times
-  std::shared_ptr<connector> reach;         ///< null where the node stands alone
+  /// The node ends: no handler with effects begins any more, and what takes long gives up. Any thread.
+  std::atomic<bool> ending{false};
+  std::shared_ptr<connector> reach; ///< null where the node stands alone
   cluster_config cluster;
 
   // -- handles ------------------------------------------------------------------------

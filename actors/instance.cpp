@@ -247,25 +247,24 @@ void instance_actor<Machine>::on_report_end() {
 template <class Machine>
 void instance_actor<Machine>::on_expire(const expire& request) {
   ++handled_;
+  leaving_ = true;
   if constexpr (is_saga) {
     const auto newest = machine_->current().history;
     auto decided = machine_->expire(request.before);
     if (decided.write == engine::write_kind::erase) {
-      journal::commit commit;
-      commit.revision = core_->next_revision();
-      commit.operations.push_back({journal::operation::kind::erase, engine::record_key(start_.self), {}});
+      std::vector<journal::operation> history;
       for (auto revision = newest; revision != 0;) {
         const auto key = engine::history_key(revision);
-        commit.operations.push_back({journal::operation::kind::erase, key, {}});
+        history.push_back({journal::operation::kind::erase, key, {}});
         const auto bytes = core_->store->get(key);
         const auto entry = bytes && *bytes ? decode<engine::history_entry>(**bytes)
                                            : result<engine::history_entry>{fail(errc::not_found, "")};
         revision = entry ? entry->previous : 0;
       }
-      send(core_->journal, std::move(commit));
+      carry_out(std::move(decided), core_->next_revision(), {}, std::move(history));
+      return;
     }
   }
-  leaving_ = true;
   leave_if_asked();
 }
 
@@ -313,7 +312,8 @@ void instance_actor<Machine>::on_please_leave() {
 
 template <class Machine>
 void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint64_t revision,
-                                        std::vector<journal::release> extra) {
+                                        std::vector<journal::release> extra,
+                                        std::vector<journal::operation> beside) {
   if (decided.ended) {
     extra.push_back({start_.shard, caf::make_message(ended{start_.self, end_of()})});
   }
@@ -358,7 +358,8 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
   const auto counts = machine_->in_flight();
   core_->count_in_flight(this, std::exchange(counted_, counts), counts);
   act(
-      this, *core_, decided, start_.self, [this] { return machine_->encoded(); }, revision, std::move(extra));
+      this, *core_, decided, start_.self, [this] { return machine_->encoded(); }, revision, std::move(extra),
+      std::move(beside));
   if (again) {
     delayed_send(this, *again, try_again{});
   }

@@ -55,7 +55,7 @@ private:
   void handle_waiting();
   void forget_waiting(const messages::receipt& receipt, std::vector<journal::release>& extra);
   void carry_out(engine::transition&& decided, std::uint64_t revision,
-                 std::vector<journal::release> extra = {});
+                 std::vector<journal::release> extra = {}, std::vector<journal::operation> beside = {});
   void release_answer(std::function<void()> answer);
   void want_tick();
   void leave_if_asked();

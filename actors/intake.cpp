@@ -25,9 +25,16 @@ std::vector<journal::release> when_durable(core& shared, std::function<void()> w
 }
 
 /// The node's reason not to take an event or command now; empty if it takes it.
-std::optional<error> objection(const intake_state& state) {
+std::optional<error> objection(const intake_state& state, const core& shared) {
   if (!state.is_open) {
     return state.closed;
+  }
+  if (const auto why = shared.peers.stands_apart()) {
+    return error{
+        errc::unavailable,
+        fmt::format("no node that can be reached goes together with this one ({}): it takes in nothing "
+                    "until one does",
+                    *why)};
   }
   return std::nullopt;
 }
@@ -168,7 +175,7 @@ void take(intake* self, core& shared, publish& event, std::vector<engine::destin
 
 void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& event) {
   auto& state = self->state;
-  if (auto reason = objection(state)) {
+  if (auto reason = objection(state, *shared)) {
     event.answer(tl::unexpected(std::move(*reason)));
     return;
   }
@@ -225,7 +232,7 @@ void on_room(intake* self, const std::shared_ptr<core>& shared) {
 
 void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& command) {
   auto& state = self->state;
-  auto refused = objection(state);
+  auto refused = objection(state, *shared);
   if (!refused && answer_again(self, *shared, command, command.taken)) {
     return;
   }

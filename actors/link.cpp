@@ -310,6 +310,9 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     if (!state.machine->is_up()) { // else another node holds the peer's name: the peer is there
       shared.peers.went_down(state.peer, out.refused->message, shared.time->now().wall);
       shared.peers.settled(state.peer);
+      if (out.refused->code == errc::invalid_configuration) {
+        shared.peers.disagrees(state.peer, out.refused->message);
+      }
     }
   }
   if (out.broke) {
@@ -425,7 +428,7 @@ void on_unreachable(link* self, core& shared, const unreachable& answer) {
     return; // it has reached this node meanwhile
   }
   say_once(self, shared, log_level::info, fmt::format("{} cannot be reached: {}", state.peer, answer.why));
-  shared.peers.went_down(state.peer, answer.why, shared.time->now().wall);
+  shared.peers.unreachable(state.peer, answer.why, shared.time->now().wall);
   shared.peers.settled(state.peer);
   dial_later(self, shared);
 }

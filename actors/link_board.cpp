@@ -25,6 +25,8 @@ void link_board::went_up(const std::string& peer, const std::string& version, ti
   entry.view.version = version;
   ++entry.view.connections;
   entry.settled = true;
+  entry.disagreement.clear();
+  judge();
   changed_.notify_all();
 }
 
@@ -38,6 +40,40 @@ void link_board::went_down(const std::string& peer, const std::string& why, time
   entry.view.last_error = why;
   entry.view.waiting = 0;
   entry.view.unanswered = 0;
+  judge();
+}
+
+void link_board::disagrees(const std::string& peer, const std::string& why) {
+  const std::lock_guard lock{mutex_};
+  peers_[peer].disagreement = why;
+  judge();
+}
+
+void link_board::unreachable(const std::string& peer, const std::string& why, time_point now) {
+  went_down(peer, why, now);
+  const std::lock_guard lock{mutex_};
+  peers_[peer].disagreement.clear();
+  judge();
+}
+
+void link_board::judge() {
+  apart_.clear();
+  for (const auto& [name, entry] : peers_) {
+    if (entry.view.up) {
+      apart_.clear();
+      break;
+    }
+    apart_ = entry.disagreement.empty() ? apart_ : entry.disagreement;
+  }
+  is_apart_ = !apart_.empty();
+}
+
+std::optional<std::string> link_board::stands_apart() const {
+  if (!is_apart_) {
+    return std::nullopt;
+  }
+  const std::lock_guard lock{mutex_};
+  return apart_.empty() ? std::nullopt : std::optional{apart_};
 }
 
 void link_board::note(const std::string& peer, std::uint64_t waiting, std::uint64_t unanswered) {

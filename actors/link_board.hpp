@@ -4,11 +4,13 @@
 #include <continuo/context.hpp>
 #include <continuo/result.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -29,6 +31,15 @@ public:
 
   void went_up(const std::string& peer, const std::string& version, time_point now);
   void went_down(const std::string& peer, const std::string& why, time_point now);
+
+  /// The peer and this node do not go together as they are configured. Holds until the peer goes up or cannot
+  /// be reached.
+  void disagrees(const std::string& peer, const std::string& why);
+  void unreachable(const std::string& peer, const std::string& why, time_point now);
+
+  /// Why this node must take in nothing: of the peers that can be reached none goes together with it, so that
+  /// others may hold what it takes for its own. Nothing where one does, or none is reached.
+  std::optional<std::string> stands_apart() const;
   void note(const std::string& peer, std::uint64_t waiting, std::uint64_t unanswered);
 
   /// The first attempt to reach the peer is over, well or not.
@@ -51,13 +62,18 @@ private:
   struct entry {
     peer_status view;
     bool settled = false;
+    std::string disagreement;
   };
+
+  void judge();
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, entry, std::less<>> peers_;
   std::unordered_map<std::uint64_t, std::string> stores_; // entries are never removed
   bool closed_ = false;
+  std::string apart_;
+  std::atomic<bool> is_apart_{false}; // so that who asks for each message takes no lock
 };
 
 } // namespace continuo::actors

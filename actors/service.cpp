@@ -146,7 +146,7 @@ void watch(service* self, core& shared, const message_id& id, std::uint32_t atte
 void start_waiting(service* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
   const auto& type = *state.environment->type;
-  while (state.is_open && state.running < type.concurrency && !state.waiting.empty()) {
+  while (state.is_open && !shared->ending && state.running < type.concurrency && !state.waiting.empty()) {
     const auto id = state.waiting.front();
     state.waiting.pop_front();
     const auto found = state.executions.find(id);
@@ -181,6 +181,9 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
     // The job outlives the execution if the node stops: it has copies of all that it needs.
     shared->pool->post(message, [shared, environment = state.environment, me = next.current().self, attempt,
                                  key = next.idempotency_key()](const messages::envelope& message) {
+      if (shared->ending) {
+        return; // it waited for a thread meanwhile: it begins in the next life
+      }
       auto done = run_handler(*shared, *environment, me, message, attempt, key);
       if (!done.outcome && done.outcome.error().code == errc::unavailable) {
         return; // the node stops in the middle of a call: that is no attempt, the next life makes it again

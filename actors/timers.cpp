@@ -174,6 +174,7 @@ caf::behavior timers_actor(timers* self, std::shared_ptr<core> shared) {
   return {
       [self, shared](set_timers& change) { on_set(self, shared, change); },
       [self, shared](adopt_timers& portion) {
+        self->state.is_open = self->state.is_open || planted("timers_armed_before_all_is_recovered");
         for (auto& change : portion.of) {
           on_set(self, shared, change);
         }
@@ -184,7 +185,8 @@ caf::behavior timers_actor(timers* self, std::shared_ptr<core> shared) {
         look(self, shared);
       },
       [self, shared](const timers_due& due) {
-        if (due.wake_up == self->state.wake_up) { // else a nearer timer has sent another one since
+        if (due.wake_up == self->state.wake_up ||
+            planted("wake_ups_for_timers_multiply")) { // else a nearer timer has sent another one since
           self->state.is_armed = false;
           look(self, shared);
         }

@@ -82,8 +82,7 @@ transition acceptance::receive(const envelope& answer, const moment& now, std::u
   }
   out.edge = "answered";
   out.ended = true;
-  mail_.closed(record_.requests.front().to, answer.in_reply_to);
-  record_.requests.clear();
+  mail_.close(0);
   record_.status = instance_status::completed;
   if (answer.kind == message_kind::failure) {
     const auto body = decode<messages::failure_body>(answer.payload);

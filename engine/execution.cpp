@@ -1,6 +1,7 @@
 #include "engine/execution.hpp"
 
 #include "engine/dead_letter.hpp"
+#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
@@ -245,7 +246,8 @@ transition execution::withdraw(const moment& now, std::uint64_t revision) {
   transition out;
   next_index_ = 0;
   // A command from before this life may have begun in another one that left no trace.
-  const auto never_ran = !begun_ && (message().unseen || environment_->contacts->is_new(id_));
+  const auto never_ran = !begun_ && (message().unseen || environment_->contacts->is_new(id_) ||
+                                     planted("withdrawn_although_it_ran_in_an_earlier_life"));
   if (phase_ == phase::waiting && never_ran) {
     out.edge = "withdrawn";
     answer(out, message_kind::failure, messages::failure_payload(failure_kind::withdrawn, "withdrawn"), now,

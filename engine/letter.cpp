@@ -129,8 +129,7 @@ transition letter::receive(const envelope& answer, const moment& /*now*/, std::u
   out.edge = "duplicate";
   mailbox::done(answer, out);
   if (!record_.requests.empty() && record_.requests.front().id == answer.in_reply_to) {
-    mail_.closed(record_.requests.front().to, answer.in_reply_to);
-    record_.requests.clear();
+    mail_.close(0);
     erase(out, "settled");
   }
   return out;

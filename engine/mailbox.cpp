@@ -197,6 +197,9 @@ void mailbox::recover(transition& into, const routing_table& routes) const {
 transition mailbox::called(const messages::call_for& call) const {
   transition out;
   out.edge = "called";
+  if (planted("called_letter_does_not_answer") && record_->kind == record_kind::dead_letter) {
+    return out;
+  }
   resend(out, &call.from);
   if (!dirty_ && !owes(call.from, call.id)) {
     out.receipts.push_back({call.to, call.from, {}, call.id, {}});
@@ -209,6 +212,13 @@ void mailbox::closed(const instance_id& to, const message_id& id) {
     auto& last = dropped_[to];
     last = std::max(last, id);
   }
+}
+
+request mailbox::close(std::size_t position) {
+  auto sent = std::move(record_->requests[position]);
+  record_->requests.erase(record_->requests.begin() + static_cast<std::ptrdiff_t>(position));
+  closed(sent.to, sent.id);
+  return sent;
 }
 
 // -- receipts ------------------------------------------------------------------------------
@@ -251,6 +261,10 @@ transition mailbox::receive(const messages::receipt& receipt) {
 
 void mailbox::written(transition& into) {
   dirty_ = false;
+  if (planted("forget_lost_with_the_execution") && record_->kind == record_kind::command &&
+      record_->outbox.empty()) {
+    dropped_.clear();
+  }
   for (auto entry = dropped_.begin(); entry != dropped_.end();) {
     const auto& [receiver, last] = *entry;
     if (owes(receiver, last)) {
@@ -301,7 +315,9 @@ envelope mailbox::envelope_of(const stored_message& sent, const message_id& pred
   message.in_reply_to = sent.in_reply_to;
   message.type = sent.type;
   message.payload = sent.payload;
-  message.idempotency_key = sent.idempotency_key;
+  if (record_->kind != record_kind::dead_letter || !planted("idempotency_key_lost_by_a_redriven_command")) {
+    message.idempotency_key = sent.idempotency_key;
+  }
   message.trace = sent.trace;
   return message;
 }
@@ -381,6 +397,9 @@ result<std::vector<stored_message>> events_of(const routing_table& routes, const
 }
 
 bool is_in_flight(const record& of, const routing_table& routes) {
+  if (planted("what_waits_is_not_in_flight") && of.kind == record_kind::saga) {
+    return false;
+  }
   const auto waits_here = [&] {
     const auto is_here = [&](const stored_message& sent) { return routes.is_here(sent.to); };
     return std::any_of(of.requests.begin(), of.requests.end(), is_here) ||

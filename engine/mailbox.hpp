@@ -92,6 +92,9 @@ public:
   /// A command to `to` was closed: with the next write the receiver may forget it.
   void closed(const instance_id& to, const message_id& id);
 
+  /// Takes a request out of the record, and closes it.
+  request close(std::size_t position);
+
   // -- receipts --------------------------------------------------------------------
   /// Drops what was handled, forgets what is forgotten. In memory only, until the next write. A receiver that
   /// reports what was dropped long ago is told to forget it.

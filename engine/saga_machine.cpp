@@ -90,7 +90,7 @@ transition saga_machine::receive(const envelope& received, const moment& now, st
   const auto filled = filled_timer(received);
   const auto& message = filled ? *filled : received;
   // Timers have no place in the order of what the instance sends itself, though they come from it as well.
-  const auto has_order = message.kind != message_kind::timer;
+  const auto has_order = message.kind != message_kind::timer || planted("held_event_holds_back_a_timer");
   if (is_duplicate(next, message)) {
     if (has_order) {
       mail_.arrived(message);
@@ -694,11 +694,8 @@ std::size_t saga_machine::find_request(const message_id& id) const {
 }
 
 request saga_machine::close_request(draft& next, std::size_t position, const envelope& answer) {
-  auto closed = std::move(record_.requests[position]);
-  record_.requests.erase(record_.requests.begin() + static_cast<std::ptrdiff_t>(position));
   next.done(answer);
-  mail_.closed(closed.to, closed.id);
-  return closed;
+  return mail_.close(position);
 }
 
 void saga_machine::audit(draft& next) {

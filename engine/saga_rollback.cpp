@@ -304,7 +304,11 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
     break;
   case verb::skip:
     next.out.edge = "skip";
-    std::erase_if(record_.requests, [](const request& sent) { return sent.refused; });
+    for (std::size_t position = record_.requests.size(); position-- > 0;) {
+      if (record_.requests[position].refused) {
+        mail_.close(position);
+      }
+    }
     record_.compensations.pop_back();
     record_.status = instance_status::compensating;
     record_.reason = operators_note;

@@ -94,7 +94,7 @@ node_runtime::node_runtime(node_config config)
 }
 
 node_runtime::~node_runtime() {
-  ending_ = true;
+  core_->ending = true;
   if (end_->begins()) {
     end();
   }
@@ -483,7 +483,7 @@ result<void> node_runtime::start() {
   const start_scope running{starting_, config_.system == nullptr};
   {
     const std::lock_guard lock{mutex_};
-    if (phase_ != phase::fresh || ending_) {
+    if (phase_ != phase::fresh || core_->ending) {
       return continuo::fail(errc::conflict, "a node is started once, and not after its end: make a new one");
     }
     phase_ = phase::starting;
@@ -707,7 +707,7 @@ result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) 
     return {};
   }
   std::unique_lock lock{mutex_};
-  changed_.wait(lock, [this] { return phase_ != phase::starting || ending_; });
+  changed_.wait(lock, [this] { return phase_ != phase::starting || core_->ending; });
   if (phase_ == phase::starting) {
     return continuo::fail(errc::unavailable, "the node was stopped while it started");
   }
@@ -717,7 +717,7 @@ result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) 
 // -- the end --------------------------------------------------------------------------------------
 
 void node_runtime::fail(const error& reason) {
-  ending_ = true;
+  core_->ending = true;
   bool report = false;
   {
     const std::lock_guard lock{mutex_};
@@ -756,7 +756,7 @@ void node_runtime::fail(const error& reason) {
 /// The end has a thread of its own: whoever stops the node may be one of those whom it waits for, and may
 /// give up waiting. What the thread works with lives as long as it does.
 void node_runtime::stop() {
-  ending_ = true;
+  core_->ending = true;
   {
     const std::lock_guard lock{mutex_};
     changed_.notify_all(); // a start that waits for its records waits no longer
@@ -940,7 +940,7 @@ void node_runtime::end_actors() {
 // -- use --------------------------------------------------------------------------------------------
 
 open_node node_runtime::open_core() const {
-  if (ending_) { // who ends the node must not wait for a stream of readers
+  if (core_->ending) { // who ends the node must not wait for a stream of readers
     return {};
   }
   std::shared_lock lock{mutex_};

@@ -100,7 +100,7 @@ public:
   /// Whether `start` has begun and the node does not take calls yet.
   bool is_starting() const {
     const std::shared_lock lock{mutex_};
-    return phase_ == phase::starting && !ending_;
+    return phase_ == phase::starting && !core_->ending;
   }
 
   // -- use ----------------------------------------------------------------------------
@@ -117,7 +117,7 @@ public:
   time_point started_at() const { return started_at_; }
 
   /// Set before the node waits for calls to end: one that takes long gives up.
-  const std::atomic<bool>& ending() const { return ending_; }
+  const std::atomic<bool>& ending() const { return core_->ending; }
   node_figures figures() const;
   std::vector<peer_status> peers() const { return core_->peers.all(); }
 
@@ -160,7 +160,6 @@ private:
   std::unique_ptr<http::api> api_;
   std::unique_ptr<http::server> server_; // ends before what it asks
 
-  std::atomic<bool> ending_{false};
   std::atomic<unsigned> starting_{0}; // calls of `start` that run: the end waits for them
   std::shared_ptr<nodes::ending> end_ = std::make_shared<nodes::ending>();
   std::shared_ptr<node_runtime> kept_;  // itself, while nobody can end it

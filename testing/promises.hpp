@@ -161,6 +161,7 @@ private:
       published_; ///< by store, revision, type and payload: one entry for all subscribers
   std::uint64_t batches_ = 0;
   bool was_wiped_ = false;                    ///< a disk: what it owed nobody knows any more
+  std::set<instance_id> lettered_;            ///< receivers of what became dead letters
   std::map<instance_id, std::string> wanted_; ///< instances that accepted events start; where it was accepted
   std::uint64_t transitions_ = 0;
 };

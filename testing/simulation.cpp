@@ -434,18 +434,23 @@ void simulation::post(member& at, messages::envelope message, actors::handler_jo
   if (!at.system || at.crashes) {
     return;
   }
+  if (!at.failed.empty()) {
+    broken_ = fmt::format("a handler of {} begins on {}, which must stop", message.type, at.name);
+  }
   waiting_handler made{now_ns_, false, std::move(message), std::move(job)};
   for (const auto& one : fakes_) {
     if (one->command() == made.message.type) {
       made.due_ns = saturated_sum(made.due_ns, one->state_->begins(made.message, made.hangs).count());
     }
   }
-  if (const auto slow = takes_.find(engine::placement::service_of(made.message.to.type)); slow != takes_.end()) {
+  if (const auto slow = takes_.find(engine::placement::service_of(made.message.to.type));
+      slow != takes_.end()) {
     made.due_ns += static_cast<std::int64_t>(draw(static_cast<std::uint64_t>(slow->second.count()) + 1));
   }
   if (takes_next(at, fault::handler_hangs)) {
     const std::chrono::nanoseconds beyond = std::chrono::milliseconds{1 + draw(5'000)};
-    made.due_ns = saturated_sum(made.due_ns, saturated_sum(time_of_attempt(made.message).count(), beyond.count()));
+    made.due_ns =
+        saturated_sum(made.due_ns, saturated_sum(time_of_attempt(made.message).count(), beyond.count()));
   }
   at.handlers.push_back(std::move(made));
 }
@@ -665,8 +670,8 @@ void simulation::check_links() {
   }
 }
 
-/// No running instance has a timer that is long due. The wall clock is only asked where nothing has happened for
-/// longer than a node sleeps, and does not believe it after a boot: it may have jumped just now.
+/// No running instance has a timer that is long due. The wall clock is only asked where nothing has happened
+/// for longer than a node sleeps, and does not believe it after a boot: it may have jumped just now.
 void simulation::check_timers(const member& of) const {
   const auto now = moment_of(of);
   for (const auto& [key, bytes] : of.disk->snapshot()) {
@@ -677,7 +682,8 @@ void simulation::check_timers(const member& of) const {
     }
     for (const auto& timer : stored->timers) {
       const auto by_boot_time = timer.boot == now.boot;
-      const auto late = by_boot_time ? engine::between(timer.due_up, now.up) : engine::between(timer.due, now.wall);
+      const auto late =
+          by_boot_time ? engine::between(timer.due_up, now.up) : engine::between(timer.due, now.wall);
       if (late > 1min && (by_boot_time || now_ns_ - changed_ns_ >= 3 * patience_ns)) {
         fail(fmt::format("the timer {} of {} was due {:.0f} s ago, and does not fire", timer.name,
                          to_string(stored->self), seconds(late.count())));
@@ -718,23 +724,23 @@ std::uint64_t simulation::idle_number() const {
 
 /// Nodes that are up and have nothing to do exchange signs of life, which the links expect of each other. One
 /// period is like the next, until something is due: so whole periods may be left out.
-void simulation::pass_over_idle_time(std::int64_t until_ns) {
+bool simulation::pass_over_idle_time(std::int64_t until_ns) {
   const auto period = std::chrono::nanoseconds{topology_.heartbeat}.count();
   if (!passes_over_ || !is_idle() || period <= 0 || !network_.is_empty() || !network_.is_whole()) {
-    return;
+    return false;
   }
   auto end = std::min(until_ns, planned_work_.empty() ? at_no_time : planned_work_.begin()->first);
   std::vector<std::vector<caf::actor>> links;
   for (const auto& one : members_) {
     const auto core = one->is_up() && !one->is_paused ? one->runtime->open_core() : detail::open_node{};
     if (!core || one->system->jobs() > 0 || one->journal_waits_ns > now_ns_) {
-      return;
+      return false;
     }
     const auto waits = std::any_of(one->handlers.begin(), one->handlers.end(),
                                    [](const waiting_handler& handler) { return !handler.hangs; });
     const auto peers = core->peers.all();
     if (waits || std::any_of(peers.begin(), peers.end(), [](const peer_status& peer) { return !peer.up; })) {
-      return;
+      return false;
     }
     auto& here = links.emplace_back();
     for (const auto& [peer, link] : core->links) {
@@ -750,7 +756,7 @@ void simulation::pass_over_idle_time(std::int64_t until_ns) {
   }
   const auto periods = end == at_no_time ? 0 : (end - now_ns_) / period;
   if (periods <= 0) {
-    return;
+    return false;
   }
   const auto time = periods * period;
   now_ns_ += time;
@@ -765,16 +771,18 @@ void simulation::pass_over_idle_time(std::int64_t until_ns) {
     runs_ = nullptr;
     one.system->advance_to(now_ns_);
   }
+  return true;
 }
 
 bool simulation::advance(std::int64_t until_ns) {
-  pass_over_idle_time(until_ns);
+  const auto has_passed = pass_over_idle_time(until_ns);
   auto next = std::min(network_.next_ns(), planned_work_.empty() ? at_no_time : planned_work_.begin()->first);
   for (const auto& one : members_) {
     if (!one->is_up() || one->is_paused) {
       continue;
     }
-    next = std::min(next, one->system->next_ns());
+    // What became due while time was passed over comes first.
+    next = std::min(next, has_passed && one->system->jobs() > 0 ? now_ns_ : one->system->next_ns());
     if (one->journal_waits_ns > now_ns_) {
       next = std::min(next, one->journal_waits_ns);
     }

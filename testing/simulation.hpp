@@ -206,7 +206,7 @@ private:
   void run_handler(member& of, std::size_t nth);
   void after_step();
   bool advance(std::int64_t until_ns);
-  void pass_over_idle_time(std::int64_t until_ns);
+  bool pass_over_idle_time(std::int64_t until_ns); // whether time has passed
   bool is_idle() const;
   std::uint64_t idle_number() const;
   void check_links();

@@ -37,7 +37,14 @@ void healthz(desk&, call&& one) {
 }
 
 void readyz(desk& at, call&& one) {
-  if (at.open(one.done)) {
+  const auto here = at.open(one.done);
+  if (!here) {
+    return;
+  }
+  if (const auto why = here->core->peers.stands_apart()) {
+    one.done(error_response(
+        {errc::unavailable, "no node that can be reached goes together with this one: " + *why}));
+  } else {
     one.done({200, fmt::format("ready, process {}\n", ::getpid()), "text/plain"});
   }
 }

@@ -321,6 +321,10 @@ CAF_TEST(a second node of a name and nodes of other clusters are refused) {
     };
     CAF_CHECK(
         shop.wait_until([&] { return said_so("other") && said_so("payment") && said_so("warehouse"); }, 10s));
+    // What it took in, another node might hold as well.
+    shop["other"].say("place stray 100");
+    CAF_CHECK(shop.wait_until(
+        [&] { return shop.said("other").find("refused stray unavailable") != std::string::npos; }, 10s));
     shop["other"].kill(SIGTERM);
     CAF_CHECK_EQUAL(shop.end("other", 6s), 0);
     CAF_MESSAGE(shop.said("other"));

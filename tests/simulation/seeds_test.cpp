@@ -48,22 +48,12 @@ const std::map<std::string, std::string>& rows_out_of_reach() {
       {"saga: quarantine", "a handler that ends the process ends the simulation"},
       {"keyed: quarantine", "the same"},
       {"execution: quarantine", "the same"},
+      {"saga: move", "no scenario gives a cluster another placement: tests/cluster/moving_test.cpp does"},
       {"link: amnesia", "no scenario gives a node an older copy of its disk"},
+      {"link: repeated", "a connection keeps its order, as TCP does"},
+      {"link: gap", "the same"},
   };
   return all;
-}
-
-/// Rows that only an ingredient takes which is awaited.
-const std::map<std::string, ingredient>& rows_of_ingredients() {
-  static const std::map<std::string, ingredient> all{
-      {"saga: skip", ingredient::skips},
-  };
-  return all;
-}
-
-bool is_awaited(const std::string& row) {
-  const auto found = rows_of_ingredients().find(row);
-  return found != rows_of_ingredients().end() && mended({found->second}).empty();
 }
 
 /// The rows of a table that were never taken although they should be, and those that were although they
@@ -76,7 +66,7 @@ std::vector<std::string> rows_amiss(const char* machine, std::span<const char* c
     const auto found = taken.find(name);
     const auto count = found == taken.end() ? 0 : found->second;
     std::cout << "row " << name << ": " << count << "\n";
-    if ((count == 0) != rows_out_of_reach().contains(name) && !is_awaited(name)) {
+    if ((count == 0) != rows_out_of_reach().contains(name)) {
       amiss.push_back(name);
     }
   }

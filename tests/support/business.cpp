@@ -15,25 +15,6 @@ namespace continuo::tests {
 
 using namespace std::chrono_literals;
 
-const std::vector<awaited>& awaiting() {
-  static const std::vector<awaited> none;
-  static const std::vector<awaited> all{
-      {ingredient::withdrawals, "A1"},     {ingredient::chimes, "A2"},
-      {ingredient::publishes, "A3"},       {ingredient::hasty_letters, "A4"},
-      {ingredient::redriven_stamps, "A5"}, {ingredient::few_in_flight, "A8"},
-      {ingredient::far_timers, "A11"},     {ingredient::own_events, "A14"},
-      {ingredient::skips, "A17"},
-  };
-  return std::getenv("CONTINUO_AWAITING") != nullptr ? none : all;
-}
-
-ingredients mended(ingredients all) {
-  for (const auto& one : awaiting()) {
-    all.erase(one.what);
-  }
-  return all;
-}
-
 namespace {
 
 struct nothing_happened {

@@ -18,8 +18,7 @@ namespace continuo::tests {
 using testing::cluster;
 using testing::fault;
 
-/// What a scenario may contain. A scenario whose ingredient makes a known fault show leaves it out until the
-/// fault is mended: see `awaiting`.
+/// What a scenario may contain.
 enum class ingredient : std::uint8_t {
   withdrawals,     ///< steps are given up while their service has more commands than slots
   verbs,           ///< operators cancel, pause, resume and retry, at any moment; what is stuck is retried
@@ -29,9 +28,7 @@ enum class ingredient : std::uint8_t {
   parks,           ///< commands are parked, and retried or discarded
   publishes,       ///< handlers of stateless services publish events, to which sagas subscribe
   two_nodes,       ///< stateless services on two nodes, idempotent or not
-  redriven_stamps, ///< clients' commands whose letters are redriven while their node dies
   small_memory,    ///< two instances in memory
-  few_in_flight,   ///< starts are refused beyond a few
   expiry,          ///< what has ended is deleted at once
   far_timers,      ///< timers that are due in years, set anew and taken back
   chimes,          ///< timers of sagas that send to other sagas of their node
@@ -39,19 +36,6 @@ enum class ingredient : std::uint8_t {
 };
 
 using ingredients = std::set<ingredient>;
-
-/// A fault that stands, and the ingredient by which the simulation finds it.
-struct awaited {
-  ingredient what;
-  const char* fault;
-};
-
-/// Ingredients that all scenarios leave out, since they find faults that are not mended yet; with
-/// CONTINUO_AWAITING in the environment none. Lines leave as faults are mended.
-const std::vector<awaited>& awaiting();
-
-/// Without what is awaited.
-ingredients mended(ingredients all);
 
 using hosts_by_node = std::map<std::string, std::vector<std::string>>;
 

@@ -12,7 +12,7 @@ std::shared_ptr<business> errands(const ingredients& with);
 std::shared_ptr<business> calendars(const ingredients& with);
 
 /// Clients' commands to a service with effects, and what people do with the letters of those that failed.
-std::shared_ptr<business> stamps(bool redriven);
+std::shared_ptr<business> stamps();
 
 /// More starts than the node that they are meant for may have in flight.
 std::shared_ptr<business> claims(std::size_t in_flight);

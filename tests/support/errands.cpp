@@ -309,6 +309,9 @@ public:
     if (has(ingredient::letters) && here.draw(2) == 0) {
       call(here, round);
     }
+    if (has(ingredient::letters) && here.draw(6) == 0) { // its start fails
+      here.publish(errand_begun{fmt::format("torn-{}", round), {}, 0, false, "fine"}, any_node(here));
+    }
     if (has(ingredient::letters) && here.draw(3) == 0) {
       clear_my_letters(here, false);
     }
@@ -482,8 +485,8 @@ private:
       return !stored || is_terminal(stored->status);
     };
     return clear_letters(here,
-                         {"errand_called", "errand_over", "fetch_goods", "post_parcel", "print_card",
-                          "copy_page", "reserve_item", "undo_reserve_item"},
+                         {"errand_begun", "errand_called", "errand_over", "fetch_goods", "post_parcel",
+                          "print_card", "copy_page", "reserve_item", "undo_reserve_item"},
                          at_last, is_ready);
   }
 

@@ -461,7 +461,7 @@ std::shared_ptr<business> hot() {
 /// Errands, or calendars, with these ingredients.
 template <std::shared_ptr<business> (*Make)(const ingredients&)>
 auto with(const ingredients& all) {
-  return [all] { return Make(mended(all)); };
+  return [all] { return Make(all); };
 }
 
 using enum ingredient;
@@ -470,26 +470,16 @@ const testing::fault_plan any_four{{}, 4, 2s, {}};
 const testing::fault_plan crashes{{fault::crash, fault::crash_in_start, fault::torn_sync}, 5, 4s, {"north"}};
 
 testing::scenario errand_scenario(const ingredients& all, const testing::fault_plan& faults = any_four) {
-  return scenario_with({4, 400ms, faults, mended(all)}, with<errands>(all));
+  return scenario_with({4, 400ms, faults, all}, with<errands>(all));
 }
 
 testing::scenario calendar_scenario(const ingredients& all, const testing::fault_plan& faults = any_four) {
-  return scenario_with({6, 400ms, faults, mended(all)}, with<calendars>(all));
+  return scenario_with({6, 400ms, faults, all}, with<calendars>(all));
 }
 
-/// Stamps, unless they are awaited.
-std::shared_ptr<business> optional_stamps() {
-  return mended({redriven_stamps}).empty() ? stamps(false) : stamps(true);
-}
-
-/// As many as an admission scenario lets in; with the ingredient left out there is no bound.
-std::uint32_t room(std::uint32_t in_flight) {
-  return mended({few_in_flight}).empty() ? 10'000 : in_flight;
-}
-
-const ingredients all_ingredients{withdrawals, verbs,      skips,     letters,         hasty_letters,
-                                  parks,       publishes,  two_nodes, redriven_stamps, small_memory,
-                                  expiry,      far_timers, chimes,    own_events,      few_in_flight};
+const ingredients all_ingredients{withdrawals, verbs,     skips,     letters,      hasty_letters,
+                                  parks,       publishes, two_nodes, small_memory, expiry,
+                                  far_timers,  chimes,    own_events};
 
 } // namespace
 
@@ -536,19 +526,17 @@ const std::vector<named_scenario>& all_scenarios() {
       {"expiring", "what has ended is deleted at once, with two instances in memory",
        errand_scenario({expiry, small_memory, publishes, verbs}), 25},
       {"stamps", "clients' commands that are redriven while their node dies",
-       scenario_with({5, 300ms, {{}, 2, 2s, {}}, {}}, optional_stamps), 20},
+       scenario_with({5, 300ms, {{}, 2, 2s, {}}, {}}, stamps), 20},
       {"claims", "more starts than may be in flight, with two instances in memory",
-       scenario_with({2, 200ms, no_faults(), mended({small_memory}), room(6)},
-                     [] { return claims(room(6)); }),
-       10},
+       scenario_with({2, 200ms, no_faults(), {small_memory}, 6}, [] { return claims(6); }), 10},
       {"far", "timers in years", calendar_scenario({far_timers}), 15},
       {"chimes", "timers that fell due while their node was down, and that wake others",
        calendar_scenario({chimes}, crashes), 25},
       {"own", "sagas that send to themselves, and are paused", calendar_scenario({own_events, verbs}), 10},
       {"everything", "all ingredients together, eight faults",
-       scenario_with({4, 400ms, {{}, 8, 3s, {}}, mended(all_ingredients), room(40)}, orders, bank,
-                     with<errands>(all_ingredients), with<calendars>(all_ingredients), optional_stamps,
-                     [] { return claims(room(40)); }),
+       scenario_with({4, 400ms, {{}, 8, 3s, {}}, all_ingredients, 40}, orders, bank,
+                     with<errands>(all_ingredients), with<calendars>(all_ingredients), stamps,
+                     [] { return claims(40); }),
        5},
   };
   return all;

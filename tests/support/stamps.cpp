@@ -39,8 +39,6 @@ constexpr int stamp_attempts = 2;
 
 class stamp_business : public business {
 public:
-  explicit stamp_business(bool redriven) : redriven_(redriven) {}
-
   hosts_by_node offer(cluster& here) override {
     here.offer(
         service{"stamps"}
@@ -52,10 +50,8 @@ public:
               return stamped{};
             })
             .retry({.attempts = stamp_attempts, .first = 20ms, .timeout = 2s}));
-    if (redriven_) {
-      here.handlers_take("stamps", 200ms);
-      here.internals().suspect_handlers();
-    }
+    here.handlers_take("stamps", 200ms);
+    here.internals().suspect_handlers();
     return {{"south", {"stamps"}}};
   }
 
@@ -72,29 +68,25 @@ public:
     for (const auto& [what, keys] : book_->keys) {
       must(keys.size() == 1, fmt::format("{} was tried ({}) under several keys", what.first, what.second));
     }
-    if (redriven_) {
-      here.sometimes("a corrected stamp was put",
-                     std::any_of(book_->keys.begin(), book_->keys.end(),
-                                 [](const auto& one) { return one.first.second == "corrected"; }));
-    }
+    here.sometimes("a corrected stamp was put",
+                   std::any_of(book_->keys.begin(), book_->keys.end(),
+                               [](const auto& one) { return one.first.second == "corrected"; }));
   }
 
 private:
   bool clear(cluster& here, bool at_last) const {
-    const auto may_redrive = [this](const dead_letter_view&) { return redriven_; };
-    const auto found =
-        clear_letters(here, {"put_stamp"}, at_last, may_redrive, [&](const dead_letter_view& letter) {
-          std::optional<std::string> payload;
-          const auto stored = records_of(here, [&](const engine::record& one) {
-            return one.kind == engine::record_kind::dead_letter && one.self.key == letter.id && one.failed;
-          });
-          if (here.draw(3) == 0 && !stored.empty()) {
-            auto command = decode<put_stamp>(stored.front().stored.failed->payload).value();
-            command.text = "corrected";
-            payload = encode(command);
-          }
-          return payload;
-        });
+    const auto found = clear_letters(here, {"put_stamp"}, at_last, {}, [&](const dead_letter_view& letter) {
+      std::optional<std::string> payload;
+      const auto stored = records_of(here, [&](const engine::record& one) {
+        return one.kind == engine::record_kind::dead_letter && one.self.key == letter.id && one.failed;
+      });
+      if (here.draw(3) == 0 && !stored.empty()) {
+        auto command = decode<put_stamp>(stored.front().stored.failed->payload).value();
+        command.text = "corrected";
+        payload = encode(command);
+      }
+      return payload;
+    });
     if (found && !at_last && here.draw(2) == 0) { // the worst moment
       here.plan_faults({{fault::slow_disk}, 1, 1ms, {"south"}});
       here.plan_faults({{fault::crash}, 1, 400ms, {"south"}});
@@ -102,7 +94,6 @@ private:
     return found;
   }
 
-  bool redriven_;
   std::shared_ptr<stamp_book> book_ = std::make_shared<stamp_book>();
   std::vector<std::string> sent_;
 };
@@ -197,8 +188,8 @@ private:
 
 } // namespace
 
-std::shared_ptr<business> stamps(bool redriven) {
-  return std::make_shared<stamp_business>(redriven);
+std::shared_ptr<business> stamps() {
+  return std::make_shared<stamp_business>();
 }
 
 std::shared_ptr<business> claims(std::size_t in_flight) {
