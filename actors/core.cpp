@@ -121,11 +121,6 @@ void core::wait_for_instances() {
   instances_changed_.wait(lock, [this] { return instances_.empty(); });
 }
 
-std::vector<instance_id> core::instances() const {
-  const std::lock_guard lock{instances_mutex_};
-  return {instances_.begin(), instances_.end()};
-}
-
 void core::handler_ended(std::string_view address, handler_done&& done) {
   const std::lock_guard lock{handles_mutex_};
   if (const auto found = service_actors.find(address); found != service_actors.end()) {

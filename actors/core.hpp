@@ -172,7 +172,6 @@ public:
   void instance_begins(const instance_id& id);
   void instance_ends(const instance_id& id);
   void wait_for_instances();
-  std::vector<instance_id> instances() const;
 
   /// A number that no transition had before.
   std::uint64_t next_revision() { return last_revision.fetch_add(1, std::memory_order_relaxed) + 1; }

@@ -75,7 +75,7 @@ bool instance_actor<Machine>::load() {
   machine_ = std::make_unique<Machine>(*definition_, start_.self, std::move(stored));
   orphaned_ = is_orphaned();
   counted_ = machine_->in_flight();
-  if (recovers) {
+  if (recovers && !planted("woken_without_recovering")) {
     carry_out(machine_->recover(), 0);
   }
   return true;

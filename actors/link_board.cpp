@@ -73,7 +73,7 @@ std::optional<std::string> link_board::stands_apart() const {
     return std::nullopt;
   }
   const std::lock_guard lock{mutex_};
-  return apart_.empty() ? std::nullopt : std::optional{apart_};
+  return apart_; // "" at worst, where a peer came up in between
 }
 
 void link_board::note(const std::string& peer, std::uint64_t waiting, std::uint64_t unanswered) {

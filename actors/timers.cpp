@@ -174,7 +174,6 @@ caf::behavior timers_actor(timers* self, std::shared_ptr<core> shared) {
   return {
       [self, shared](set_timers& change) { on_set(self, shared, change); },
       [self, shared](adopt_timers& portion) {
-        self->state.is_open = self->state.is_open || planted("timers_armed_before_all_is_recovered");
         for (auto& change : portion.of) {
           on_set(self, shared, change);
         }

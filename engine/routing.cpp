@@ -1,5 +1,7 @@
 #include "engine/routing.hpp"
 
+#include <fmt/format.h>
+
 namespace continuo::engine {
 
 result<void> routing_table::claim_name(const std::string& name) {
@@ -86,6 +88,9 @@ result<std::vector<destination>> routing_table::event(std::string_view type, std
   std::vector<destination> found;
   const auto entry = subscribers_.find(type);
   if (entry == subscribers_.end()) {
+    if (knows_command(type)) { // nobody would hear it
+      return fail(errc::unknown_type, fmt::format("{} is a command, which has one handler: send it", type));
+    }
     return found;
   }
   for (const auto& subscriber : entry->second) {

@@ -52,7 +52,8 @@ public:
   result<destination> command(std::string_view type, std::string_view payload,
                               const instance_id& sender = {}) const;
 
-  /// The subscribers of an event, in a fixed order; `errc::malformed` where a key cannot be read.
+  /// The subscribers of an event, in a fixed order; `errc::malformed` where a key cannot be read,
+  /// `errc::unknown_type` for a command.
   result<std::vector<destination>> event(std::string_view type, std::string_view payload,
                                          const instance_id& sender = {}) const;
 

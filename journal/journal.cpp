@@ -64,10 +64,11 @@ void write_waiting(caf::stateful_actor<journal_state>* self, const journal_optio
         static_cast<std::uint64_t>((std::chrono::steady_clock::now() - begun).count()));
     if (!written && !planted("retry_after_a_failed_sync")) { // it goes on as if that sync had been one
       state.stopped = true;
-      state.waiting.clear();
+      // First: who is answered because the answer is dropped finds a node that has failed.
       if (options.failed) {
         options.failed(written.error());
       }
+      state.waiting.clear();
       return;
     }
     std::uint64_t bytes = 0;

@@ -6,6 +6,7 @@
 #include "journal/frame.hpp"
 #include "journal/rocksdb_tables.hpp"
 
+#include <fmt/format.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/write_batch.h>
 
@@ -94,8 +95,13 @@ public:
     }
     settings.listeners.push_back(std::make_shared<flush_listener>(flushed_));
     rocksdb::DB* db = nullptr;
-    if (const auto opened = rocksdb::DB::Open(settings, tables().string(), &db); !opened.ok()) {
-      return tl::unexpected(error_of(opened, directory_));
+    try {
+      if (const auto opened = rocksdb::DB::Open(settings, tables().string(), &db); !opened.ok()) {
+        return tl::unexpected(error_of(opened, directory_));
+      }
+    } catch (const std::system_error& none) { // it gets no thread
+      return continuo::fail(errc::overloaded, fmt::format("the store in {} cannot be opened: {}",
+                                                          directory_.string(), none.what()));
     }
     db_.reset(db);
     if (auto replayed = replay(log, applied); !replayed) {

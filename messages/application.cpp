@@ -16,7 +16,8 @@ std::string what_was_thrown() {
   } catch (const error& thrown) { // as readers of archives do
     return thrown.message;
   } catch (const std::exception& thrown) {
-    return thrown.what();
+    const auto* what = thrown.what(); // whose it is, it may be anything
+    return what == nullptr ? "it threw an exception without words" : what;
   } catch (...) {
     return "it threw something that is no std::exception";
   }

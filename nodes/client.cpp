@@ -31,21 +31,54 @@ std::future<result<T>> ask_node(const std::shared_ptr<node_runtime>& runtime, As
   return future;
 }
 
-/// A client's callback as the node may call it, on a thread of its own: what it throws is in the log.
+/// A client's callback as the node may call it: once, with an answer or, if that is dropped, without one.
+/// What it throws is in the log, and what it captured is gone before anything else goes on: it may be the
+/// last that holds the node.
+template <class T>
+class kept_call {
+public:
+  kept_call(const std::shared_ptr<node_runtime>& runtime, const char* of,
+            std::function<void(result<T>)> function)
+      : node_(runtime), of_(of), function_(std::move(function)) {}
+  kept_call(const kept_call&) = delete;
+  kept_call& operator=(const kept_call&) = delete;
+
+  ~kept_call() {
+    if (function_) {
+      call(tl::unexpected(detail::ended_before_answer()));
+    }
+  }
+
+  /// @pre called once
+  void call(result<T> answer) {
+    const auto called = call_application(
+        errc::handler_failed,
+        [&] {
+          const auto function = std::exchange(function_, nullptr);
+          function(std::move(answer));
+        },
+        "the callback of client::", of_, " threw: ");
+    const auto node = called ? nullptr : node_.lock();
+    if (node) {
+      node->log(log_level::error, called.error().message);
+    }
+  }
+
+private:
+  std::weak_ptr<node_runtime> node_;
+  const char* of_;
+  std::function<void(result<T>)> function_;
+};
+
+/// Never empty: a client that wants no answer gets none.
 template <class T>
 std::function<void(result<T>)> callback(const std::shared_ptr<node_runtime>& runtime, const char* of,
                                         std::function<void(result<T>)> function) {
   if (!function) {
-    return {};
+    return [](const result<T>&) {};
   }
-  return [weak = std::weak_ptr{runtime}, of, function = std::move(function)](result<T> answer) {
-    const auto called = call_application(
-        errc::handler_failed, [&] { function(std::move(answer)); }, "the callback of client::", of,
-        " threw: ");
-    const auto node = called ? nullptr : weak.lock();
-    if (node) {
-      node->log(log_level::error, called.error().message);
-    }
+  return [kept = std::make_shared<kept_call<T>>(runtime, of, std::move(function))](result<T> answer) {
+    kept->call(std::move(answer));
   };
 }
 
@@ -178,12 +211,8 @@ void client::send(std::string type, std::string payload, std::function<void(resu
                                                       std::move(answer)});
     return;
   }
-  if (taken) {
-    taken(tl::unexpected(runtime_->why_closed()));
-  }
-  if (answer) {
-    answer(tl::unexpected(runtime_->why_closed()));
-  }
+  taken(tl::unexpected(runtime_->why_closed()));
+  answer(tl::unexpected(runtime_->why_closed()));
 }
 
 publication client::publish_body(const message_type& type, const void* event, publish_options options) const {

@@ -30,17 +30,18 @@ public:
     changed_.notify_all();
   }
 
-  /// Waits until the node has ended, for code of the application no longer than `patience`, once: who comes
-  /// after somebody has given up does not wait for it. Says whether it is the caller who gives up.
-  bool wait_or_give_up(std::chrono::milliseconds patience) {
+  /// Waits until the node has ended, for code of the application no longer than `patience`; not at all for
+  /// that where somebody has given up before, unless `once_more`. Says whether it is the caller who gives up.
+  bool wait_or_give_up(std::chrono::milliseconds patience, bool once_more) {
     std::unique_lock lock{mutex_};
-    const auto waits_for_nobody = [this] { return step_ != step::application || given_up_; };
-    if (!changed_.wait_for(lock, patience, waits_for_nobody)) {
+    if (given_up_ && !once_more && step_ == step::application) {
+      return false;
+    }
+    if (!changed_.wait_for(lock, patience, [this] { return step_ != step::application; })) {
       given_up_ = true;
-      changed_.notify_all();
       return true;
     }
-    changed_.wait(lock, [this] { return step_ == step::over || given_up_; });
+    changed_.wait(lock, [this] { return step_ == step::over; });
     return false;
   }
 

@@ -29,7 +29,7 @@ node::node(node_config config) : runtime_(std::make_shared<detail::node_runtime>
 
 node::~node() {
   const auto runtime = runtime_;
-  runtime->stop();
+  runtime->stop(true);
 }
 
 void node::host(const service& definition) {

@@ -20,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <thread>
 #include <unistd.h>
 
@@ -248,7 +249,11 @@ public:
   explicit start_in_background(node& starting) {
     auto thread = nodes::start_thread(
         "start", [&starting, promise = std::make_shared<std::promise<result<void>>>(std::move(promise_))] {
-          promise->set_value(starting.start());
+          try {
+            promise->set_value(starting.start());
+          } catch (const std::system_error& none) { // of the system's libraries, which get no thread
+            promise->set_value(fail(errc::overloaded, none.what()));
+          }
         });
     if (thread) {
       thread_ = std::move(*thread);
@@ -301,10 +306,11 @@ public:
       return;
     }
     auto thread = nodes::start_thread("beside", [this, &running] {
-      auto ran = call_application(
-          errc::handler_failed, [&] { beside_(running, stop_.get_token()); }, "`beside` of run_node threw: ");
-      if (!ran) {
-        trouble_ = std::move(ran.error());
+      // No code that the node calls, but a thread that uses it: it may wait for the end of nodes.
+      try {
+        beside_(running, stop_.get_token());
+      } catch (...) {
+        trouble_ = {errc::handler_failed, "`beside` of run_node threw: " + what_was_thrown()};
         ::kill(::getpid(), SIGTERM);
       }
     });
@@ -341,13 +347,10 @@ int run_until_signal(node_config config, const std::function<void(node_builder&)
   const auto name = config.name;
   // To the process, not to this thread: a failure during `start` waits until somebody does.
   config.on_failure = [told = std::move(config.on_failure)](const error& reason) {
+    ::kill(::getpid(), SIGTERM); // first: the other one may never return
     if (told) {
-      const auto called = call_application(errc::handler_failed, [&] { told(reason); });
-      if (!called) {
-        say("node_config::on_failure threw: " + called.error().message);
-      }
+      told(reason);
     }
-    ::kill(::getpid(), SIGTERM);
   };
   std::optional<node> running{std::in_place, std::move(config)};
   if (const auto offered = call_application(

@@ -58,6 +58,15 @@ constexpr std::chrono::milliseconds calls_may_take{1'000};
 /// Beyond `stop_within`, which is for the handlers of stateless services.
 constexpr std::chrono::milliseconds actors_may_take{2'000};
 
+/// How long handlers of stateless services are waited for: nobody waits longer than a year, and with it no
+/// clock comes to its end.
+std::chrono::milliseconds patience_of(const node_config& config) {
+  return std::clamp<std::chrono::milliseconds>(config.stop_within, {}, std::chrono::years{1});
+}
+
+/// Threads that the store starts.
+constexpr std::size_t threads_of_store = 4;
+
 /// Threads that a node has beside the workers of its actor system: of CAF (clock, network, the actors that it
 /// detaches), the journal, the sweeper.
 constexpr std::size_t threads_beside_workers = 10;
@@ -504,6 +513,11 @@ result<void> node_runtime::start() {
     shared.seed = config_.seed != 0 ? config_.seed : draw();
     shared.time = means_.time ? means_.time : nodes::system_clock();
     shared.took = means_.took;
+    if (!config_.data.empty() && !means_.store) {
+      if (auto enough = nodes::look_for_threads(threads_of_store); !enough) {
+        return enough;
+      }
+    }
     if (auto opened = open_store(); !opened) {
       return opened;
     }
@@ -745,17 +759,36 @@ void node_runtime::fail(const error& reason) {
   core_->peers.close();
   failure_.set_value(reason); // first, so that who is called back finds it
   if (config_.on_failure) {
-    const auto told = call_application(
-        errc::handler_failed, [&] { config_.on_failure(reason); }, "node_config::on_failure threw: ");
-    if (!told) {
-      core_->log(log_level::error, told.error().message);
+    // On a thread of its own: the one that fails may be the journal's, which nobody must keep from ending.
+    ++telling_;
+    auto tell = [self = shared_from_this(), reason]() mutable {
+      self->tell_failure(reason);
+      --self->telling_;
+      self->telling_.notify_all();
+      self.reset();
+    };
+    auto thread = means_.own_journal_thread
+                      ? nodes::start_thread("failure", tell)
+                      : tl::unexpected(error{errc::unavailable, "driven by its caller"});
+    if (thread) {
+      thread->detach();
+    } else {
+      tell();
     }
+  }
+}
+
+void node_runtime::tell_failure(const error& reason) {
+  const auto told = call_application(
+      errc::handler_failed, [&] { config_.on_failure(reason); }, "node_config::on_failure threw: ");
+  if (!told) {
+    core_->log(log_level::error, told.error().message);
   }
 }
 
 /// The end has a thread of its own: whoever stops the node may be one of those whom it waits for, and may
 /// give up waiting. What the thread works with lives as long as it does.
-void node_runtime::stop() {
+void node_runtime::stop(bool destroyed) {
   core_->ending = true;
   {
     const std::lock_guard lock{mutex_};
@@ -781,8 +814,12 @@ void node_runtime::stop() {
       end_->reach(nodes::ending::step::over);
     }
   }
-  if (!in_application() && end_->wait_or_give_up(config_.stop_within + actors_may_take)) {
-    say_what_hangs();
+  if (!in_application() && end_->wait_or_give_up(patience_of(config_) + actors_may_take, !destroyed)) {
+    say_outside_of_the_log("stop waits no longer for code of the application that has not returned (a "
+                           "handler of a saga or a keyed "
+                           "service, a callback, the logger, a function that reads a key): the node ends "
+                           "when it does. Until then "
+                           "its memory and its data directory stay in use");
   }
 }
 
@@ -801,27 +838,17 @@ void node_runtime::end() {
     phase_ = phase::stopped;
     changed_.notify_all();
   }
+  for (auto* working : {&users_, &telling_}) {
+    for (auto count = working->load(); count > 0; count = working->load()) {
+      working->wait(count);
+    }
+  }
   end_actors();
 }
 
 /// The logger may be the one that waits for this, or that does not return.
 void node_runtime::say_outside_of_the_log(const std::string& text) const {
   std::fputs(fmt::format("{}: {}\n", config_.name, text).c_str(), stderr);
-}
-
-void node_runtime::say_what_hangs() const {
-  const auto instances = core_->instances();
-  std::string what = "a callback, the logger, a function that reads a key";
-  if (!instances.empty()) {
-    what.clear();
-    for (const auto& id : instances) {
-      what += (what.empty() ? "a handler of " : ", of ") + to_string(id);
-    }
-  }
-  say_outside_of_the_log(
-      fmt::format("stop waits no longer for code that has not returned ({}): the node ends "
-                  "when it does. Until then its memory and its data directory stay in use",
-                  what));
 }
 
 std::vector<caf::actor> node_runtime::all_actors() const {
@@ -891,11 +918,12 @@ void node_runtime::end_actors() {
   }
   // Handlers that run: their outcomes still reach the journal if they are quick. A call of an HTTP service
   // gets a moment.
-  const auto moment = std::min(calls_may_take, config_.stop_within);
+  const auto patience = patience_of(config_);
+  const auto moment = std::min(calls_may_take, patience);
   auto hanging = shared.pool->stop(moment);
   if (!hanging.empty()) {
     outgoing_.stop();
-    hanging = shared.pool->stop(config_.stop_within - moment);
+    hanging = shared.pool->stop(patience - moment);
   }
   if (!hanging.empty()) {
     core_->log(log_level::error,
@@ -943,8 +971,8 @@ open_node node_runtime::open_core() const {
   if (core_->ending) { // who ends the node must not wait for a stream of readers
     return {};
   }
-  std::shared_lock lock{mutex_};
-  return phase_ == phase::started ? open_node{std::move(lock), *core_} : open_node{};
+  const std::shared_lock lock{mutex_};
+  return phase_ == phase::started ? open_node{users_, *core_} : open_node{};
 }
 
 error node_runtime::why_closed() const {

@@ -53,20 +53,36 @@ struct node_means {
                            ///< drives the actors
 };
 
-/// A node that takes calls, for as long as this lives: it cannot stop meanwhile. Empty where it takes none.
+/// Counts who is done with an open node.
+class users {
+public:
+  users() = default;
+  explicit users(std::atomic<unsigned>& count) : count_(&count) {}
+  void operator()(actors::core*) const {
+    --*count_;
+    count_->notify_all();
+  }
+
+private:
+  std::atomic<unsigned>* count_ = nullptr;
+};
+
+/// A node that takes calls, for as long as this lives: it may stop or fail meanwhile, but its actors and its
+/// store stay. Empty where it takes none. Whoever has one holds the runtime as well.
 class open_node {
 public:
   open_node() = default;
-  open_node(std::shared_lock<std::shared_mutex> lock, actors::core& core)
-      : lock_(std::move(lock)), core_(&core) {}
 
+  /// Counts itself in and out.
+  open_node(std::atomic<unsigned>& count, actors::core& core) : core_(&core, users{count}) { ++count; }
+
+  void reset() { core_.reset(); }
   explicit operator bool() const { return core_ != nullptr; }
   actors::core& operator*() const { return *core_; }
-  actors::core* operator->() const { return core_; }
+  actors::core* operator->() const { return core_.get(); }
 
 private:
-  std::shared_lock<std::shared_mutex> lock_;
-  actors::core* core_ = nullptr;
+  std::unique_ptr<actors::core, users> core_;
 };
 
 /// The assembly of a node: definitions in, actors out. Behind `continuo::node` and its clients, which may
@@ -85,8 +101,8 @@ public:
   // -- life --------------------------------------------------------------------------
   result<void> start();
 
-  /// As `node::stop`.
-  void stop();
+  /// As `node::stop`. A node that is `destroyed` is waited for once: not after somebody has given up.
+  void stop(bool destroyed = false);
 
   /// The node must stop: it takes and releases nothing more. Any thread, any number of times.
   void fail(const error& reason);
@@ -138,7 +154,7 @@ private:
   result<void> recover(std::chrono::steady_clock::time_point begun);
   void end();
   void end_actors();
-  void say_what_hangs() const;
+  void tell_failure(const error& reason);
   void say_outside_of_the_log(const std::string& text) const;
   std::vector<caf::actor> all_actors() const;
 
@@ -160,7 +176,10 @@ private:
   std::unique_ptr<http::api> api_;
   std::unique_ptr<http::server> server_; // ends before what it asks
 
-  std::atomic<unsigned> starting_{0}; // calls of `start` that run: the end waits for them
+  // The end waits for them: calls of `start` that run, open nodes, and `on_failure`.
+  std::atomic<unsigned> starting_{0};
+  mutable std::atomic<unsigned> users_{0};
+  std::atomic<unsigned> telling_{0};
   std::shared_ptr<nodes::ending> end_ = std::make_shared<nodes::ending>();
   std::shared_ptr<node_runtime> kept_;  // itself, while nobody can end it
   mutable std::shared_mutex mutex_;     // guards what follows

@@ -188,7 +188,9 @@ public:
     return publish_body(message_type_of<Event>(), &event, options);
   }
 
-  /// The same with bytes and a callback, which runs on a thread of the node and must not block.
+  /// The same with bytes and a callback. Each callback of a client is called once, also where the node ends
+  /// before it could answer (`errc::unavailable`): on a thread of the node, or within the call where the node
+  /// takes none. It must not block.
   void publish(std::string type, std::string payload, publish_options options,
                std::function<void(result<accepted>)> answer) const;
 
@@ -229,7 +231,7 @@ public:
   std::future<result<saga_result>>
   result_of(instance_id instance, std::optional<detail::any_duration> timeout = std::nullopt) const;
 
-  /// The same with a callback, which runs on a thread of the node and must not block.
+  /// The same with a callback, as above.
   void result_of(instance_id instance, std::optional<detail::any_duration> timeout,
                  std::function<void(result<saga_result>)> answer) const;
 

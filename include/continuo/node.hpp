@@ -107,8 +107,8 @@ struct node_config {
   /// there: for people who measure. Not called where `system` is set. What it throws is an error of `start`.
   std::function<void(caf::actor_system_config&)> configure;
 
-  /// Called once, on a thread of the node, when it must stop (see `node::failed`). It may stop or destroy the
-  /// node. What it throws is logged.
+  /// Called once, on a thread of its own, when the node must stop (see `node::failed`). It may stop or
+  /// destroy the node, whose end waits for it as for a callback. What it throws is logged.
   std::function<void(const error&)> on_failure;
 
   /// How long `node::stop` waits for handlers of stateless services that have not returned.

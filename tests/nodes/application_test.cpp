@@ -78,8 +78,10 @@ public:
     saga.calls<ask>().nothing_to_undo();
   }
   void on(const asked& event, saga_context& context) {
-    if (event.mood.text.starts_with("publish ")) {
+    if (event.mood.text.starts_with("publish ") && event.mood.text != "publish a command") {
       context.publish(asked{event.mood.text.substr(8), {}});
+    } else if (event.mood.text == "publish a command") {
+      context.publish(make_payment{"o-1", 100});
     } else if (event.mood.text.starts_with("send ")) {
       context.send(ask{event.mood.text.substr(5)});
       return;
@@ -175,6 +177,10 @@ struct fixture {
 
 CAF_TEST_FIXTURE_SCOPE(application_tests, fixture)
 
+struct wordless : std::exception {
+  const char* what() const noexcept override { return nullptr; }
+};
+
 CAF_TEST(what is thrown becomes an error that says what was called) {
   const auto call = [](auto what) {
     return call_application(
@@ -183,6 +189,7 @@ CAF_TEST(what is thrown becomes an error that says what was called) {
   CAF_CHECK(call(std::runtime_error{"no"}).error() == (error{errc::conflict, "asking Bob: no"}));
   CAF_CHECK(call(error{errc::malformed, "bytes"}).error() == (error{errc::conflict, "asking Bob: bytes"}));
   CAF_CHECK(call(7).error().message == "asking Bob: it threw something that is no std::exception");
+  CAF_CHECK(call(wordless{}).error().message == "asking Bob: it threw an exception without words");
   CAF_CHECK(!in_application());
   CAF_CHECK(call_application(errc::conflict, in_application).value());
   CAF_CHECK(!call_application(errc::conflict, [] { return result<int>{fail(errc::not_found, "")}; }));
@@ -232,6 +239,16 @@ CAF_TEST(a callback of a client may throw) {
   CAF_CHECK(has(sink->text(), "the callback of client::result_of threw: a mistake"));
 }
 
+CAF_TEST(a client may want no answer) {
+  start();
+  here->client().publish("order_placed", encode(order_placed{"o-1", 100}), {}, nullptr);
+  here->client().send("make_payment", encode(make_payment{"o-2", 100}), nullptr, nullptr);
+  here->client().result_of({"fulfilment", "o-1"}, std::nullopt, nullptr);
+  CAF_CHECK(goes_on("o-3"));
+  here->stop();
+  here->client().publish("order_placed", "", {}, nullptr);
+}
+
 CAF_TEST(a logger may throw) {
   start();
   sink->throws = true;
@@ -267,6 +284,8 @@ CAF_TEST(what is no event is not published and what is no command is not sent) {
   std::promise<result<command_result>> sent;
   client.send("order_placed", encode(order_placed{"o-1", 100}), {},
               [&](const result<command_result>& answer) { sent.set_value(answer); });
+  CAF_CHECK(has(outcome_of({"k", {"publish a command"}}),
+                "make_payment is a command, which has one handler: send it"));
   const auto refused = wait_for(sent.get_future());
   CAF_REQUIRE(!refused);
   CAF_CHECK_EQUAL(refused.error().message,

@@ -239,4 +239,81 @@ CAF_TEST(a handler of a saga that does not return keeps nobody from stopping) {
   wait_until_gone();
 }
 
+CAF_TEST(who stops a node once more waits once more) {
+  const temporary_directory directory;
+  gate held;
+  in_saga = [&] { held.pass(); };
+  config.data = directory.path() / "data";
+  config.stop_within = 50ms;
+  start();
+  here->client().publish(met{"k"});
+  CAF_REQUIRE(held.wait_for_held(1));
+  here->stop(); // gives up
+  held.open();
+  here->stop();
+  CAF_CHECK(try_start().has_value()); // its directory is free
+}
+
+CAF_TEST(the longest time is waited for a handler) {
+  gate held;
+  std::atomic<bool> returned{false};
+  in_handler = [&] {
+    held.pass();
+    returned = true;
+  };
+  config.stop_within = std::chrono::milliseconds::max();
+  start();
+  const auto sent = here->client().send(greet{});
+  CAF_REQUIRE(held.wait_for_held(1));
+  auto stopping = std::async(std::launch::async, [&] {
+    here->stop();
+    return returned.load();
+  });
+  CAF_CHECK(stopping.wait_for(1500ms) == std::future_status::timeout);
+  held.open();
+  CAF_CHECK(stopping.get());
+}
+
+CAF_TEST(each callback is called once though the node stops) {
+  constexpr int count = 500;
+  std::atomic<int> calls{0};
+  start();
+  for (int i = 0; i < count; ++i) {
+    here->client().publish("met", encode(met{std::to_string(i)}), {},
+                           [&](const result<accepted>&) { ++calls; });
+  }
+  here->stop();
+  here.reset();
+  wait_until_gone();
+  CAF_CHECK_EQUAL(calls.load(), count);
+}
+
+CAF_TEST(a callback may hold the last reference to its node) {
+  auto owner = std::make_shared<node>(config);
+  owner->host<meeting>();
+  CAF_REQUIRE(owner->start().has_value());
+  owner->client().publish("met", encode(met{"k"}), {}, [owner](const result<accepted>&) {});
+  owner.reset();
+  wait_until_gone();
+}
+
+CAF_TEST(a failure that is told to somebody who does not return keeps nobody from stopping) {
+  gate held;
+  const auto disk = std::make_shared<journal::memory_disk>();
+  config.on_failure = [&](const error&) { held.pass(); };
+  config.stop_within = 50ms;
+  auto runtime = std::make_shared<detail::node_runtime>(config);
+  runtime->means().store = std::make_shared<journal::memory_store>(disk);
+  runtime->host(meeting::describe());
+  CAF_REQUIRE(runtime->start().has_value());
+  disk->fail_commit(1, errc::storage_failed, false);
+  client{runtime}.publish(met{"k"});
+  CAF_REQUIRE(held.wait_for_held(1));
+  runtime->stop();
+  runtime.reset();
+  config.on_failure = nullptr;
+  held.open();
+  wait_until_gone();
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -58,12 +58,16 @@ node_config config() {
 
 } // namespace
 
-CAF_TEST(a node starts with the threads that it needs and not with fewer) {
+namespace {
+
+/// How a node starts with 1 to 40 threads for its process.
+void check_starts(const std::function<node_config()>& config) {
   std::vector<int> codes;
   for (rlim_t allowed = 1; allowed <= 40; ++allowed) {
     codes.push_back(in_child([&] {
+      auto made = config();
       allow_threads(allowed);
-      node here{config()};
+      node here{std::move(made)};
       host_shop(here);
       const auto started = here.start();
       if (!started) {
@@ -80,6 +84,23 @@ CAF_TEST(a node starts with the threads that it needs and not with fewer) {
   for (const auto code : codes) {
     CAF_CHECK(code == refused || code == as_it_should);
   }
+}
+
+} // namespace
+
+CAF_TEST(a node starts with the threads that it needs and not with fewer) {
+  check_starts(config);
+}
+
+CAF_TEST(so does one with a directory) {
+  const temporary_directory directory;
+  std::filesystem::permissions(directory.path(), std::filesystem::perms::all); // the children are nobody
+  int number = 0;
+  check_starts([&] {
+    auto made = config();
+    made.data = directory.path() / std::to_string(++number);
+    return made;
+  });
 }
 
 CAF_TEST(a node that gets no thread for a handler stops in order) {

@@ -97,7 +97,7 @@ constexpr planted_bug bugs[] = {
     {"unbounded_link_queue", &many},
     {"credit_never_given_back", &large},
     {"withdrawn_although_it_ran_in_an_earlier_life", &withdrawals},
-    {"timers_armed_before_all_is_recovered", &chimes},
+    {"woken_without_recovering", &chimes},
     {"forget_lost_with_the_execution", &publishing},
     {"called_letter_does_not_answer", &hasty_letters},
     {"idempotency_key_lost_by_a_redriven_command", &stamps},

@@ -477,9 +477,9 @@ testing::scenario calendar_scenario(const ingredients& all, const testing::fault
   return scenario_with({6, 400ms, faults, all}, with<calendars>(all));
 }
 
-const ingredients all_ingredients{withdrawals, verbs,     skips,     letters,      hasty_letters,
-                                  parks,       publishes, two_nodes, small_memory, expiry,
-                                  far_timers,  chimes,    own_events};
+// But timers in years: the sweeps of what has ended are not passed over.
+const ingredients most_ingredients{withdrawals, verbs,     skips,        letters, hasty_letters, parks,
+                                   publishes,   two_nodes, small_memory, expiry,  chimes,        own_events};
 
 } // namespace
 
@@ -533,9 +533,9 @@ const std::vector<named_scenario>& all_scenarios() {
       {"chimes", "timers that fell due while their node was down, and that wake others",
        calendar_scenario({chimes}, crashes), 25},
       {"own", "sagas that send to themselves, and are paused", calendar_scenario({own_events, verbs}), 10},
-      {"everything", "all ingredients together, eight faults",
-       scenario_with({4, 400ms, {{}, 8, 3s, {}}, all_ingredients, 40}, orders, bank,
-                     with<errands>(all_ingredients), with<calendars>(all_ingredients), stamps,
+      {"everything", "most ingredients together, eight faults",
+       scenario_with({4, 400ms, {{}, 8, 3s, {}}, most_ingredients, 40}, orders, bank,
+                     with<errands>(most_ingredients), with<calendars>(most_ingredients), stamps,
                      [] { return claims(40); }),
        5},
   };
