@@ -249,6 +249,12 @@ public:
 
   const std::set<std::string>& accepted() const { return accepted_; }
   const std::map<std::string, std::string>& ended() const { return ended_; }
+  /// Why an order was not taken, the last time.
+  std::string why_refused(const std::string& order) const {
+    const auto found = refused_.find(order);
+    return found == refused_.end() ? std::string{} : found->second;
+  }
+
   std::size_t open_orders() const { return accepted_.size() - ended_.size(); }
   std::size_t unplaced() const {
     std::size_t count = 0;
@@ -334,7 +340,8 @@ private:
 
   void place_due(const std::string& name) {
     const auto now = clock::now();
-    if (rate_ == 0 || now < next_order_ || !is_ready(name) || lives_.at(name).stopped) {
+    const auto is_of_shop = std::find(shop_nodes.begin(), shop_nodes.end(), name) != shop_nodes.end();
+    if (rate_ == 0 || now < next_order_ || !is_of_shop || !is_ready(name) || lives_.at(name).stopped) {
       return;
     }
     // After a time in which no node could be asked there is no flood.
@@ -379,6 +386,7 @@ private:
         watch(about);
       }
     } else if (what == "refused") {
+      refused_[about] = status;
       if (status != "unavailable") {
         place(name, about);
       }
@@ -409,6 +417,7 @@ private:
   std::size_t orders_ = 0;
   std::map<std::string, std::set<std::string>> unplaced_; // by the node at which they are placed
   std::set<std::string> accepted_;
+  std::map<std::string, std::string> refused_;
   std::map<std::string, std::string> ended_;
 };
 

@@ -312,6 +312,7 @@ CAF_TEST(a second node of a name and nodes of other clusters are refused) {
   CAF_CHECK(shop.said("second").find("another node holds the name") != std::string::npos);
   check_undisturbed(before, "a second node of a name");
   // Those of another cluster or placement go on to ask; nobody listens.
+  int strays = 0;
   const auto refuse = [&](const std::string& what, const std::string& in_place_of_it,
                           const std::string& reason) {
     std::filesystem::remove_all(shop.folder() / "another");
@@ -322,9 +323,9 @@ CAF_TEST(a second node of a name and nodes of other clusters are refused) {
     CAF_CHECK(
         shop.wait_until([&] { return said_so("other") && said_so("payment") && said_so("warehouse"); }, 10s));
     // What it took in, another node might hold as well.
-    shop["other"].say("place stray 100");
-    CAF_CHECK(shop.wait_until(
-        [&] { return shop.said("other").find("refused stray unavailable") != std::string::npos; }, 10s));
+    const auto stray = "stray-" + std::to_string(++strays);
+    shop["other"].say("place " + stray + " 100");
+    CAF_CHECK(shop.wait_until([&] { return shop.why_refused(stray) == "unavailable"; }, 10s));
     shop["other"].kill(SIGTERM);
     CAF_CHECK_EQUAL(shop.end("other", 6s), 0);
     CAF_MESSAGE(shop.said("other"));
