@@ -97,9 +97,10 @@ void execute(const config::cluster_file& file, const config::node_entry& node) {
   sigset_t none;
   sigemptyset(&none);
   pthread_sigmask(SIG_SETMASK, &none, nullptr);
-  std::vector<std::string> words{node.program.string()};
+  // In front: what follows a `--` is the program's own.
+  std::vector<std::string> words{node.program.string(), "--config", file.file.string(), "--node",
+                                 node.seen_by_peers.name};
   words.insert(words.end(), node.arguments.begin(), node.arguments.end());
-  words.insert(words.end(), {"--config", file.file.string(), "--node", node.seen_by_peers.name});
   std::vector<char*> pointers;
   for (auto& word : words) {
     pointers.push_back(word.data());

@@ -146,6 +146,16 @@ CAF_TEST(run becomes the node and the other commands know it) {
   CAF_CHECK_EQUAL(cluster("down").code, 0);
 }
 
+CAF_TEST(the program gets its own arguments behind those of its node) {
+  const auto program = folder / "shows-its-arguments";
+  std::ofstream{program} << "#!/bin/sh\nprintf '<%s>' \"$@\"; echo\n";
+  fs::permissions(program, fs::perms::owner_all);
+  std::ofstream{file} << "[cluster]\nname=\"shop\"\ntls=\"off\"\nprogram=\"" << program.string()
+                      << "\"\narguments=[\"--\", \"x\"]\n[nodes.payment]\naddress=\"127.0.0.1:" << ports[1]
+                      << "\"\nhosts=[]\n";
+  CAF_CHECK(has(cluster("run", "payment"), "<--config><" + file.string() + "><--node><payment><--><x>"));
+}
+
 CAF_TEST(what cannot start says why and takes the others back) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
   const reserved_port in_the_way;
