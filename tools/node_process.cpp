@@ -136,6 +136,11 @@ result<void> prepare(const config::cluster_file& file, const config::node_entry&
         fmt::format("{}: the node {} has no program: write program=\"...\" in [cluster] or [nodes.{}]",
                     file.file.string(), name, name));
   }
+  // Before the pid file and the log are there, which its owner could not write either.
+  if (auto ours = journal::data_directory::check_user(node.data);
+      !ours && ours.error().code != errc::in_use) {
+    return ours;
+  }
   std::error_code trouble;
   std::filesystem::create_directories(node.data.parent_path(), trouble);
   if (trouble) {

@@ -156,6 +156,24 @@ CAF_TEST(the program gets its own arguments behind those of its node) {
   CAF_CHECK(has(cluster("run", "payment"), "<--config><" + file.string() + "><--node><payment><--><x>"));
 }
 
+CAF_TEST(root starts no node on the data of another user and leaves no file there) {
+  if (::geteuid() != 0) {
+    return;
+  }
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  const auto data = folder / "data" / "payment";
+  fs::create_directories(data);
+  std::ofstream{data / "FORMAT"} << "continuo data directory, format 1\n";
+  CAF_REQUIRE_EQUAL(::chown(data.c_str(), 65'534, 65'534), 0);
+  for (const auto* command : {"start", "run"}) {
+    const auto refused = cluster(command, "payment");
+    CAF_CHECK_EQUAL(refused.code, 2);
+    CAF_CHECK(has(refused, "belongs to user 65534"));
+  }
+  CAF_CHECK(!fs::exists(folder / "data" / "payment.pid"));
+  CAF_CHECK(!fs::exists(folder / "data" / "payment.log"));
+}
+
 CAF_TEST(what cannot start says why and takes the others back) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
   const reserved_port in_the_way;
