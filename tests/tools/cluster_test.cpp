@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 using namespace continuo::tests;
@@ -24,6 +25,12 @@ bool runs(pid_t pid) {
   std::getline(in, line);
   const auto name_end = line.rfind(')');
   return name_end != std::string::npos && line.substr(name_end + 2, 1) != "Z";
+}
+
+std::string read_file(const fs::path& path) {
+  std::ostringstream read;
+  read << std::ifstream{path}.rdbuf();
+  return read.str();
 }
 
 bool ends_soon(pid_t pid) {
@@ -191,6 +198,37 @@ CAF_TEST(what cannot start says why and takes the others back) {
   ports = taken;
   write(0, "data=\"/dev/null/x\"\n");
   CAF_CHECK_EQUAL(up().code, 2);
+}
+
+CAF_TEST(why a node cannot listen is said once and by its own words) {
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  const reserved_port in_the_way;
+  CAF_REQUIRE_EQUAL(::listen(in_the_way.file(), 1), 0);
+  const auto taken = "127.0.0.1:" + std::to_string(in_the_way.number());
+  const auto free = "127.0.0.1:" + std::to_string(ports[1]);
+  const auto told = [&](const std::string& instead, const std::string& of) {
+    write(0);
+    auto text = read_file(file);
+    text.replace(text.find(of), of.size(), instead);
+    std::ofstream{file} << text;
+    return cluster("run", "payment");
+  };
+  const auto once = [](const run_outcome& from, const std::string& text) {
+    return has(from, text) && from.text.find(text) == from.text.rfind(text) &&
+           from.text.find("system_error") == std::string::npos;
+  };
+  const auto peers = told(taken, free);
+  CAF_CHECK_EQUAL(peers.code, 7);
+  CAF_CHECK(once(peers, taken + " is in use by another program"));
+  const auto http = told(taken, "127.0.0.1:" + std::to_string(ports[4]));
+  CAF_CHECK_EQUAL(http.code, 7);
+  CAF_CHECK(once(http, taken + " is in use by another program"));
+  const auto unknown = told("payment.invalid:4711", free);
+  CAF_CHECK_EQUAL(unknown.code, 1); // a supervisor tries again
+  CAF_CHECK(once(unknown, "payment.invalid cannot be resolved"));
+  const auto not_here = told("192.0.2.1:4711", free);
+  CAF_CHECK_EQUAL(not_here.code, 1);
+  CAF_CHECK(once(not_here, "no address of this machine"));
 }
 
 CAF_TEST(no process is signalled but the one that was started) {
