@@ -174,6 +174,16 @@ void describe_itself(CLI::App& program, chosen_run& run) {
   };
   add_document("help-markdown", "Print docs/cli.md", help_document);
   add_document("help-man", "Print the page for man(1)", man_page);
+  const auto file = std::make_shared<std::string>();
+  auto* nodes = program.add_subcommand("cluster-nodes", "Print the names of a file's nodes, for completion");
+  nodes->group("")->add_option("FILE", *file, "The cluster file")->required();
+  nodes->callback([file, &run] {
+    run = [file] {
+      cluster_options chosen;
+      chosen.file = *file;
+      return cluster_nodes(chosen);
+    };
+  });
 }
 
 /// One line that says what is wrong, and where to read what would be right.

@@ -221,6 +221,18 @@ std::optional<process_mark> find_process(const config::node_entry& node) {
   return runs && *runs == noted ? runs : std::nullopt;
 }
 
+result<void> check_pid_file(const config::node_entry& node) {
+  const auto path = pid_file_of(node);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  char first = 0;
+  const auto why = file < 0 || ::read(file, &first, 1) < 0 ? errno : 0;
+  if (file >= 0) {
+    ::close(file);
+  }
+  return why == 0 || why == ENOENT ? result<void>{}
+                                   : tl::unexpected(journal::system_failure("read", path, why));
+}
+
 result<process_mark> start_node(const config::cluster_file& file, const config::node_entry& node,
                                 const start_options& how) {
   if (auto ready = prepare(file, node); !ready) {

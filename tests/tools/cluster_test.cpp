@@ -242,6 +242,13 @@ CAF_TEST(no process is signalled but the one that was started) {
     std::ofstream{folder / "data" / "payment.pid"} << text;
     CAF_CHECK_EQUAL(cluster("kill", "payment").code, 1);
   }
+  fs::remove(folder / "data" / "payment.pid");
+  fs::create_directories(folder / "data" / "payment.pid"); // root may read all files
+  for (const auto* command : {"kill", "stop"}) {
+    const auto unreadable = cluster(command, "payment");
+    CAF_CHECK_EQUAL(unreadable.code, 1);
+    CAF_CHECK(has(unreadable, "payment.pid: Is a directory"));
+  }
 }
 
 CAF_TEST(a lost store stops its node until the loss is accepted) {

@@ -607,7 +607,7 @@ class CompletionTest(Fixture):
         """What bash offers for the last of the words."""
         script = ('source <("$0" completion bash) || exit 9; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _continuo; '
                   'printf "%s\\n" "${COMPREPLY[@]}"')
-        done = subprocess.run(["bash", "--norc", "-c", script, PROGRAM, "continuo", *words], cwd=self.folder,
+        done = subprocess.run(["bash", "--norc", "-c", script, PROGRAM, PROGRAM, *words], cwd=self.folder,
                               env=self.environment(), capture_output=True, text=True, timeout=PATIENCE, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return set(done.stdout.split("\n")) - {""}
@@ -633,6 +633,15 @@ class CompletionTest(Fixture):
         ):
             with self.subTest(words):
                 self.assertEqual(self.complete(*words), expected)
+
+    def test_nodes_of_a_file(self):
+        (self.folder / "shop.conf").write_text('[cluster]\nname="shop"\ntls="off"\n' + "".join(
+            f'[nodes.{name}]\naddress="127.0.0.1:{port}"\nhosts=[]\n' for name, port in (("ordering", 1), ("payment", 2))))
+        self.assertEqual(self.complete("cluster", "run", "shop.conf", ""), {"ordering", "payment", "--help"})
+        self.assertEqual(self.complete("cluster", "stop", "shop.conf", "p"), {"payment"})
+        self.assertEqual(self.complete("cluster", "run", "sh"), {"shop.conf"})
+        (self.folder / "shop.conf").write_text("nothing")
+        self.assertEqual(self.complete("cluster", "run", "shop.conf", ""), {"--help"})
 
     @unittest.skipUnless(shutil.which("zsh"), "no zsh here")
     def test_zsh(self):

@@ -164,6 +164,9 @@ CAF_TEST(a whole journal is read and nothing of it is changed) {
   CAF_CHECK_EQUAL(verified.code, 0);
   CAF_CHECK(has(verified, "whole"));
   CAF_CHECK(has(verified, "40 records of kind saga"));
+  const auto nobody = dump(data, {"--type", "fulfilment", "--key", "nope"});
+  CAF_CHECK_EQUAL(nobody.code, 1);
+  CAF_CHECK(has(nobody, "there is no fulfilment with the key nope"));
   const auto counted = json::parse(run({"journal", "verify", data.string(), "--json"}).text, nullptr, false);
   CAF_CHECK_EQUAL(counted["records"]["saga"], 40);
   CAF_CHECK_EQUAL(counted["problem_count"], 0);
