@@ -55,20 +55,25 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME continuo)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS adduser)
-set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/postinst")
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/postinst;${PROJECT_SOURCE_DIR}/packaging/postrm")
 set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "runs and looks after nodes of Continuo
 Continuo is a durable workflow runtime for C++. A node of it is a program of
 the user's own, made with libcontinuo-dev.
 
 This package has the command line that starts and stops the nodes of a
 cluster, shows what waits for whom, acts on single instances, and verifies and
-backs up data; and a unit for systemd that runs a node.")
+backs up data; a unit for systemd that runs a node; and the documents of those
+who run one.")
 
 # -- what only the packages have -------------------------------------------------------------------------------------
 set(CONTINUO_LIBRARY_DOC "${CMAKE_INSTALL_DATADIR}/doc/libcontinuo-dev")
 set(CONTINUO_PROGRAM_DOC "${CMAKE_INSTALL_DATADIR}/doc/continuo")
 install(DIRECTORY docs examples DESTINATION "${CONTINUO_LIBRARY_DOC}" USE_SOURCE_PERMISSIONS
         COMPONENT library_package EXCLUDE_FROM_ALL)
+install(DIRECTORY config DESTINATION "${CONTINUO_LIBRARY_DOC}" COMPONENT library_package EXCLUDE_FROM_ALL
+        FILES_MATCHING PATTERN "*.conf" PATTERN "*.yml")
+install(FILES docs/operations.md docs/http.md docs/openapi.yaml docs/metrics.md docs/cli.md
+        DESTINATION "${CONTINUO_PROGRAM_DOC}" COMPONENT program_package EXCLUDE_FROM_ALL)
 install(FILES README.md DESTINATION "${CONTINUO_LIBRARY_DOC}" COMPONENT library_package EXCLUDE_FROM_ALL)
 install(FILES config/continuo.conf config/prometheus.yml config/alerts.yml
         DESTINATION "${CONTINUO_PROGRAM_DOC}/examples" COMPONENT program_package EXCLUDE_FROM_ALL)

@@ -46,7 +46,7 @@ struct node_entry {
   cluster_node seen_by_peers;
   std::filesystem::path data;
   std::filesystem::path program;                  ///< that runs it; empty if the file names none
-  std::vector<std::string> arguments;             ///< of the program, before those that the node itself needs
+  std::vector<std::string> arguments;             ///< of the program, behind those that the node itself needs
   std::map<std::string, std::string> environment; ///< added to what the program inherits
   node_limits limits;
   unsigned line = 0; ///< of its section

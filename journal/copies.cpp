@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <atomic>
+#include <cerrno>
 #include <memory>
 #include <system_error>
 
@@ -77,6 +78,9 @@ result<std::uint64_t> copy_tables(rocksdb::DB& tables, const std::filesystem::pa
 result<void> restore_store(const std::filesystem::path& from, const std::filesystem::path& to) {
   std::error_code unreadable;
   if (!std::filesystem::is_directory(from / "meta", unreadable)) { // to RocksDB this looks like a broken disk
+    if (unreadable == std::errc::permission_denied) {
+      return tl::unexpected(system_failure("read", from / "meta", EACCES));
+    }
     return continuo::fail(
         errc::corrupt,
         fmt::format("{} has no list of its files (meta/): it is no whole backup", from.string()));

@@ -7,12 +7,15 @@
 #include <charconv>
 #include <fcntl.h>
 #include <fstream>
+#include <pwd.h>
 #include <sstream>
 #include <string>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 namespace continuo::journal {
 
@@ -89,6 +92,69 @@ result<bool> has_format(const std::filesystem::path& directory) {
                     directory.string(), number, directory_format));
   }
   return true;
+}
+
+// -- users ------------------------------------------------------------------------------------------
+
+/// `user 998 (_continuo)`
+std::string user_text(uid_t id) {
+  passwd entry{};
+  passwd* found = nullptr;
+  std::vector<char> names(16'384);
+  const auto known = ::getpwuid_r(id, &entry, names.data(), names.size(), &found) == 0 && found != nullptr;
+  return known ? fmt::format("user {} ({})", id, found->pw_name) : fmt::format("user {}", id);
+}
+
+/// Whose the file is that was denied, or the nearest folder above it of which that can be known.
+std::string denial_text(const std::filesystem::path& path) {
+  struct stat status {};
+  auto known = path;
+  while (::lstat(known.c_str(), &status) != 0) {
+    const auto above = known.parent_path();
+    if (above.empty() || above == known) {
+      return {};
+    }
+    known = above;
+  }
+  return fmt::format(
+      ": {} belongs to {} with mode {:04o}, and this process is {}; run it as the owner, or give the "
+      "files to this user with chown -R",
+      known == path ? "it" : known.string(), user_text(status.st_uid), status.st_mode & 07777u,
+      user_text(::geteuid()));
+}
+
+/// Refuses one that this process may not use; `how` as access(2) has it. Other trouble shows by itself.
+result<void> check_file(const std::filesystem::path& path, int how) {
+  if (::faccessat(AT_FDCWD, path.c_str(), how, AT_EACCESS) == 0 || errno != EACCES) {
+    return {};
+  }
+  return tl::unexpected(system_failure((how & W_OK) != 0 ? "write" : "read", path, EACCES));
+}
+
+/// Looks at everything before anything is touched: RocksDB takes a table that it may not open for a damaged
+/// one.
+result<void> check_access(const std::filesystem::path& directory, int how) {
+  if (auto usable = check_file(directory, how | X_OK); !usable) {
+    return usable;
+  }
+  for (const auto* name : {"FORMAT", "LOCK", "running"}) {
+    if (auto usable = check_file(directory / name, how); !usable) {
+      return usable;
+    }
+  }
+  const auto journal = directory / "journal";
+  if (auto usable = check_file(journal, how | X_OK); !usable) {
+    return usable;
+  }
+  std::error_code trouble; // files may go meanwhile, where a node runs
+  for (std::filesystem::recursive_directory_iterator i{journal, trouble}, end; !trouble && i != end;
+       i.increment(trouble)) {
+    std::error_code gone;
+    if (auto usable = check_file(i->path(), i->is_directory(gone) ? how | X_OK : how); !usable) {
+      return usable;
+    }
+  }
+  return {};
 }
 
 /// Refuses a directory that holds something else, so that a slip in a path does no harm.
@@ -175,8 +241,11 @@ result<void> take_lock(int lock, int how, const std::filesystem::path& directory
 
 error system_failure(std::string_view what, const std::filesystem::path& path, int number) {
   const auto full = number == ENOSPC || number == EDQUOT;
-  return {full ? errc::storage_full : errc::storage_failed,
-          fmt::format("cannot {} {}: {}", what, path.string(), std::generic_category().message(number))};
+  return {full               ? errc::storage_full
+          : number == EACCES ? errc::invalid_configuration
+                             : errc::storage_failed,
+          fmt::format("cannot {} {}: {}{}", what, path.string(), std::generic_category().message(number),
+                      number == EACCES ? denial_text(path) : "")};
 }
 
 result<void> sync_directory(const std::filesystem::path& path) {
@@ -222,9 +291,33 @@ data_directory::~data_directory() {
   }
 }
 
+result<void> data_directory::check_user(const std::filesystem::path& path) {
+  struct stat status {};
+  std::error_code trouble;
+  if (::geteuid() != 0 || ::stat(path.c_str(), &status) != 0 || status.st_uid == 0 ||
+      !std::filesystem::exists(path / "FORMAT", trouble)) {
+    return {};
+  }
+  if (const auto free = look_at(path); !free) {
+    return tl::unexpected(free.error()); // that it is in use, as a rule
+  }
+  const auto owner = user_text(status.st_uid);
+  return continuo::fail(errc::invalid_configuration,
+                        fmt::format("the data directory {} belongs to {}: files that root makes in it could "
+                                    "not be opened by its owner; "
+                                    "run this as that user, as with `runuser -u`; nothing was changed",
+                                    path.string(), owner));
+}
+
 result<std::unique_ptr<data_directory>> data_directory::open(const std::filesystem::path& path) {
   if (auto made = make_directory(path); !made) {
     return tl::unexpected(made.error());
+  }
+  if (auto usable = check_access(path, R_OK | W_OK); !usable) {
+    return tl::unexpected(usable.error());
+  }
+  if (auto ours = check_user(path); !ours) {
+    return tl::unexpected(ours.error());
   }
   auto formatted = has_format(path);
   if (!formatted) {
@@ -256,6 +349,9 @@ result<std::unique_ptr<data_directory>> data_directory::open(const std::filesyst
 }
 
 result<std::unique_ptr<data_directory>> data_directory::look_at(const std::filesystem::path& path) {
+  if (auto usable = check_access(path, R_OK); !usable) {
+    return tl::unexpected(usable.error());
+  }
   const auto formatted = has_format(path);
   if (!formatted) {
     return tl::unexpected(formatted.error());

@@ -22,14 +22,19 @@ public:
   ///
   /// `errc::in_use` if this or another process holds it (the message names the process),
   /// `errc::newer_version` if a newer program wrote it (nothing is touched), `errc::corrupt` if `FORMAT`
-  /// cannot be understood, `errc::invalid_configuration` if it is not a directory or holds files of others
-  /// (nothing is touched), `errc::storage_full` or `errc::storage_failed` if it cannot be made or written.
+  /// cannot be understood, `errc::invalid_configuration` if it is not a directory, holds files of others or
+  /// files that this user may not use, or belongs to somebody else and this is root (nothing is touched),
+  /// `errc::storage_full` or `errc::storage_failed` if it cannot be made or written.
   [[nodiscard]] static result<std::unique_ptr<data_directory>> open(const std::filesystem::path& path);
 
   /// Holds a directory that is there already, for reading: nothing in it is made or changed. Others may read
   /// meanwhile, and no node starts on it. Errors as those of `open`, and `errc::invalid_configuration` where
   /// there is no data directory.
   [[nodiscard]] static result<std::unique_ptr<data_directory>> look_at(const std::filesystem::path& path);
+
+  /// Refuses a data directory of another user where this process is root, whose files its owner could not
+  /// open. `errc::invalid_configuration`, or `errc::in_use` where somebody holds it.
+  [[nodiscard]] static result<void> check_user(const std::filesystem::path& path);
 
   /// Where the process that holds `path` says that it answers HTTP; empty where nobody does.
   [[nodiscard]] static std::string http_of_holder(const std::filesystem::path& path);
@@ -63,8 +68,9 @@ private:
 /// Syncs a directory, so that the names in it are durable.
 [[nodiscard]] result<void> sync_directory(const std::filesystem::path& path);
 
-/// The failure of a system call: `errc::storage_full` where `number` (an errno) says so, else
-/// `errc::storage_failed`; the message reads "cannot <what> <path>: <reason>".
+/// The failure of a system call: `errc::storage_full` where `number` (an errno) says so,
+/// `errc::invalid_configuration` where it was denied, else `errc::storage_failed`; the message reads "cannot
+/// <what> <path>: <reason>", and says whose the file is where it was denied.
 [[nodiscard]] error system_failure(std::string_view what, const std::filesystem::path& path, int number);
 
 } // namespace continuo::journal

@@ -48,12 +48,16 @@ result<std::vector<log_segment>> list_segments(const std::filesystem::path& dire
 }
 
 result<std::string> read_file(const std::filesystem::path& path) {
+  errno = 0;
   std::ifstream file{path, std::ios::binary};
+  if (!file) {
+    return tl::unexpected(system_failure("open", path, errno != 0 ? errno : EIO));
+  }
   std::string bytes;
   std::error_code trouble;
   bytes.resize(std::filesystem::file_size(path, trouble));
   if (trouble || !file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
-    return tl::unexpected(system_failure("read", path, trouble ? trouble.value() : EIO));
+    return tl::unexpected(system_failure("read", path, trouble ? trouble.value() : errno != 0 ? errno : EIO));
   }
   return bytes;
 }

@@ -9,6 +9,7 @@
 #include <rocksdb/table.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <system_error>
 
 namespace continuo::journal {
@@ -33,6 +34,11 @@ error error_of(const rocksdb::Status& status, const std::filesystem::path& direc
   const auto text = text_of(status);
   if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kNoSpace) {
     return {errc::storage_full, "the disk of " + directory.string() + " is full: " + text};
+  }
+  // Also as a corruption, of the manifest that names the file.
+  if (text.find(std::generic_category().message(EACCES)) != std::string::npos) {
+    return {errc::invalid_configuration,
+            "the journal in " + directory.string() + " may not be opened by this user: " + text};
   }
   if (status.IsCorruption()) {
     return {errc::corrupt, "the journal in " + directory.string() + " is damaged: " + text};

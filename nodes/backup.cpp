@@ -185,6 +185,9 @@ result<backup_figures> back_up(const journal::store& store, const fs::path& to,
 
 result<void> restore(const fs::path& from, fs::path to,
                      const std::function<result<void>(const fs::path& journal)>& check) {
+  if (::access((from / "BACKUP").c_str(), R_OK) != 0 && errno == EACCES) {
+    return tl::unexpected(journal::system_failure("read", from / "BACKUP", EACCES));
+  }
   const auto line = read_backup_line(from);
   if (!line || !line->starts_with(backup_prefix)) {
     return fail(errc::invalid_configuration,

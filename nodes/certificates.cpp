@@ -1,5 +1,7 @@
 #include "nodes/certificates.hpp"
 
+#include "journal/directory.hpp"
+
 #include <fmt/format.h>
 
 #include <openssl/bn.h>
@@ -51,6 +53,9 @@ tl::unexpected<error> wrong(const std::filesystem::path& file, const std::string
 
 result<file_ptr> open_file(const std::filesystem::path& path) {
   file_ptr file{std::fopen(path.c_str(), "re")};
+  if (!file && errno == EACCES) {
+    return tl::unexpected(journal::system_failure("read", path, EACCES));
+  }
   if (!file) {
     return wrong(path, std::strerror(errno));
   }

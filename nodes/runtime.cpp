@@ -19,6 +19,7 @@
 #include "nodes/identity.hpp"
 #include "nodes/log.hpp"
 #include "nodes/middleman.hpp"
+#include "nodes/probe.hpp"
 #include "nodes/quarantine.hpp"
 #include "nodes/span_writer.hpp"
 #include "nodes/sweeper.hpp"
@@ -456,6 +457,17 @@ result<void> node_runtime::write_spans() {
   return {};
 }
 
+/// Whether peers can be listened for: CAF would only say that it failed.
+result<void> node_runtime::look_at_address() const {
+  if (!config_.cluster || means_.reach) {
+    return {};
+  }
+  const auto& nodes = config_.cluster->nodes;
+  const auto me = std::find_if(nodes.begin(), nodes.end(),
+                               [&](const cluster_node& node) { return node.name == config_.name; });
+  return me == nodes.end() ? result<void>{} : nodes::try_to_listen(me->host, me->port);
+}
+
 /// Listens for HTTP. Until the node has started, and once it ends, its answers say that.
 result<void> node_runtime::answer_http() {
   if (!config_.http && !config_.cluster) {
@@ -530,6 +542,9 @@ result<void> node_runtime::start() {
     }
     if (auto read = read_identity(); !read) {
       return read;
+    }
+    if (auto free = look_at_address(); !free) {
+      return free;
     }
     make_environments();
     if (const auto& found = shared.suspects ? shared.suspects->found() : means_.suspects; !found.empty()) {

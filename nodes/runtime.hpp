@@ -146,6 +146,7 @@ private:
   result<void> place();
   result<void> read_identity();
   result<void> answer_http();
+  result<void> look_at_address() const;
   result<void> write_spans();
   void make_environments();
   result<void> make_system();

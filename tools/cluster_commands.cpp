@@ -57,7 +57,8 @@ result<void> check_certificates(const config::cluster_file& file, const config::
     return {};
   }
   const auto files = file.certificates_of(node.seen_by_peers.name);
-  if (!std::filesystem::exists(files.certificate)) {
+  std::error_code hidden; // the files say themselves whose they are
+  if (!std::filesystem::exists(files.certificate, hidden) && !hidden) {
     return fail(errc::invalid_configuration,
                 fmt::format("the node {} has no certificate: make it with `continuo cluster init {}`",
                             node.seen_by_peers.name, file.file.string()));
@@ -481,6 +482,9 @@ int end_one(const cluster_options& chosen, int signal, const char* what) {
   }
   const auto runs = find_process(**node);
   if (!runs) {
+    if (const auto readable = check_pid_file(**node); !readable) {
+      return refuse(readable.error().message);
+    }
     return refuse(fmt::format("{} does not run (or was not started by `continuo cluster`)", chosen.node));
   }
   const auto left = end_nodes({*node}, signal, just_wait);
@@ -526,6 +530,15 @@ int cluster_start(const cluster_options& chosen) {
     return refuse(ready.error());
   }
   fmt::print("{} is ready, as process {}\n", chosen.node, find_process(**node).value_or(process_mark{}).pid);
+  return 0;
+}
+
+int cluster_nodes(const cluster_options& chosen) {
+  const auto file = config::read_cluster_file(chosen.file);
+  if (!file) {
+    return refuse(file.error());
+  }
+  fmt::print("{}\n", fmt::join(names_of(*file), " "));
   return 0;
 }
 

@@ -36,4 +36,7 @@ int cluster_stop(const cluster_options& chosen);
 /// Replaces this program by that of the node. Only returns where that fails.
 int cluster_run(const cluster_options& chosen);
 
+/// Prints the names of the nodes.
+int cluster_nodes(const cluster_options& chosen);
+
 } // namespace continuo::tools

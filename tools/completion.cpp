@@ -45,13 +45,14 @@ struct command_shape {
   std::string words;                                            ///< `continuo cluster up`
   std::string next;                                             ///< commands and options, with blanks between
   value_shape positional{value_kind::none};                     ///< the most helpful of them
+  bool takes_node = false;                                      ///< of the cluster file that stands before it
   std::vector<std::pair<std::string, value_shape>> with_values; ///< options that take one: `--node`
 };
 
 std::vector<command_shape> shapes_of(const CLI::App& program) {
   std::vector<command_shape> made;
   for_each_command(program, program.get_name(), [&](const CLI::App& app, const std::string& words) {
-    command_shape shape{words, {}, {value_kind::none}, {}};
+    command_shape shape{words, {}, {value_kind::none}, false, {}};
     const auto add = [&](const std::string& word) { shape.next += (shape.next.empty() ? "" : " ") + word; };
     for (const auto* below :
          app.get_subcommands([](const CLI::App* one) { return !one->get_group().empty(); })) {
@@ -60,6 +61,7 @@ std::vector<command_shape> shapes_of(const CLI::App& program) {
     for (const auto* option : app.get_options()) {
       const auto value = shape_of(*option);
       if (option->get_positional()) {
+        shape.takes_node = shape.takes_node || option->get_name() == "NODE";
         shape.positional = value.kind > shape.positional.kind ? value : shape.positional;
         continue;
       }
@@ -103,7 +105,8 @@ std::string script(const CLI::App& program, const dialect& shell) {
       values += fmt::format("    \"{} {}\") {}; return ;;\n", shape.words, option, offer(value));
     }
     nexts += fmt::format("    \"{}\") {}; {} ;;\n", shape.words,
-                         fmt::format(fmt::runtime(shell.words), shape.next), offer(shape.positional));
+                         fmt::format(fmt::runtime(shell.words), shape.next),
+                         (shape.takes_node ? "_continuo_nodes || " : "") + offer(shape.positional));
   }
   return fmt::format("{0}"
                      "    case \"$command $word\" in\n"
@@ -143,6 +146,16 @@ std::string bash_completion(const CLI::App& program) {
        "  while IFS= read -r offered; do COMPREPLY+=(\"${1-}$offered\"); done \\\n"
        "    < <(compgen -f -- \"${current#\"${1-}\"}\")\n"
        "}\n"
+       "# Of the cluster file that stands on the line already.\n"
+       "_continuo_nodes() {\n"
+       "  local word\n"
+       "  for word in \"${COMP_WORDS[@]:3:COMP_CWORD-3}\"; do\n"
+       "    [[ -f $word ]] || continue\n"
+       "    _continuo_words \"$(\"${COMP_WORDS[0]}\" cluster-nodes \"$word\" 2>/dev/null)\"\n"
+       "    return 0\n"
+       "  done\n"
+       "  return 1\n"
+       "}\n"
        "complete -F _continuo continuo\n"});
 }
 
@@ -153,6 +166,15 @@ std::string zsh_completion(const CLI::App& program) {
                           "  local previous=${words[CURRENT - 1]} command=continuo word\n"
                           "  for word in \"${(@)words[2,CURRENT - 1]}\"; do\n",
                           "compadd -- {}", "_files", "compset -P @ && _files",
+                          "}\n"
+                          "_continuo_nodes() {\n"
+                          "  local word\n"
+                          "  for word in \"${(@)words[4,CURRENT - 1]}\"; do\n"
+                          "    [[ -f $word ]] || continue\n"
+                          "    compadd -- $(\"${words[1]}\" cluster-nodes \"$word\" 2>/dev/null)\n"
+                          "    return 0\n"
+                          "  done\n"
+                          "  return 1\n"
                           "}\n"
                           "# As a file in fpath it is read when it is first called for.\n"
                           "if [[ ${funcstack[1]-} == _continuo ]]; then _continuo \"$@\"; else compdef "

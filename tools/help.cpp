@@ -99,6 +99,21 @@ std::string man_command(const CLI::App& app, const std::string& words) {
          man_options(app);
 }
 
+constexpr const char* man_files =
+    ".SH FILES\n"
+    ".TP\n.I ./continuo.conf\nThe default cluster file.\n"
+    ".TP\n.I DATA/NODE\nThe data directory of a node. Beside it stand\n.I DATA/NODE.pid\nand, of a node that "
+    "was "
+    "started detached,\n.IR DATA/NODE.log .\n"
+    ".TP\n.I /etc/continuo/continuo.conf\nThe cluster file of the unit\n.BR continuo@.service ,\nwith the "
+    "certificates in\n.IR /etc/continuo/certificates .\n"
+    ".TP\n.I /var/lib/continuo\nThe data of the unit, which belongs to the user\n.BR _continuo .\n"
+    ".TP\n.I /usr/share/doc/continuo\nHow to run a cluster (operations.md), the HTTP interface, metrics, and "
+    "an "
+    "annotated cluster file in examples/.\n"
+    ".SH SEE ALSO\n.BR systemctl (1),\n.BR journalctl (1),\n.BR systemd.exec (5).\n"
+    "The unit is started as\n.BR \"systemctl start continuo@NODE\" .\n";
+
 } // namespace
 
 void for_each_command(const CLI::App& app, const std::string& words,
@@ -139,7 +154,7 @@ std::string man_page(const CLI::App& program) {
       made += app.get_footer() == program.get_footer() ? "" : man_footer(app.get_footer(), false);
     }
   });
-  return made + man_footer(program.get_footer(), true);
+  return made + man_footer(program.get_footer(), true) + man_files;
 }
 
 } // namespace continuo::tools

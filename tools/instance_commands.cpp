@@ -251,7 +251,8 @@ void add_show(CLI::App& program, chosen_run& run) {
 void add_wait(CLI::App& program, chosen_run& run) {
   const auto chosen = std::make_shared<wait_options>();
   auto* added = add_command(
-      program, "wait", "Wait until an instance has ended; exits with 0 completed, 1 compensated, 124 not yet",
+      program, "wait",
+      "Wait until an instance has ended; exits with 0 completed, 1 compensated, 124 not yet, 125 no answer",
       "continuo wait fulfilment o-1 --timeout 2min");
   add_instance_options(*added, chosen->of);
   add_duration(*added, "--timeout", chosen->patience, "How long (30s unless given)");

@@ -144,6 +144,16 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
     if (answer->status != 200) {
       return tl::unexpected(failure_of(*answer));
     }
+    // The node writes it, and may see other folders than this process.
+    std::error_code trouble;
+    if (!std::filesystem::exists(to / "BACKUP", trouble) && !trouble) {
+      return fail(
+          errc::unavailable,
+          fmt::format("the node has made the backup, and it is not there in {}: the node sees a folder of "
+                      "its own there, as below PrivateTmp=yes of systemd; name one outside of /tmp that its "
+                      "unit may write (ReadWritePaths=)",
+                      to.string()));
+    }
     const auto body = ordered_json::parse(answer->body, nullptr, false);
     return nodes::backup_figures{body.value("bytes", std::uint64_t{0}),
                                  std::chrono::milliseconds{body.value("took_ms", std::int64_t{0})}};

@@ -4,6 +4,7 @@
 #include "engine/record.hpp"
 #include "journal/frame.hpp"
 #include "journal/reader.hpp"
+#include "tools/report.hpp"
 
 #include <continuo/archive.hpp>
 #include <continuo/detail/time_text.hpp>
@@ -120,6 +121,10 @@ public:
     if (!scanned) {
       complain(scanned.error(), {});
     }
+    if (code_ == 0 && !options_.key.empty() && !shown_) {
+      return refuse(fmt::format("there is no {} with the key {}",
+                                options_.type.empty() ? "instance" : options_.type, options_.key));
+    }
     return code_;
   }
 
@@ -151,6 +156,7 @@ private:
     if (!options_.key.empty() && stored->self.key != options_.key) {
       return;
     }
+    shown_ = true;
     auto line = record_of(*stored);
     if (options_.history) {
       line["history"] = history_of(*stored);
@@ -181,6 +187,7 @@ private:
   journal::reader store_;
   dump_options options_;
   std::FILE* to_;
+  bool shown_ = false; ///< at least one
   int code_ = 0;
 };
 

@@ -174,6 +174,16 @@ void describe_itself(CLI::App& program, chosen_run& run) {
   };
   add_document("help-markdown", "Print docs/cli.md", help_document);
   add_document("help-man", "Print the page for man(1)", man_page);
+  const auto file = std::make_shared<std::string>();
+  auto* nodes = program.add_subcommand("cluster-nodes", "Print the names of a file's nodes, for completion");
+  nodes->group("")->add_option("FILE", *file, "The cluster file")->required();
+  nodes->callback([file, &run] {
+    run = [file] {
+      cluster_options chosen;
+      chosen.file = *file;
+      return cluster_nodes(chosen);
+    };
+  });
 }
 
 /// One line that says what is wrong, and where to read what would be right.
@@ -203,7 +213,8 @@ int main(int argc, char** argv) {
   program.footer(
       "Example: continuo instances --status stuck --node http://127.0.0.1:8101\n\n"
       "Exit codes: 0 done; 1 not done, standard error says why; 2 an argument or the cluster file is wrong; "
-      "124 not yet (wait);\n"
+      "124 not yet,\n"
+      "125 it could not be asked for: there is no such instance, or no node that answers (both of wait);\n"
       "else that of the node: 3 corrupt data, 4 the disk failed, 5 its data is older than its peers know,\n"
       "6 its data directory is in use, 7 an address is in use.");
   chosen_command chosen;

@@ -132,8 +132,9 @@ void add_message_commands(CLI::App& program, chosen_run& run) {
   added->add_option("SERVICE", chosen->service, "The service, as payment")->required()->check(is_not_empty());
   added->add_option("TYPE", chosen->type, "The command, as make_payment")->required()->check(is_not_empty());
   add_message_options(*added, *chosen);
-  auto* wait = add_duration(*added, "--wait", chosen->wait,
-                            "Wait for its outcome; exits with 0 completed, 1 failed, 124 not yet");
+  auto* wait =
+      add_duration(*added, "--wait", chosen->wait,
+                   "Wait for its outcome; exits with 0 completed, 1 failed, 124 not yet, 125 no answer");
   added->callback([chosen, wait, &run] {
     chosen->waits = wait->count() > 0;
     run = [chosen] { return send(*chosen); };

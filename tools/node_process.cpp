@@ -97,9 +97,10 @@ void execute(const config::cluster_file& file, const config::node_entry& node) {
   sigset_t none;
   sigemptyset(&none);
   pthread_sigmask(SIG_SETMASK, &none, nullptr);
-  std::vector<std::string> words{node.program.string()};
+  // In front: what follows a `--` is the program's own.
+  std::vector<std::string> words{node.program.string(), "--config", file.file.string(), "--node",
+                                 node.seen_by_peers.name};
   words.insert(words.end(), node.arguments.begin(), node.arguments.end());
-  words.insert(words.end(), {"--config", file.file.string(), "--node", node.seen_by_peers.name});
   std::vector<char*> pointers;
   for (auto& word : words) {
     pointers.push_back(word.data());
@@ -134,6 +135,11 @@ result<void> prepare(const config::cluster_file& file, const config::node_entry&
         errc::invalid_configuration,
         fmt::format("{}: the node {} has no program: write program=\"...\" in [cluster] or [nodes.{}]",
                     file.file.string(), name, name));
+  }
+  // Before the pid file and the log are there, which its owner could not write either.
+  if (auto ours = journal::data_directory::check_user(node.data);
+      !ours && ours.error().code != errc::in_use) {
+    return ours;
   }
   std::error_code trouble;
   std::filesystem::create_directories(node.data.parent_path(), trouble);
@@ -213,6 +219,18 @@ std::optional<process_mark> find_process(const config::node_entry& node) {
   }
   const auto runs = mark_of(noted.pid);
   return runs && *runs == noted ? runs : std::nullopt;
+}
+
+result<void> check_pid_file(const config::node_entry& node) {
+  const auto path = pid_file_of(node);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  char first = 0;
+  const auto why = file < 0 || ::read(file, &first, 1) < 0 ? errno : 0;
+  if (file >= 0) {
+    ::close(file);
+  }
+  return why == 0 || why == ENOENT ? result<void>{}
+                                   : tl::unexpected(journal::system_failure("read", path, why));
 }
 
 result<process_mark> start_node(const config::cluster_file& file, const config::node_entry& node,

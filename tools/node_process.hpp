@@ -43,6 +43,9 @@ struct start_options {
   int output = -1;       ///< where its output goes otherwise; inherited by the child
 };
 
+/// Whether the pid file can be read, or is missing: without it nobody knows whether the node runs.
+result<void> check_pid_file(const config::node_entry& node);
+
 /// Starts a node and writes its pid file. The child's current directory is the folder of the cluster file. A
 /// child that is not detached gets SIGTERM when its starter ends, however that ends.
 /// `errc::invalid_configuration` where the file names no program or it cannot be run; `errc::in_use` where

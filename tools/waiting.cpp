@@ -12,7 +12,8 @@ int wait_and_show(const node_client& node, bool as_json, const waited_for& what,
                   const std::function<void(const nlohmann::json&)>& show) {
   const auto answer = node.wait(what.target, what.patience, what.name);
   if (!answer) {
-    return refuse(answer.error());
+    const auto code = refuse(answer.error());
+    return code == 1 ? exit_not_asked : code; // 1 is an end that was told
   }
   const auto ended = answer->status == 200;
   const auto status = text_at(answer->json, "status");

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <continuo/detail/language.hpp>
+
 #include <concepts>
 #include <string>
 #include <string_view>

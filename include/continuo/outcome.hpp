@@ -1,5 +1,7 @@
 #pragma once
 
+#include <continuo/detail/language.hpp>
+
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <continuo/detail/language.hpp>
+
 #include <tl/expected.hpp>
 
 #include <cstdint>

@@ -1,5 +1,6 @@
 #include "nodes/http/server.hpp"
 
+#include "nodes/probe.hpp"
 #include "nodes/threads.hpp"
 
 #include <boost/asio/io_context.hpp>
@@ -471,8 +472,7 @@ result<void> server::state::open(const http_address& at) {
   tcp::resolver resolver{context};
   const auto found = resolver.resolve(at.host, std::to_string(at.port), tcp::resolver::passive, failed);
   if (failed || found.empty()) {
-    return fail(errc::invalid_configuration,
-                fmt::format("the HTTP address {} is unknown: {}", at.host, failed.message()));
+    return tl::unexpected(nodes::unknown_host(at.host, at.port, failed.message()));
   }
   const auto endpoint = found.begin()->endpoint();
   acceptor_.open(endpoint.protocol(), failed);
@@ -486,8 +486,7 @@ result<void> server::state::open(const http_address& at) {
     acceptor_.listen(asio::socket_base::max_listen_connections, failed);
   }
   if (failed) {
-    return fail(errc::address_in_use,
-                fmt::format("cannot listen for HTTP at {}:{}: {}", at.host, at.port, failed.message()));
+    return tl::unexpected(nodes::listen_failure(at.host, at.port, failed.value()));
   }
   accept();
   return {};

@@ -92,8 +92,8 @@ struct server_limits {
 /// closed.
 class server {
 public:
-  /// Listens until it is destroyed. `errc::address_in_use` where the address is taken or is none of this
-  /// machine's. Port 0: the kernel chooses.
+  /// Listens until it is destroyed. `errc::address_in_use` where the address is taken, `errc::unavailable`
+  /// where it is none of this machine's or its name cannot be resolved. Port 0: the kernel chooses.
   static result<std::unique_ptr<server>> listen(const http_address& at, handler answers,
                                                 server_limits limits = {});
 

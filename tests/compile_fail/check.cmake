@@ -2,12 +2,19 @@
 # first, and not much more: it stands in the first 30 lines, and all that the compiler says is at most 250.
 #
 #   cmake -D compiler=... -D source=... -D include_directories=a;b -P check.cmake
+#
+# A second line `// standard: c++17` chooses another standard than C++20.
 
 file(STRINGS "${source}" expectation LIMIT_COUNT 1)
+file(STRINGS "${source}" standard REGEX "^// standard: " LIMIT_COUNT 1)
+string(REGEX REPLACE "^// standard: *" "" standard "${standard}")
+if(NOT standard)
+  set(standard c++20)
+endif()
 list(TRANSFORM include_directories PREPEND "-I")
 # The limit keeps a file that makes the compiler recurse for ever from taking the machine with it.
 execute_process(
-  COMMAND "${compiler}" -std=c++20 -fsyntax-only ${include_directories} "${source}"
+  COMMAND "${compiler}" -std=${standard} -fsyntax-only ${include_directories} "${source}"
   RESULT_VARIABLE result
   OUTPUT_VARIABLE said
   ERROR_VARIABLE said

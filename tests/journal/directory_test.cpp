@@ -28,6 +28,49 @@ std::size_t entries(const std::filesystem::path& directory) {
   return count;
 }
 
+constexpr uid_t nobody = 65'534;
+
+/// What a process may not open: a file without rights, or below root one that belongs to root.
+void lock_up(const std::filesystem::path& path) {
+  CAF_REQUIRE_EQUAL(::chown(path.c_str(), ::getuid(), static_cast<gid_t>(-1)), 0);
+  std::filesystem::permissions(path, std::filesystem::perms::none);
+}
+
+/// Where this is root: else everything stays with who runs it.
+void give_all(const std::filesystem::path& path, uid_t to) {
+  if (::geteuid() == 0) {
+    CAF_REQUIRE_EQUAL(::chown(path.c_str(), to, static_cast<gid_t>(-1)), 0);
+    for (const auto& one : std::filesystem::recursive_directory_iterator{path}) {
+      CAF_REQUIRE_EQUAL(::chown(one.path().c_str(), to, static_cast<gid_t>(-1)), 0);
+    }
+  }
+}
+
+/// Root may open everything, so it is somebody else meanwhile.
+class as_nobody {
+public:
+  as_nobody() {
+    if (was_root_) {
+      CAF_REQUIRE_EQUAL(::seteuid(nobody), 0);
+    }
+  }
+  ~as_nobody() {
+    if (was_root_) {
+      static_cast<void>(::seteuid(0));
+    }
+  }
+  as_nobody(const as_nobody&) = delete;
+  as_nobody& operator=(const as_nobody&) = delete;
+
+private:
+  bool was_root_ = ::geteuid() == 0;
+};
+
+std::pair<errc, std::string> code_and_text(const result<std::unique_ptr<data_directory>>& of) {
+  return of ? std::pair{errc::malformed, std::string{"nothing was wrong"}}
+            : std::pair{of.error().code, of.error().message};
+}
+
 } // namespace
 
 CAF_TEST_FIXTURE_SCOPE(directory_tests, fixture)
@@ -122,6 +165,48 @@ CAF_TEST(an unwritable directory is an error with path and reason) {
   CAF_REQUIRE(!refused);
   CAF_CHECK(code_of(refused) == errc::storage_failed);
   CAF_CHECK(refused.error().message.find("/proc/continuo: ") != std::string::npos);
+}
+
+CAF_TEST(files of another user are an error with their owner and no damage) {
+  const auto data = place / "data";
+  static_cast<void>(data_directory::open(data));
+  std::filesystem::create_directories(data / "journal" / "tables");
+  for (const auto* name : {"journal/tables/000009.sst", "LOCK", "FORMAT", "journal"}) {
+    CAF_MESSAGE(name);
+    const auto theirs = data / name;
+    if (!std::filesystem::exists(theirs)) {
+      write_file(theirs, "x");
+    }
+    give_all(place.path(), nobody);
+    lock_up(theirs);
+    {
+      const as_nobody other;
+      for (const auto& refused :
+           {code_and_text(data_directory::open(data)), code_and_text(data_directory::look_at(data))}) {
+        CAF_CHECK(refused.first == errc::invalid_configuration);
+        CAF_CHECK(refused.second.find(theirs.string() + ": Permission denied") != std::string::npos);
+        CAF_CHECK(refused.second.find("belongs to user " + std::to_string(::getuid())) != std::string::npos);
+      }
+    }
+    std::filesystem::permissions(theirs, std::filesystem::perms::owner_all);
+    give_all(place.path(), ::getuid());
+    CAF_CHECK(data_directory::open(data).has_value());
+  }
+}
+
+CAF_TEST(root leaves the data directory of another user alone) {
+  if (::geteuid() != 0) {
+    return; // nobody else may do harm here
+  }
+  const auto data = place / "data";
+  auto held = data_directory::open(data);
+  give_all(data, nobody);
+  CAF_CHECK(code_of(data_directory::open(data)) == errc::in_use);
+  held->reset();
+  const auto refused = data_directory::open(data);
+  CAF_CHECK(code_of(refused) == errc::invalid_configuration);
+  CAF_CHECK(refused.error().message.find("belongs to user " + std::to_string(nobody)) != std::string::npos);
+  CAF_CHECK(data_directory::look_at(data).has_value()); // which leaves nothing behind
 }
 
 CAF_TEST(who looks at a directory changes nothing and keeps nodes out) {

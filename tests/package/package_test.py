@@ -235,6 +235,29 @@ def install(root, build):
     for package in names:
         for file in ("copyright", "changelog.gz", "changelog.Debian.gz"):
             check(os.path.isfile(root.at(f"/usr/share/doc/{package}/{file}")), f"{package} has no {file}")
+    look_at_documents(root, names)
+
+
+def dead_links(folder):
+    """The relative links in documents below the folder that lead nowhere."""
+    dead = []
+    for document in glob.glob(os.path.join(folder, "**", "*.md"), recursive=True):
+        with open(document) as file:
+            prose = re.sub("^```.*?^```", "", file.read(), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\(([^()#:\s]+)(?:#[^()\s]*)?\)", prose):
+            if not os.path.exists(os.path.join(os.path.dirname(document), target)):
+                dead.append(f"{document}: {target}")
+    return dead
+
+
+def look_at_documents(root, names):
+    for package in names:
+        dead = dead_links(root.at(f"/usr/share/doc/{package}"))
+        check(not dead, "links that lead nowhere:", *dead)
+    for file in ("operations.md", "http.md", "openapi.yaml", "metrics.md", "cli.md", "examples/continuo.conf",
+                 "examples/prometheus.yml", "examples/alerts.yml"):  # fmt: skip
+        check(os.path.isfile(root.at(f"/usr/share/doc/continuo/{file}")), f"continuo has no {file}")
+    check(os.path.isdir(root.at("/etc/continuo")), "there is no /etc/continuo")
 
 
 SHOPS = {"cmake": "/srv/shop/build/shop", "pkg-config": "/srv/shop/shop"}
@@ -330,7 +353,12 @@ def run_cluster(root):
     shop = Shop(root)
     # As its owner would: root makes the certificates and gives the nodes theirs.
     root.call("continuo", "cluster", "init", shop.file)
-    root.call("chown", "--recursive", shop.user, "/etc/continuo/certificates")
+    certificates = "/etc/continuo/certificates"
+    refused = shop.cluster("run", "payment", code=2)
+    check("payment.key: Permission denied" in refused, f"a key that may not be read: {refused}")
+    for node in ("ordering", "payment", "warehouse"):
+        root.call("chown", f"{shop.user}:", f"{certificates}/{node}.key")
+    check(os.stat(root.at(f"{certificates}/ca.key")).st_uid == 0, "the nodes have the key of the authority")
     shop.cluster("up", "--detach")
     shop.publish("o-1")
     shop.ends("o-1")

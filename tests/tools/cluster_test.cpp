@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 using namespace continuo::tests;
@@ -24,6 +25,12 @@ bool runs(pid_t pid) {
   std::getline(in, line);
   const auto name_end = line.rfind(')');
   return name_end != std::string::npos && line.substr(name_end + 2, 1) != "Z";
+}
+
+std::string read_file(const fs::path& path) {
+  std::ostringstream read;
+  read << std::ifstream{path}.rdbuf();
+  return read.str();
 }
 
 bool ends_soon(pid_t pid) {
@@ -146,6 +153,34 @@ CAF_TEST(run becomes the node and the other commands know it) {
   CAF_CHECK_EQUAL(cluster("down").code, 0);
 }
 
+CAF_TEST(the program gets its own arguments behind those of its node) {
+  const auto program = folder / "shows-its-arguments";
+  std::ofstream{program} << "#!/bin/sh\nprintf '<%s>' \"$@\"; echo\n";
+  fs::permissions(program, fs::perms::owner_all);
+  std::ofstream{file} << "[cluster]\nname=\"shop\"\ntls=\"off\"\nprogram=\"" << program.string()
+                      << "\"\narguments=[\"--\", \"x\"]\n[nodes.payment]\naddress=\"127.0.0.1:" << ports[1]
+                      << "\"\nhosts=[]\n";
+  CAF_CHECK(has(cluster("run", "payment"), "<--config><" + file.string() + "><--node><payment><--><x>"));
+}
+
+CAF_TEST(root starts no node on the data of another user and leaves no file there) {
+  if (::geteuid() != 0) {
+    return;
+  }
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  const auto data = folder / "data" / "payment";
+  fs::create_directories(data);
+  std::ofstream{data / "FORMAT"} << "continuo data directory, format 1\n";
+  CAF_REQUIRE_EQUAL(::chown(data.c_str(), 65'534, 65'534), 0);
+  for (const auto* command : {"start", "run"}) {
+    const auto refused = cluster(command, "payment");
+    CAF_CHECK_EQUAL(refused.code, 2);
+    CAF_CHECK(has(refused, "belongs to user 65534"));
+  }
+  CAF_CHECK(!fs::exists(folder / "data" / "payment.pid"));
+  CAF_CHECK(!fs::exists(folder / "data" / "payment.log"));
+}
+
 CAF_TEST(what cannot start says why and takes the others back) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
   const reserved_port in_the_way;
@@ -165,6 +200,37 @@ CAF_TEST(what cannot start says why and takes the others back) {
   CAF_CHECK_EQUAL(up().code, 2);
 }
 
+CAF_TEST(why a node cannot listen is said once and by its own words) {
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  const reserved_port in_the_way;
+  CAF_REQUIRE_EQUAL(::listen(in_the_way.file(), 1), 0);
+  const auto taken = "127.0.0.1:" + std::to_string(in_the_way.number());
+  const auto free = "127.0.0.1:" + std::to_string(ports[1]);
+  const auto told = [&](const std::string& instead, const std::string& of) {
+    write(0);
+    auto text = read_file(file);
+    text.replace(text.find(of), of.size(), instead);
+    std::ofstream{file} << text;
+    return cluster("run", "payment");
+  };
+  const auto once = [](const run_outcome& from, const std::string& text) {
+    return has(from, text) && from.text.find(text) == from.text.rfind(text) &&
+           from.text.find("system_error") == std::string::npos;
+  };
+  const auto peers = told(taken, free);
+  CAF_CHECK_EQUAL(peers.code, 7);
+  CAF_CHECK(once(peers, taken + " is in use by another program"));
+  const auto http = told(taken, "127.0.0.1:" + std::to_string(ports[4]));
+  CAF_CHECK_EQUAL(http.code, 7);
+  CAF_CHECK(once(http, taken + " is in use by another program"));
+  const auto unknown = told("payment.invalid:4711", free);
+  CAF_CHECK_EQUAL(unknown.code, 1); // a supervisor tries again
+  CAF_CHECK(once(unknown, "payment.invalid cannot be resolved"));
+  const auto not_here = told("192.0.2.1:4711", free);
+  CAF_CHECK_EQUAL(not_here.code, 1);
+  CAF_CHECK(once(not_here, "no address of this machine"));
+}
+
 CAF_TEST(no process is signalled but the one that was started) {
   fs::create_directories(folder / "data");
   // Our own process, as it would stand there if its id had been a node's before.
@@ -175,6 +241,13 @@ CAF_TEST(no process is signalled but the one that was started) {
   for (const auto* text : {"", "x", "-1 1 x", "1 1 x", "99999999999999999999 1 x"}) {
     std::ofstream{folder / "data" / "payment.pid"} << text;
     CAF_CHECK_EQUAL(cluster("kill", "payment").code, 1);
+  }
+  fs::remove(folder / "data" / "payment.pid");
+  fs::create_directories(folder / "data" / "payment.pid"); // root may read all files
+  for (const auto* command : {"kill", "stop"}) {
+    const auto unreadable = cluster(command, "payment");
+    CAF_CHECK_EQUAL(unreadable.code, 1);
+    CAF_CHECK(has(unreadable, "payment.pid: Is a directory"));
   }
 }
 

@@ -280,7 +280,12 @@ CASES = [
          {ONE + "/result?": [Answer(202, RESULT), refused(503, "ordering is down"), Answer(200, RESULT)]},
          out=["is completed"]),
     Case("of one that is not there", ["wait", "fulfilment", "o-1"], {ONE + "/result?": refused(404, "no such")},
-         code=1, err="continuo: no such\n"),
+         code=125, err="continuo: no such\n"),
+    Case("of one at a node that is not there", ["wait", "fulfilment", "o-1", "--node", "http://127.0.0.1:1"], {},
+         code=125, err=["127.0.0.1:1"], sent=[]),
+    Case("an outcome that cannot be asked for", ["send", "payment", "make_payment", "{}", "--wait", "1s"],
+         {SEND: Answer(202, {"message_id": "m"}), "GET /api/v1/commands/m?": refused(404, "no such")},
+         code=125, out="message m\n", err="continuo: no such\n"),
     Case("a timeout without a unit", ["wait", "fulfilment", "o-1", "--timeout", "30"], code=2,
          err=['--timeout: "30" is no duration from 0s to 8760h; write a whole number with ms, s, min or h, as 30s'], sent=[]),
     Case("a negative timeout", ["wait", "fulfilment", "o-1", "--timeout=-3s"], code=2, err=["is no duration"], sent=[]),
@@ -602,7 +607,7 @@ class CompletionTest(Fixture):
         """What bash offers for the last of the words."""
         script = ('source <("$0" completion bash) || exit 9; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _continuo; '
                   'printf "%s\\n" "${COMPREPLY[@]}"')
-        done = subprocess.run(["bash", "--norc", "-c", script, PROGRAM, "continuo", *words], cwd=self.folder,
+        done = subprocess.run(["bash", "--norc", "-c", script, PROGRAM, PROGRAM, *words], cwd=self.folder,
                               env=self.environment(), capture_output=True, text=True, timeout=PATIENCE, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         return set(done.stdout.split("\n")) - {""}
@@ -628,6 +633,15 @@ class CompletionTest(Fixture):
         ):
             with self.subTest(words):
                 self.assertEqual(self.complete(*words), expected)
+
+    def test_nodes_of_a_file(self):
+        (self.folder / "shop.conf").write_text('[cluster]\nname="shop"\ntls="off"\n' + "".join(
+            f'[nodes.{name}]\naddress="127.0.0.1:{port}"\nhosts=[]\n' for name, port in (("ordering", 1), ("payment", 2))))
+        self.assertEqual(self.complete("cluster", "run", "shop.conf", ""), {"ordering", "payment", "--help"})
+        self.assertEqual(self.complete("cluster", "stop", "shop.conf", "p"), {"payment"})
+        self.assertEqual(self.complete("cluster", "run", "sh"), {"shop.conf"})
+        (self.folder / "shop.conf").write_text("nothing")
+        self.assertEqual(self.complete("cluster", "run", "shop.conf", ""), {"--help"})
 
     @unittest.skipUnless(shutil.which("zsh"), "no zsh here")
     def test_zsh(self):

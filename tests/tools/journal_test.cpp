@@ -164,6 +164,9 @@ CAF_TEST(a whole journal is read and nothing of it is changed) {
   CAF_CHECK_EQUAL(verified.code, 0);
   CAF_CHECK(has(verified, "whole"));
   CAF_CHECK(has(verified, "40 records of kind saga"));
+  const auto nobody = dump(data, {"--type", "fulfilment", "--key", "nope"});
+  CAF_CHECK_EQUAL(nobody.code, 1);
+  CAF_CHECK(has(nobody, "there is no fulfilment with the key nope"));
   const auto counted = json::parse(run({"journal", "verify", data.string(), "--json"}).text, nullptr, false);
   CAF_CHECK_EQUAL(counted["records"]["saga"], 40);
   CAF_CHECK_EQUAL(counted["problem_count"], 0);
@@ -552,6 +555,33 @@ CAF_TEST(a full disk ends a backup with 4 and the data is whole) {
   CAF_REQUIRE_EQUAL(back_up(data, backup).code, 0);
   const auto unfinished = run({"journal", "restore", backup.string(), (disk / "copy").string()}, small);
   CAF_CHECK_EQUAL(unfinished.code, 4);
+}
+
+CAF_TEST(a backup that only the node can see is told of) {
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  const auto hidden = folder / "hidden";
+  fs::create_directories(hidden);
+  // As below PrivateTmp=yes of systemd: the folder that the node sees is one of its own.
+  process node{continuo_program, {"cluster", "run", file.string(), "payment"}, {}, [&] {
+                 return join_outputs() && ::unshare(CLONE_NEWNS) == 0 &&
+                        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                        ::mount("tmpfs", hidden.c_str(), "tmpfs", 0, "size=16m") == 0;
+               }};
+  const auto deadline = process::clock::now() + std::chrono::seconds{60};
+  while (status()["nodes"][1].value("state", "") != "ready" && process::clock::now() < deadline &&
+         ::geteuid() == 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{50});
+  }
+  if (::geteuid() != 0) {
+    CAF_MESSAGE("skipped: a file system can only be mounted by root");
+    return;
+  }
+  const auto lost = back_up(folder / "data" / "payment", hidden / "backup");
+  CAF_CHECK_EQUAL(lost.code, 1);
+  CAF_CHECK(has(lost, "is not there"));
+  CAF_CHECK(has(lost, "PrivateTmp"));
+  CAF_CHECK_EQUAL(back_up(folder / "data" / "payment", folder / "backup").code, 0);
+  CAF_CHECK_EQUAL(cluster("stop", "payment").code, 0);
 }
 
 CAF_TEST(a node is backed up while orders flow and what was there before is in it) {
