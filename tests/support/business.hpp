@@ -20,19 +20,19 @@ using testing::fault;
 
 /// What a scenario may contain.
 enum class ingredient : std::uint8_t {
-  withdrawals,     ///< steps are given up while their service has more commands than slots
-  verbs,           ///< operators cancel, pause, resume and retry, at any moment; what is stuck is retried
-  skips,           ///< they also skip
-  letters,         ///< events become dead letters, which are redriven or discarded
-  hasty_letters,   ///< also to instances that are paused, stuck, or retrying something
-  parks,           ///< commands are parked, and retried or discarded
-  publishes,       ///< handlers of stateless services publish events, to which sagas subscribe
-  two_nodes,       ///< stateless services on two nodes, idempotent or not
-  small_memory,    ///< two instances in memory
-  expiry,          ///< what has ended is deleted at once
-  far_timers,      ///< timers that are due in years, set anew and taken back
-  chimes,          ///< timers of sagas that send to other sagas of their node
-  own_events,      ///< a saga handles events of its own
+  withdrawals,   ///< steps are given up while their service has more commands than slots
+  verbs,         ///< operators cancel, pause, resume and retry, at any moment; what is stuck is retried
+  skips,         ///< they also skip
+  letters,       ///< events become dead letters, which are redriven or discarded
+  hasty_letters, ///< also to instances that are paused, stuck, or retrying something
+  parks,         ///< commands are parked, and retried or discarded
+  publishes,     ///< handlers of stateless services publish events, to which sagas subscribe
+  two_nodes,     ///< stateless services on two nodes, idempotent or not
+  small_memory,  ///< two instances in memory
+  expiry,        ///< what has ended is deleted at once
+  far_timers,    ///< timers that are due in years, set anew and taken back
+  chimes,        ///< timers of sagas that send to other sagas of their node
+  own_events,    ///< a saga handles events of its own
 };
 
 using ingredients = std::set<ingredient>;
