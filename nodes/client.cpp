@@ -205,14 +205,18 @@ void client::publish(std::string type, std::string payload, publish_options opti
 void client::send(std::string type, std::string payload, std::function<void(result<accepted>)> taken,
                   std::function<void(result<command_result>)> answer) const {
   taken = callback(runtime_, "send", std::move(taken));
-  answer = callback(runtime_, "send", std::move(answer));
+  if (answer) { // else nothing is kept for it
+    answer = callback(runtime_, "send", std::move(answer));
+  }
   if (const auto core = runtime_->open_core()) {
     caf::anon_send(core->intake, actors::send_command{std::move(type), std::move(payload), std::move(taken),
                                                       std::move(answer)});
     return;
   }
   taken(tl::unexpected(runtime_->why_closed()));
-  answer(tl::unexpected(runtime_->why_closed()));
+  if (answer) {
+    answer(tl::unexpected(runtime_->why_closed()));
+  }
 }
 
 publication client::publish_body(const message_type& type, const void* event, publish_options options) const {
