@@ -285,11 +285,14 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
       for (auto& sent : record_.requests) {
         if (sent.refused) {
           sent.refused = false;
-          if (!sent.to.key.empty()) { // a keyed service remembers the id as handled; it has no effects that
-                                      // need the id
-            mail_.closed(sent.to, sent.id);
-            sent.id = next.next_id();
+          // It gets another id: of this one a keyed service remembers that it was handled, and a stateless
+          // one that does not know yet that its answer came here would give it again. Effects outside go by
+          // the key.
+          if (sent.to.key.empty() && sent.idempotency_key.empty()) {
+            sent.idempotency_key = to_string(sent.id);
           }
+          mail_.closed(sent.to, sent.id);
+          sent.id = next.next_id();
           next.send(mail_.to_envelope(sent), sent.effects);
         }
       }
