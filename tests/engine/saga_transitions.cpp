@@ -359,6 +359,22 @@ CAF_TEST(a declined compensation waits for a person who skips it) {
   CAF_CHECK_EQUAL(saga.status(), "compensated");
 }
 
+CAF_TEST(a refused compensation that is retried is a command of its own under the same key) {
+  start();
+  saga.operate(verb::cancel);
+  saga.take(reply(saga.open<pay>(), paid{"o-1", "p-1"}));
+  const auto first = saga.open<refund>();
+  const auto refusal = failed(first, failure_kind::declined, "not now");
+  saga.take(refusal);
+  const auto decided = saga.operate(verb::retry);
+  CAF_CHECK_EQUAL(edge_of(decided), "retry");
+  const auto second = saga.open<refund>();
+  CAF_CHECK(first.id < second.id);
+  CAF_CHECK_EQUAL(second.idempotency_key, to_string(first.id));
+  CAF_CHECK_EQUAL(edge_of(saga.take(refusal)), "duplicate"); // the service did not know that it was here
+  CAF_CHECK_EQUAL(saga.status(), "compensating");
+}
+
 CAF_TEST(verbs that the status forbids are refused and change nothing) {
   CAF_CHECK(saga.operate(verb::cancel).verdict.error().code == errc::not_found);
   start();

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <iomanip>
 #include <map>
 #include <memory>
 #include <set>
@@ -564,7 +565,7 @@ std::vector<kept_seed> kept_seeds(const std::string& file) {
     }
     std::istringstream words{line};
     kept_seed one;
-    words >> one.scenario >> one.seed;
+    words >> std::quoted(one.scenario) >> one.seed;
     std::getline(words >> std::ws, one.what);
     if (one.scenario.empty() || one.seed == 0) {
       throw std::runtime_error{file + ": " + line};
