@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace continuo::actors {
 
@@ -391,6 +392,7 @@ void on_adopt(service* self, const std::shared_ptr<core>& shared, const adopt& p
     }
     auto adopted = std::make_unique<execution>(*self->state.environment, std::move(**stored));
     const auto id = adopted->id();
+    self->state.adopted.push_back(id);
     auto& execution = *self->state.executions.insert_or_assign(id, std::move(adopted)).first->second;
     if (!execution.is_command()) {
       self->state.events[execution.origin()].insert(id);
@@ -401,16 +403,11 @@ void on_adopt(service* self, const std::shared_ptr<core>& shared, const adopt& p
 
 /// The node has recovered. What was adopted is said again, and goes on.
 void on_open(service* self, const std::shared_ptr<core>& shared) {
-  std::vector<message_id> adopted;
-  for (const auto& [id, execution] : self->state.executions) {
-    if (execution->current().revision != 0) { // has a record
-      adopted.push_back(id);
-    }
-  }
+  auto adopted = std::exchange(self->state.adopted, {});
   std::sort(adopted.begin(), adopted.end());
   for (const auto& id : adopted) {
-    if (const auto found = self->state.executions.find(id);
-        found != self->state.executions.end() && found->second->current().revision <= shared->begun_at) {
+    // Also where a receipt that came during the start has changed it: it owes the rest.
+    if (const auto found = self->state.executions.find(id); found != self->state.executions.end()) {
       carry_out(self, *shared, *found->second, found->second->recover(shared->time->now()), 0);
     }
   }

@@ -31,8 +31,9 @@ struct service_state {
   const engine::execution_environment* environment = nullptr;
   service_counters* counts = nullptr;
   std::unordered_map<message_id, std::unique_ptr<engine::execution>> executions;
-  std::deque<message_id> waiting; ///< for a free slot; what is withdrawn or gone meanwhile is skipped
-  std::deque<deadline> deadlines; ///< in order of time, since all attempts have the same timeout
+  std::vector<message_id> adopted; ///< executions of an earlier life, until the node opens
+  std::deque<message_id> waiting;  ///< for a free slot; what is withdrawn or gone meanwhile is skipped
+  std::deque<deadline> deadlines;  ///< in order of time, since all attempts have the same timeout
   bool deadline_armed = false;
   std::unordered_map<instance_id, std::set<message_id>>
       events; ///< event executions by sender, until it says `forget`
