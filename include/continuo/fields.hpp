@@ -53,7 +53,7 @@
     return ::continuo::detail::last_name(#Type);                                                             \
   }                                                                                                          \
   template <class ContinuoSelf>                                                                              \
-  static constexpr bool continuo_lists_fields = requires {                                                   \
+  [[maybe_unused]] static constexpr bool continuo_lists_fields = requires {                                  \
     ::continuo::detail::are_fields(                                                                          \
         CONTINUO_DETAIL_FOR_EACH(CONTINUO_DETAIL_MEMBER __VA_OPT__(, ) __VA_ARGS__));                        \
   };                                                                                                         \
