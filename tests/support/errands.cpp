@@ -282,13 +282,18 @@ public:
     }
     const auto twice = has(ingredient::two_nodes);
     if (twice) {
-      here.internals().topology().move_after = 500ms;
+      here.internals().topology().move_after = 200ms;
+      for (const auto* name : {"printer", "copier"}) { // so that their nodes go down with commands in hand
+        here.handlers_take(name, 400ms);
+      }
     }
     hosts_by_node hosts{{"north", {"errand", "printer", "diary"}},
                         {"south", {"market", "shelves", "newsdesk"}},
                         {"west", {"post", "copier", "diary"}}};
     if (twice) {
+      hosts["north"] = {"errand", "diary"}; // what both others have is another node's there
       hosts["south"].emplace_back("copier");
+      hosts["south"].emplace_back("printer");
       hosts["west"].emplace_back("printer");
       hosts["west"].emplace_back("errand");
     }
