@@ -344,7 +344,7 @@ void simulation::jump_wall_clock(member& one, std::chrono::nanoseconds by) {
   note_fault(one.name, {}, "the wall clock jumps");
   promises_.clock_jumps(one.name, moment_of(one));
   one.wall_offset = std::chrono::nanoseconds{saturated_sum(one.wall_offset.count(), by.count())};
-  changed_ns_ = now_ns_;
+  one.jumped_ns = now_ns_;
 }
 
 void simulation::wipe(member& one) {
@@ -670,8 +670,8 @@ void simulation::check_links() {
   }
 }
 
-/// No running instance has a timer that is long due. The wall clock is only asked where nothing has happened
-/// for longer than a node sleeps, and does not believe it after a boot: it may have jumped just now.
+/// No running instance has a timer that is long due. By the wall clock it may be, where that has jumped
+/// within the time that a node sleeps and does not believe it after a boot.
 void simulation::check_timers(const member& of) const {
   const auto now = moment_of(of);
   for (const auto& [key, bytes] : of.disk->snapshot()) {
@@ -684,7 +684,8 @@ void simulation::check_timers(const member& of) const {
       const auto by_boot_time = timer.boot == now.boot;
       const auto late =
           by_boot_time ? engine::between(timer.due_up, now.up) : engine::between(timer.due, now.wall);
-      if (late > 1min && (by_boot_time || now_ns_ - changed_ns_ >= 3 * patience_ns)) {
+      if (late > 1min &&
+          (by_boot_time || now_ns_ - std::max(of.jumped_ns, of.booted_ns) >= 2 * patience_ns)) {
         fail(fmt::format("the timer {} of {} was due {:.0f} s ago, and does not fire", timer.name,
                          to_string(stored->self), seconds(late.count())));
       }

@@ -53,7 +53,8 @@ struct member {
   std::uint64_t boot = 1;
   std::int64_t booted_ns = -std::chrono::nanoseconds{std::chrono::hours{1}}.count(); ///< long ago
   std::chrono::nanoseconds wall_offset{0};
-  std::int64_t sync_ns = 0; ///< how long a sync takes
+  std::int64_t jumped_ns = booted_ns; ///< when its wall clock did last
+  std::int64_t sync_ns = 0;           ///< how long a sync takes
   std::uint64_t starts = 0;
   bool was_started = false;
   std::vector<actors::suspect> suspects{}; ///< handlers that ran as the last life ended
@@ -255,7 +256,7 @@ private:
   member* runs_ = nullptr; ///< the node whose code runs at this moment
   std::multimap<std::int64_t, std::function<void()>> planned_work_;
   std::set<std::string, std::less<>> live_on_; ///< types of which instances may have something left to do
-  std::int64_t changed_ns_ = 0;                ///< when something became durable, or a clock jumped, last
+  std::int64_t changed_ns_ = 0;                ///< when something became durable last
   std::int64_t told_ns_ = 0;                   ///< when anything happened last but signs of life
   std::int64_t checked_ns_ = -1;               ///< `changed_ns_` as the wake-ups were counted last
   bool passes_over_ = true;
