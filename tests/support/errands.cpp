@@ -375,6 +375,10 @@ public:
       must(end != "completed" || book_->told[id].size() <= 1, "the news of " + id + " was told twice");
       const auto stored = here.internals().record({"diary", id});
       auto steps = stored ? decode<diary>(stored->state).value_or(diary{}).steps : std::vector<std::string>{};
+      if (has(ingredient::two_nodes)) { // an idempotent command that moves may run on both nodes, and each
+                                        // tells
+        std::erase(steps, message_name<print_card>());
+      }
       std::sort(steps.begin(), steps.end());
       must(std::adjacent_find(steps.begin(), steps.end()) == steps.end(),
            "a step stands twice in the diary of " + id);
