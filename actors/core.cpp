@@ -99,6 +99,14 @@ void core::count_orphan() {
   orphans.fetch_add(1);
 }
 
+void core::count_unknown(const std::string& receiver, const messages::envelope& message, const error& why) {
+  if (unknown.note(receiver, message.type, message.id, why)) {
+    log(log_level::warn,
+        fmt::format("{} does not know {} from {}, which waits there for another program here: {}", receiver,
+                    message.type.empty() ? "a failure" : message.type, to_string(message.from), why.message));
+  }
+}
+
 std::uint64_t core::orphans_of_process() {
   return orphans.load();
 }

@@ -6,6 +6,7 @@
 #include "actors/marker.hpp"
 #include "actors/protocol.hpp"
 #include "actors/span.hpp"
+#include "actors/unknown_board.hpp"
 #include "engine/acceptance.hpp"
 #include "engine/execution.hpp"
 #include "engine/keyed_machine.hpp"
@@ -165,6 +166,7 @@ public:
   std::atomic<bool> somebody_waits{false}; ///< for room
   std::atomic<std::uint64_t> orphaned{0};  ///< instances found without a cause
   std::atomic<std::uint64_t> letters_made{0};
+  unknown_board unknown;
   std::map<std::string, service_counters, std::less<>> service_counts; ///< by name, of those that run here
   std::shared_ptr<journal::counters> written = std::make_shared<journal::counters>();
 
@@ -200,6 +202,10 @@ public:
 
   /// An instance was found without a cause.
   void count_orphan();
+
+  /// A message for `receiver` waits, since this program does not know it: counted, and logged for the first
+  /// one of its type.
+  void count_unknown(const std::string& receiver, const messages::envelope& message, const error& why);
 
   /// Those of all nodes that this process ever had, for tests: there must be none as they end.
   static std::uint64_t orphans_of_process();

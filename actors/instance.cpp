@@ -133,6 +133,9 @@ void instance_actor<Machine>::handle(const messages::envelope& message) {
   const auto revision = core_->next_revision();
   auto decided =
       run_handler(message.id, [&] { return machine_->receive(message, core_->time->now(), revision); });
+  if (std::string_view{decided.edge} == "unknown_here") {
+    core_->count_unknown(start_.self.type, message, decided.verdict.error());
+  }
   std::vector<journal::release> extra;
   give_credit_back(*core_, message, extra);
   carry_out(std::move(decided), revision, std::move(extra));
@@ -274,8 +277,11 @@ void instance_actor<Machine>::on_try_again() {
     return; // taken back by an operator meanwhile
   }
   const auto revision = core_->next_revision();
-  auto decided =
-      run_handler(machine_->retried().id, [&] { return machine_->try_again(core_->time->now(), revision); });
+  const auto message = machine_->retried();
+  auto decided = run_handler(message.id, [&] { return machine_->try_again(core_->time->now(), revision); });
+  if (std::string_view{decided.edge} == "unknown_here") {
+    core_->count_unknown(start_.self.type, message, decided.verdict.error());
+  }
   if constexpr (!is_saga) {
     counts_->retries.fetch_add(1, std::memory_order_relaxed);
   }

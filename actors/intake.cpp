@@ -284,6 +284,8 @@ void on_close(intake* self, const close& end) {
 caf::behavior intake_actor(intake* self, std::shared_ptr<core> shared) {
   fail_node_on_trouble(self, shared);
   return {
+      // CAF tries one after the other: the frequent ones come first.
+      [](call& answer) { answer.what(); },
       [self, shared](publish& event) { on_publish(self, shared, event); },
       [self, shared](send_command& command) { on_send(self, shared, command); },
       [self, shared](room) { on_room(self, shared); },
@@ -295,7 +297,6 @@ caf::behavior intake_actor(intake* self, std::shared_ptr<core> shared) {
       },
       [self](open) { self->state.is_open = !self->state.is_over; },
       [self](const close& end) { on_close(self, end); },
-      [](call& answer) { answer.what(); },
   };
 }
 

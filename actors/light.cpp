@@ -193,8 +193,9 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, const mess
 }
 
 void give(shard* self, core& shared, const instance_id& id, slot& at, wake) {
-  decide(self, shared, id, at, {}, [&](auto& machine, std::uint64_t) {
-    return std::exchange(at.held->recovers, false) ? machine.recover() : engine::transition{};
+  decide(self, shared, id, at, {}, [&](auto& machine, std::uint64_t revision) {
+    return std::exchange(at.held->recovers, false) ? machine.recover(shared.time->now(), revision)
+                                                   : engine::transition{};
   });
 }
 

@@ -2,13 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <functional>
+#include <mutex>
 #include <sys/mman.h>
 #include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace continuo::actors {
 
@@ -20,12 +26,107 @@ struct marker::slot {
   std::uint32_t index;
   std::uint64_t store;
   std::uint64_t revision;
-  char text[480]; // type, then key; a longer pair is not noted
+  std::atomic<std::uint32_t> guilty; // its thread has ended the process
+  std::uint32_t unused;
+  char text[472]; // type, then key; a longer pair is not noted
 
   static constexpr std::uint32_t free = 0;
   static constexpr std::uint32_t claimed = 1;
   static constexpr std::uint32_t noted = 2;
 };
+
+namespace {
+
+/// The note that this thread has, for those who learn on it that the process ends.
+thread_local marker::slot* noted_here = nullptr;
+
+/// Every slot of every open marker, for an end that none of them has to do with.
+std::mutex open_mutex;
+std::vector<marker*> open_markers;
+
+// -- the end of the process -------------------------------------------------------------------
+
+constexpr std::array fatal_signals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT};
+std::array<struct sigaction, 65> handlers_before{};
+
+void blame_this_thread() {
+  if (noted_here != nullptr) {
+    noted_here->guilty.store(1, std::memory_order_release);
+  }
+}
+
+/// Only what may be done in a signal's handler (POSIX, "Signal Concepts").
+void on_fatal(int signal, siginfo_t* info, void* context) {
+  blame_this_thread();
+  const auto& before = handlers_before[static_cast<std::size_t>(signal)];
+  if ((before.sa_flags & SA_SIGINFO) != 0) {
+    before.sa_sigaction(signal, info, context);
+  } else if (before.sa_handler == SIG_DFL) {
+    ::sigaction(signal, &before, nullptr);
+    if (info->si_code <=
+        0) { // sent by somebody: it comes again when this handler returns; a fault does so anyway
+      ::raise(signal);
+    }
+  } else if (before.sa_handler != SIG_IGN) {
+    before.sa_handler(signal);
+  }
+}
+
+void on_exit_of_process() {
+  if (noted_here != nullptr) {
+    blame_this_thread();
+    return;
+  }
+  const std::lock_guard lock{open_mutex};
+  for (auto* one : open_markers) {
+    one->forgive();
+  }
+}
+
+void watch_the_end() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    struct sigaction ours {};
+    ours.sa_sigaction = on_fatal;
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    ::sigemptyset(&ours.sa_mask);
+    for (const auto signal : fatal_signals) {
+      ::sigaction(signal, &ours, &handlers_before[static_cast<std::size_t>(signal)]);
+    }
+    std::atexit(on_exit_of_process);
+    std::at_quick_exit(on_exit_of_process);
+  });
+}
+
+/// A stack on which a thread that has used up its own can still say so.
+class alternate_stack {
+public:
+  alternate_stack() {
+    stack_t present{};
+    if (::sigaltstack(nullptr, &present) == 0 && (present.ss_flags & SS_DISABLE) != 0) {
+      memory_ = std::make_unique<char[]>(bytes);
+      stack_t mine{};
+      mine.ss_sp = memory_.get();
+      mine.ss_size = bytes;
+      ::sigaltstack(&mine, nullptr);
+    }
+  }
+  ~alternate_stack() {
+    if (memory_) {
+      stack_t none{};
+      none.ss_flags = SS_DISABLE;
+      ::sigaltstack(&none, nullptr);
+    }
+  }
+  alternate_stack(const alternate_stack&) = delete;
+  alternate_stack& operator=(const alternate_stack&) = delete;
+
+private:
+  static constexpr std::size_t bytes = 64 << 10;
+  std::unique_ptr<char[]> memory_;
+};
+
+} // namespace
 
 result<std::unique_ptr<marker>> marker::open(const std::string& path) {
   constexpr auto bytes = sizeof(slot) * slots_max;
@@ -46,19 +147,41 @@ result<std::unique_ptr<marker>> marker::open(const std::string& path) {
     return refuse("cannot map");
   }
   std::unique_ptr<marker> opened{new marker{static_cast<slot*>(mapped)}};
+  auto& found = opened->found_;
   for (std::size_t i = 0; i < slots_max; ++i) {
     auto& entry = opened->slots_[i];
     if (entry.busy.load() == slot::noted && entry.type_size + entry.key_size <= sizeof(entry.text)) {
-      opened->found_.push_back({{std::string{entry.text, entry.type_size},
-                                 std::string{entry.text + entry.type_size, entry.key_size}},
-                                {entry.store, entry.revision, entry.index}});
+      found.push_back({{std::string{entry.text, entry.type_size},
+                        std::string{entry.text + entry.type_size, entry.key_size}},
+                       {entry.store, entry.revision, entry.index},
+                       entry.guilty.load() != 0});
     }
     entry.busy.store(slot::free);
+    entry.guilty.store(0);
   }
+  const auto is_proven = [](const suspect& one) { return one.proven; };
+  if (std::any_of(found.begin(), found.end(), is_proven)) {
+    std::erase_if(found, std::not_fn(is_proven));
+  }
+  watch_the_end();
+  const std::lock_guard lock{open_mutex};
+  open_markers.push_back(opened.get());
   return opened;
 }
 
+void marker::forgive() {
+  for (std::size_t i = 0; i < slots_max; ++i) {
+    if (slots_[i].guilty.load() == 0) {
+      slots_[i].busy.store(slot::free);
+    }
+  }
+}
+
 marker::~marker() {
+  {
+    const std::lock_guard lock{open_mutex};
+    std::erase(open_markers, this);
+  }
   ::munmap(slots_, sizeof(slot) * slots_max);
 }
 
@@ -90,10 +213,14 @@ marker::note::note(marker* in, const instance_id& instance, const message_id& me
   entry.revision = message.revision;
   entry.index = message.index;
   entry.busy.store(slot::noted, std::memory_order_release);
+  static thread_local const alternate_stack stack;
+  before_ = std::exchange(noted_here, &entry);
 }
 
 marker::note::~note() {
   if (in_ != nullptr) {
+    noted_here = static_cast<slot*>(before_);
+    in_->slots_[slot_].guilty.store(0, std::memory_order_relaxed); // where a signal was survived
     in_->slots_[slot_].busy.store(slot::free, std::memory_order_release);
   }
 }

@@ -30,6 +30,10 @@ void carry_out(service* self, core& shared, execution& of, engine::transition&& 
     shared.log(log_level::warn,
                fmt::format("{} {}: {}", to_string(of.current().self), decided.edge, of.current().reason));
   }
+  const auto is_unknown = std::string_view{decided.edge} == "unknown_here";
+  if (is_unknown) {
+    shared.count_unknown(self->state.environment->type->name, of.message(), decided.verdict.error());
+  }
   self->state.counts->count(decided.settled);
   const auto again = decided.try_again;
   act(
@@ -37,7 +41,11 @@ void carry_out(service* self, core& shared, execution& of, engine::transition&& 
   if (again) {
     send_later(self, *again, attempt_due{id});
   }
-  if (gone) {
+  const auto leaves = is_unknown && !of.is_written(); // its sender's outbox has it
+  if (leaves && self->state.unknown.size() < shared.bounds.commands_held) {
+    self->state.unknown.emplace(id, put_off_message{of.message().from, of.message().unseen});
+  }
+  if (gone || leaves) {
     if (const auto entry = self->state.events.find(of.origin()); entry != self->state.events.end()) {
       entry->second.erase(id);
       if (entry->second.empty()) {
@@ -132,6 +140,31 @@ void arm_deadline(service* self, core& shared) {
   }
 }
 
+// -- suspects -----------------------------------------------------------------------------
+
+constexpr unsigned suspects_max = 4;
+
+/// Whether it may run beside the suspects that run already: a few at a time, and one in which the process has
+/// ended twice beside no other, so that the next end says more.
+bool has_room_for(const service_state& state, const execution& next) {
+  if (next.interruptions() == 0) {
+    return true;
+  }
+  auto sum = next.interruptions() > 1 ? suspects_max : 1;
+  for (const auto& [id, weight] : state.suspects_running) {
+    sum += weight;
+  }
+  return sum <= suspects_max;
+}
+
+/// One has come to its end, or has used up its time.
+void suspect_is_over(service_state& state, const message_id& id) {
+  if (state.suspects_running.erase(id) > 0) {
+    state.waiting.insert(state.waiting.begin(), state.suspects_waiting.begin(), state.suspects_waiting.end());
+    state.suspects_waiting.clear();
+  }
+}
+
 /// One wake-up stands for all attempts that run.
 void watch(service* self, core& shared, const message_id& id, std::uint32_t attempt) {
   const auto& type = *self->state.environment->type;
@@ -155,6 +188,13 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
       continue;
     }
     auto& next = *found->second;
+    if (!has_room_for(state, next)) {
+      state.suspects_waiting.push_back(id);
+      continue;
+    }
+    if (next.interruptions() > 0) {
+      state.suspects_running.emplace(id, next.interruptions() > 1 ? suspects_max : 1);
+    }
     const auto begun = next.begin();
     if (shared->took) {
       shared->took(next.current().self, begun.edge);
@@ -199,6 +239,7 @@ void finish(service* self, core& shared, handler_done& done) {
   if (state.in_handler.erase(done.id) == 0) {
     return; // it has answered before
   }
+  suspect_is_over(state, done.id);
   --state.running;
   state.counts->in_execution.store(state.running, std::memory_order_relaxed);
   state.counts->count_handler(done.took);
@@ -252,7 +293,11 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   if (withdraws) {
     // Its command was answered, and the requester has closed it; or it was put off, and comes with its
     // withdrawal behind it when it is called for.
-    if (auto held = state.held.extract(id)) {
+    auto held = state.held.extract(id);
+    if (!held) {
+      held = state.unknown.extract(id);
+    }
+    if (held) {
       engine::transition asks;
       const instance_id me{state.environment->address(), {}};
       asks.calls.push_back({me, held.mapped().from, id});
@@ -264,6 +309,9 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   if (!extra.empty()) {
     engine::transition nothing;
     act(self, *shared, nothing, message.from, {}, 0, std::move(extra));
+  }
+  if (state.unknown.contains(id) && !message.withdrawn) {
+    return; // offered again
   }
   if (put_off(self, *shared, message)) {
     return;
@@ -277,7 +325,7 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   if (message.withdrawn) { // its sender has given it up meanwhile
     const auto revision = shared->next_revision();
     auto& fresh = *made->second;
-    carry_out(self, *shared, fresh, fresh.withdraw(shared->time->now(), revision), revision);
+    carry_out(self, *shared, fresh, fresh.withdraw(message, shared->time->now(), revision), revision);
     if (fresh.now_in() == execution::phase::answered) {
       return;
     }
@@ -289,6 +337,7 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
 
 void on_receipt(service* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
   auto& state = self->state;
+  state.unknown.erase(receipt.forget);
   if (state.called.erase(receipt.forget) > 0) { // its sender owes it no more
     call_held(self, *shared);
   }
@@ -362,12 +411,14 @@ void on_deadlines(service* self, const std::shared_ptr<core>& shared) {
     const auto over = state.deadlines.front();
     state.deadlines.pop_front();
     if (is_running(state, over)) {
+      suspect_is_over(state, over.id);
       auto& execution = *state.executions.find(over.id)->second;
       const auto revision = shared->next_revision();
       carry_out(self, *shared, execution, execution.timed_out(now, revision), revision);
     }
   }
   arm_deadline(self, *shared);
+  start_waiting(self, shared);
 }
 
 void on_due(service* self, const std::shared_ptr<core>& shared, const attempt_due& due) {
@@ -497,7 +548,7 @@ caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::st
   self->state.environment = &shared->execution_environments.find(name)->second;
   self->state.counts = &shared->service_counts.find(self->state.environment->type->name)->second;
   return {
-      [self, shared](link_renew) { on_renewed(self, *shared); },
+      // CAF tries one after the other: the frequent ones come first.
       [self, shared](messages::envelope& message) { on_envelope(self, shared, message); },
       [self, shared](handler_done& done) {
         finish(self, *shared, done);
@@ -511,6 +562,7 @@ caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::st
       [self, shared](const adopt& portion) { on_adopt(self, shared, portion); },
       [self, shared](open) { on_open(self, shared); },
       [self, shared](operate_command& request) { on_operate(self, shared, request); },
+      [self, shared](link_renew) { on_renewed(self, *shared); },
   };
 }
 

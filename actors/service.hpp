@@ -39,6 +39,10 @@ struct service_state {
       events; ///< event executions by sender, until it says `forget`
   std::uint32_t running = 0;
   std::unordered_set<message_id> in_handler; ///< those whose handler has not returned, overdue ones included
+  /// Executions in which the process has ended before, nobody knows why: those that run within their time,
+  /// each with its weight, and those that wait until the rest leaves them room (`suspects_max`).
+  std::unordered_map<message_id, unsigned> suspects_running;
+  std::deque<message_id> suspects_waiting;
   /// Commands and events that found no room: they stay with their senders and are called for when there is.
   /// Of other nodes, beyond `limits::commands_held` even the names are left out, and the senders offer all
   /// again.
@@ -46,6 +50,9 @@ struct service_state {
   std::deque<message_id> held_order;
   std::unordered_map<message_id, put_off_message> called; ///< called for, and not back yet
   bool overflowed = false;
+  /// Commands that this program does not know. They stay with their senders, and are called for where they
+  /// are withdrawn; beyond `limits::commands_held` even the names are left out.
+  std::unordered_map<message_id, put_off_message> unknown;
   bool is_open = false; ///< the node has recovered; until then no handler starts
   static inline const char* name = "continuo.service";
 };

@@ -231,6 +231,7 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
     self->quit(end.reason);
   });
   return {
+      // CAF tries one after the other: the frequent ones come first.
       [self, shared](messages::envelope& message) {
         const auto id = message.to;
         forward(self, shared, id, std::move(message));
@@ -239,6 +240,23 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         const auto id = receipt.to;
         forward(self, shared, id, std::move(receipt));
       },
+      [self, shared](accept& wanted) {
+        for (auto& message : take(self, *shared, wanted)) {
+          const auto id = message.to;
+          forward(self, shared, id, std::move(message));
+        }
+        make_room(self, shared);
+      },
+      [self](const may_leave& asks) { on_may_leave(self, asks); },
+      [self](ended& end) { on_ended(self, end); },
+      [self](wants_tick& asks) {
+        auto& waiting = self->state.to_tick;
+        if (waiting.empty()) {
+          self->delayed_send(self, std::chrono::seconds{1}, tick{});
+        }
+        waiting.push_back(std::move(asks.from));
+      },
+      [self, shared](await_end& asks) { on_await(self, shared, asks); },
       [self, shared](messages::call_for& call) {
         const auto id = call.to;
         forward(self, shared, id, std::move(call));
@@ -259,13 +277,6 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         const auto id = request.to;
         forward(self, shared, id, std::move(request));
       },
-      [self, shared](accept& wanted) {
-        for (auto& message : take(self, *shared, wanted)) {
-          const auto id = message.to;
-          forward(self, shared, id, std::move(message));
-        }
-        make_room(self, shared);
-      },
       [self, shared](redrive& request) {
         const auto id = request.letter;
         forward(self, shared, id, std::move(request));
@@ -281,13 +292,6 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
       [self](const await_command_over& over) { on_await_command_over(self, over); },
       [self, shared](const wake_some& portion) { on_wake_some(self, shared, portion); },
       [self](woken) { on_woken(self); },
-      [self](wants_tick& asks) {
-        auto& waiting = self->state.to_tick;
-        if (waiting.empty()) {
-          self->delayed_send(self, std::chrono::seconds{1}, tick{});
-        }
-        waiting.push_back(std::move(asks.from));
-      },
       [self, shared](tick) {
         const auto waiting = std::move(self->state.to_tick);
         self->state.to_tick.clear();
@@ -303,10 +307,7 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
           }
         }
       },
-      [self, shared](await_end& asks) { on_await(self, shared, asks); },
       [self](const await_timeout& over) { on_await_timeout(self, over); },
-      [self](const may_leave& asks) { on_may_leave(self, asks); },
-      [self](ended& end) { on_ended(self, end); },
       [self](const close& end) { on_close(self, end); },
   };
 }

@@ -44,7 +44,7 @@ tl::unexpected<error> not_found(const instance_id& id) {
   return fail(errc::not_found, fmt::format("there is no instance {}", to_string(id)));
 }
 
-std::vector<cause> causes_of(const engine::record& stored) {
+std::vector<cause> causes_of(const engine::record& stored, const engine::routing_table& routes) {
   std::vector<cause> causes;
   if (is_terminal(stored.status)) {
     return causes;
@@ -60,6 +60,14 @@ std::vector<cause> causes_of(const engine::record& stored) {
                       stored.status == instance_status::stuck ? stored.reason : std::string{}});
   }
   for (const auto& sent : stored.requests) {
+    if (stored.kind == engine::record_kind::saga && !sent.refused && !routes.is_hosted(sent.to)) {
+      const auto why =
+          fmt::format("{} went to {}, which nothing hosts any more: retry sends it to who handles it "
+                      "now, cancel gives it up",
+                      sent.type, sent.to.type);
+      causes.push_back({"operator", why, to_string(sent.to), sent.id, sent.to, sent.sent_at, 0, why});
+      continue;
+    }
     causes.push_back({"reply", sent.type, to_string(sent.to), sent.id, sent.to, sent.sent_at});
   }
   for (const auto& timer : stored.timers) {
@@ -90,7 +98,7 @@ instance_view view_of(const engine::record& stored, const core& shared, bool wit
   view.state = stored.state.empty() || !with_state
                    ? "null"
                    : json_of(state_type(shared, stored.self.type), stored.state);
-  view.waiting_for = causes_of(stored);
+  view.waiting_for = causes_of(stored, shared.routes);
   view.reason = stored.reason;
   view.result = stored.result_type.empty() ? std::string{}
                                            : json_of(shared.types.find(stored.result_type), stored.result);

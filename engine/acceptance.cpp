@@ -111,7 +111,13 @@ transition acceptance::called(const messages::call_for& call) const {
   return exists_ ? mail_.called(call) : absent(call);
 }
 
-transition acceptance::recover() const {
+transition acceptance::recover(const moment& now, std::uint64_t revision) {
+  if (!record_.requests.empty() && !environment_->routes->is_hosted(record_.requests.front().to)) {
+    const auto lost = record_.requests.front();
+    if (auto moved = move(lost.id, lost.to.type, true, now, revision); moved.write != write_kind::none) {
+      return moved;
+    }
+  }
   transition out;
   out.edge = "delivered";
   mail_.recover(out, *environment_->routes);

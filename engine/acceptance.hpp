@@ -14,7 +14,8 @@
 //   send        absent       a client's command                       open
 //   answered    open         the command's reply or failure           ended, kept for those who ask
 //   delivered   open         receipt                                  open; absent with the last one
-//   move        open         its node is down, another one is up      open; sent to the other node
+//   move        open         its node is down, another one is up,     open; sent to the other one
+//                            or its service was renamed
 //   stays       any          the same, nothing to move                the same
 //   duplicate   any          an answer that was handled before        the same
 //   absent      absent       anything else                            absent
@@ -59,7 +60,11 @@ public:
   transition receive(const envelope& answer, const moment& now, std::uint64_t revision);
   transition receive(const messages::receipt& receipt);
   transition called(const messages::call_for& call) const;
-  transition recover() const;
+
+  /// In memory for the first time since the node started: what is unacknowledged here is sent again. A
+  /// command for a service that nothing hosts any more goes to the one that handles it now, under the same
+  /// id.
+  transition recover(const moment& now, std::uint64_t revision);
 
   /// Writes what receipts changed, if anything.
   transition flush(const moment& now, std::uint64_t revision);

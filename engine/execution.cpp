@@ -14,10 +14,10 @@
 namespace continuo::engine {
 
 std::span<const char* const> execution_edges() {
-  static constexpr std::array edges{"begin",        "replied",    "declined",  "attempt_fails",
-                                    "late_failure", "overdue",    "exhausted", "park",
-                                    "withdrawn",    "too_late",   "duplicate", "retry",
-                                    "discard",      "quarantine", "dropped",   "receipt"};
+  static constexpr std::array edges{"begin",        "replied",  "declined",  "attempt_fails", "late_failure",
+                                    "unknown_here", "overdue",  "exhausted", "park",          "withdrawn",
+                                    "given_up",     "too_late", "duplicate", "retry",         "discard",
+                                    "quarantine",   "dropped",  "receipt"};
   return edges;
 }
 
@@ -80,6 +80,13 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
   }
   if (outcome && bytes_with(*outcome, events) > record_bytes_max) {
     outcome = tl::unexpected(record_too_large());
+  }
+  if (!outcome && is_unknown_here(outcome.error())) { // no handler has run, in this life
+    out.edge = "unknown_here";
+    out.verdict = tl::unexpected(std::move(outcome.error()));
+    phase_ = phase::held;
+    begun_ = written_;
+    return out;
   }
   if (!outcome) {
     if (phase_ == phase::overdue) { // that attempt was counted when its time was up
@@ -195,7 +202,7 @@ void execution::answer(transition& out, message_kind kind, std::string payload, 
   record_.failed.reset();
   record_.status = instance_status::completed;
   record_.reason.clear();
-  record_.deaths = 0;
+  forget_deaths(record_);
   phase_ = phase::answered;
   if (command_) {
     const auto handler = environment_->type->commands.find(sent.type);
@@ -222,7 +229,7 @@ void execution::answer(transition& out, message_kind kind, std::string payload, 
 transition execution::receive(const envelope& again, const moment& now, std::uint64_t revision) {
   if (again.kind == message_kind::withdrawal || again.withdrawn) {
     if (phase_ != phase::answered) {
-      return withdraw(now, revision);
+      return withdraw(again, now, revision);
     }
   }
   transition out;
@@ -242,16 +249,25 @@ transition execution::receive(const envelope& again, const moment& now, std::uin
   return out;
 }
 
-transition execution::withdraw(const moment& now, std::uint64_t revision) {
+transition execution::withdraw(const envelope& word, const moment& now, std::uint64_t revision) {
   transition out;
   next_index_ = 0;
   // A command from before this life may have begun in another one that left no trace.
   const auto never_ran = !begun_ && (message().unseen || environment_->contacts->is_new(id_) ||
                                      planted("withdrawn_although_it_ran_in_an_earlier_life"));
-  if (phase_ == phase::waiting && never_ran) {
+  if ((phase_ == phase::waiting || phase_ == phase::held) && never_ran) {
     out.edge = "withdrawn";
     answer(out, message_kind::failure, messages::failure_payload(failure_kind::withdrawn, "withdrawn"), now,
            revision);
+  } else if (word.unknown_will_do && record_.attempts > 0 &&
+             (phase_ == phase::backoff || phase_ == phase::waiting)) {
+    out.edge = "given_up"; // to try on would only make sure that there is something to undo
+    out.settled = settlement::gave_up;
+    answer(out, message_kind::failure,
+           messages::failure_payload(failure_kind::unknown,
+                                     fmt::format("given up after {} attempt(s), the last one: {}",
+                                                 record_.attempts, record_.reason)),
+           now, revision);
   } else {
     out.edge = "too_late"; // its outcome is the answer
   }
@@ -272,19 +288,18 @@ transition execution::receive(const messages::receipt& receipt, const moment& no
   return out;
 }
 
-transition execution::suspect(const moment& now, std::uint64_t revision) {
+transition execution::suspect(bool proven, const moment& now, std::uint64_t revision) {
   transition out;
   next_index_ = 0;
   out.edge = "quarantine";
   if (phase_ == phase::answered || phase_ == phase::parked) {
     return out;
   }
-  if (record_.deaths >= 3) {
+  if (const auto why = count_death(record_, proven)) {
     phase_ = phase::parked;
     record_.status = instance_status::stuck;
-    record_.reason = "its handler ended the process three times";
+    record_.reason = "its handler runs no more: " + *why;
   } else {
-    ++record_.deaths;
     begun_ = true;
     phase_ = phase::waiting;
   }
@@ -298,7 +313,7 @@ transition execution::retry(const moment& now, std::uint64_t revision) {
   phase_ = phase::waiting;
   record_.status = instance_status::running;
   record_.attempts = 0;
-  record_.deaths = 0;
+  forget_deaths(record_);
   write(out, now, revision);
   return out;
 }

@@ -20,16 +20,20 @@
 //                 parked
 //   attempt_fails running            its handler fails               backoff
 //   late_failure  overdue            its handler fails after all     backoff
+//   unknown_here  running, overdue   this program does not know it   held
 //   overdue       running            the attempt's time is up        overdue, or exhausted
 //   exhausted     running, overdue   the last attempt failed         answered `unknown`, with a dead letter
 //   park          running, overdue   the same, policy park           parked
-//   withdrawn     waiting, and no    withdrawal, or a command that   answered `withdrawn`
+//   withdrawn     waiting, held; no  withdrawal, or a command that   answered `withdrawn`
 //                 life ever began it its sender gave up
+//   given_up      backoff, waiting   the same, and an unknown outcome  answered `unknown`, without a dead
+//   letter
+//                 behind an attempt  will do
 //   too_late      any other          the same                        the same
 //   duplicate     any                the same command again          the same; a reply is sent again
 //   retry         parked             operator                        waiting
 //   discard       parked             operator                        answered `unknown`
-//   quarantine    waiting, backoff   its handler ended the process   waiting, or parked at the third time
+//   quarantine    waiting, backoff   the process ended in it         waiting; one time too many: parked
 //   dropped       answered           receipt of the reply, forget    gone
 //   receipt       answered           any other receipt               answered
 namespace continuo::engine {
@@ -56,6 +60,7 @@ public:
     running,  ///< its handler runs
     overdue,  ///< its handler runs although the attempt's time is up
     backoff,  ///< until the next attempt
+    held,     ///< until the node runs a program that knows it: that is no attempt
     parked,   ///< waits for a person
     answered, ///< until the requester has closed its request
   };
@@ -83,10 +88,12 @@ public:
 
   transition receive(const envelope& message, const moment& now, std::uint64_t revision);
 
-  /// Its sender has given it up.
-  transition withdraw(const moment& now, std::uint64_t revision);
+  /// Its sender has given it up, by `word`: the command itself, or its withdrawal.
+  transition withdraw(const envelope& word, const moment& now, std::uint64_t revision);
   transition receive(const messages::receipt& receipt, const moment& now, std::uint64_t revision);
-  transition suspect(const moment& now, std::uint64_t revision);
+  /// Counts that the process ended in its handler, which its thread did where that is `proven`; as
+  /// `saga_machine::suspect`.
+  transition suspect(bool proven, const moment& now, std::uint64_t revision);
   transition retry(const moment& now, std::uint64_t revision);   ///< of a parked one
   transition discard(const moment& now, std::uint64_t revision); ///< of a parked one
 
@@ -98,8 +105,13 @@ public:
   const envelope& message() const { return *record_.failed; } ///< @pre it is not answered
   message_id id() const { return id_; }
   std::uint32_t attempt() const { return record_.attempts + 1; }
+  /// How often in a row the process has ended while it ran, and nobody knows why.
+  std::uint32_t interruptions() const { return record_.interruptions; }
   bool is_command() const { return command_; }
   std::string idempotency_key() const;
+
+  /// Whether the store has a record of it; else its sender's outbox holds it, and it may leave memory.
+  bool is_written() const { return written_; }
 
   /// What the handler gives to what it sends or calls; empty where the command has no trace. @pre as
   /// `message`

@@ -23,8 +23,9 @@ result<detail::handled> run_handler(const detail::keyed_handler& handler, void* 
 } // namespace
 
 std::span<const char* const> keyed_edges() {
-  static constexpr std::array edges{"handled",   "declined", "withdrawn", "retry_later", "handler_fails",
-                                    "duplicate", "hold",     "stale",     "quarantine",  "flush"};
+  static constexpr std::array edges{"handled",       "declined",   "withdrawn", "retry_later",
+                                    "handler_fails", "duplicate",  "hold",      "unknown_here",
+                                    "stale",         "quarantine", "flush"};
   return edges;
 }
 
@@ -52,6 +53,8 @@ transition keyed_machine::receive(const envelope& message, const moment& now, st
       out.edge = "withdrawn";
       fail_for_good(out, put_off, failure_kind::withdrawn, "withdrawn", now, revision);
       mail_.call_held(out);
+    } else if (!retrying_) {
+      mail_.withdrawn(message, out);
     }
     return out;
   }
@@ -119,10 +122,9 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
   next_index_ = 0;
   const auto handler = environment_->type->commands.find(message.type);
   if (handler == environment_->type->commands.end()) {
-    out.edge = "handler_fails";
-    fail_for_good(out, message, failure_kind::declined,
-                  fmt::format("the service {} does not handle {}", record_.self.type, message.type), now,
-                  revision);
+    leave(out, message,
+          {errc::unknown_type,
+           fmt::format("the service {} does not handle {}", record_.self.type, message.type)});
     return;
   }
   if (!state_) {
@@ -131,7 +133,13 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
       return record_.state.empty() ? result<std::shared_ptr<void>>{type.create()}
                                    : type.state->decode(record_.state);
     });
-    state_ = made ? std::move(*made) : nullptr;
+    if (!made) { // whoever wrote it knew it: to decline would deny what it holds
+      leave(out, message,
+            {made.error().code, fmt::format("the state of {} cannot be read: {}", to_string(record_.self),
+                                            made.error().message)});
+      return;
+    }
+    state_ = std::move(*made);
   }
   detail::invocation call;
   call.self = &record_.self;
@@ -140,8 +148,11 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
   call.random_seed = environment_->seed ^ std::hash<message_id>{}(message.id);
   call.sink = environment_->sink;
   keyed_context context{call, message.from};
-  auto done = state_ ? run_handler(handler->second, state_.get(), message, context)
-                     : result<detail::handled>{fail(errc::handler_failed, "the stored state cannot be read")};
+  auto done = run_handler(handler->second, state_.get(), message, context);
+  if (!done && is_unknown_here(done.error())) {
+    leave(out, message, std::move(done.error()));
+    return;
+  }
   std::string state;
   std::vector<stored_message> events;
   if (done && !done->declined) {
@@ -208,8 +219,14 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
       record_.outbox.push_back(std::move(event));
     }
   }
-  record_.deaths = 0;
+  forget_deaths(record_);
   write(out, now, revision, &message, std::move(noted), std::move(note));
+}
+
+void keyed_machine::leave(transition& out, const envelope& message, error&& why) {
+  out.edge = "unknown_here";
+  out.verdict = tl::unexpected(std::move(why));
+  mail_.leave(message);
 }
 
 void keyed_machine::answer(transition& out, const envelope& message, message_kind kind, std::string payload,
@@ -243,7 +260,7 @@ void keyed_machine::fail_for_good(transition& out, const envelope& message, fail
   if (record_.failed && record_.failed->id == message.id) {
     record_.failed.reset();
   }
-  record_.deaths = 0;
+  forget_deaths(record_);
   write(out, now, revision, &message, std::move(noted), reason);
 }
 
@@ -288,7 +305,8 @@ transition keyed_machine::flush(const moment& now, std::uint64_t revision) {
   return out;
 }
 
-transition keyed_machine::suspect(const envelope& message, const moment& now, std::uint64_t revision) {
+transition keyed_machine::suspect(const envelope& message, bool proven, const moment& now,
+                                  std::uint64_t revision) {
   transition out;
   out.edge = "quarantine";
   // No handler runs for a message that was handled, or that another one is before.
@@ -298,16 +316,14 @@ transition keyed_machine::suspect(const envelope& message, const moment& now, st
     return receive(message, now, revision);
   }
   record_.failed = message;
-  if (record_.deaths >= 3) {
+  if (const auto why = count_death(record_, proven)) {
     retrying_.reset();
-    fail_for_good(out, message, failure_kind::declined, "its handler ended the process three times", now,
-                  revision);
+    fail_for_good(out, message, failure_kind::declined, "its handler runs no more: " + *why, now, revision);
     return out;
   }
-  ++record_.deaths;
   retrying_ = message;
   out.try_again = std::chrono::milliseconds{0};
-  write(out, now, revision, &message, {}, "runs alone: the process ended in its handler");
+  write(out, now, revision, &message, {}, "the process ended in its handler");
   return out;
 }
 

@@ -21,8 +21,11 @@
 //   handler_fails  any       command; its handler fails for good      the same state, failure and a dead letter
 //   duplicate      any       command handled before                   the same; an unacknowledged reply is sent again
 //   hold           retrying  anything else                            the same; called for later
+//   unknown_here   any       command, or a state, that this program   the same; left with its sender
+//                            does not know
 //   stale          any       what a keyed service does not take       the same
-//   quarantine     any       its handler ended the process thrice     the same state, failure and a dead letter
+//   quarantine     any       the process ended in its handler         retrying; one time too many: the same state,
+//                                                                     failure and a dead letter
 //   flush          any       receipts since the last write            the same
 // clang-format on
 namespace continuo::engine {
@@ -51,7 +54,8 @@ public:
   transition receive(const messages::receipt& receipt);
   transition called(const messages::call_for& call) const { return mail_.called(call); }
   transition flush(const moment& now, std::uint64_t revision);
-  transition suspect(const envelope& message, const moment& now, std::uint64_t revision);
+  /// As `saga_machine::suspect`.
+  transition suspect(const envelope& message, bool proven, const moment& now, std::uint64_t revision);
   transition recover();
 
   /// Leaves a message with its sender until there is room. `call_put_off` then asks for some of those that
@@ -71,7 +75,7 @@ public:
   bool puts_off() const { return puts_off_; }
   bool retrying() const { return retrying_.has_value(); }
   const envelope& retried() const { return *retrying_; }
-  bool may_passivate() const { return !mail_.is_dirty() && !retrying_ && !mail_.holds_back(); }
+  bool may_passivate() const { return !mail_.is_dirty() && !retrying_ && !mail_.will_call(); }
 
   /// Whether so many replies are unacknowledged that the next command should wait: this bounds what one write
   /// holds, whatever the number of senders.
@@ -89,6 +93,7 @@ private:
   static constexpr std::size_t window_min = 32;
 
   void handle(transition& out, const envelope& message, const moment& now, std::uint64_t revision);
+  void leave(transition& out, const envelope& message, error&& why);
   void answer(transition& out, const envelope& message, message_kind kind, std::string payload,
               std::uint64_t revision, std::vector<noted_message>& noted);
   void fail_for_good(transition& out, const envelope& message, failure_kind kind, const std::string& reason,

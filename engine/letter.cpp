@@ -10,7 +10,8 @@
 namespace continuo::engine {
 
 std::span<const char* const> letter_edges() {
-  static constexpr std::array edges{"redrive", "discard", "verb_refused", "settled", "duplicate", "absent"};
+  static constexpr std::array edges{"redrive", "discard",   "verb_refused", "settled",
+                                    "move",    "duplicate", "absent"};
   return edges;
 }
 
@@ -151,9 +152,23 @@ transition letter::called(const messages::call_for& call) const {
   return exists_ ? mail_.called(call) : absent(call);
 }
 
-transition letter::recover() const {
+transition letter::recover(const moment& now, std::uint64_t revision) {
   transition out;
   out.edge = "duplicate";
+  if (!record_.requests.empty() && !environment_->routes->is_hosted(record_.requests.front().to)) {
+    auto& lost = record_.requests.front();
+    if (auto where = environment_->routes->command(lost.type, lost.payload, record_.self)) {
+      out.edge = "move";
+      lost.to = std::move(where->to);
+      lost.effects = where->effects;
+      record_.revision = revision;
+      record_.updated_at = now.wall;
+      out.write = write_kind::put;
+      mail_.resend(out);
+      mail_.written(out);
+      return out;
+    }
+  }
   mail_.recover(out, *environment_->routes);
   return out;
 }

@@ -10,14 +10,17 @@
 
 // The state machine of a dead letter. Whoever gave up on the message wrote its record.
 //
+// clang-format off
 //   edge          from       message                                   to
-//   redrive       waiting    operator                                  under way, as a new message of the
-//   letter's own discard       waiting    operator                                  absent verb_refused  any
-//   a verb that the state forbids             the same settled       under way  reply, failure (which has
-//   made a letter   absent
+//   redrive       waiting    operator                                  under way, as a new message of the letter's own
+//   discard       waiting    operator                                  absent
+//   verb_refused  any        a verb that the state forbids             the same
+//   settled       under way  reply, failure (which has made a letter   absent
 //                            of its own) or receipt of that message
+//   move          under way  its service was renamed                   under way, to the one that handles it now
 //   duplicate     any        any other answer or receipt               the same
 //   absent        absent     anything                                  absent
+// clang-format on
 namespace continuo::engine {
 
 std::span<const char* const> letter_edges();
@@ -45,7 +48,7 @@ public:
   transition receive(const envelope& answer, const moment& now, std::uint64_t revision);
   transition receive(const messages::receipt& receipt);
   transition called(const messages::call_for& call) const;
-  transition recover() const;
+  transition recover(const moment& now, std::uint64_t revision);
   transition flush(const moment& now, std::uint64_t revision); ///< nothing: no receipt leaves it half-way
 
   // -- queries -------------------------------------------------------------------

@@ -78,6 +78,20 @@ void mailbox::hold_back(const envelope& message, transition& into) {
   }
 }
 
+void mailbox::withdrawn(const envelope& withdrawal, transition& into) {
+  const auto& id = withdrawal.in_reply_to;
+  const auto entry = held_.find(withdrawal.from);
+  const auto never_came = entry == held_.end();
+  const auto was_left = leaves_ && !never_came && entry->second == id && has_room_for(withdrawal.from);
+  const auto handled =
+      std::any_of(record_->inbox.begin(), record_->inbox.end(), [&](const inbox_entry& known) {
+        return known.last >= id && known.from == withdrawal.from;
+      });
+  if (!handled && (never_came || was_left)) {
+    into.calls.push_back({record_->self, withdrawal.from, id});
+  }
+}
+
 void mailbox::arrived(const envelope& message) {
   const auto entry = held_.find(message.from);
   if (entry != held_.end() && entry->second <= message.id) {
@@ -171,6 +185,7 @@ std::vector<owed_message> mailbox::owed(const instance_id* only) const {
     found.push_back({envelope_of(*sent, predecessor), sent->effects});
     if (command != nullptr && command->abandoned) {
       found.back().message.withdrawn = true;
+      found.back().message.unknown_will_do = command->unknown_will_do;
       found.push_back({withdrawal_of(*command), sent->effects});
     }
   }
@@ -329,6 +344,7 @@ envelope mailbox::to_envelope(const stored_message& sent) const {
 envelope mailbox::to_envelope(const request& sent) const {
   auto message = envelope_of(sent, predecessor_of(sent));
   message.withdrawn = sent.abandoned;
+  message.unknown_will_do = sent.unknown_will_do;
   return message;
 }
 
@@ -338,6 +354,7 @@ envelope mailbox::withdrawal_of(const request& sent) const {
   message.from = record_->self;
   message.to = sent.to;
   message.in_reply_to = sent.id;
+  message.unknown_will_do = sent.unknown_will_do;
   message.trace = sent.trace;
   return message;
 }

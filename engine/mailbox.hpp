@@ -58,6 +58,16 @@ public:
   /// Asks the senders that were put off for their messages: all of them, or the next few.
   void call_held(transition& into, std::size_t most = ~std::size_t{0});
 
+  /// Leaves a message with its sender until this node runs a program that knows it.
+  void leave(const envelope& message) {
+    hold(message);
+    leaves_ = true;
+  }
+
+  /// The sender of a command withdraws it: asks for both where the command was left there and is the next one
+  /// of its sender, or never came.
+  void withdrawn(const envelope& withdrawal, transition& into);
+
   /// A message that was put off is here, and will be handled later: the next one put off of its sender is the
   /// first.
   void came_back(const envelope& message);
@@ -108,8 +118,12 @@ public:
   /// Whether memory is ahead of what was written.
   bool is_dirty() const { return dirty_; }
 
-  /// Whether senders are put off, so that the instance must stay in memory.
+  /// Whether senders are put off.
   bool holds_back() const { return !held_.empty() || !held_answers_.empty(); }
+
+  /// Whether senders are put off whom something that happens here will call, so that the instance must stay
+  /// in memory. Where messages wait for another program, nothing will.
+  bool will_call() const { return holds_back() && !leaves_; }
 
   /// Whether the message that stopped the instance is the answer to this request.
   bool is_answered(const request& sent) const;
@@ -129,6 +143,7 @@ private:
 
   record* record_;
   bool dirty_ = false;
+  bool leaves_ = false;                    // messages with their senders, until another program runs here
   std::map<instance_id, message_id> held_; // senders put off, with the first message put off
   instance_id called_last_;                // where the next call for a few goes on
   std::vector<std::pair<instance_id, message_id>> held_answers_; // of stateless services: they have no order

@@ -69,6 +69,23 @@ error record_too_large() {
   return {errc::handler_failed, fmt::format("the record would pass {} bytes", record_bytes_max)};
 }
 
+std::optional<std::string> count_death(record& of, bool proven) {
+  ++(proven ? of.deaths : of.interruptions);
+  if (of.deaths >= deaths_max) {
+    return "it ended the process three times";
+  }
+  if (of.interruptions >= interruptions_max) {
+    return "the process ended ten times in a row while it ran, and nobody knows why: perhaps it used up the "
+           "memory, or was killed from outside";
+  }
+  return std::nullopt;
+}
+
+void forget_deaths(record& of) {
+  of.deaths = 0;
+  of.interruptions = 0;
+}
+
 result<std::string> encode_state(const message_type& type, const void* state) {
   return call_application(
       errc::handler_failed, [&] { return type.encode(state); }, "the new state cannot be written: ");

@@ -50,11 +50,12 @@ struct stored_message {
 /// A command sent whose outcome is not known yet.
 struct request : stored_message {
   time_point sent_at;
-  bool abandoned = false; ///< given up; its outcome only decides what must be undone
-  bool refused = false;   ///< a compensation that was declined: waits for a person
-  bool moved = false;     ///< it went to another node before and may have been handed out there
+  bool abandoned = false;       ///< given up; its outcome only decides what must be undone
+  bool refused = false;         ///< a compensation that was declined: waits for a person
+  bool moved = false;           ///< it went to another node before and may have been handed out there
+  bool unknown_will_do = false; ///< as in `envelope`
 
-  CONTINUO_FIELDS(request, CONTINUO_BASE(stored_message), sent_at, abandoned, refused, moved)
+  CONTINUO_FIELDS(request, CONTINUO_BASE(stored_message), sent_at, abandoned, refused, moved, unknown_will_do)
 };
 
 /// The last message of a sender that this instance handled.
@@ -109,14 +110,15 @@ struct record {
   std::set<std::string> expected;
   std::optional<envelope> failed; ///< the message that made it `stuck`; of a command: the one in execution
   std::uint32_t attempts = 0;
-  std::uint32_t deaths = 0; ///< how often the process died while this instance ran alone
-  time_point retry_at;      ///< of a command: when the next attempt is due
+  std::uint32_t deaths = 0;        ///< how often in a row its handler ended the process
+  std::uint32_t interruptions = 0; ///< how often in a row the process ended in its handler, nobody knows why
+  time_point retry_at;             ///< of a command: when the next attempt is due
   time_point started_at;
   time_point updated_at;
 
   CONTINUO_FIELDS(record, kind, self, definition_version, revision, history, status, resumes_to, reason,
                   state, result_type, result, requests, outbox, inbox, timers, compensations, expected,
-                  failed, attempts, deaths, retry_at, started_at, updated_at)
+                  failed, attempts, deaths, interruptions, retry_at, started_at, updated_at)
 };
 
 /// A message in a history entry, for people and for replay.
@@ -150,6 +152,8 @@ struct history_entry {
 constexpr std::size_t record_bytes_max = 1 << 20;
 constexpr std::size_t open_requests_max = 1'000;
 constexpr std::size_t inbox_senders_max = 1'000;
+constexpr std::uint32_t deaths_max = 3;
+constexpr std::uint32_t interruptions_max = 10;
 constexpr std::size_t reason_bytes_max = 4'096; ///< of what an application's code says went wrong
 
 /// Roughly the bytes that `value` takes when written: never less than half of them, never more than twice.
@@ -164,6 +168,14 @@ std::string bounded_reason(std::string reason);
 
 /// Why a handler's outcome is refused that would make the record too large.
 error record_too_large();
+
+/// Counts that the process ended while a handler of the instance ran: `proven` where the handler's thread
+/// ended it, else it may have been killed from outside. Why the handler must not run again, nothing where it
+/// may.
+std::optional<std::string> count_death(record& of, bool proven);
+
+/// A handler has come to its end, or a person lets it run again.
+void forget_deaths(record& of);
 
 /// The bytes of an application's state; `errc::handler_failed` where a handler left a value in it that nobody
 /// could read back, such as an enum outside its list.

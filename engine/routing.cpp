@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace continuo::engine {
 
 result<void> routing_table::claim_name(const std::string& name) {
@@ -64,6 +66,24 @@ result<void> routing_table::add(const detail::keyed_service_type& service) {
     }
   }
   return {};
+}
+
+bool routing_table::is_hosted(const instance_id& to) const {
+  const auto name = placement::service_of(to.type);
+  if (name.starts_with("continuo.")) {
+    return true;
+  }
+  const auto node = placement::node_in(to.type);
+  if (where_.is_alone()) {
+    return node.empty() && names_.find(name) != names_.end();
+  }
+  const auto hosts = where_.hosts().find(name);
+  if (hosts == where_.hosts().end()) {
+    return false;
+  }
+  const auto& nodes = hosts->second;
+  return node.empty() ? !to.key.empty() // a stateless service has an address on each of its nodes
+                      : std::find(nodes.begin(), nodes.end(), node) != nodes.end();
 }
 
 result<destination> routing_table::command(std::string_view type, std::string_view payload,

@@ -47,6 +47,10 @@ public:
     return node.empty() || node == where_.here();
   }
 
+  /// Whether anything in the cluster hosts the receiver of a message, by the definitions and the cluster file
+  /// of this program. Built-in types always are.
+  bool is_hosted(const instance_id& to) const;
+
   /// The destination of a command of `sender`; `errc::unknown_type` where no service handles it,
   /// `errc::malformed` where its key cannot be read.
   result<destination> command(std::string_view type, std::string_view payload,

@@ -47,6 +47,7 @@ std::span<const char* const> saga_edges() {
       "timer_stale",
       "duplicate",
       "hold",
+      "unknown_here",
       "retry_later",
       "handler_fails",
       "late_success",
@@ -57,6 +58,7 @@ std::span<const char* const> saga_edges() {
       "pause",
       "resume",
       "retry",
+      "rerouted",
       "skip",
       "verb_refused",
       "quarantine",
@@ -80,7 +82,7 @@ saga_machine::saga_machine(const saga_environment& environment, instance_id self
 }
 
 bool saga_machine::may_passivate() const {
-  return !mail_.is_dirty() && !retrying_ && !mail_.holds_back();
+  return !mail_.is_dirty() && !retrying_ && !mail_.will_call();
 }
 
 // -- messages ---------------------------------------------------------------------
@@ -240,6 +242,10 @@ void saga_machine::dispatch(draft& next, const envelope& message) {
 
 void saga_machine::absent(draft& next, const envelope& message) {
   const auto found = environment_->type->subscriptions.find(message.type);
+  if (message.kind == message_kind::event && !environment_->routes->knows_event(message.type)) {
+    leave(next, message, {errc::unknown_type, "no saga and no service takes it"});
+    return;
+  }
   if (message.kind != message_kind::event || found == environment_->type->subscriptions.end()) {
     next.out.edge = "stale";
     next.done(message);
@@ -259,7 +265,7 @@ void saga_machine::absent(draft& next, const envelope& message) {
   auto asked = invoke(message, nullptr, next.now);
   auto checked = asked ? check(std::move(*asked), nullptr) : result<plan>{tl::unexpected(asked.error())};
   if (!checked) {
-    handler_failed(next, message, checked.error().message);
+    handler_failed(next, message, checked.error());
     return;
   }
   next.out.edge = "start";
@@ -278,6 +284,10 @@ void saga_machine::handle_event(draft& next, const envelope& message) {
   const auto begins =
       record_.state.empty() && found != environment_->type->subscriptions.end() && found->second.starts;
   const auto dropped = !(handles || begins) || record_.status != instance_status::running;
+  if (!environment_->routes->knows_event(message.type)) {
+    leave(next, message, {errc::unknown_type, "no saga and no service takes it"});
+    return;
+  }
   if (dropped) {
     remember(message);
     next.done(message);
@@ -299,7 +309,7 @@ void saga_machine::handle_event(draft& next, const envelope& message) {
   auto asked = invoke(message, nullptr, next.now);
   auto checked = asked ? check(std::move(*asked), nullptr) : result<plan>{tl::unexpected(asked.error())};
   if (!checked) {
-    handler_failed(next, message, checked.error().message);
+    handler_failed(next, message, checked.error());
     return;
   }
   next.out.edge = begins ? "start" : "event";
@@ -316,7 +326,7 @@ void saga_machine::handle_timer(draft& next, const envelope& message) {
   auto asked = invoke(message, nullptr, next.now);
   auto checked = asked ? check(std::move(*asked), nullptr) : result<plan>{tl::unexpected(asked.error())};
   if (!checked) {
-    handler_failed(next, message, checked.error().message);
+    handler_failed(next, message, checked.error());
     return;
   }
   next.out.edge = "timer";
@@ -355,11 +365,13 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
   const auto& sent = record_.requests[position];
   auto undo = undo_of(sent, message);
   if (!undo) {
-    handler_failed(next, message, undo.error().message);
+    handler_failed(next, message, undo.error());
     return;
   }
   if (*undo && bytes_kept(&sent, *undo) + record_.state.size() > record_bytes_max) {
-    handler_failed(next, message, fmt::format("undone_by of {}: {}", sent.type, record_too_large().message));
+    handler_failed(
+        next, message,
+        {errc::handler_failed, fmt::format("undone_by of {}: {}", sent.type, record_too_large().message)});
     return;
   }
   const auto failed = message.kind == message_kind::failure;
@@ -380,7 +392,7 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
   auto asked = invoke(message, &sent, next.now);
   auto checked = asked ? check(std::move(*asked), &sent, *undo) : result<plan>{tl::unexpected(asked.error())};
   if (!checked) {
-    handler_failed(next, message, checked.error().message);
+    handler_failed(next, message, checked.error());
     return;
   }
   next.out.edge = failed ? "failure" : "reply";
@@ -398,10 +410,11 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
 
 result<detail::intents> saga_machine::invoke(const envelope& message, const request* answered,
                                              const moment& now) {
-  const auto failed = [&](std::string what) {
+  const auto failed = [&](const error& why, std::string_view what = {}) {
     state_.reset(); // the handler may have changed it half-way; the record has it whole
-    return fail(errc::handler_failed,
-                fmt::format("on({}): {}", message.type.empty() ? "failure" : message.type, what));
+    const auto code = is_unknown_here(why) ? why.code : errc::handler_failed;
+    return fail(code, fmt::format("on({}): {}{}", message.type.empty() ? "failure" : message.type, what,
+                                  why.message));
   };
   if (!state_) {
     auto made = call_application(errc::handler_failed, [&] {
@@ -410,7 +423,7 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
                                                : type.state->decode(record_.state);
     });
     if (!made) {
-      return failed("the stored state cannot be read: " + made.error().message);
+      return failed(made.error(), "the stored state cannot be read: ");
     }
     state_ = std::move(*made);
   }
@@ -442,7 +455,7 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
     return handler->second(state_.get(), message.payload, context);
   });
   if (!ran) {
-    return failed(ran.error().message);
+    return failed(ran.error());
   }
   return std::move(context.asked());
 }
@@ -612,6 +625,10 @@ void saga_machine::send(draft& next, detail::typed_bytes&& body, const destinati
   sent.payload = std::move(body.payload);
   sent.effects = where.effects;
   sent.compensation = compensates;
+  if (const auto call = environment_->type->calls.find(sent.type);
+      !compensates && call != environment_->type->calls.end()) {
+    sent.unknown_will_do = call->second.nothing_to_undo || (call->second.undo && call->second.undoes_unknown);
+  }
   sent.trace = next.trace;
   sent.sent_at = next.now.wall;
   record_.requests.push_back(sent);
@@ -634,7 +651,7 @@ void saga_machine::publish(draft& next, const detail::typed_bytes& body,
 }
 
 void saga_machine::taken_over(const envelope& message) {
-  record_.deaths = 0;
+  forget_deaths(record_);
   if (record_.failed && record_.failed->id == message.id) {
     record_.failed.reset();
     if (record_.status == instance_status::running) { // else it says why the instance was rolled back
@@ -643,8 +660,22 @@ void saga_machine::taken_over(const envelope& message) {
   }
 }
 
-void saga_machine::handler_failed(draft& next, const envelope& message, const std::string& reason) {
+void saga_machine::leave(draft& next, const envelope& message, error why) {
+  if (message.kind == message_kind::timer) {
+    hold(next, message);
+  } else {
+    mail_.leave(message);
+  }
+  next.out.edge = "unknown_here";
+  next.out.verdict = tl::unexpected(std::move(why));
+}
+
+void saga_machine::handler_failed(draft& next, const envelope& message, const error& why) {
   state_.reset(); // what the handler changed does not count; the record has the state as it was
+  if (is_unknown_here(why)) {
+    leave(next, message, why);
+    return;
+  }
   next.out.receipts.clear();
   ++attempts_;
   if (attempts_ < environment_->handler_attempts) {
@@ -667,7 +698,8 @@ void saga_machine::handler_failed(draft& next, const envelope& message, const st
   record_.failed = message;
   record_.attempts = attempts_;
   attempts_ = 0;
-  become_stuck(next, reason, record_.status == instance_status::stuck ? record_.resumes_to : record_.status);
+  become_stuck(next, why.message,
+               record_.status == instance_status::stuck ? record_.resumes_to : record_.status);
   write(next);
 }
 

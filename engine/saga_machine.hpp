@@ -30,6 +30,7 @@
 //   duplicate            any                    handled before                       the same
 //   hold                 paused, stuck, or      anything that a handler would take   the same; called for later
 //                        retrying a message
+//   unknown_here         absent, running        what this program does not know      the same; left with its sender
 //   retry_later          absent, running        a handler fails, attempts are left   the same
 //   handler_fails        running                a handler fails for good             stuck
 //   late_success         compensating, stuck    reply of an abandoned request        compensating, one more to undo
@@ -40,9 +41,11 @@
 //   pause                running, compensating  operator                             paused
 //   resume               paused                 operator                             the status before
 //   retry                stuck                  operator                             the status before
+//   rerouted             running, compensating  operator's retry, and a request that the same; sent to who handles it now,
+//                                               went to what nothing hosts any more  or given up
 //   skip                 stuck (compensating)   operator                             compensating or compensated
 //   verb_refused         any                    a verb that the status forbids       the same
-//   quarantine           absent, running        its handler ended the process thrice stuck
+//   quarantine           absent, running        the process ended in its handler     the same; one time too many: stuck
 //   move                 any                    its node is down, another one is up  the same; sent to the other node
 //   stays                any                    the same, nothing to move            the same
 //   flush                any                    receipts since the last write        the same
@@ -112,9 +115,10 @@ public:
   /// Deletes the record if it is terminal, nobody waits for anything of it, and it ended before `before`.
   transition expire(time_point before);
 
-  /// Counts, before the handler runs alone, that the process died in it; at the third such death it makes the
-  /// instance stuck over `message` instead.
-  transition suspect(const envelope& message, const moment& now, std::uint64_t revision);
+  /// Counts that the process ended in the handler of `message`, which its thread did where that is `proven`:
+  /// the record takes the message over, and `recover` has it handled again. After the third such death, or
+  /// the tenth end in a row of which nobody knows the cause, the instance is stuck over `message` instead.
+  transition suspect(const envelope& message, bool proven, const moment& now, std::uint64_t revision);
 
   // -- queries ------------------------------------------------------------------
   /// In memory for the first time since the node started: what is unacknowledged here, in the order in which
@@ -128,7 +132,7 @@ public:
   /// The message whose handler failed and is to be tried again. @pre `retrying()`
   const envelope& retried() const { return *retrying_; }
 
-  /// Whether it may leave memory: nothing is held, retried or unwritten.
+  /// Whether it may leave memory: nothing is retried or unwritten, or held until something happens here.
   bool may_passivate() const;
 
   /// Whether it counts as in flight; what memory alone knows included.
@@ -159,22 +163,29 @@ private:
   struct plan; // what a handler asked for, checked and with its destinations
   result<plan> check(detail::intents&& asked, const request* closing,
                      const std::optional<compensation>& undo = std::nullopt) const;
+  /// What undoes a command, as far as its answer says that it happened, or may have; `reply` is null where
+  /// the outcome is unknown.
   result<std::optional<compensation>> undo_of(const request& sent, const envelope& answer) const;
+  result<std::optional<compensation>> undo_of(const request& sent, const std::string_view* reply) const;
   std::size_t bytes_kept(const request* closing, const std::optional<compensation>& undo) const;
   void apply(draft& next, plan&& asked);
   void send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates);
   void publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where);
-  void handler_failed(draft& next, const envelope& message, const std::string& reason);
+  void handler_failed(draft& next, const envelope& message, const error& why);
   void taken_over(const envelope& message);
 
   // -- rolling back --------------------------------------------------------------
   void begin_rollback(draft& next, std::string reason);
+  bool is_homeless(const request& sent) const;
+  result<void> reroute(draft& next);
+  void give_up_homeless(draft& next);
   void advance_rollback(draft& next);
   void become_stuck(draft& next, std::string reason, instance_status resumes_to);
   void end(draft& next, instance_status status);
 
   // -- parts ----------------------------------------------------------------------
   void hold(draft& next, const envelope& message);
+  void leave(draft& next, const envelope& message, error why);
   void release_held(transition& into);
   void remember(const envelope& message);
   std::size_t find_request(const message_id& id) const;

@@ -32,7 +32,63 @@ void saga_machine::begin_rollback(draft& next, std::string reason) {
     sent.abandoned = true;
     next.send(mail_.withdrawal_of(sent), sent.effects);
   }
+  give_up_homeless(next);
   advance_rollback(next);
+}
+
+/// Whether nothing hosts the service any more to which it went: nobody will answer it.
+bool saga_machine::is_homeless(const request& sent) const {
+  return !sent.refused && !mail_.is_answered(sent) && !environment_->routes->is_hosted(sent.to);
+}
+
+/// Closes the abandoned requests that nobody will answer: their outcome stays unknown.
+void saga_machine::give_up_homeless(draft& next) {
+  for (std::size_t position = record_.requests.size(); position-- > 0;) {
+    if (const auto& sent = record_.requests[position]; sent.abandoned && is_homeless(sent)) {
+      auto undo = undo_of(sent, nullptr);
+      if (!undo || (*undo && bytes_kept(&sent, *undo) + record_.state.size() > record_bytes_max)) {
+        undo = compensation{sent.type, {}, {}};
+        next.note = "the undo of an unknown outcome could not be made";
+      }
+      mail_.close(position);
+      if (*undo) {
+        record_.compensations.push_back(std::move(**undo));
+      }
+    }
+  }
+}
+
+/// Sends the requests that nobody will answer to who handles them now, and gives up those that were
+/// abandoned. An error, and no change, where there is none, or where nothing handles one of them.
+result<void> saga_machine::reroute(draft& next) {
+  std::vector<destination> destinations;
+  for (const auto& sent : record_.requests) {
+    if (!is_homeless(sent) || sent.abandoned) {
+      destinations.emplace_back();
+      continue;
+    }
+    auto where = environment_->routes->command(sent.type, sent.payload, record_.self);
+    if (!where) {
+      return fail(errc::conflict,
+                  fmt::format("{} went to {}, which nothing hosts any more, and {}: cancel gives it up",
+                              sent.type, sent.to.type, where.error().message));
+    }
+    destinations.push_back(std::move(*where));
+  }
+  next.out.edge = "rerouted";
+  for (std::size_t i = 0; i < destinations.size(); ++i) {
+    auto& sent = record_.requests[i];
+    if (destinations[i].to.type.empty()) {
+      continue;
+    }
+    sent.to = std::move(destinations[i].to);
+    sent.effects = destinations[i].effects;
+    sent.moved = true; // the service before may have begun it
+    next.send(mail_.to_envelope(sent), sent.effects);
+  }
+  give_up_homeless(next);
+  advance_rollback(next);
+  return {};
 }
 
 void saga_machine::advance_rollback(draft& next) {
@@ -45,11 +101,11 @@ void saga_machine::advance_rollback(draft& next) {
   }
   const auto& newest = record_.compensations.back();
   if (newest.type.empty()) {
-    become_stuck(
-        next,
-        fmt::format("outcome of {} unknown, and the saga declares nothing that undoes it in that case",
-                    newest.step),
-        instance_status::compensating);
+    const auto declared = environment_->type->calls.contains(newest.step);
+    const auto why = declared ? "the saga declares nothing that undoes it in that case"
+                              : "the saga, which knew once what undoes it, does not declare it any more";
+    become_stuck(next, fmt::format("outcome of {} unknown, and {}", newest.step, why),
+                 instance_status::compensating);
     return;
   }
   const auto where = environment_->routes->command(newest.type, newest.payload, record_.self);
@@ -79,34 +135,38 @@ void saga_machine::end(draft& next, instance_status status) {
 }
 
 result<std::optional<compensation>> saga_machine::undo_of(const request& sent, const envelope& answer) const {
+  if (answer.kind != message_kind::failure) {
+    const std::string_view reply = answer.payload;
+    return undo_of(sent, &reply);
+  }
+  const auto body = decode<messages::failure_body>(answer.payload);
+  const auto kind = body ? static_cast<failure_kind>(body->kind) : failure_kind::unknown;
+  // Withdrawn says that the node which has it now had not begun; the one before may have.
+  const auto never_ran = kind == failure_kind::declined || (kind == failure_kind::withdrawn && !sent.moved);
+  if (never_ran && !planted("compensation_of_a_step_that_never_ran")) {
+    return std::nullopt; // it did not happen
+  }
+  return undo_of(sent, nullptr);
+}
+
+result<std::optional<compensation>> saga_machine::undo_of(const request& sent,
+                                                          const std::string_view* reply) const {
   const auto found = environment_->type->calls.find(sent.type);
-  if (found == environment_->type->calls.end()) {
-    return std::nullopt;
+  if (found == environment_->type->calls.end()) { // an older definition knew what undoes it
+    return compensation{sent.type, {}, {}};
   }
   const auto& call = found->second;
-  const std::string_view reply = answer.payload;
-  const std::string_view* known = &reply;
-  if (answer.kind == message_kind::failure) {
-    const auto body = decode<messages::failure_body>(answer.payload);
-    const auto kind = body ? static_cast<failure_kind>(body->kind) : failure_kind::unknown;
-    // Withdrawn says that the node which has it now had not begun; the one before may have.
-    const auto never_ran = kind == failure_kind::declined || (kind == failure_kind::withdrawn && !sent.moved);
-    if (never_ran && !planted("compensation_of_a_step_that_never_ran")) {
-      return std::nullopt; // it did not happen
-    }
-    if (call.nothing_to_undo) {
-      return std::nullopt;
-    }
-    if (!call.undo || !call.undoes_unknown) {
-      return compensation{sent.type, {}, {}};
-    }
-    known = nullptr;
+  if (reply == nullptr && call.nothing_to_undo) {
+    return std::nullopt;
+  }
+  if (reply == nullptr && (!call.undo || !call.undoes_unknown)) {
+    return compensation{sent.type, {}, {}};
   }
   if (!call.undo) {
     return std::nullopt;
   }
   auto undo = call_application(
-      errc::handler_failed, [&] { return call.undo(sent.payload, known); }, "undone_by of ", sent.type, ": ");
+      errc::handler_failed, [&] { return call.undo(sent.payload, reply); }, "undone_by of ", sent.type, ": ");
   if (!undo) {
     return tl::unexpected(std::move(undo.error()));
   }
@@ -116,6 +176,10 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent, c
 void saga_machine::handle_late_answer(draft& next, const envelope& message, std::size_t position) {
   const auto& sent = record_.requests[position];
   auto undo = undo_of(sent, message);
+  if (!undo && is_unknown_here(undo.error())) {
+    leave(next, message, std::move(undo.error()));
+    return;
+  }
   if (!undo || (*undo && bytes_kept(&sent, *undo) + record_.state.size() > record_bytes_max)) {
     // Without its undo the step must not count as undone: a person decides.
     undo = compensation{sent.type, {}, {}};
@@ -175,8 +239,8 @@ std::string_view name_of(verb what) {
   return "skip";
 }
 
-/// Why `what` is not possible now; empty if it is.
-std::string objection(verb what, const record& present, const std::string& note) {
+/// Why `what` is not possible now; empty if it is. `rests_on_nobody`: nobody will answer one of its requests.
+std::string objection(verb what, const record& present, bool rests_on_nobody, const std::string& note) {
   const auto status = present.status;
   const auto from_running = present.resumes_to == instance_status::running;
   switch (what) {
@@ -194,7 +258,9 @@ std::string objection(verb what, const record& present, const std::string& note)
   case verb::resume:
     return status == instance_status::paused ? "" : "only a paused instance can be resumed";
   case verb::retry:
-    return status == instance_status::stuck ? "" : "only a stuck instance can be retried";
+    return status == instance_status::stuck || rests_on_nobody
+               ? ""
+               : "only a stuck instance can be retried, or one that waits for a service that nothing hosts";
   case verb::skip:
     break;
   }
@@ -217,7 +283,11 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
     next.out.verdict = fail(errc::not_found, fmt::format("there is no instance {}", to_string(record_.self)));
     return std::move(next.out);
   }
-  if (auto reason = objection(what, record_, note); !reason.empty()) {
+  const auto goes_on =
+      record_.status == instance_status::running || record_.status == instance_status::compensating;
+  const auto rests_on_nobody = goes_on && std::any_of(record_.requests.begin(), record_.requests.end(),
+                                                      [&](const request& sent) { return is_homeless(sent); });
+  if (auto reason = objection(what, record_, rests_on_nobody, note); !reason.empty()) {
     next.out.edge = "verb_refused";
     next.out.verdict = fail(errc::conflict, fmt::format("{} is {}: {}", to_string(record_.self),
                                                         to_string(record_.status), reason));
@@ -276,8 +346,16 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
     break;
   case verb::retry:
     next.out.edge = "retry";
+    if (goes_on) {
+      if (auto done = reroute(next); !done) {
+        next.out.edge = "verb_refused";
+        next.out.verdict = std::move(done);
+        return std::move(next.out);
+      }
+      break;
+    }
     record_.status = record_.resumes_to;
-    record_.deaths = 0;
+    forget_deaths(record_);
     if (record_.failed) {
       retrying_ = record_.failed;
       next.out.try_again = std::chrono::milliseconds{0};
@@ -376,7 +454,8 @@ transition saga_machine::expire(time_point before) {
   return out;
 }
 
-transition saga_machine::suspect(const envelope& received, const moment& now, std::uint64_t revision) {
+transition saga_machine::suspect(const envelope& received, bool proven, const moment& now,
+                                 std::uint64_t revision) {
   // No code of the saga runs where the instance is over or stopped, or where another message is before this
   // one.
   const auto known = record_.failed && record_.failed->id == received.id;
@@ -412,14 +491,13 @@ transition saga_machine::suspect(const envelope& received, const moment& now, st
   if (!known) {
     record_.failed = message;
   }
-  if (record_.deaths >= 3) {
+  if (const auto why = count_death(record_, proven)) {
     retrying_.reset();
     become_stuck(next,
-                 fmt::format("its handler of {} ended the process three times",
-                             message.type.empty() ? "a failure" : message.type),
+                 fmt::format("its handler of {} runs no more: {}",
+                             message.type.empty() ? "a failure" : message.type, *why),
                  record_.status == instance_status::stuck ? record_.resumes_to : record_.status);
   } else {
-    ++record_.deaths;
     retrying_ = message;
     next.out.try_again = std::chrono::milliseconds{0};
   }

@@ -28,6 +28,12 @@ enum class settlement : std::uint8_t {
   gave_up,  ///< its last attempt failed, or a person discarded it
 };
 
+/// Whether it is not the handler that failed, but this program that does not know the message: a type, or a
+/// newer version of one, that a node with another program sent. It waits for such a program here.
+inline bool is_unknown_here(const error& why) {
+  return why.code == errc::unknown_type || why.code == errc::newer_version;
+}
+
 struct transition {
   const char* edge = ""; ///< the row of the table that was taken
   write_kind write = write_kind::none;
@@ -45,7 +51,7 @@ struct transition {
   bool ended = false;               ///< became terminal
   std::string trace{};              ///< of the message that was handled, as it carried it; empty: none
   settlement settled = settlement::none;
-  result<void> verdict; ///< of an operator's verb
+  result<void> verdict; ///< of an operator's verb; of what this program does not know, why not
 };
 
 } // namespace continuo::engine

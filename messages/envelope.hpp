@@ -38,7 +38,10 @@ struct envelope {
   std::string idempotency_key; ///< empty: the id is the key
   std::string trace{};         ///< a `traceparent` (engine/trace.hpp); empty: none
   bool withdrawn = false; ///< a command that its sender gave up: who has not begun it answers `withdrawn`
-  bool unseen = false;    ///< a command that was never before on its way to a node: nobody has begun it
+  /// Of what is withdrawn: its sender knows what to do where nobody can say whether it happened, so that a
+  /// command of which an attempt has failed need not be tried on.
+  bool unknown_will_do = false;
+  bool unseen = false; ///< a command that was never before on its way to a node: nobody has begun it
 
   /// By which link, and in which of its epochs, it came into this node; 0: it was sent here. Not part of what
   /// is stored or sent: it says whose credit the message uses.
@@ -49,7 +52,7 @@ struct envelope {
   bool repeated = false;
 
   CONTINUO_FIELDS(envelope, id, kind, compensation, from, to, predecessor, in_reply_to, type, payload,
-                  idempotency_key, trace, withdrawn, unseen)
+                  idempotency_key, trace, withdrawn, unknown_will_do, unseen)
 };
 
 /// The payload of a `failure`.

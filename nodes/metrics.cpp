@@ -203,6 +203,14 @@ void add_services(page& out, const actors::core& shared, const survey& counted) 
     out.value(counts.declined.load(), {{"service", service}, {"reason", "declined"}});
     out.value(counts.gave_up.load(), {{"service", service}, {"reason", "gave_up"}});
   }
+  out.counter("continuo_messages_unknown_total",
+              "Messages that this program does not know: they wait with their senders for one that does.");
+  for (const auto& [service, counts] : shared.service_counts) {
+    out.value(shared.unknown.count_of(service), {{"service", service}});
+  }
+  for (const auto& [saga, environment] : shared.saga_environments) {
+    out.value(shared.unknown.count_of(saga), {{"service", saga}});
+  }
   out.counter("continuo_command_retries_total", "Attempts after the first one.");
   each([](const actors::service_counters& counts) { return counts.retries.load(); });
   out.histogram("continuo_handler_seconds", "How long one attempt of a handler took.");

@@ -76,6 +76,9 @@ result<void> find_messages(const core& shared, std::vector<found_suspect>& suspe
 /// Writes what a transition decided, and drops what it would send.
 template <class Machine>
 result<void> write(core& shared, const Machine& machine, const transition& decided, const instance_id& self) {
+  if (shared.took) {
+    shared.took(self, decided.edge);
+  }
   if (decided.write == engine::write_kind::none) {
     return {};
   }
@@ -94,59 +97,42 @@ result<void> write(core& shared, const Machine& machine, const transition& decid
 }
 
 template <class Machine, class Environment>
-result<void> run_instance(core& shared, const Environment& environment, const instance_id& self,
-                          const envelope& message) {
+result<void> count_instance(core& shared, const Environment& environment, const found_suspect& one) {
+  const auto& self = one.what.instance;
   auto stored = actors::read_record(shared, self);
   if (!stored) {
     return tl::unexpected(stored.error());
   }
   Machine machine{environment, self, std::move(*stored)};
-  auto counted = machine.suspect(message, shared.time->now(), shared.next_revision());
-  if (auto written = write(shared, machine, counted, self); !written) {
-    return written;
-  }
-  if (!machine.retrying()) {
-    return {}; // stuck, or it was handled after all
-  }
-  // Durable from here: the count. Its handler runs, alone.
-  transition handled;
-  {
-    const actors::marker::note running{shared.suspects.get(), self, message.id};
-    handled = machine.try_again(shared.time->now(), shared.next_revision());
-  }
-  return write(shared, machine, handled, self);
+  const auto counted =
+      machine.suspect(*one.message, one.what.proven, shared.time->now(), shared.next_revision());
+  return write(shared, machine, counted, self);
 }
 
-result<void> run_execution(core& shared, const engine::execution_environment& environment,
-                           const instance_id& self, const std::optional<envelope>& message) {
+result<void> count_execution(core& shared, const engine::execution_environment& environment,
+                             const found_suspect& one) {
+  const auto& self = one.what.instance;
   auto stored = actors::read_record(shared, self);
-  if (!stored || (!*stored && !message)) {
+  if (!stored || (!*stored && !one.message)) {
     return stored ? result<void>{} : tl::unexpected(stored.error());
   }
   auto execution = *stored ? std::make_unique<engine::execution>(environment, std::move(**stored))
-                           : std::make_unique<engine::execution>(environment, *message);
+                           : std::make_unique<engine::execution>(environment, *one.message);
   if (execution->now_in() != engine::execution::phase::answered &&
       actors::calls_http(environment, execution->message())) {
     return {}; // it was a handler of the program once: what answers it now cannot end the process
   }
-  const auto counted = execution->suspect(shared.time->now(), shared.next_revision());
-  if (auto written = write(shared, *execution, counted, self); !written) {
-    return written;
+  const auto counted = execution->suspect(one.what.proven, shared.time->now(), shared.next_revision());
+  if (execution->now_in() == engine::execution::phase::parked) {
+    shared.log(log_level::warn,
+               fmt::format("{} is parked: {}", to_string(self), execution->current().reason));
   }
-  if (execution->now_in() != engine::execution::phase::waiting) {
-    return {};
-  }
-  execution->begin();
-  auto done = actors::run_handler(shared, environment, self, execution->message(), execution->attempt(),
-                                  execution->idempotency_key());
-  const auto finished =
-      execution->finished(std::move(done.outcome), done.asked, shared.time->now(), shared.next_revision());
-  return write(shared, *execution, finished, self);
+  return write(shared, *execution, counted, self);
 }
 
 } // namespace
 
-result<std::uint64_t> run_suspects(core& shared, const std::vector<actors::suspect>& found) {
+result<std::uint64_t> count_suspects(core& shared, const std::vector<actors::suspect>& found) {
   std::vector<found_suspect> suspects;
   for (const auto& one : found) {
     const auto same = [&](const found_suspect& other) { return other.what == one; };
@@ -162,7 +148,7 @@ result<std::uint64_t> run_suspects(core& shared, const std::vector<actors::suspe
   }
   for (const auto& one : suspects) {
     const auto& self = one.what.instance;
-    result<void> ran;
+    result<void> counted;
     const auto service = shared.execution_environments.find(self.type);
     if (!one.message) {
       // What it handled may be durable nowhere, and then it comes again only if its cause does. Messages for
@@ -171,18 +157,18 @@ result<std::uint64_t> run_suspects(core& shared, const std::vector<actors::suspe
                                                                            : instance_id{self.type, {}});
     }
     if (service != shared.execution_environments.end()) {
-      ran = run_execution(shared, service->second, self, one.message);
+      counted = count_execution(shared, service->second, one);
     } else if (!one.message) {
       continue;
     } else if (const auto saga = shared.saga_environments.find(self.type);
                saga != shared.saga_environments.end()) {
-      ran = run_instance<engine::saga_machine>(shared, saga->second, self, *one.message);
+      counted = count_instance<engine::saga_machine>(shared, saga->second, one);
     } else if (const auto keyed = shared.keyed_environments.find(self.type);
                keyed != shared.keyed_environments.end()) {
-      ran = run_instance<engine::keyed_machine>(shared, keyed->second, self, *one.message);
+      counted = count_instance<engine::keyed_machine>(shared, keyed->second, one);
     }
-    if (!ran) {
-      return tl::unexpected(ran.error());
+    if (!counted) {
+      return tl::unexpected(counted.error());
     }
   }
   return suspects.size();

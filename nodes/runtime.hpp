@@ -149,6 +149,7 @@ private:
   result<void> look_at_address() const;
   result<void> write_spans();
   void make_environments();
+  result<void> count_suspects();
   result<void> make_system();
   result<void> meet_peers();
   void spawn_actors();

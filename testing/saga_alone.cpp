@@ -214,7 +214,7 @@ std::string saga_bench::result_text() const {
 }
 
 std::vector<cause> saga_bench::waiting_for() const {
-  return actors::causes_of(bench_->machine->current());
+  return actors::causes_of(bench_->machine->current(), bench_->routes);
 }
 
 time_point saga_bench::now() const {

@@ -313,7 +313,7 @@ void simulation::end_life(member& one) {
   one.disk->crash();
   network_.ends(one.name);
   for (const auto& runs : one.handlers) {
-    if (suspects_handlers_ && runs.due_ns > now_ns_) {
+    if (runs.due_ns > now_ns_) {
       one.suspects.push_back({{runs.message.to.type, to_string(runs.message.id)}, runs.message.id});
     }
   }

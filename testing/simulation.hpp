@@ -100,8 +100,6 @@ public:
   }
   /// Checks how often nodes are woken for their timers.
   void count_wake_ups() { counts_wake_ups_ = true; }
-  /// Handlers that run while their node crashes are suspected of having ended it.
-  void suspect_handlers() { suspects_handlers_ = true; }
   void set_link_queue_max(std::size_t messages) { link_queue_max_ = messages; }
   std::size_t link_queue_max() const { return link_queue_max_; }
   cluster_config& topology() { return topology_; }
@@ -260,7 +258,6 @@ private:
   std::int64_t told_ns_ = 0;                   ///< when anything happened last but signs of life
   std::int64_t checked_ns_ = -1;               ///< `changed_ns_` as the wake-ups were counted last
   bool passes_over_ = true;
-  bool suspects_handlers_ = false;
   bool counts_wake_ups_ = false;
 
   std::vector<fault_plan> early_plans_; ///< made before there were nodes

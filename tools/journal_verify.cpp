@@ -6,6 +6,7 @@
 #include "journal/journal.hpp"
 #include "journal/reader.hpp"
 #include "messages/frames.hpp"
+#include "messages/layout.hpp"
 #include "nodes/identity.hpp"
 
 #include <continuo/archive.hpp>
@@ -111,6 +112,10 @@ private:
       break;
     case 'r':
       look_at_record(key, bytes);
+      break;
+    case 't':
+      ++found_.others;
+      read_as<messages::type_layout>(key, bytes);
       break;
     default:
       ++found_.others;

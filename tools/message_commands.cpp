@@ -56,7 +56,7 @@ int publish(const message_options& chosen) {
           fmt::print("started {}\n", printable(address_text(instance)));
         }
         if (started.empty()) {
-          fmt::print("it starts no instance\n");
+          fmt::print("accepted: it starts no instance, and goes to those that take it\n");
         }
       });
 }

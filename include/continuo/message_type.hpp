@@ -62,6 +62,9 @@ struct message_type {
   /// From JSON text to bytes; fails as `continuo::from_json`.
   result<std::string> from_json(std::string_view text) const;
 
+  /// How the archives walk a value.
+  const detail::shape& described() const { return *type_->of; }
+
 private:
   const detail::made_type* type_;
 };

@@ -132,7 +132,7 @@ struct recovery_figures {
   std::uint64_t records = 0;  ///< read
   std::uint64_t resumed = 0;  ///< instances with something to send again
   std::uint64_t timers = 0;   ///< armed
-  std::uint64_t suspects = 0; ///< handlers that ran when the process ended, run again alone
+  std::uint64_t suspects = 0; ///< handlers that ran when the process ended; each is counted, and runs again
   std::chrono::milliseconds took{0};
 };
 

@@ -57,6 +57,18 @@ void on_its_node(desk& at, call&& one, std::chrono::milliseconds patience,
 /// A command in execution has a record and no actor of its own.
 response show_command(const instance_id& instance, const node_runtime& node, const actors::core& core) {
   const auto bytes = core.store->get(engine::record_key(instance));
+  if (bytes && !*bytes) {
+    const auto id = parse_message_id(instance.key);
+    if (const auto reason = id ? core.unknown.reason_of(*id) : std::nullopt) { // its sender keeps it
+      instance_view waits;
+      waits.instance = instance;
+      waits.state = "null";
+      waits.reason = *reason;
+      auto whole = whole_json(waits, core, node.config().name);
+      whole["attempts"] = 0;
+      return ok(whole);
+    }
+  }
   if (!bytes || !*bytes) {
     return error_response(bytes ? actors::not_found(instance).value() : bytes.error());
   }

@@ -84,8 +84,8 @@ result<list_query> read_list_query(const request& asked, const actors::core& cor
   return query;
 }
 
-bool waits_for(const engine::record& stored, const std::string& wanted) {
-  const auto causes = actors::causes_of(stored);
+bool waits_for(const engine::record& stored, const std::string& wanted, const engine::routing_table& routes) {
+  const auto causes = actors::causes_of(stored, routes);
   return std::any_of(causes.begin(), causes.end(), [&](const cause& one) {
     return one.kind == wanted || (one.kind == "reply" && placement::service_of(one.to.type) == wanted);
   });
@@ -132,8 +132,9 @@ response list_here(const list_query& query, const node_runtime& node, const acto
             wrong = error{errc::corrupt, fmt::format("a record of {}: {}", type, stored.error().message)};
             return false;
           }
-          const auto wanted = (!query.status || stored->status == *query.status) &&
-                              (query.waiting_for.empty() || waits_for(*stored, query.waiting_for));
+          const auto wanted =
+              (!query.status || stored->status == *query.status) &&
+              (query.waiting_for.empty() || waits_for(*stored, query.waiting_for, core.routes));
           if (wanted && entries.size() == query.limit) { // there is more
             whole = false;
             return false;

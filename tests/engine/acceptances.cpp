@@ -47,7 +47,7 @@ public:
   }
   transition crash() {
     load();
-    return machine_->recover();
+    return keep(machine_->recover(world_->now, world_->next_revision()));
   }
   bool stored() const { return disk_.has_value(); }
   const acceptance& machine() const { return *machine_; }
@@ -149,9 +149,20 @@ CAF_TEST(a command that nobody can take elsewhere stays) {
   CAF_CHECK_EQUAL(edge_of(box.move(sent.id, "payment")), "stays"); // there is no other node
 }
 
-CAF_TEST(every row but the move between nodes was taken) {
-  // The move is taken in tests/cluster.
-  CAF_CHECK_EQUAL(rows_missing("acceptance", acceptance_edges()), " move");
+CAF_TEST(a command for a service that was renamed goes to the new one with the next start) {
+  accepted_box box{*this, true, {to_payment}};
+  const auto sent = box.first.released.front();
+  rename_payment("till");
+  const auto moved = box.crash();
+  CAF_CHECK_EQUAL(edge_of(moved), "move");
+  CAF_REQUIRE_EQUAL(moved.released.size(), 1u);
+  CAF_CHECK_EQUAL(moved.released.front().to.type, "till");
+  CAF_CHECK(moved.released.front().id == sent.id);
+  CAF_CHECK_EQUAL(edge_of(box.crash()), "delivered"); // as with any restart
+}
+
+CAF_TEST(every row was taken) {
+  CAF_CHECK_EQUAL(rows_missing("acceptance", acceptance_edges()), "");
   CAF_CHECK_EQUAL(rows_unknown("acceptance", acceptance_edges()), "");
 }
 

@@ -171,6 +171,30 @@ CAF_TEST(a command that has begun cannot be withdrawn) {
   CAF_CHECK_EQUAL(edge_of(runs.replies(paid{})), "replied");
 }
 
+CAF_TEST(a command whose attempt failed is tried no more where an unknown outcome will do) {
+  const auto sent = charge();
+  auto given_up = withdrawal_of(sent);
+  given_up.unknown_will_do = true;
+  auto runs = running(sent);
+  CAF_CHECK_EQUAL(edge_of(runs.take(given_up)), "too_late"); // nobody can stop the handler
+  runs.fails("no connection");
+  const auto decided = runs.take(given_up);
+  CAF_CHECK_EQUAL(edge_of(decided), "given_up");
+  CAF_REQUIRE_EQUAL(decided.sent.size(), 1u);
+  CAF_CHECK_EQUAL(kind_in(decided.sent.front()), "unknown");
+  CAF_CHECK(decided.dead_letters.empty());
+  CAF_CHECK(runs.phase() == phase::answered);
+  CAF_CHECK(runs.crash().sent.front() == decided.sent.front());
+
+  auto second = running(charge());
+  second.fails("no connection");
+  second.machine().due(); // waits for a slot again
+  auto again = second.machine().message();
+  again.withdrawn = true;
+  again.unknown_will_do = true;
+  CAF_CHECK_EQUAL(edge_of(second.take(again)), "given_up");
+}
+
 CAF_TEST(a command whose handler ended the process has begun and cannot be withdrawn) {
   const auto sent = charge();
   execution_box killed{*this, payment, sent};
@@ -237,7 +261,7 @@ CAF_TEST(a command that comes given up does not begin) {
 
 CAF_TEST(a handler that ends the process three times is parked) {
   execution_box killer{*this, payment, charge()};
-  for (int death = 0; death < 3; ++death) {
+  for (int death = 0; death < 2; ++death) {
     CAF_CHECK_EQUAL(edge_of(killer.suspect()), "quarantine");
     CAF_CHECK(killer.phase() == phase::waiting);
     killer.begin();
@@ -250,6 +274,14 @@ CAF_TEST(a handler that ends the process three times is parked) {
   CAF_CHECK(contains(killer.current().reason, "three times"));
   killer.retry();
   CAF_CHECK_EQUAL(killer.current().deaths, 0u);
+}
+
+CAF_TEST(what this program does not know is held and is no attempt) {
+  execution_box unknown{*this, payment, charge()};
+  unknown.begin();
+  CAF_CHECK_EQUAL(edge_of(unknown.fails(errc::unknown_type, "it does not handle it")), "unknown_here");
+  CAF_CHECK(unknown.phase() == phase::held);
+  CAF_CHECK_EQUAL(unknown.machine().attempt(), 1u);
 }
 
 CAF_TEST(deaths are forgotten after a success) {

@@ -31,7 +31,7 @@ public:
   transition take(const call_for& call) { return machine_->called(call); }
   transition crash() {
     load();
-    return machine_->recover();
+    return keep(machine_->recover(world_->now, world_->next_revision()));
   }
   bool stored() const { return disk_.has_value(); }
 
@@ -142,6 +142,20 @@ CAF_TEST(a redriven event ends with its receipt and its receiver may forget it) 
   const auto settled = dead.take(receipt{sent.to, sent.from, sent.id, {}, {}});
   CAF_CHECK_EQUAL(edge_of(settled), "settled");
   CAF_CHECK(forget_for(settled, sent.to) == sent.id);
+}
+
+CAF_TEST(a redriven command for a service that was renamed goes to the new one under its key) {
+  const auto failed = charge();
+  auto dead = letter_of(failed);
+  const auto sent = dead.redrive().released.front();
+  rename_payment("till");
+  const auto moved = dead.crash();
+  CAF_CHECK_EQUAL(edge_of(moved), "move");
+  CAF_REQUIRE_EQUAL(moved.released.size(), 1u);
+  CAF_CHECK_EQUAL(moved.released.front().to.type, "till");
+  CAF_CHECK(moved.released.front().id == sent.id);
+  CAF_CHECK_EQUAL(moved.released.front().idempotency_key, to_string(failed.id));
+  CAF_CHECK_EQUAL(edge_of(dead.crash()), "duplicate"); // as with any restart
 }
 
 CAF_TEST(a letter that is gone says so) {

@@ -52,7 +52,7 @@ CAF_TEST(a suspect is counted durably before it runs and the count is cleared af
 CAF_TEST(after the third death the handler is not run again before a person says so) {
   start();
   const auto killer = event(changed{"o-1", 5});
-  for (int death = 0; death < 3; ++death) {
+  for (int death = 0; death < 2; ++death) {
     saga.suspect(killer);
     saga.crash();
   }
@@ -69,13 +69,51 @@ CAF_TEST(after the third death the handler is not run again before a person says
 
 CAF_TEST(a killer that starts an instance leaves a stuck one) {
   const auto killer = event(placed{"o-1", 42});
-  for (int death = 0; death < 4; ++death) {
+  for (int death = 0; death < 3; ++death) {
     saga.crash();
     saga.suspect(killer);
   }
   CAF_CHECK_EQUAL(saga.status(), "stuck");
   saga.operate(verb::retry);
   CAF_CHECK_EQUAL(edge_of(saga.again()), "start");
+}
+
+CAF_TEST(ends of the process that nothing explains park nobody before the tenth in a row) {
+  start();
+  keyed_box shelf{*this};
+  execution_box paying{*this, payment, command(pay{"o-1", 42}, {"order", "o-1"}, {"payment", ""})};
+  const auto unlucky = event(changed{"o-1", 5});
+  const auto order = command(reserve{"nail", 1}, {"order", "o-1"}, {"stock", "nail"});
+  for (int end = 1; end < 10; ++end) {
+    saga.suspect(unlucky, false);
+    shelf.suspect(order, false);
+    paying.suspect(false);
+    saga.crash();
+    shelf.crash();
+    paying.crash();
+  }
+  CAF_CHECK_EQUAL(saga.current().deaths, 0u);
+  CAF_CHECK(saga.machine().retrying());
+  CAF_CHECK(shelf.machine().retrying());
+  CAF_CHECK(paying.phase() == execution::phase::backoff);
+  CAF_CHECK_EQUAL(paying.machine().interruptions(), 9u);
+  saga.suspect(unlucky, false);
+  CAF_CHECK_EQUAL(saga.status(), "stuck");
+  CAF_CHECK(contains(saga.reason(), "killed from outside"));
+  CAF_CHECK_EQUAL(shelf.suspect(order, false).dead_letters.size(), 1u);
+  paying.suspect(false);
+  CAF_CHECK(paying.phase() == execution::phase::parked);
+  paying.retry();
+  CAF_CHECK_EQUAL(paying.machine().interruptions(), 0u);
+}
+
+CAF_TEST(a handler that comes to its end clears what nothing explained) {
+  start();
+  const auto unlucky = event(changed{"o-1", 5});
+  saga.suspect(unlucky, false);
+  CAF_CHECK_EQUAL(saga.current().interruptions, 1u);
+  CAF_CHECK_EQUAL(edge_of(saga.again()), "event");
+  CAF_CHECK_EQUAL(saga.current().interruptions, 0u);
 }
 
 CAF_TEST(an event that starts nothing makes no instance by being a suspect) {

@@ -152,6 +152,22 @@ public:
     return made;
   }
 
+  /// As after a start of another program: `name` handles what payment did.
+  void rename_payment(const char* name) {
+    routes = {};
+    service renamed{name};
+    renamed
+        .handle([](const pay& command, command_context&) -> outcome<paid> {
+          return paid{command.id, "p-1"};
+        })
+        .handle([](const refund& command, command_context&) -> outcome<refunded> {
+          return refunded{command.id};
+        });
+    if (!routes.add(order_type) || !routes.add(renamed.describe())) {
+      throw std::logic_error("the names clash");
+    }
+  }
+
   detail::saga_type order_type = order::describe();
   service payment = make_payment_service();
   service labels = make_labels();
@@ -200,8 +216,8 @@ public:
   transition move(const message_id& id, const std::string& from, bool handed_out) {
     return keep(machine_->move(id, from, handed_out, world_->now, world_->next_revision()));
   }
-  transition suspect(const envelope& message) {
-    return keep(machine_->suspect(message, world_->now, world_->next_revision()));
+  transition suspect(const envelope& message, bool proven = true) {
+    return keep(machine_->suspect(message, proven, world_->now, world_->next_revision()));
   }
   transition operate(verb what, const std::string& words = {}) {
     return keep(machine_->operate(what, "ann", words, world_->now, world_->next_revision()));
@@ -212,6 +228,15 @@ public:
   transition crash() {
     load();
     return keep(machine_->recover(), false);
+  }
+
+  /// Changes what is on disk, as another program would have written it, and restarts.
+  template <class Change>
+  void rewrite(Change change) {
+    auto stored = decode<record>(*disk_).value();
+    change(stored);
+    disk_ = encode(stored);
+    crash();
   }
 
   // -- queries ---------------------------------------------------------------------------
@@ -297,9 +322,9 @@ public:
   transition declines(const std::string& reason) {
     return keep(machine_->finished(detail::handled{true, reason}, {}, world_->now, world_->next_revision()));
   }
-  transition fails(const std::string& reason) {
-    return keep(
-        machine_->finished(fail(errc::handler_failed, reason), {}, world_->now, world_->next_revision()));
+  transition fails(const std::string& reason) { return fails(errc::handler_failed, reason); }
+  transition fails(errc code, const std::string& reason) {
+    return keep(machine_->finished(fail(code, reason), {}, world_->now, world_->next_revision()));
   }
   transition times_out() { return keep(machine_->timed_out(world_->now, world_->next_revision())); }
   transition take(const envelope& message) {
@@ -308,7 +333,9 @@ public:
   transition take(const receipt& said) {
     return keep(machine_->receive(said, world_->now, world_->next_revision()));
   }
-  transition suspect() { return keep(machine_->suspect(world_->now, world_->next_revision())); }
+  transition suspect(bool proven = true) {
+    return keep(machine_->suspect(proven, world_->now, world_->next_revision()));
+  }
   transition retry() { return keep(machine_->retry(world_->now, world_->next_revision())); }
   transition discard() { return keep(machine_->discard(world_->now, world_->next_revision())); }
 

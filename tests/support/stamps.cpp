@@ -51,7 +51,6 @@ public:
             })
             .retry({.attempts = stamp_attempts, .first = 20ms, .timeout = 2s}));
     here.handlers_take("stamps", 200ms);
-    here.internals().suspect_handlers();
     return {{"south", {"stamps"}}};
   }
 

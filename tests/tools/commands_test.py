@@ -157,7 +157,7 @@ CASES = [
          out=["s1:1:0"], headers={"Idempotency-Key": "k-1"}),
     Case("an event that starts nothing", ["publish", "order_placed", "{}"],
          {PUBLISH: Answer(202, {"message_id": "s1:1:0", "instances": []})},
-         out="message s1:1:0\nit starts no instance\n"),
+         out="message s1:1:0\naccepted: it starts no instance, and goes to those that take it\n"),
     Case("the node's JSON as it is", ["publish", "order_placed", "{}", "--json"],
          {PUBLISH: Answer(202, b'{"message_id" :"a","instances":[ ]}')}, out='{"message_id" :"a","instances":[ ]}\n'),
     Case("JSON from standard input", ["publish", "order_placed", "-"], {PUBLISH: PUBLISHED}, out=["s1:1:0"],
