@@ -1,5 +1,7 @@
 #include "engine/routing.hpp"
 
+#include "engine/acceptance.hpp"
+
 #include <fmt/format.h>
 
 namespace continuo::engine {
@@ -64,6 +66,20 @@ result<void> routing_table::add(const detail::keyed_service_type& service) {
     }
   }
   return {};
+}
+
+std::string_view routing_table::peer_of(const instance_id& id) const {
+  if (where_.is_alone()) {
+    return {};
+  }
+  if (id.type == publish_type || id.type == send_type) {
+    // They live where they were accepted. The stores of peers, and those that these lost, are known before
+    // anything of theirs comes; so any other store is this node's, or one that it stands for.
+    const auto name = parse_message_id(id.key);
+    return name && peer_of_store_ ? peer_of_store_(name->store) : std::string_view{};
+  }
+  const auto node = where_.node_of(id);
+  return node == where_.here() ? std::string_view{} : node;
 }
 
 result<destination> routing_table::command(std::string_view type, std::string_view payload,
