@@ -46,21 +46,6 @@ std::size_t core::place_of(const instance_id& id) const {
   return std::hash<instance_id>{}(id) % shards.size();
 }
 
-std::string_view core::peer_of(const instance_id& id) const {
-  const auto& where = routes.where();
-  if (where.is_alone()) {
-    return {};
-  }
-  if (id.type == engine::publish_type || id.type == engine::send_type) {
-    // They live where they were accepted. The stores of peers, and those that these lost, are known before
-    // anything of theirs comes; so any other store is this node's, or one that it stands for.
-    const auto name = parse_message_id(id.key);
-    return name && name->store != store_id ? peers.peer_of_store(name->store) : std::string_view{};
-  }
-  const auto node = where.node_of(id);
-  return node == where.here() ? std::string_view{} : node;
-}
-
 void core::count_in_flight(caf::event_based_actor* self, bool before, bool now) {
   if (before == now) {
     return;
@@ -229,6 +214,30 @@ void give_credit_back(const core& shared, const messages::envelope& message,
       {link->second, caf::make_message(message_taken{message.link_token, engine::units_of(message)})});
 }
 
+void add_writes(const engine::transition& decided, const instance_id& of,
+                const std::function<std::string()>& encoded, std::vector<journal::operation>& into) {
+  using kind = journal::operation::kind;
+  const auto is_half =
+      planted("record_written_half") && decided.history && decided.history->revision % 16 == 0;
+  if (decided.write != engine::write_kind::none && !is_half) { // its history is written all the same
+    const auto erased = decided.write == engine::write_kind::erase;
+    const auto key = engine::record_key(of);
+    into.push_back({erased ? kind::erase : kind::put, key, erased ? std::string{} : encoded()});
+    for (const auto& peer : decided.owed_now) {
+      into.push_back({kind::put, engine::owed_key(peer, key), {}});
+    }
+    for (const auto& peer : decided.owed_no_more) {
+      into.push_back({kind::erase, engine::owed_key(peer, key), {}});
+    }
+  }
+  if (decided.history) {
+    into.push_back({kind::put, engine::history_key(decided.history->revision), encode(*decided.history)});
+  }
+  for (const auto& letter : decided.dead_letters) { // they owe nothing until somebody redrives them
+    into.push_back({kind::put, engine::record_key(letter.self), encode(letter)});
+  }
+}
+
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra, std::vector<journal::operation> beside) {
@@ -247,25 +256,14 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
       decided.write != engine::write_kind::none || !decided.dead_letters.empty() || !beside.empty();
   if (writes || !decided.released.empty() || !receipts.empty() || !calls.empty() || !extra.empty()) {
     journal::commit commit;
-    const auto is_half = planted("record_written_half") && decided.history && revision % 16 == 0;
-    if (decided.write != engine::write_kind::none && !is_half) { // its history is written all the same
-      const auto erased = decided.write == engine::write_kind::erase;
-      commit.creates = decided.created;
-      commit.operations.reserve(2);
-      commit.operations.push_back({erased ? journal::operation::kind::erase : journal::operation::kind::put,
-                                   engine::record_key(of), erased ? std::string{} : encoded()});
-    }
-    if (decided.history) {
-      commit.operations.push_back(
-          {journal::operation::kind::put, engine::history_key(revision), encode(*decided.history)});
-    }
+    commit.creates = decided.created;
+    commit.operations.reserve(2);
+    add_writes(decided, of, encoded, commit.operations);
     for (const auto& letter : decided.dead_letters) {
       shared.letters_made.fetch_add(1, std::memory_order_relaxed);
       shared.log(log_level::warn,
                  fmt::format("dead letter {}: {} for {}: {}", letter.self.key, letter.failed->type,
                              to_string(letter.failed->to), letter.reason));
-      commit.operations.push_back(
-          {journal::operation::kind::put, engine::record_key(letter.self), encode(letter)});
     }
     std::move(beside.begin(), beside.end(), std::back_inserter(commit.operations));
     for (const auto& letter : decided.dead_letters) {

@@ -191,7 +191,7 @@ public:
   const caf::actor& home_of(const instance_id& id) const;
 
   /// The peer where an instance lives; empty for one that lives here, or nowhere.
-  std::string_view peer_of(const instance_id& id) const;
+  std::string_view peer_of(const instance_id& id) const { return routes.peer_of(id); }
 
   /// How far the journal is durable, as peers are told.
   messages::position position() const { return {incarnation, written->durable.load()}; }
@@ -233,6 +233,11 @@ private:
   std::unordered_multiset<instance_id> instances_;
   std::mutex handles_mutex_; // between `handler_ended` and `forget_actors`
 };
+
+/// Adds what a transition writes, all of which belongs into one commit: the record as it is after it, which
+/// peers it owes something, its history and dead letters. The one place that knows which keys these are.
+void add_writes(const engine::transition& decided, const instance_id& of,
+                const std::function<std::string()>& encoded, std::vector<journal::operation>& into);
 
 /// Carries out what the engine decided: hands the writes to the journal, then sends. The one place where a
 /// transition's effects leave an instance. `encoded` is the record after the transition; `extra` is released

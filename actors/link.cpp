@@ -33,11 +33,14 @@ constexpr std::chrono::milliseconds greeting_time{2'000};
 /// and taken apart once for all of them.
 class lookup {
 public:
-  lookup(const core& shared, const link_state& state) : core_(&shared), state_(&state) {}
+  lookup(const core& shared, const link_state& state) : core_(&shared), state_(&state), records_(shared) {}
+
+  /// Whether the handler's share reaches for this message.
+  bool may_look(const engine::waiting_message& wanted) const { return records_.may_read(wanted.of); }
 
   /// Nothing where it is not owed any more, or goes to another node.
   std::optional<messages::envelope> operator()(const engine::waiting_message& wanted) {
-    if (!has_read_ || of_ != wanted.of) {
+    if (!records_.is_here(wanted.of)) {
       read(wanted.of);
     }
     const auto found = owed_.find({wanted.id, wanted.withdrawal});
@@ -53,11 +56,9 @@ public:
 
 private:
   void read(const instance_id& of) {
-    has_read_ = true;
-    of_ = of;
     owed_.clear();
-    auto stored = read_record(*core_, of);
-    if (!stored || !*stored) {
+    const auto stored = records_.read(of);
+    if (!stored || *stored == nullptr) {
       return;
     }
     for (auto& [message, effects] : engine::mailbox{**stored}.owed()) {
@@ -69,8 +70,7 @@ private:
 
   const core* core_;
   const link_state* state_;
-  bool has_read_ = false;
-  instance_id of_;
+  record_reader records_;
   std::map<std::pair<message_id, bool>, messages::envelope> owed_;
 };
 
@@ -110,9 +110,22 @@ void want_scan(link* self) {
   }
 }
 
-void flush(link* self, core& shared, bool shows_life = false) {
+constexpr std::size_t lookups_max = 1'000;
+
+void flush(link* self, core& shared) {
   auto& state = self->state;
-  put_on_the_wire(self, shared, state.machine->flush(shared.position(), lookup{shared, state}, shows_life));
+  lookup messages{shared, state};
+  put_on_the_wire(
+      self, shared,
+      state.machine->flush(shared.position(), std::ref(messages), false, lookups_max,
+                           [&](const engine::waiting_message& next) { return messages.may_look(next); }));
+  want_flush(self);
+  want_scan(self);
+}
+
+/// A sign of life waits for no record: it goes with what is ready, or alone.
+void show_life(link* self, core& shared) {
+  put_on_the_wire(self, shared, self->state.machine->flush(shared.position(), {}, true, 0));
   want_flush(self);
   want_scan(self);
 }
@@ -146,7 +159,7 @@ void offer_owed(link_state& state, const record& stored, bool again, Filter is_m
 }
 
 /// Offers what a record holds for the peer, and asks the senders on the peer that it remembers.
-void offer(link* self, const core& shared, record&& stored) {
+void offer(link* self, const core& shared, record& stored) {
   auto& state = self->state;
   offer_owed(state, stored, false, [&](const engine::stored_message& sent) {
     return sent.id.revision >= state.offer_from && shared.peer_of(sent.to) == state.peer &&
@@ -175,8 +188,8 @@ void scan(link* self, core& shared) {
   if (!state.scanning || !state.machine->wants_offers()) {
     return;
   }
-  const auto whole = read_some(shared, state.cursor, [&](record&& stored) {
-    offer(self, shared, std::move(stored));
+  const auto whole = read_owed(shared, state.peer, state.cursor, [&](record& stored) {
+    offer(self, shared, stored);
     return state.machine->wants_offers();
   });
   state.scanning = !whole;
@@ -186,23 +199,23 @@ void scan(link* self, core& shared) {
 
 // -- in -----------------------------------------------------------------------------------------------
 
-/// A peer's instance asks for what it put off: answered from the store, without waking the sender.
-void answer_call(link* self, core& shared, const messages::call_for& call) {
-  auto& state = self->state;
-  if (call.to.key
-          .empty()) { // a reply, which stands in the record of a command that only the service can find
-    if (const auto& home = shared.home_of(call.to)) {
-      self->send(home, call);
-    }
-    return;
+void want_answers(link* self) {
+  if (!self->state.answer_sent && !self->state.calls.empty()) {
+    self->state.answer_sent = true;
+    self->send(self, link_answer{});
   }
-  auto read = read_record(shared, call.to);
+}
+
+/// A peer's instance asks for what it put off: answered from the store, without waking the sender.
+void answer_call(link_state& state, record_reader& records, const messages::call_for& call) {
+  const auto read = records.read(call.to);
   if (!read) {
     return;
   }
-  auto& stored = *read;
-  auto answer = stored ? engine::mailbox{*stored}.called(call) : engine::absent(call);
-  if (stored) {
+  auto* stored = *read;
+  auto answer = stored != nullptr ? engine::mailbox{*stored}.called(call) : engine::absent(call);
+  if (stored != nullptr) {
+    records.spend(engine::approximate_size(*stored) / 16); // all of its messages are looked at
     offer_owed(state, *stored, true, [&](const engine::stored_message& sent) {
       return sent.to == call.from && (!call.from.key.empty() || sent.id == call.id);
     });
@@ -212,10 +225,37 @@ void answer_call(link* self, core& shared, const messages::call_for& call) {
   }
 }
 
+/// Answers what has been asked, as far as the share of a handler goes. (A batch may ask for a thousand
+/// messages of one record, or of as many large ones.) Later than it came is no other answer: it speaks of
+/// durable state, and what became durable meanwhile comes from the journal.
+void answer_calls(link* self, const core& shared) {
+  auto& state = self->state;
+  record_reader records{shared};
+  while (!state.calls.empty() && records.has_more()) {
+    const auto call = std::move(state.calls.front());
+    state.calls.pop_front();
+    answer_call(state, records, call);
+  }
+  want_answers(self);
+  want_flush(self);
+}
+
+void on_call(link* self, const core& shared, messages::call_for&& call) {
+  if (call.to.key
+          .empty()) { // a reply, which stands in the record of a command that only the service can find
+    if (const auto& home = shared.home_of(call.to)) {
+      self->send(home, std::move(call));
+    }
+    return;
+  }
+  self->state.calls.push_back(std::move(call));
+  want_answers(self);
+}
+
 void deliver(link* self, core& shared, messages::batch_item&& item) {
   auto& state = self->state;
   if (auto* call = std::get_if<messages::call_for>(&item)) {
-    answer_call(self, shared, *call);
+    on_call(self, shared, std::move(*call));
     return;
   }
   if (auto* receipt = std::get_if<messages::receipt>(&item)) {
@@ -274,6 +314,7 @@ void went_down(link* self, core& shared, const std::string& why) {
   shared.peers.went_down(state.peer, why, shared.time->now().wall);
   state.machine->lost();
   state.scanning = false;
+  state.calls.clear();
   drop_questions(state, why);
   tell_services(self, shared);
   dial_later(self, shared);
@@ -320,6 +361,7 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
   }
   if (out.began) {
     state.offered.clear();
+    state.calls.clear(); // of an epoch before: in this one all is offered again
     state.began_at = shared.position().revision;
     shared.contacts.met(state.machine->known()->store, *out.contact);
     drop_questions(state, "the connection began anew"); // where nobody noticed that the old one was gone
@@ -468,7 +510,7 @@ void on_beat(link* self, core& shared) {
     if (between(state.heard, now) > shared.cluster.silence) {
       give_up(self, shared, "the peer is silent");
     } else if (between(state.spoke, now) >= shared.cluster.heartbeat / 2) {
-      flush(self, shared, true);
+      show_life(self, shared);
     }
     return;
   }
@@ -566,6 +608,10 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
       [self, shared](link_scan) {
         self->state.scan_sent = false;
         scan(self, *shared);
+      },
+      [self, shared](link_answer) {
+        self->state.answer_sent = false;
+        answer_calls(self, *shared);
       },
       [self, shared](link_move) { move_some(self, *shared); },
       [self, shared](const moved& answer) { on_moved(self, *shared, answer); },

@@ -6,6 +6,7 @@
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -31,12 +32,16 @@ struct link_state {
   // -- reading the outboxes -------------------------------------------------------------
   bool scanning = false;
   bool scan_sent = false;
-  std::string cursor; ///< the last key that was read
+  std::string cursor; ///< the last key of what is owed to the peer that was read
   /// What became durable while the outboxes were read and was offered from there: it comes once more from the
   /// journal, perhaps when it is not owed any more.
   std::set<message_id> offered;
   std::uint64_t began_at = 0;   ///< the last durable revision when the epoch began
   std::uint64_t offer_from = 0; ///< the first revision that is offered; 0: all, and senders are asked as well
+
+  // -- what the peer's instances ask for --------------------------------------------------
+  std::deque<messages::call_for> calls; ///< of this epoch, that are not answered yet; in order
+  bool answer_sent = false;
 
   // -- commands that leave a peer that is down --------------------------------------------
   bool was_up = false;
@@ -61,7 +66,11 @@ struct link_state {
 
 /// The actor that speaks to one peer: a shell around `engine::link`. What the journal releases for instances
 /// on the peer comes here; what the peer sends goes from here to the instances. It holds messages only while
-/// the peer is up: all else stands in the records, and is read from there when the peer comes back.
+/// the peer is up: all else stands in the records, and is read from there when the peer comes back. Of the
+/// records it reads those that owe the peer something, which the store has under `engine::owed_key`.
+///
+/// None of its handlers runs long, so that signs of life, which wait in the same mailbox, come in time: each
+/// reads records of `records_share` bytes and one more at the most, and goes on behind what waits.
 caf::behavior link_actor(caf::stateful_actor<link_state>* self, std::shared_ptr<core> shared,
                          std::string peer);
 

@@ -111,7 +111,7 @@ void move_some(link* self, core& shared) {
     state.moving_scan = false;
     return;
   }
-  const auto whole = read_some(shared, state.move_cursor, [&](record&& stored) {
+  const auto whole = read_owed(shared, state.peer, state.move_cursor, [&](const record& stored) {
     if (stored.kind == engine::record_kind::saga || stored.kind == engine::record_kind::send) {
       ask_to_move(self, shared, stored);
     }

@@ -246,6 +246,7 @@ struct unreachable {
 
 struct link_flush {};
 struct link_scan {};
+struct link_answer {};
 struct link_beat {};
 
 /// A simulation has passed over a time in which nothing came and went but signs of life.
@@ -355,6 +356,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::reached)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::unreachable)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_flush)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_scan)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_beat)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_skip)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_dial)

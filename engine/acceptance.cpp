@@ -21,6 +21,7 @@ acceptance::acceptance(const acceptance_environment& environment, instance_id se
   if (stored) {
     record_ = std::move(*stored);
     exists_ = true;
+    mail_.loaded();
   } else {
     record_.kind = self.type == send_type ? record_kind::send : record_kind::publish;
     record_.self = std::move(self);

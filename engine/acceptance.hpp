@@ -92,7 +92,7 @@ private:
   const acceptance_environment* environment_;
   record record_;
   bool exists_ = false;
-  mailbox mail_{record_};
+  mailbox mail_{record_, *environment_->routes};
 };
 
 } // namespace continuo::engine

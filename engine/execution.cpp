@@ -33,6 +33,7 @@ execution::execution(const execution_environment& environment, const envelope& m
 
 execution::execution(const execution_environment& environment, record stored)
     : environment_(&environment), record_(std::move(stored)), written_(true), begun_(true) {
+  mail_.loaded();
   if (const auto id = parse_message_id(record_.self.key)) {
     id_ = *id;
   }

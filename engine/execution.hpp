@@ -138,7 +138,7 @@ private:
 
   const execution_environment* environment_;
   record record_;
-  mailbox mail_{record_};
+  mailbox mail_{record_, *environment_->routes};
   message_id id_;
   phase phase_ = phase::waiting;
   bool command_ = true;

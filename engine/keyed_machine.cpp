@@ -35,6 +35,7 @@ keyed_machine::keyed_machine(const keyed_environment& environment, instance_id s
   if (stored) {
     record_ = std::move(*stored);
     exists_ = true;
+    mail_.loaded();
   } else {
     record_.self = std::move(self);
     record_.kind = record_kind::keyed;

@@ -104,7 +104,7 @@ private:
   const keyed_environment* environment_;
   record record_;
   bool exists_ = false;
-  mailbox mail_{record_};
+  mailbox mail_{record_, *environment_->routes};
   std::shared_ptr<void> state_;
   std::optional<envelope> retrying_;
   std::uint32_t attempts_ = 0;

@@ -20,6 +20,7 @@ letter::letter(const letter_environment& environment, instance_id self, std::opt
   if (stored) {
     record_ = std::move(*stored);
     exists_ = true;
+    mail_.loaded();
   } else {
     record_.kind = record_kind::dead_letter;
     record_.self = std::move(self);
@@ -108,6 +109,7 @@ transition letter::redrive(std::optional<std::string> corrected, const moment& n
   }
   record_.revision = revision;
   out.write = write_kind::put;
+  mail_.written(out);
   return out;
 }
 

@@ -66,7 +66,7 @@ private:
   const letter_environment* environment_;
   record record_;
   bool exists_ = false;
-  mailbox mail_{record_};
+  mailbox mail_{record_, *environment_->routes};
 };
 
 } // namespace continuo::engine

@@ -432,7 +432,7 @@ messages::batch link::next_batch(const messages::position& at) {
 std::vector<messages::frame>
 link::flush(const messages::position& at,
             const std::function<std::optional<envelope>(const waiting_message&)>& lookup, bool shows_life,
-            std::size_t lookups_max) {
+            std::size_t lookups_max, const std::function<bool(const waiting_message&)>& may_look) {
   std::vector<messages::frame> frames;
   if (!is_up()) {
     return frames;
@@ -456,6 +456,9 @@ link::flush(const messages::position& at,
   };
   for (std::size_t looked = 0; looked < lookups_max && !queue_.empty() && is_heard() && used_ < allowed_;
        ++looked) {
+    if (may_look && !may_look(queue_.front())) {
+      break;
+    }
     const auto next = std::move(queue_.front());
     queue_.pop_front();
     if (auto message = lookup(next)) {

@@ -117,13 +117,14 @@ public:
   /// A message found in an outbox.
   void offer(waiting_message&& message);
 
-  /// Builds batches of what waits, as far as the credit goes; at most `lookups_max` messages are looked up.
-  /// `lookup` gives the message as durable state has it now, or nothing where it is not owed any more. With
-  /// `shows_life` there is at least one batch.
+  /// Builds batches of what waits, as far as the credit goes; at most `lookups_max` messages are looked up,
+  /// and none from the first one on for which `may_look` answers false. `lookup` gives the message as durable
+  /// state has it now, or nothing where it is not owed any more. With `shows_life` there is at least one
+  /// batch.
   std::vector<messages::frame>
   flush(const messages::position& at,
         const std::function<std::optional<envelope>(const waiting_message&)>& lookup, bool shows_life = false,
-        std::size_t lookups_max = 1'000);
+        std::size_t lookups_max = 1'000, const std::function<bool(const waiting_message&)>& may_look = {});
 
   // -- credit ------------------------------------------------------------------------------
   /// The node takes messages from here on.

@@ -11,6 +11,36 @@
 
 namespace continuo::engine {
 
+std::set<std::string> peers_owed(const record& of, const routing_table& routes) {
+  std::set<std::string> found;
+  if (routes.where().is_alone()) {
+    return found;
+  }
+  const auto add = [&](const instance_id& id) {
+    if (const auto peer = routes.peer_of(id); !peer.empty()) {
+      found.emplace(peer);
+    }
+  };
+  for (const auto& sent : of.requests) {
+    if (!sent.refused) {
+      add(sent.to);
+    }
+  }
+  for (const auto& sent : of.outbox) {
+    add(sent.to);
+  }
+  for (const auto& entry : of.inbox) {
+    add(entry.from);
+  }
+  return found;
+}
+
+void mailbox::loaded() {
+  if (routes_ != nullptr) {
+    owed_to_ = peers_owed(*record_, *routes_);
+  }
+}
+
 // -- receiving -------------------------------------------------------------------------
 
 bool mailbox::was_handled(const envelope& message) const {
@@ -274,8 +304,21 @@ transition mailbox::receive(const messages::receipt& receipt) {
   return out;
 }
 
+void mailbox::tell_whom_it_owes(transition& into) {
+  auto now = into.write == write_kind::erase || routes_ == nullptr ? std::set<std::string>{}
+                                                                   : peers_owed(*record_, *routes_);
+  if (!planted("index_forgets")) {
+    std::set_difference(now.begin(), now.end(), owed_to_.begin(), owed_to_.end(),
+                        std::back_inserter(into.owed_now));
+  }
+  std::set_difference(owed_to_.begin(), owed_to_.end(), now.begin(), now.end(),
+                      std::back_inserter(into.owed_no_more));
+  owed_to_ = std::move(now);
+}
+
 void mailbox::written(transition& into) {
   dirty_ = false;
+  tell_whom_it_owes(into);
   if (planted("forget_lost_with_the_execution") && record_->kind == record_kind::command &&
       record_->outbox.empty()) {
     dropped_.clear();

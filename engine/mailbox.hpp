@@ -3,6 +3,8 @@
 #include "engine/transition.hpp"
 
 #include <map>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -20,6 +22,10 @@ struct owed_message {
   bool effects = false;
 };
 
+/// The peers to which a record owes something: they get a message of it, or are asked at each handshake about
+/// one that was handled. Empty where the node stands alone.
+std::set<std::string> peers_owed(const record& of, const routing_table& routes);
+
 /// What one durable endpoint exchanges with others: which messages it handled, which of its own are not
 /// acknowledged, which senders it put off. The durable part stands in the record (inbox, requests, outbox);
 /// this adds what is true of memory only, between two writes. The rules are those of the design's "Order and
@@ -27,7 +33,14 @@ struct owed_message {
 /// is there by its members, for one that is not by `absent`. Not thread-safe: it belongs to one endpoint.
 class mailbox {
 public:
+  /// Of a record that the endpoint writes.
+  mailbox(record& of, const routing_table& routes) : record_(&of), routes_(&routes) {}
+
+  /// Of one that is only looked at.
   explicit mailbox(record& of) : record_(&of) {}
+
+  /// The record is now what the store holds.
+  void loaded();
 
   // -- receiving -----------------------------------------------------------------
   /// Whether the inbox shows that this one-way message was handled.
@@ -111,7 +124,8 @@ public:
   transition receive(const messages::receipt& receipt);
 
   /// With a write, or with the record's end: tells the receivers what they may forget, now that it is
-  /// written.
+  /// written, and the store which peers the record begins and ceases to owe something.
+  /// @pre `into.write` says which of the two it is, and the record is as it is written
   void written(transition& into);
 
   // -- queries ------------------------------------------------------------------------
@@ -140,8 +154,11 @@ private:
   message_id predecessor_of(const stored_message& sent) const;
   envelope envelope_of(const stored_message& sent, const message_id& predecessor) const;
   bool owes(const instance_id& to, const message_id& up_to) const;
+  void tell_whom_it_owes(transition& into);
 
   record* record_;
+  const routing_table* routes_ = nullptr;
+  std::set<std::string> owed_to_; // by the record that was written last
   bool dirty_ = false;
   bool leaves_ = false;                    // messages with their senders, until another program runs here
   std::map<instance_id, message_id> held_; // senders put off, with the first message put off

@@ -108,6 +108,27 @@ std::string record_key(const instance_id& id) {
   return key;
 }
 
+std::optional<instance_id> instance_under(std::string_view key) {
+  const auto end = key.find('\0');
+  if (!key.starts_with('r') || end == std::string_view::npos) {
+    return std::nullopt;
+  }
+  return instance_id{std::string{key.substr(1, end - 1)}, std::string{key.substr(end + 1)}};
+}
+
+std::string owed_prefix(std::string_view peer) {
+  std::string key{owed_to_all};
+  key += peer;
+  key += '\0';
+  return key;
+}
+
+std::string owed_key(std::string_view peer, std::string_view record_key) {
+  auto key = owed_prefix(peer);
+  key += record_key;
+  return key;
+}
+
 std::string history_key(std::uint64_t revision) {
   std::string key(9, 'h');
   for (int byte = 0; byte < 8; ++byte) {

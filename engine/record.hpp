@@ -184,6 +184,17 @@ result<std::string> encode_state(const message_type& type, const void* state);
 /// The key of a record in the store.
 std::string record_key(const instance_id& id);
 
+/// The instance whose record stands under this key; nothing for any other key.
+std::optional<instance_id> instance_under(std::string_view key);
+
+/// The key, without a value, that stands beside a record as long as the record owes something to this peer
+/// (`peers_owed`), so that a link reads the records that concern it, and no others.
+std::string owed_key(std::string_view peer, std::string_view record_key);
+
+/// The prefix of these keys: of all of them, and of those for one peer.
+constexpr std::string_view owed_to_all = "o";
+std::string owed_prefix(std::string_view peer);
+
 /// The key of a history entry in the store: in the order in which they are written.
 std::string history_key(std::uint64_t revision);
 

@@ -1,5 +1,7 @@
 #include "engine/routing.hpp"
 
+#include "engine/acceptance.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -84,6 +86,20 @@ bool routing_table::is_hosted(const instance_id& to) const {
   const auto& nodes = hosts->second;
   return node.empty() ? !to.key.empty() // a stateless service has an address on each of its nodes
                       : std::find(nodes.begin(), nodes.end(), node) != nodes.end();
+}
+
+std::string_view routing_table::peer_of(const instance_id& id) const {
+  if (where_.is_alone()) {
+    return {};
+  }
+  if (id.type == publish_type || id.type == send_type) {
+    // They live where they were accepted. The stores of peers, and those that these lost, are known before
+    // anything of theirs comes; so any other store is this node's, or one that it stands for.
+    const auto name = parse_message_id(id.key);
+    return name && peer_of_store_ ? peer_of_store_(name->store) : std::string_view{};
+  }
+  const auto node = where_.node_of(id);
+  return node == where_.here() ? std::string_view{} : node;
 }
 
 result<destination> routing_table::command(std::string_view type, std::string_view payload,

@@ -26,10 +26,13 @@ public:
   result<void> add(const detail::service_type& service);
   result<void> add(const detail::keyed_service_type& service);
 
-  /// On which nodes everything runs, and which of them are up (asked from any thread).
-  void place(placement where, std::function<bool(std::string_view node)> is_live) {
+  /// On which nodes everything runs, which of them are up, and which peer a store belongs to (asked from any
+  /// thread; empty: to none. The view stays valid).
+  void place(placement where, std::function<bool(std::string_view node)> is_live,
+             std::function<std::string_view(std::uint64_t store)> peer_of_store = {}) {
     where_ = std::move(where);
     is_live_ = std::move(is_live);
+    peer_of_store_ = std::move(peer_of_store);
   }
 
   // -- queries ------------------------------------------------------------------
@@ -50,6 +53,10 @@ public:
   /// Whether anything in the cluster hosts the receiver of a message, by the definitions and the cluster file
   /// of this program. Built-in types always are.
   bool is_hosted(const instance_id& to) const;
+
+  /// The peer where an instance lives; empty for one that lives here, or nowhere. The view stays valid as
+  /// long as `id` and this.
+  std::string_view peer_of(const instance_id& id) const;
 
   /// The destination of a command of `sender`; `errc::unknown_type` where no service handles it,
   /// `errc::malformed` where its key cannot be read.
@@ -75,6 +82,7 @@ private:
   std::map<std::string, bool, std::less<>> names_;
   placement where_;
   std::function<bool(std::string_view node)> is_live_;
+  std::function<std::string_view(std::uint64_t store)> peer_of_store_;
 };
 
 } // namespace continuo::engine

@@ -76,6 +76,7 @@ saga_machine::saga_machine(const saga_environment& environment, instance_id self
   if (stored) {
     record_ = std::move(*stored);
     exists_ = true;
+    mail_.loaded();
   } else {
     record_.self = std::move(self);
   }

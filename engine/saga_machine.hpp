@@ -198,7 +198,7 @@ private:
   const saga_environment* environment_;
   record record_;
   bool exists_ = false;
-  mailbox mail_{record_};
+  mailbox mail_{record_, *environment_->routes};
   std::shared_ptr<void> state_;      // the user's object; null until it is needed, and after a failed handler
   std::optional<envelope> retrying_; // its handler failed; tried again later
   std::uint32_t attempts_ = 0;       // of retrying_

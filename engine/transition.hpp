@@ -46,10 +46,12 @@ struct transition {
   std::vector<timer> armed;
   std::vector<message_id> disarmed;
   std::optional<std::chrono::milliseconds>
-      try_again;                    ///< the message put off by a failed handler, after this delay
-  std::vector<record> dead_letters; ///< further records of the same write
-  bool ended = false;               ///< became terminal
-  std::string trace{};              ///< of the message that was handled, as it carried it; empty: none
+      try_again;                         ///< the message put off by a failed handler, after this delay
+  std::vector<record> dead_letters;      ///< further records of the same write
+  std::vector<std::string> owed_now;     ///< peers to which the record owes something since this write
+  std::vector<std::string> owed_no_more; ///< peers to which it owes nothing any more
+  bool ended = false;                    ///< became terminal
+  std::string trace{};                   ///< of the message that was handled, as it carried it; empty: none
   settlement settled = settlement::none;
   result<void> verdict; ///< of an operator's verb; of what this program does not know, why not
 };

@@ -12,9 +12,16 @@ namespace continuo::journal {
 
 namespace {
 
-/// Records are overwritten and deleted, and so is what is known of peers; all other keys are written once.
+/// Records are overwritten and deleted, and so is what is known of peers and what is owed to them; all other
+/// keys are written once.
 bool is_overwritten(std::string_view key) {
-  return !key.empty() && (key.front() == 'r' || key.front() == peer_prefix.front());
+  return !key.empty() && (key.front() == 'r' || key.front() == 'o' || key.front() == peer_prefix.front());
+}
+
+/// What is owed to a peer is put where nothing stands, and erased where it stands. So where one batch does
+/// both, which is the rule for what is answered at once, the disk sees neither.
+bool is_put_once(const operation& next) {
+  return next.what == operation::kind::put && next.key.front() == 'o';
 }
 
 std::size_t size_of(const commit& one) {
@@ -126,7 +133,8 @@ batch coalesce(std::vector<commit>& commits) {
       changes.push_back(std::move(next));
       dropped.push_back(false);
       // The views stay valid: `changes` never grows beyond what was reserved, so its strings do not move.
-      const auto [known, first] = places.try_emplace(changes[position].key, place{position, creates});
+      const auto [known, first] = places.try_emplace(
+          changes[position].key, place{position, creates || is_put_once(changes[position])});
       if (!first) {
         dropped[known->second.position] = true;
         const auto fresh = known->second.fresh;

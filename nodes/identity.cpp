@@ -212,7 +212,7 @@ result<void> check_own_value(std::string_view key, std::string_view bytes) {
     return check(decode<cluster_mark>(bytes));
   }
   const auto is_number = key == journal::store_id_key || key == journal::revision_key || key == starts_key ||
-                         key == replaces_key;
+                         key == replaces_key || key == owed_for_key;
   return is_number ? check(decode<std::uint64_t>(bytes)) : result<void>{};
 }
 

@@ -58,6 +58,11 @@ result<void> check_own_value(std::string_view key, std::string_view bytes);
 /// Which node of which cluster a store belongs to, from the value under its key `mcluster`.
 constexpr std::string_view cluster_mark_key = "mcluster";
 
+/// The key under which stands for which cluster file the index of what is owed to which peer was made: while
+/// it is there the index is true of every record, as that file resolves addresses. Absent where the node
+/// stands alone, or where the index is in the making (nodes/owed_index.hpp).
+constexpr std::string_view owed_for_key = "mowed";
+
 /// The nodes of everything that the cluster hosts. `errc::invalid_configuration` where the node is not in its
 /// cluster, a node hosts what is not in `offered`, or an unencrypted cluster has an address that is not
 /// loopback.

@@ -83,14 +83,8 @@ result<void> write(core& shared, const Machine& machine, const transition& decid
     return {};
   }
   journal::batch changes;
-  changes.push_back({journal::operation::kind::put, engine::record_key(self), machine.encoded()});
-  if (decided.history) {
-    changes.push_back({journal::operation::kind::put, engine::history_key(decided.history->revision),
-                       encode(*decided.history)});
-  }
-  for (const auto& letter : decided.dead_letters) {
-    changes.push_back({journal::operation::kind::put, engine::record_key(letter.self), encode(letter)});
-  }
+  actors::add_writes(
+      decided, self, [&] { return machine.encoded(); }, changes);
   changes.push_back({journal::operation::kind::put, std::string{journal::revision_key},
                      encode(shared.last_revision.load())});
   return shared.store->commit(changes);

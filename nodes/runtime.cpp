@@ -20,6 +20,7 @@
 #include "nodes/layouts.hpp"
 #include "nodes/log.hpp"
 #include "nodes/middleman.hpp"
+#include "nodes/owed_index.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/quarantine.hpp"
 #include "nodes/span_writer.hpp"
@@ -181,8 +182,11 @@ result<void> node_runtime::place() {
     }
   }
   shared.cluster = *config_.cluster;
-  shared.routes.place(std::move(*where),
-                      [board = &shared.peers](std::string_view peer) { return board->is_up(peer); });
+  shared.routes.place(
+      std::move(*where), [board = &shared.peers](std::string_view peer) { return board->is_up(peer); },
+      [core = &shared](std::uint64_t store) {
+        return store == core->store_id ? std::string_view{} : core->peers.peer_of_store(store);
+      });
   return {};
 }
 
@@ -544,6 +548,9 @@ result<void> node_runtime::start() {
     }
     if (auto free = look_at_address(); !free) {
       return free;
+    }
+    if (auto indexed = nodes::index_what_is_owed(shared); !indexed) {
+      return indexed;
     }
     make_environments();
     if (auto same = nodes::check_layouts(*shared.store, shared.types); !same) {

@@ -1,6 +1,9 @@
 #include "testing/promises.hpp"
 
+#include "engine/acceptance.hpp"
 #include "engine/remembered_key.hpp"
+#include "journal/journal.hpp"
+#include "nodes/identity.hpp"
 #include "testing/trace.hpp"
 
 #include <continuo/archive.hpp>
@@ -140,6 +143,98 @@ void promises::starts(const std::string& node, const journal::store& disk, const
   known.unsettled = std::move(unsettled);
   known.with_timers = std::move(with_timers);
   known.armed = std::move(armed);
+  known.index.clear();
+  known.is_indexed = false;
+  for (const auto& prefix : {engine::owed_to_all, nodes::owed_for_key, journal::store_id_key}) {
+    const auto read = disk.scan(prefix, [&](std::string_view key, std::string_view value) {
+      note_index(node, {journal::operation::kind::put, std::string{key}, std::string{value}});
+      return true;
+    });
+    if (!read) {
+      broke(node, "its disk cannot be read: " + read.error().message);
+    }
+  }
+}
+
+// -- the index of what is owed -----------------------------------------------------------------------------
+
+std::string promises::home_of(const instance_id& id) const {
+  if (id.type == engine::publish_type || id.type == engine::send_type) {
+    const auto name = parse_message_id(id.key);
+    const auto store = name ? stores_.find(name->store) : stores_.end();
+    return store == stores_.end() ? std::string{} : store->second;
+  }
+  return std::string{where_.node_of(id)};
+}
+
+void promises::note_index(const std::string& node, const journal::operation& change) {
+  const auto is_put = change.what == journal::operation::kind::put;
+  auto& on = disks_[node];
+  if (change.key == journal::store_id_key && is_put) {
+    stores_[decode<std::uint64_t>(change.value).value()] = node;
+  } else if (change.key == nodes::owed_for_key) {
+    on.is_indexed = is_put;
+  } else if (change.key.starts_with(engine::owed_to_all)) {
+    const auto end = change.key.find('\0');
+    const auto peer = change.key.substr(1, end - 1);
+    const auto key = change.key.substr(end + 1);
+    if (is_put) {
+      on.index[key].insert(peer);
+    } else {
+      on.index[key].erase(peer);
+    }
+  }
+}
+
+/// A link finds every record that owes its peer something by the index, and reads no others.
+void promises::check_index(const std::string& node, const std::string& key) const {
+  const auto& on = disks_.find(node)->second;
+  const auto id = engine::instance_under(key).value();
+  const auto known = instances_.find(id);
+  std::set<std::string> wanted;
+  if (known != instances_.end() && known->second.record && known->second.node == node) {
+    const auto add = [&](const instance_id& other) {
+      if (const auto home = home_of(other); !home.empty() && home != node) {
+        wanted.insert(home);
+      }
+    };
+    const auto& stored = *known->second.record;
+    for (const auto& sent : stored.requests) {
+      if (!sent.refused) {
+        add(sent.to);
+      }
+    }
+    for (const auto& sent : stored.outbox) {
+      add(sent.to);
+    }
+    for (const auto& entry : stored.inbox) {
+      add(entry.from);
+    }
+  }
+  const auto found = on.index.find(key);
+  const auto named = found == on.index.end() ? std::set<std::string>{} : found->second;
+  for (const auto& peer : wanted) {
+    if (!named.contains(peer)) {
+      broke(node,
+            fmt::format("{} owes something to {}, and the index on its disk forgets it", name_of(id), peer));
+    }
+  }
+  for (const auto& peer : named) {
+    if (!wanted.contains(peer)) {
+      broke(node,
+            fmt::format("{} owes {} nothing, and the index on its disk says it does", name_of(id), peer));
+    }
+  }
+}
+
+void promises::check_whole_index(const std::string& node) const {
+  const auto& on = disks_.find(node)->second;
+  for (const auto& key : on.records) {
+    check_index(node, key);
+  }
+  for (const auto& [key, peers] : on.index) {
+    check_index(node, key);
+  }
 }
 
 void promises::clock_jumps(const std::string& node, const engine::moment& before) {
@@ -167,6 +262,7 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
   }
   std::set<instance_id> written;
   for (const auto& change : changes) {
+    note_index(node, change);
     if (change.key.starts_with(engine::key_prefix) && change.what == journal::operation::kind::put) {
       // What was handled in the batch that accepted it leaves no record of its own, but a client's key does.
       if (const auto remembered = decode<engine::remembered_key>(change.value)) {
@@ -221,6 +317,18 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
       broke(node,
             fmt::format("the history of {} has revision {}, its record has not: half a transition is durable",
                         name_of(entry.self), entry.revision));
+    }
+  }
+  if (!where_.hosts().empty() && !disks_[node].is_indexed) {
+    return;
+  }
+  for (const auto& change : changes) {
+    if (change.key == nodes::owed_for_key) {
+      check_whole_index(node);
+    } else if (change.key.starts_with('r')) {
+      check_index(node, change.key);
+    } else if (change.key.starts_with(engine::owed_to_all)) {
+      check_index(node, change.key.substr(change.key.find('\0') + 1));
     }
   }
 }
@@ -645,6 +753,9 @@ std::optional<std::int64_t> promises::next_timer_ns(const std::string& node,
 }
 
 void promises::check_end() const {
+  for (const auto& [node, on] : disks_) {
+    check_whole_index(node);
+  }
   for (const auto& [id, where] : wanted_) {
     const auto known = instances_.find(id);
     const auto left_trace = known != instances_.end() && known->second.last_revision != 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/placement.hpp"
 #include "engine/record.hpp"
 #include "journal/store.hpp"
 #include "messages/frames.hpp"
@@ -37,6 +38,9 @@ public:
 
   void knows(const detail::saga_type& saga);
   void knows_keyed(const std::string& name) { ordered_.insert(name); }
+
+  /// Where sagas and keyed services live; not called where there is one node.
+  void knows_places(engine::placement where) { where_ = std::move(where); }
 
   // -- what happens ------------------------------------------------------------------------------------
   /// A life of a node begins with what is on its disk.
@@ -123,7 +127,10 @@ private:
     std::unordered_map<message_id, owed_message> owed; ///< that ever stood in a durable record
     std::unordered_set<std::uint64_t> revisions;       ///< of all history entries
     std::unordered_set<std::string> taken;             ///< ids of clients' messages that were durable
-    time_point wall_max; ///< the latest that the wall clock showed in this life, the present aside
+    /// Peers under which the disk names a record as one that owes them something, by the record's key.
+    std::map<std::string, std::set<std::string>> index;
+    bool is_indexed = false; ///< the disk says that the index is true; else it is in the making
+    time_point wall_max;     ///< the latest that the wall clock showed in this life, the present aside
   };
 
   /// What is known of a message whose handler with effects outside has run.
@@ -137,6 +144,10 @@ private:
   bool has_work(const engine::record& stored) const;
   bool has_timer(const engine::record& stored) const;
   void check_execution(const std::string& node, const engine::record& stored) const;
+  std::string home_of(const instance_id& id) const;
+  void note_index(const std::string& node, const journal::operation& change);
+  void check_index(const std::string& node, const std::string& key) const;
+  void check_whole_index(const std::string& node) const;
   void broke(const std::string& node, const std::string& what) const;
   void on_entry(const std::string& node, const engine::history_entry& entry, const engine::moment& now);
   void on_record(const std::string& node, const std::string& key, const engine::record& stored,
@@ -154,6 +165,8 @@ private:
   std::set<std::string, std::less<>> ordered_;          ///< sagas and keyed services
   std::unordered_map<instance_id, instance> instances_; // looked up, never walked
   std::map<std::string, disk> disks_;
+  std::map<std::uint64_t, std::string> stores_; ///< every store that there ever was, and whose it is
+  engine::placement where_;
   std::set<std::string, std::less<>> live_on_; ///< types of which instances may have something left to do
   std::unordered_map<message_id, handler_run> ran_; ///< messages whose handlers have run
   std::map<std::string, effect> effects_;           ///< of handlers that have run, by idempotency key

@@ -194,6 +194,15 @@ result<void> simulation::start(member& one) {
       at(node.name).hosts = node.hosts;
     }
   }
+  if (members_.size() > 1) {
+    engine::placement::hosts_map hosts;
+    for (const auto& node : topology_.nodes) {
+      for (const auto& name : node.hosts) {
+        hosts[name].push_back(node.name);
+      }
+    }
+    promises_.knows_places(engine::placement{{}, std::move(hosts)});
+  }
   ++one.starts;
   one.was_started = true;
   one.failed.clear();

@@ -59,6 +59,7 @@ ordered_json json_of(const journal_findings& found, const std::filesystem::path&
           {"records", std::move(records)},
           {"history", found.history},
           {"peers", found.peers},
+          {"owed", found.owed},
           {"client_keys", found.client_keys},
           {"own_values", found.own},
           {"others", found.others},
@@ -79,6 +80,7 @@ std::string findings_text(const journal_findings& found) {
   }
   add("history entries", found.history);
   add("peers", found.peers);
+  add("names of records that owe a peer something", found.owed);
   add("idempotency keys", found.client_keys);
   add("values of the store's own", found.own);
   add("values that this program does not know", found.others);

@@ -106,6 +106,9 @@ private:
     case 'm':
       look_at_own(key, bytes);
       break;
+    case 'o':
+      look_at_owed(key, bytes);
+      break;
     case 'p':
       ++found_.peers;
       read_as<messages::known_peer>(key, bytes);
@@ -136,6 +139,15 @@ private:
     }
     newest_revision_ = std::max(newest_revision_, entry->revision);
     chain_.push_back({entry->revision, entry->previous, std::hash<instance_id>{}(entry->self), false});
+  }
+
+  // Whether it is true only the node can say, which knows who lives where.
+  void look_at_owed(std::string_view key, std::string_view bytes) {
+    ++found_.owed;
+    const auto end = key.find('\0');
+    if (end == std::string_view::npos || !engine::instance_under(key.substr(end + 1)) || !bytes.empty()) {
+      object(key, "names no record and the peer that it owes something");
+    }
   }
 
   void look_at_own(std::string_view key, std::string_view bytes) {

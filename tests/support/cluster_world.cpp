@@ -174,8 +174,50 @@ private:
 
 } // namespace
 
+namespace {
+
+/// Counts the records that are read.
+class counting_store : public journal::store {
+public:
+  counting_store(std::shared_ptr<journal::memory_disk> disk, std::shared_ptr<reads> done)
+      : store_(std::move(disk)), done_(std::move(done)) {}
+
+  result<void> commit(const journal::batch& changes) override { return store_.commit(changes); }
+  result<std::optional<std::string>> get(std::string_view key) const override {
+    auto value = store_.get(key);
+    count(key, value && *value ? std::string_view{**value} : std::string_view{});
+    return value;
+  }
+  result<void> scan(std::string_view prefix, const journal::visitor& visit,
+                    std::string_view after) const override {
+    return store_.scan(
+        prefix,
+        [&](std::string_view key, std::string_view value) {
+          count(key, value);
+          return visit(key, value);
+        },
+        after);
+  }
+  std::uint64_t free_bytes() const override { return store_.free_bytes(); }
+  std::uint64_t used_bytes() const override { return store_.used_bytes(); }
+
+private:
+  void count(std::string_view key, std::string_view value) const {
+    if (key.starts_with('r')) {
+      ++done_->records;
+      done_->bytes += value.size();
+    }
+  }
+
+  journal::memory_store store_;
+  std::shared_ptr<reads> done_;
+};
+
+} // namespace
+
 struct cluster_world::member {
   std::shared_ptr<journal::memory_disk> disk = std::make_shared<journal::memory_disk>();
+  std::shared_ptr<reads> done;
   std::shared_ptr<coordinator_pool> pool;
   std::shared_ptr<detail::node_runtime> runtime;
 };
@@ -232,7 +274,8 @@ result<void> cluster_world::begin(const std::string& name) {
   offers_(*one.runtime);
   one.pool = std::make_shared<coordinator_pool>(system_.system());
   auto& means = one.runtime->means();
-  means.store = std::make_shared<journal::memory_store>(one.disk);
+  one.done = std::make_shared<reads>();
+  means.store = std::make_shared<counting_store>(one.disk, one.done);
   means.time = system_.clock();
   means.pool = one.pool;
   means.own_journal_thread = false;
@@ -288,6 +331,10 @@ std::shared_ptr<journal::memory_disk>& cluster_world::disk(const std::string& na
 
 coordinator_pool& cluster_world::handlers(const std::string& name) const {
   return *members_.at(name)->pool;
+}
+
+reads& cluster_world::read_by(const std::string& name) const {
+  return *members_.at(name)->done;
 }
 
 std::vector<engine::record> cluster_world::records(const std::string& name) const {

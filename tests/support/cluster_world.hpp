@@ -24,6 +24,12 @@ namespace continuo::tests {
 /// was under way is then lost, or delivered later all the same, as the buffer of an old connection may be.
 class simulated_network;
 
+/// What a node has read of its disk.
+struct reads {
+  std::size_t records = 0;
+  std::size_t bytes = 0; ///< of these records
+};
+
 /// Several nodes in one process, in virtual time: each with a disk that outlives its lives, all on one test
 /// coordinator. The same calls and the same seed give the same run.
 class cluster_world {
@@ -55,6 +61,9 @@ public:
   /// Whether the handlers of the node's stateless services hang. Those that hang go on in order.
   coordinator_pool& handlers(const std::string& name) const;
 
+  /// What the node has read in its present life. May be set back.
+  reads& read_by(const std::string& name) const;
+
   /// What the node's disk holds, as a start after a crash would find it.
   std::vector<engine::record> records(const std::string& name) const;
   std::optional<engine::record> record(const std::string& name, const instance_id& id) const;
@@ -79,6 +88,9 @@ public:
 
   /// From here on the order of the jobs is drawn from the seed.
   void shuffle() { system_.shuffle(draw(~std::uint64_t{0})); }
+
+  /// Is called after each job.
+  void watch_jobs(std::function<void()> after_job) { system_.watch_jobs(std::move(after_job)); }
 
   /// Runs so many jobs, or as many as there are before time must pass.
   void step(std::size_t jobs);

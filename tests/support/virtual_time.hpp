@@ -122,13 +122,20 @@ public:
   /// other. What one actor sends another stays in order.
   void shuffle(std::uint64_t seed) { order_ = seed; }
 
+  /// Is called after each job, which is an actor's handling of one message.
+  void watch_jobs(std::function<void()> after_job) { after_job_ = std::move(after_job); }
+
   /// Runs one job; false where there is none.
   bool step() {
     auto& jobs = coordinator().jobs;
     if (order_ && !jobs.empty()) {
       std::swap(jobs.front(), jobs[detail::next_random(*order_) % jobs.size()]);
     }
-    return coordinator().try_run_once();
+    const auto ran = coordinator().try_run_once();
+    if (ran && after_job_) {
+      after_job_();
+    }
+    return ran;
   }
 
   /// Runs until nothing can go on without time passing.
@@ -157,6 +164,7 @@ private:
   std::unique_ptr<caf::actor_system> system_;
   std::shared_ptr<virtual_clock> clock_;
   std::optional<std::uint64_t> order_;
+  std::function<void()> after_job_;
 };
 
 } // namespace continuo::tests
