@@ -31,7 +31,7 @@ public:
 private:
   static constexpr std::size_t names_max = 10'000;
 
-  mutable std::mutex mutex_; // guards what follows
+  mutable std::mutex mutex_;                                           // guards what follows
   std::map<std::pair<std::string, std::string>, std::string> reasons_; // by receiver and type
   std::unordered_map<message_id, const std::string*> of_;              // into `reasons_`
   std::map<std::string, std::uint64_t> counts_;

@@ -15,11 +15,15 @@ context_base::context_base(const invocation& call) : call_(call), random_(call.r
 context_base::~context_base() = default;
 
 void context_base::ask_to_send(const message_type& type, const void* command) {
-  asked_.messages.push_back({false, {type.name, type.encode(command)}});
+  asked_.messages.push_back({intents::message::kind::command, {type.name, type.encode(command)}});
 }
 
 void context_base::ask_to_publish(const message_type& type, const void* event) {
-  asked_.messages.push_back({true, {type.name, type.encode(event)}});
+  asked_.messages.push_back({intents::message::kind::event, {type.name, type.encode(event)}});
+}
+
+void context_base::ask_to_tell(const message_type& type, const void* command) {
+  asked_.messages.push_back({intents::message::kind::told, {type.name, type.encode(command)}});
 }
 
 } // namespace detail

@@ -225,14 +225,23 @@ void declare_nothing_to_undo(call& of) {
   of.nothing_to_undo = true;
 }
 
+void declare_tell(saga_type& saga, const message_type& command) {
+  if (!saga.tells.insert(command.name).second) {
+    saga.mistakes.push_back(saga.name + " declares tells<" + command.name + "> twice");
+  }
+  saga.messages.push_back(&command);
+}
+
 void declare_timer(saga_type& saga, body_type message, saga_function handler) {
   saga.timers.insert(message.type.name);
   add_handler(saga, message, handler);
 }
 
 saga_type describe_saga(const message_type& state, std::shared_ptr<void> (*create)(),
-                        void (*define)(saga_type&)) {
+                        void (*define)(saga_type&),
+                        void (*on_end)(void* state, const saga_ended& end, saga_context&)) {
   saga_type saga;
+  saga.on_end = on_end;
   saga.name = state.name;
   saga.state = &state;
   saga.version = state.version;

@@ -187,7 +187,7 @@ void execution::fail_for_good(transition& out, const std::string& reason, const 
   }
   out.edge = "exhausted";
   out.settled = settlement::gave_up;
-  const auto told = command_ && !stands_alone(sent.from);
+  const auto told = command_ && !stands_alone(sent.from) && !sent.told;
   out.dead_letters.push_back(dead_letter_of(sent, reason, now.wall, record_.attempts, told));
   answer(
       out, message_kind::failure,

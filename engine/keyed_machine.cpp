@@ -255,8 +255,8 @@ void keyed_machine::fail_for_good(transition& out, const envelope& message, fail
   answer(out, message, message_kind::failure, messages::failure_payload(kind, reason), revision, noted);
   if (kind != failure_kind::withdrawn) {
     out.settled = settlement::gave_up;
-    out.dead_letters.push_back(
-        dead_letter_of(message, reason, now.wall, std::max(attempts_, 1u), !stands_alone(message.from)));
+    out.dead_letters.push_back(dead_letter_of(message, reason, now.wall, std::max(attempts_, 1u),
+                                              !stands_alone(message.from) && !message.told));
   }
   if (record_.failed && record_.failed->id == message.id) {
     record_.failed.reset();

@@ -266,6 +266,20 @@ request mailbox::close(std::size_t position) {
   return sent;
 }
 
+bool mailbox::is_told(const message_id& id) const {
+  return std::any_of(record_->outbox.begin(), record_->outbox.end(),
+                     [&](const stored_message& sent) { return sent.told && sent.id == id; });
+}
+
+void mailbox::close_told(const message_id& id) {
+  const auto sent = std::find_if(record_->outbox.begin(), record_->outbox.end(),
+                                 [&](const stored_message& one) { return one.told && one.id == id; });
+  if (sent != record_->outbox.end()) {
+    closed(sent->to, id);
+    record_->outbox.erase(sent);
+  }
+}
+
 // -- receipts ------------------------------------------------------------------------------
 
 transition mailbox::receive(const messages::receipt& receipt) {
@@ -377,6 +391,7 @@ envelope mailbox::envelope_of(const stored_message& sent, const message_id& pred
     message.idempotency_key = sent.idempotency_key;
   }
   message.trace = sent.trace;
+  message.told = sent.told;
   return message;
 }
 

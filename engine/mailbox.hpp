@@ -118,6 +118,12 @@ public:
   /// Takes a request out of the record, and closes it.
   request close(std::size_t position);
 
+  /// Whether this is a command that was told, and of which no answer has come.
+  bool is_told(const message_id& id) const;
+
+  /// Its answer is here. With the next write it is gone.
+  void close_told(const message_id& id);
+
   // -- receipts --------------------------------------------------------------------
   /// Drops what was handled, forgets what is forgotten. In memory only, until the next write. A receiver that
   /// reports what was dropped long ago is told to forget it.

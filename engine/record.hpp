@@ -42,9 +42,10 @@ struct stored_message {
   bool compensation = false;     ///< a command that undoes the newest completed step
   std::string idempotency_key{}; ///< as in `envelope`
   std::string trace{};           ///< as in `envelope`
+  bool told = false;             ///< as in `envelope`: it stands in the outbox until its answer has come
 
   CONTINUO_FIELDS(stored_message, id, kind, to, in_reply_to, type, payload, effects, compensation,
-                  idempotency_key, trace)
+                  idempotency_key, trace, told)
 };
 
 /// A command sent whose outcome is not known yet.
@@ -97,7 +98,9 @@ struct record {
   std::uint64_t revision = 0; ///< the number of the transition that wrote it
   std::uint64_t history = 0;  ///< the revision of its newest history entry; 0: none
   instance_status status = instance_status::running;
-  instance_status resumes_to = instance_status::running; ///< while paused or stuck
+  /// While paused or stuck. Terminal: it is stuck over the saga's own handler of its end; `result` holds the
+  /// reason of a rollback meanwhile.
+  instance_status resumes_to = instance_status::running;
   std::string reason;
   std::string state;
   std::string result_type;

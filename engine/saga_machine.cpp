@@ -43,6 +43,7 @@ std::span<const char* const> saga_edges() {
       "reply",
       "failure",
       "failure_rolls_back",
+      "told",
       "timer",
       "timer_stale",
       "duplicate",
@@ -172,7 +173,8 @@ bool saga_machine::is_duplicate(draft& next, const envelope& message) const {
   }
   if (is_answer(message)) {
     const auto position = find_request(message.in_reply_to);
-    if (position == record_.requests.size() && takes_again(record_, message)) {
+    if (position == record_.requests.size() &&
+        (takes_again(record_, message) || mail_.is_told(message.in_reply_to))) {
       return false;
     }
     if (position == record_.requests.size() || record_.requests[position].refused) {
@@ -351,8 +353,12 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
     record_.status = instance_status::running;
   }
   if (position == record_.requests.size()) {
-    next.out.edge = "duplicate";
+    next.out.edge = mail_.is_told(message.in_reply_to) ? "told" : "duplicate";
     next.done(message);
+    if (mail_.is_told(message.in_reply_to)) {
+      mail_.close_told(message.in_reply_to);
+      write(next);
+    }
     return;
   }
   if (record_.requests[position].compensation) {
@@ -417,16 +423,8 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
     return fail(code, fmt::format("on({}): {}{}", message.type.empty() ? "failure" : message.type, what,
                                   why.message));
   };
-  if (!state_) {
-    auto made = call_application(errc::handler_failed, [&] {
-      const auto& type = *environment_->type;
-      return !exists_ || record_.state.empty() ? result<std::shared_ptr<void>>{type.create()}
-                                               : type.state->decode(record_.state);
-    });
-    if (!made) {
-      return failed(made.error(), "the stored state cannot be read: ");
-    }
-    state_ = std::move(*made);
+  if (auto read = read_state(); !read) {
+    return failed(read.error(), "the stored state cannot be read: ");
   }
   detail::invocation call;
   call.self = &record_.self;
@@ -461,6 +459,21 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
   return std::move(context.asked());
 }
 
+result<void> saga_machine::read_state() {
+  if (!state_) {
+    auto made = call_application(errc::handler_failed, [&] {
+      const auto& type = *environment_->type;
+      return !exists_ || record_.state.empty() ? result<std::shared_ptr<void>>{type.create()}
+                                               : type.state->decode(record_.state);
+    });
+    if (!made) {
+      return tl::unexpected(std::move(made.error()));
+    }
+    state_ = std::move(*made);
+  }
+  return {};
+}
+
 /// What the record takes without its state and the request that is being closed, with the undo that is added,
 /// and with room for the largest undo once more: while one is being carried out, its command is an open
 /// request as well.
@@ -491,7 +504,7 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   std::size_t bytes = 0;
   for (const auto& message : asked.messages) {
     bytes += message.body.payload.size() + message.body.type.size() + 64;
-    if (message.is_event) {
+    if (message.what == detail::intents::message::kind::event) {
       auto where = environment_->routes->event(message.body.type, message.body.payload, record_.self);
       if (!where) {
         return mistake(fmt::format("publish({}): {}", message.body.type, where.error().message));
@@ -500,14 +513,17 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
       checked.destinations.push_back(std::move(*where));
       continue;
     }
-    ++commands;
-    if (environment_->type->calls.find(message.body.type) == environment_->type->calls.end()) {
-      return mistake(fmt::format("send({0}): the saga does not declare it; add saga.calls<{0}>() to define",
-                                 message.body.type));
+    const auto told = message.what == detail::intents::message::kind::told;
+    const auto verb = told ? "tell" : "send";
+    commands += told ? 0 : 1;
+    if (told ? !environment_->type->tells.contains(message.body.type)
+             : !environment_->type->calls.contains(message.body.type)) {
+      return mistake(fmt::format("{0}({1}): the saga does not declare it; add saga.{2}<{1}>() to define",
+                                 verb, message.body.type, told ? "tells" : "calls"));
     }
     auto where = environment_->routes->command(message.body.type, message.body.payload, record_.self);
     if (!where) {
-      return mistake(fmt::format("send({}): {}", message.body.type, where.error().message));
+      return mistake(fmt::format("{}({}): {}", verb, message.body.type, where.error().message));
     }
     checked.destinations.push_back({std::move(*where)});
   }
@@ -565,17 +581,7 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
 
 void saga_machine::apply(draft& next, plan&& planned) {
   auto& asked = planned.asked;
-  record_.state = std::move(planned.state);
-  record_.definition_version = environment_->type->version;
-  for (std::size_t i = 0; i < asked.messages.size(); ++i) {
-    auto& message = asked.messages[i];
-    if (message.is_event) {
-      publish(next, message.body, planned.destinations[i]);
-    } else if (!asked.roll_back) { // who gives up in the same breath sends nothing that would have to be
-                                   // taken back
-      send(next, std::move(message.body), planned.destinations[i].front(), false);
-    }
-  }
+  send_all(next, planned);
   for (auto& expectation : asked.expectations) {
     if (expectation.stop) {
       record_.expected.erase(expectation.event);
@@ -615,6 +621,38 @@ void saga_machine::apply(draft& next, plan&& planned) {
     record_.result = std::move(asked.completion->payload);
     end(next, instance_status::completed);
   }
+}
+
+/// Takes over the state of a handler, and sends what it asked for.
+void saga_machine::send_all(draft& next, plan& planned) {
+  using kind = detail::intents::message::kind;
+  record_.state = std::move(planned.state);
+  record_.definition_version = environment_->type->version;
+  for (std::size_t i = 0; i < planned.asked.messages.size(); ++i) {
+    auto& message = planned.asked.messages[i];
+    if (message.what == kind::event) {
+      publish(next, message.body, planned.destinations[i]);
+    } else if (message.what == kind::told) {
+      tell(next, std::move(message.body), planned.destinations[i].front());
+    } else if (!planned.asked.roll_back) { // who gives up in the same breath sends nothing that would have to
+                                           // be taken back
+      send(next, std::move(message.body), planned.destinations[i].front(), false);
+    }
+  }
+}
+
+void saga_machine::tell(draft& next, detail::typed_bytes&& body, const destination& where) {
+  stored_message sent;
+  sent.id = next.next_id();
+  sent.kind = message_kind::command;
+  sent.to = where.to;
+  sent.type = std::move(body.type);
+  sent.payload = std::move(body.payload);
+  sent.effects = where.effects;
+  sent.trace = next.trace;
+  sent.told = true;
+  next.send(mail_.to_envelope(sent), sent.effects);
+  record_.outbox.push_back(std::move(sent));
 }
 
 void saga_machine::send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates) {

@@ -25,6 +25,7 @@
 //   reply                running                reply of an open request             by its handler
 //   failure              running                failure of an open request           by its handler
 //   failure_rolls_back   running                failure without a handler            compensating
+//   told                 any                    answer to a command that was told    the same
 //   timer                running                timer that is set                    by its handler
 //   timer_stale          any                    timer that is not set any more       the same
 //   duplicate            any                    handled before                       the same
@@ -169,8 +170,12 @@ private:
   result<std::optional<compensation>> undo_of(const request& sent, const std::string_view* reply) const;
   std::size_t bytes_kept(const request* closing, const std::optional<compensation>& undo) const;
   void apply(draft& next, plan&& asked);
+  void send_all(draft& next, plan& planned);
+  result<void> read_state();
+  result<void> say_end(draft& next);
   void send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates);
   void publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where);
+  void tell(draft& next, detail::typed_bytes&& body, const destination& where);
   void handler_failed(draft& next, const envelope& message, const error& why);
   void taken_over(const envelope& message);
 

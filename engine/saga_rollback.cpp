@@ -131,7 +131,55 @@ void saga_machine::end(draft& next, instance_status status) {
   record_.expected.clear();
   record_.compensations.clear();
   drop_timers(next);
+  if (const auto said = say_end(next); !said) {
+    become_stuck(next, said.error().message, status);
+    return;
+  }
   next.out.ended = true;
+}
+
+/// Calls the saga's own handler of its end, if it has one. What it asks for becomes part of the transition.
+result<void> saga_machine::say_end(draft& next) {
+  if (environment_->type->on_end == nullptr) {
+    return {};
+  }
+  const auto failed = [&](const std::string& why) {
+    state_.reset();
+    if (record_.status == instance_status::compensated) { // the reason of the rollback, until it has ended
+      record_.result = std::exchange(record_.reason, {});
+    }
+    return fail(errc::handler_failed, "on(saga_ended): " + why);
+  };
+  if (const auto read = read_state(); !read) {
+    return failed("the stored state cannot be read: " + read.error().message);
+  }
+  detail::invocation call;
+  call.self = &record_.self;
+  call.cause = next.in ? next.in->id : message_id{};
+  call.now = next.now.wall;
+  call.random_seed = environment_->seed ^ next.revision;
+  call.sink = environment_->sink;
+  saga_context context{call};
+  const saga_ended end{record_.status,
+                       record_.status == instance_status::compensated ? record_.reason : std::string{}};
+  const auto ran =
+      call_application(errc::handler_failed, [&] { environment_->type->on_end(state_.get(), end, context); });
+  if (!ran) {
+    return failed(ran.error().message);
+  }
+  auto& asked = context.asked();
+  const auto sends = std::any_of(asked.messages.begin(), asked.messages.end(), [](const auto& message) {
+    return message.what == detail::intents::message::kind::command;
+  });
+  if (sends || !asked.timers.empty() || !asked.expectations.empty() || asked.completion || asked.roll_back) {
+    return failed("the instance has ended: it may publish and tell, nothing else");
+  }
+  auto checked = check(std::move(asked), nullptr);
+  if (!checked) {
+    return failed(checked.error().message);
+  }
+  send_all(next, *checked);
+  return {};
 }
 
 result<std::optional<compensation>> saga_machine::undo_of(const request& sent, const envelope& answer) const {
@@ -356,7 +404,11 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
     }
     record_.status = record_.resumes_to;
     forget_deaths(record_);
-    if (record_.failed) {
+    if (is_terminal(record_.status)) {
+      record_.reason =
+          record_.status == instance_status::compensated ? std::exchange(record_.result, {}) : "";
+      end(next, record_.status);
+    } else if (record_.failed) {
       retrying_ = record_.failed;
       next.out.try_again = std::chrono::milliseconds{0};
     } else if (record_.status == instance_status::compensating) {

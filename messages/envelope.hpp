@@ -41,6 +41,7 @@ struct envelope {
   /// Of what is withdrawn: its sender knows what to do where nobody can say whether it happened, so that a
   /// command of which an attempt has failed need not be tried on.
   bool unknown_will_do = false;
+  bool told = false;   ///< a command of which its sender takes no reply
   bool unseen = false; ///< a command that was never before on its way to a node: nobody has begun it
 
   /// By which link, and in which of its epochs, it came into this node; 0: it was sent here. Not part of what
@@ -52,7 +53,7 @@ struct envelope {
   bool repeated = false;
 
   CONTINUO_FIELDS(envelope, id, kind, compensation, from, to, predecessor, in_reply_to, type, payload,
-                  idempotency_key, trace, withdrawn, unknown_will_do, unseen)
+                  idempotency_key, trace, withdrawn, unknown_will_do, told, unseen)
 };
 
 /// The payload of a `failure`.

@@ -98,8 +98,8 @@ std::optional<std::string> misread_enum(const type_layout& was, const type_layou
   for (const auto& value : was.fields) {
     const auto* still = find(now.fields, value.name);
     if (still != nullptr && still->type != value.type) {
-      return fmt::format("{} of the enum {} was stored as {}, and is {} now: give it its old number", value.name,
-                         was.name, value.type, still->type);
+      return fmt::format("{} of the enum {} was stored as {}, and is {} now: give it its old number",
+                         value.name, was.name, value.type, still->type);
     }
   }
   return std::nullopt;
@@ -132,29 +132,34 @@ std::optional<std::string> misreading(const type_layout& was, const type_layout&
       continue;
     }
     if (stored == was.fields.end()) {
-      return fmt::format("{0}.{1} is not in what was stored: a field that is added needs CONTINUO_SINCE({2}, {1})",
-                         was.name, field.name, next);
+      return fmt::format(
+          "{0}.{1} is not in what was stored: a field that is added needs CONTINUO_SINCE({2}, {1})", was.name,
+          field.name, next);
     }
     if (field.name != stored->name && find(now.fields, stored->name) != nullptr) {
       return find(was.fields, field.name) != nullptr
-                 ? fmt::format("{}.{} stood in the place of {} when it was stored: put the fields of CONTINUO_FIELDS "
-                               "back into their order, it is the order of the bytes",
-                               was.name, stored->name, field.name)
-                 : fmt::format("{0}.{1} is not in what was stored: a field that is added needs CONTINUO_SINCE({2}, "
-                               "{1})",
-                               was.name, field.name, next);
+                 ? fmt::format(
+                       "{}.{} stood in the place of {} when it was stored: put the fields of CONTINUO_FIELDS "
+                       "back into their order, it is the order of the bytes",
+                       was.name, stored->name, field.name)
+                 : fmt::format(
+                       "{0}.{1} is not in what was stored: a field that is added needs CONTINUO_SINCE({2}, "
+                       "{1})",
+                       was.name, field.name, next);
     }
     if (field.type != stored->type) {
-      return fmt::format("{}.{} was stored as {}, and is {} now: keep the old field as it was and add one with "
-                         "CONTINUO_SINCE({}, ...)",
-                         was.name, field.name, stored->type, field.type, next);
+      return fmt::format(
+          "{}.{} was stored as {}, and is {} now: keep the old field as it was and add one with "
+          "CONTINUO_SINCE({}, ...)",
+          was.name, field.name, stored->type, field.type, next);
     }
     ++stored;
   }
   if (stored != was.fields.end()) {
-    return fmt::format("{}.{} was stored, and is not in CONTINUO_FIELDS any more: leave it there, its bytes are "
-                       "where they were",
-                       was.name, stored->name);
+    return fmt::format(
+        "{}.{} was stored, and is not in CONTINUO_FIELDS any more: leave it there, its bytes are "
+        "where they were",
+        was.name, stored->name);
   }
   return std::nullopt;
 }

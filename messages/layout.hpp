@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-/// What bytes of a type look like, so that a later program can tell whether it would read them as what they are
-/// not. Pure functions.
+/// What bytes of a type look like, so that a later program can tell whether it would read them as what they
+/// are not. Pure functions.
 namespace continuo::messages {
 
 /// One field, or one value of an enum with its number as `type`.
@@ -34,13 +34,13 @@ struct type_layout {
 /// By name.
 using layout_map = std::map<std::string, type_layout, std::less<>>;
 
-/// Adds the layouts of a type and of all types and enums that its fields are made of. Types with a `serialize` of
-/// their own have none: only they know what they write.
+/// Adds the layouts of a type and of all types and enums that its fields are made of. Types with a
+/// `serialize` of their own have none: only they know what they write.
 void add_layouts(const message_type& type, layout_map& into);
 
 /// Why a program that has `now` would not read, or misread, what one with `was` has written, and what to do;
-/// nothing where it reads it. Bytes of a newer class version than `now` are not misread: they are refused, and
-/// wait. A field may be renamed where it stands.
+/// nothing where it reads it. Bytes of a newer class version than `now` are not misread: they are refused,
+/// and wait. A field may be renamed where it stands.
 std::optional<std::string> misreading(const type_layout& was, const type_layout& now);
 
 } // namespace continuo::messages

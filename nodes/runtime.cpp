@@ -272,6 +272,11 @@ result<void> node_runtime::check_definitions() {
                            call.undo_command->name));
       }
     }
+    for (const auto& command : saga.tells) {
+      if (!core_->routes.knows_command(command)) {
+        object(fmt::format("saga {} tells {}, which no service handles", name, command));
+      }
+    }
     for (const auto& mistake : saga.mistakes) {
       object("saga " + mistake);
     }

@@ -35,6 +35,11 @@ detail::service_type service_for(const detail::saga_type& saga) {
     add(call.command);
     add(call.undo_command);
   }
+  for (const auto* type : saga.messages) {
+    if (saga.tells.contains(type->name)) {
+      add(type);
+    }
+  }
   return made;
 }
 
@@ -83,7 +88,7 @@ struct saga_bench::bench {
     handler = [this, inner = std::move(handler)](void* state, Input input, saga_context& context) -> Result {
       auto done = inner(state, input, context);
       for (const auto& message : context.asked().messages) {
-        if (message.is_event && !routes.knows_event(message.body.type)) {
+        if (message.what == detail::intents::message::kind::event && !routes.knows_event(message.body.type)) {
           detail::service_type listener;
           listener.name = "outside." + message.body.type;
           listener.events[message.body.type];

@@ -3,6 +3,7 @@
 #include <continuo/archive.hpp>
 #include <continuo/definition.hpp>
 #include <continuo/detail/times.hpp>
+#include <continuo/status.hpp>
 
 #include <fmt/core.h>
 
@@ -77,7 +78,7 @@ namespace detail {
 /// What one call of a handler asked for. It becomes part of the transition, all of it or none.
 struct intents {
   struct message {
-    bool is_event = false;
+    enum class kind : std::uint8_t { command, event, told } what;
     typed_bytes body;
   };
 
@@ -153,6 +154,7 @@ protected:
 
   void ask_to_send(const message_type& type, const void* command);
   void ask_to_publish(const message_type& type, const void* event);
+  void ask_to_tell(const message_type& type, const void* command);
 
   invocation call_;
   intents asked_;
@@ -160,6 +162,16 @@ protected:
 };
 
 } // namespace detail
+
+/// How an instance has ended. A saga that has a handler
+/// `void on(const continuo::saga_ended&, continuo::saga_context&)` hears of its own end in the very
+/// transition that makes it, also where an operator cancelled it: to publish it, or to tell somebody (a mail
+/// to the customer). The handler may publish and tell, nothing else. Where it fails, the instance is `stuck`
+/// at its end, and `retry` calls it again.
+struct saga_ended {
+  instance_status status = instance_status::completed; ///< `completed` or `compensated`
+  std::string reason;                                  ///< why it was rolled back; empty where it completed
+};
 
 /// A saga handler's way to act. Nothing happens during the call: what is asked for here becomes durable
 /// together with the saga's new state, or not at all if the handler throws. Valid within the handler, on its
@@ -177,6 +189,19 @@ public:
         requires { typename Command::reply; },
         "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
     ask_to_send(message_type_of<Command>(), &command);
+  }
+
+  /// Sends a command and takes no interest in what becomes of it: no reply comes, nothing undoes it, and the
+  /// instance may end before it is handled. It is as durable as any other, and goes out also where the
+  /// handler rolls back. One that fails for good becomes a dead letter, which can be redriven. The saga must
+  /// have declared it with `tells`; an undeclared one is a handler error.
+  template <class Command>
+  void tell(const Command& command) {
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
+    static_assert(
+        requires { typename Command::reply; },
+        "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
+    ask_to_tell(message_type_of<Command>(), &command);
   }
 
   /// Publishes an event to every saga and service that subscribes to its type.

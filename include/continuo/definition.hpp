@@ -25,6 +25,7 @@
 namespace continuo {
 
 class saga_context;
+struct saga_ended;
 class command_context;
 class keyed_context;
 
@@ -108,12 +109,15 @@ struct saga_type {
   const message_type* state = nullptr;
   std::function<std::shared_ptr<void>()> create;
   std::map<std::string, call, std::less<>> calls;                 ///< by command
+  std::set<std::string, std::less<>> tells;                       ///< commands of which it takes no reply
   std::map<std::string, subscription, std::less<>> subscriptions; ///< by event
   std::set<std::string, std::less<>> timers;                      ///< messages that timers carry
   /// By message type: events, replies and timers. Decodes, then calls the saga's `on`.
   std::map<std::string, std::function<result<void>(void* state, std::string_view payload, saga_context&)>,
            std::less<>>
       handlers;
+  /// The saga's own handler of its end; null: it has none.
+  void (*on_end)(void* state, const saga_ended& end, saga_context&) = nullptr;
   std::vector<const message_type*> messages; ///< every type that the definition names
   std::vector<std::string> mistakes;         ///< reported at start
 
@@ -307,11 +311,13 @@ void declare_undo(saga_type& saga, call& of, body_type sent, body_type answer, c
                   const message_type& undo_reply, bool undoes_unknown, kept_function function,
                   undo_function how);
 void declare_nothing_to_undo(call& of);
+void declare_tell(saga_type& saga, const message_type& command);
 void declare_timer(saga_type& saga, body_type message, saga_function handler);
 
 /// A saga's definition, filled by `define`.
 saga_type describe_saga(const message_type& state, std::shared_ptr<void> (*create)(),
-                        void (*define)(saga_type&));
+                        void (*define)(saga_type&),
+                        void (*on_end)(void* state, const saga_ended& end, saga_context&));
 
 /// Reads a command and calls the handler of it.
 std::function<result<handled>(std::string_view payload, command_context&)>

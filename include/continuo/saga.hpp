@@ -51,6 +51,11 @@ void call_handler(void* saga, const void* body, saga_context& context) {
   field_access::call_handler(*static_cast<Saga*>(saga), *static_cast<const Message*>(body), context);
 }
 
+template <class Saga>
+void call_end_handler(void* saga, const saga_ended& end, saga_context& context) {
+  field_access::call_handler(*static_cast<Saga*>(saga), end, context);
+}
+
 template <class Saga, class Command>
 void call_failure_handler(void* saga, failure_kind kind, std::string_view reason, void* command,
                           saga_context& context) {
@@ -173,6 +178,16 @@ public:
                                         detail::call_handler<Saga, reply>, on_failure)};
   }
 
+  /// The saga sends `Command` with `tell`: it takes no reply of it.
+  template <class Command>
+  void tells() {
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
+    static_assert(
+        requires { typename Command::reply; },
+        "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
+    detail::declare_tell(type_, message_type_of<Command>());
+  }
+
   /// The saga sets timers that carry `Message`.
   template <class Message>
   void timer() {
@@ -206,11 +221,17 @@ public:
     static_assert(
         requires(saga_definition<Saga> & definition) { Saga::define(definition); },
         "continuo: a saga needs `static void define(continuo::saga_definition<Saga>& saga)`");
-    return detail::describe_saga(message_type_of<Saga>(), detail::make_state<Saga>,
-                                 [](detail::saga_type& type) {
-                                   saga_definition<Saga> definition{type};
-                                   Saga::define(definition);
-                                 });
+    void (*on_end)(void*, const saga_ended&, saga_context&) = nullptr;
+    if constexpr (detail::handles<Saga, saga_ended>) {
+      on_end = detail::call_end_handler<Saga>;
+    }
+    return detail::describe_saga(
+        message_type_of<Saga>(), detail::make_state<Saga>,
+        [](detail::saga_type& type) {
+          saga_definition<Saga> definition{type};
+          Saga::define(definition);
+        },
+        on_end);
   }
 
   friend bool operator==(const saga&, const saga&) = default;

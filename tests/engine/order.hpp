@@ -105,6 +105,17 @@ struct greet {
   CONTINUO_FIELDS(greet, name)
 };
 
+struct posted {
+  CONTINUO_FIELDS(posted)
+};
+
+/// A command that the saga tells.
+struct post {
+  using reply = posted;
+  std::string text;
+  CONTINUO_FIELDS(post, text)
+};
+
 struct released {
   CONTINUO_FIELDS(released)
 };
@@ -168,6 +179,7 @@ struct script {
   std::function<void(order&, const failure<reserve>&, saga_context&)> on_reserve_failed;
   std::function<void(order&, const overdue&, saga_context&)> on_overdue;
   std::function<refund(const pay&, const paid*)> undo_pay;
+  std::function<void(order&, const saga_ended&, saga_context&)> on_end;
 };
 
 /// The script of the test that runs.
@@ -194,6 +206,7 @@ public:
       return release{sent.item, sent.pieces};
     });
     saga.timer<overdue>();
+    saga.tells<post>();
   }
 
   void on(const placed& event, saga_context& context) { run(play().on_placed, event, context); }
@@ -208,6 +221,7 @@ public:
     run(play().on_reserve_failed, failed, context);
   }
   void on(const overdue& timer, saga_context& context) { run(play().on_overdue, timer, context); }
+  void on(const saga_ended& end, saga_context& context) { run(play().on_end, end, context); }
 
   std::string text;
   std::int64_t count = 0;
@@ -289,6 +303,7 @@ inline service make_mail() {
   service made{"mail"};
   made.handle([](const note&, command_context&) -> outcome<noted> { return noted{}; })
       .handle([](const greet&, command_context&) -> outcome<greeted> { return greeted{}; })
+      .handle([](const post&, command_context&) -> outcome<posted> { return posted{}; })
       .on([](const shipped_out&, command_context&) {})
       .pure();
   return made;

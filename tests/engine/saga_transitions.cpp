@@ -409,6 +409,19 @@ CAF_TEST(a retry sends a request on that went to a service which was renamed) {
   CAF_CHECK_EQUAL(saga.open<pay>().to.type, "till");
 }
 
+CAF_TEST(the answer to a command that was told ends its stay in the outbox) {
+  play().on_placed = [](order&, const placed& event, saga_context& context) {
+    context.send(pay{event.id, event.cents});
+    context.tell(post{"welcome"});
+  };
+  start();
+  CAF_REQUIRE_EQUAL(saga.current().outbox.size(), 1u);
+  const auto mail = saga.current().outbox.front();
+  CAF_CHECK_EQUAL(edge_of(saga.take(reply(mail, posted{}))), "told");
+  CAF_CHECK(saga.current().outbox.empty());
+  CAF_CHECK(saga.is_open<pay>());
+}
+
 CAF_TEST(a handler that ends the process three times makes its instance stuck) {
   start();
   const auto killer = event(changed{"o-1", 1});

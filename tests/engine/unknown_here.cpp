@@ -1,5 +1,5 @@
-// What this program does not know waits with its sender, and nobody counts it as an attempt; a request to what
-// nothing hosts any more waits for a person.
+// What this program does not know waits with its sender, and nobody counts it as an attempt; a request to
+// what nothing hosts any more waits for a person.
 #define CAF_SUITE unknown_here
 
 #include <caf/test/dsl.hpp>

@@ -141,23 +141,28 @@ CAF_TEST(a layout names all that the fields are made of) {
 CAF_TEST(what is read as it was written is let pass) {
   CAF_CHECK_EQUAL((complaint<stored::order, stored::order>("order")), "none");
   CAF_CHECK_EQUAL((complaint<stored::line, since::line>("line")), "none");
-  CAF_CHECK_EQUAL((complaint<since::line, stored::line>("line")), "none"); // newer bytes are refused, and wait
+  CAF_CHECK_EQUAL((complaint<since::line, stored::line>("line")),
+                  "none"); // newer bytes are refused, and wait
   CAF_CHECK_EQUAL((complaint<stored::line, renamed::line>("line")), "none");
   CAF_CHECK_EQUAL((complaint<painted<stored::colour>, painted<more::colour>>("colour")), "none");
 }
 
 CAF_TEST(what would be misread is refused and the sentence says what to do) {
-  CAF_CHECK_EQUAL((complaint<stored::order, swapped::order>("order")),
-                  "order.first stood in the place of second when it was stored: put the fields of CONTINUO_FIELDS "
-                  "back into their order, it is the order of the bytes");
-  CAF_CHECK_EQUAL((complaint<stored::line, added::line>("line")),
-                  "line.cents is not in what was stored: a field that is added needs CONTINUO_SINCE(1, cents)");
-  CAF_CHECK_EQUAL((complaint<stored::line, retyped::line>("line")),
-                  "line.pieces was stored as int32, and is int64 now: keep the old field as it was and add one with "
-                  "CONTINUO_SINCE(1, ...)");
-  CAF_CHECK_EQUAL((complaint<stored::line, removed::line>("line")),
-                  "line.pieces was stored, and is not in CONTINUO_FIELDS any more: leave it there, its bytes are "
-                  "where they were");
+  CAF_CHECK_EQUAL(
+      (complaint<stored::order, swapped::order>("order")),
+      "order.first stood in the place of second when it was stored: put the fields of CONTINUO_FIELDS "
+      "back into their order, it is the order of the bytes");
+  CAF_CHECK_EQUAL(
+      (complaint<stored::line, added::line>("line")),
+      "line.cents is not in what was stored: a field that is added needs CONTINUO_SINCE(1, cents)");
+  CAF_CHECK_EQUAL(
+      (complaint<stored::line, retyped::line>("line")),
+      "line.pieces was stored as int32, and is int64 now: keep the old field as it was and add one with "
+      "CONTINUO_SINCE(1, ...)");
+  CAF_CHECK_EQUAL(
+      (complaint<stored::line, removed::line>("line")),
+      "line.pieces was stored, and is not in CONTINUO_FIELDS any more: leave it there, its bytes are "
+      "where they were");
   CAF_CHECK_EQUAL((complaint<added::line, since::line>("line")),
                   "line.cents was stored without CONTINUO_SINCE, and has one now: leave it as it was");
   CAF_CHECK_EQUAL((complaint<painted<stored::colour>, painted<renumbered::colour>>("colour")),

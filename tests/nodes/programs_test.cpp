@@ -124,15 +124,17 @@ struct program {
                    gate* held = nullptr) {
     auto config = node_config::embedded(directory);
     config.stop_within = {};
-    config.logger = std::make_shared<spdlog::logger>("node", std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
+    config.logger =
+        std::make_shared<spdlog::logger>("node", std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
     here.emplace(config);
     here->template host<purchase<Charge>>();
-    here->host(service{service_name}.handle([held](const Charge& command, command_context&) -> outcome<charged> {
-      if (held != nullptr) {
-        held->pass();
-      }
-      return charged{command.id};
-    }));
+    here->host(
+        service{service_name}.handle([held](const Charge& command, command_context&) -> outcome<charged> {
+          if (held != nullptr) {
+            held->pass();
+          }
+          return charged{command.id};
+        }));
     CAF_REQUIRE(here->start().has_value());
   }
 
@@ -148,9 +150,7 @@ struct program {
 
   instance_view order() { return wait_for(here->client().show({"purchase", "o-1"})).value(); }
 
-  std::string end() {
-    return line_of(wait_for(here->client().template result_of<purchase<Charge>>("o-1")));
-  }
+  std::string end() { return line_of(wait_for(here->client().template result_of<purchase<Charge>>("o-1"))); }
 
   std::ostringstream log;
   std::optional<node> here;

@@ -99,6 +99,19 @@ struct news_told {
   CONTINUO_FIELDS(news_told, id)
 };
 
+struct customer_told {
+  CONTINUO_FIELDS(customer_told)
+};
+
+/// How it ended, whoever ended it.
+struct tell_customer {
+  using reply = customer_told;
+  std::string id;
+  std::string end;
+  std::string news;
+  CONTINUO_FIELDS(tell_customer, id, end, news)
+};
+
 // -- sagas ------------------------------------------------------------------------------------------------
 
 /// What fails so many times, whoever tries: the weather of one run. (Handlers of sagas have no other way to
@@ -115,6 +128,7 @@ public:
     saga.starts_on<errand_begun>(&errand_begun::id);
     saga.on<errand_called>(&errand_called::id, unknown_instance::dead_letter);
     saga.timer<errand_late>();
+    saga.tells<tell_customer>();
     for_each_step([&]<class Step>(const Step&) {
       saga.calls<Step>().undone_by([](const Step& sent, const step_done*) {
         return typename Step::undo{sent.id, sent.how};
@@ -164,6 +178,9 @@ public:
     go_on(context);
   }
   void on(const errand_late&, saga_context& context) { context.roll_back("late"); }
+  void on(const saga_ended& end, saga_context& context) {
+    context.tell(tell_customer{id, std::string{to_string(end.status)}, news});
+  }
 
   std::string id;
   std::string news;
@@ -219,6 +236,8 @@ struct step_book {
 struct errand_book {
   std::map<std::string, std::map<std::string, step_book>> steps; ///< by errand
   std::map<std::string, std::set<std::string>> told;             ///< by errand: keys
+  /// By errand: what its customer was told, and under which keys.
+  std::map<std::string, std::map<std::string, std::set<std::string>>> customers;
 };
 
 template <class Step>
@@ -373,6 +392,10 @@ public:
              name + " was done and never undone, and the errand is compensated");
       }
       must(end != "completed" || book_->told[id].size() <= 1, "the news of " + id + " was told twice");
+      const auto& heard = book_->customers[id];
+      must(heard.size() == 1 && heard.contains(end),
+           "the customer of " + id + " does not know that it is " + end);
+      must(heard.begin()->second.size() == 1, "the customer of " + id + " was told under several keys");
       const auto stored = here.internals().record({"diary", id});
       auto steps = stored ? decode<diary>(stored->state).value_or(diary{}).steps : std::vector<std::string>{};
       if (has(ingredient::two_nodes)) { // an idempotent command that moves may run on both nodes, and each
@@ -433,6 +456,14 @@ private:
           if (publishes) {
             call.publish(news_told{event.id});
           }
+        })
+        .handle([book = book_](const tell_customer& command,
+                               command_context& call) -> outcome<customer_told> {
+          if (command.news != "fine" && fails_now("mail of " + command.id, command.news == "fails" ? 1 : 4)) {
+            throw std::runtime_error{"no server"};
+          }
+          book->customers[command.id][command.end].insert(call.idempotency_key());
+          return customer_told{};
         })
         .retry({.attempts = 3, .first = 40ms, .timeout = 2s});
     return made;
@@ -495,7 +526,7 @@ private:
     };
     return clear_letters(here,
                          {"errand_begun", "errand_called", "errand_over", "fetch_goods", "post_parcel",
-                          "print_card", "copy_page", "reserve_item", "undo_reserve_item"},
+                          "print_card", "copy_page", "reserve_item", "undo_reserve_item", "tell_customer"},
                          at_last, is_ready);
   }
 
