@@ -221,6 +221,25 @@ void give_credit_back(const core& shared, const messages::envelope& message,
       {link->second, caf::make_message(message_taken{message.link_token, engine::units_of(message)})});
 }
 
+void add_upkeep(const engine::transition& decided, const instance_id& of,
+                std::vector<journal::operation>& operations) {
+  using kind = journal::operation::kind;
+  if (decided.history_up_to != 0 && !planted("history_outlives_its_instance")) {
+    operations.push_back(
+        {kind::erase_range, engine::history_key(of, 0), engine::history_key(of, decided.history_up_to + 1)});
+  }
+  if (decided.history) {
+    operations.push_back(
+        {kind::put, engine::history_key(of, decided.history->revision), encode(*decided.history)});
+  }
+  for (const auto& key : decided.unindexed) {
+    operations.push_back({kind::erase, key, {}});
+  }
+  for (const auto& key : decided.indexed) {
+    operations.push_back({kind::put, key, {}});
+  }
+}
+
 void act(caf::event_based_actor* self, core& shared, engine::transition& decided, const instance_id& of,
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra, std::vector<journal::operation> beside) {
@@ -247,10 +266,7 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
       commit.operations.push_back({erased ? journal::operation::kind::erase : journal::operation::kind::put,
                                    engine::record_key(of), erased ? std::string{} : encoded()});
     }
-    if (decided.history) {
-      commit.operations.push_back(
-          {journal::operation::kind::put, engine::history_key(revision), encode(*decided.history)});
-    }
+    add_upkeep(decided, of, commit.operations);
     for (const auto& letter : decided.dead_letters) {
       shared.letters_made.fetch_add(1, std::memory_order_relaxed);
       shared.log(log_level::warn,

@@ -259,6 +259,10 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         const auto id = request.to;
         forward(self, shared, id, std::move(request));
       },
+      [self, shared](trim& request) {
+        const auto id = request.to;
+        forward(self, shared, id, std::move(request));
+      },
       [self, shared](accept& wanted) {
         for (auto& message : take(self, *shared, wanted)) {
           const auto id = message.to;

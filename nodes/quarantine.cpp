@@ -81,10 +81,7 @@ result<void> write(core& shared, const Machine& machine, const transition& decid
   }
   journal::batch changes;
   changes.push_back({journal::operation::kind::put, engine::record_key(self), machine.encoded()});
-  if (decided.history) {
-    changes.push_back({journal::operation::kind::put, engine::history_key(decided.history->revision),
-                       encode(*decided.history)});
-  }
+  actors::add_upkeep(decided, self, changes);
   for (const auto& letter : decided.dead_letters) {
     changes.push_back({journal::operation::kind::put, engine::record_key(letter.self), encode(letter)});
   }
