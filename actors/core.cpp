@@ -214,6 +214,25 @@ void give_credit_back(const core& shared, const messages::envelope& message,
       {link->second, caf::make_message(message_taken{message.link_token, engine::units_of(message)})});
 }
 
+void add_upkeep(const engine::transition& decided, const instance_id& of,
+                std::vector<journal::operation>& operations) {
+  using kind = journal::operation::kind;
+  if (decided.history_up_to != 0 && !planted("history_outlives_its_instance")) {
+    operations.push_back(
+        {kind::erase_range, engine::history_key(of, 0), engine::history_key(of, decided.history_up_to + 1)});
+  }
+  if (decided.history) {
+    operations.push_back(
+        {kind::put, engine::history_key(of, decided.history->revision), encode(*decided.history)});
+  }
+  for (const auto& key : decided.unindexed) {
+    operations.push_back({kind::erase, key, {}});
+  }
+  for (const auto& key : decided.indexed) {
+    operations.push_back({kind::put, key, {}});
+  }
+}
+
 void add_writes(const engine::transition& decided, const instance_id& of,
                 const std::function<std::string()>& encoded, std::vector<journal::operation>& into) {
   using kind = journal::operation::kind;
@@ -230,9 +249,7 @@ void add_writes(const engine::transition& decided, const instance_id& of,
       into.push_back({kind::erase, engine::owed_key(peer, key), {}});
     }
   }
-  if (decided.history) {
-    into.push_back({kind::put, engine::history_key(decided.history->revision), encode(*decided.history)});
-  }
+  add_upkeep(decided, of, into);
   for (const auto& letter : decided.dead_letters) { // they owe nothing until somebody redrives them
     into.push_back({kind::put, engine::record_key(letter.self), encode(letter)});
   }

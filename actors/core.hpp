@@ -246,6 +246,10 @@ void act(caf::event_based_actor* self, core& shared, engine::transition& decided
          const std::function<std::string()>& encoded, std::uint64_t revision,
          std::vector<journal::release> extra = {}, std::vector<journal::operation> beside = {});
 
+/// Adds what a transition changes beside its record: its history, and the expiry index.
+void add_upkeep(const engine::transition& decided, const instance_id& of,
+                std::vector<journal::operation>& operations);
+
 /// Adds what tells the link of a message that the message needs its credit no more, once all that was handed
 /// to the journal before is durable. Nothing for a message that was sent here.
 void give_credit_back(const core& shared, const messages::envelope& message,

@@ -39,6 +39,7 @@ caf::behavior instance_actor<Machine>::make_behavior() {
       [this](show& request) { on_show(request); },
       [this](report_end) { on_report_end(); },
       [this](const expire& request) { on_expire(request); },
+      [this](const trim& request) { on_trim(request); },
       [this](wake) {
         ++handled_;
         send(start_.shard, woken{});
@@ -251,24 +252,19 @@ template <class Machine>
 void instance_actor<Machine>::on_expire(const expire& request) {
   ++handled_;
   leaving_ = true;
+  keep_house(machine_->expire(request.before), core_->next_revision(), request.asks);
+}
+
+template <class Machine>
+void instance_actor<Machine>::on_trim(const trim& request) {
+  ++handled_;
+  leaving_ = true;
   if constexpr (is_saga) {
-    const auto newest = machine_->current().history;
-    auto decided = machine_->expire(request.before);
-    if (decided.write == engine::write_kind::erase) {
-      std::vector<journal::operation> history;
-      for (auto revision = newest; revision != 0;) {
-        const auto key = engine::history_key(revision);
-        history.push_back({journal::operation::kind::erase, key, {}});
-        const auto bytes = core_->store->get(key);
-        const auto entry = bytes && *bytes ? decode<engine::history_entry>(**bytes)
-                                           : result<engine::history_entry>{fail(errc::not_found, "")};
-        revision = entry ? entry->previous : 0;
-      }
-      carry_out(std::move(decided), core_->next_revision(), {}, std::move(history));
-      return;
-    }
+    keep_house({}, 0, request.asks);
+  } else {
+    const auto revision = core_->next_revision();
+    keep_house(machine_->trim(request.up_to, request.since, revision), revision, request.asks);
   }
-  leave_if_asked();
 }
 
 template <class Machine>
@@ -318,8 +314,7 @@ void instance_actor<Machine>::on_please_leave() {
 
 template <class Machine>
 void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint64_t revision,
-                                        std::vector<journal::release> extra,
-                                        std::vector<journal::operation> beside) {
+                                        std::vector<journal::release> extra) {
   if (decided.ended) {
     extra.push_back({start_.shard, caf::make_message(ended{start_.self, end_of()})});
   }
@@ -364,8 +359,7 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
   const auto counts = machine_->in_flight();
   core_->count_in_flight(this, std::exchange(counted_, counts), counts);
   act(
-      this, *core_, decided, start_.self, [this] { return machine_->encoded(); }, revision, std::move(extra),
-      std::move(beside));
+      this, *core_, decided, start_.self, [this] { return machine_->encoded(); }, revision, std::move(extra));
   if (again) {
     delayed_send(this, *again, try_again{});
   }
@@ -377,6 +371,18 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
     want_tick();
   }
   leave_if_asked();
+}
+
+/// Carries out what a sweep asked for, and tells it when that is durable.
+template <class Machine>
+void instance_actor<Machine>::keep_house(engine::transition&& decided, std::uint64_t revision,
+                                         const caf::actor& asks) {
+  std::vector<journal::release> extra;
+  if (asks) {
+    extra.push_back({asks, caf::make_message(looked_after{})});
+  }
+  const auto writes = decided.write != engine::write_kind::none;
+  carry_out(writes ? std::move(decided) : engine::transition{}, revision, std::move(extra));
 }
 
 template <class Machine>

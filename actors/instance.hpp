@@ -45,6 +45,7 @@ private:
   void on_show(show& request);
   void on_report_end();
   void on_expire(const expire& request);
+  void on_trim(const trim& request);
   void on_try_again();
   void on_tick();
   void on_please_leave();
@@ -55,7 +56,8 @@ private:
   void handle_waiting();
   void forget_waiting(const messages::receipt& receipt, std::vector<journal::release>& extra);
   void carry_out(engine::transition&& decided, std::uint64_t revision,
-                 std::vector<journal::release> extra = {}, std::vector<journal::operation> beside = {});
+                 std::vector<journal::release> extra = {});
+  void keep_house(engine::transition&& decided, std::uint64_t revision, const caf::actor& asks);
   void release_answer(std::function<void()> answer);
   void want_tick();
   void leave_if_asked();

@@ -83,12 +83,11 @@ bool answer_again(intake* self, core& shared, Message& message,
 template <class Message>
 std::vector<journal::operation> remembered(intake* self, const core& shared, const Message& message,
                                            const accepted& answer) {
-  std::vector<journal::operation> beside;
-  if (!message.key.empty()) {
-    beside.push_back(remember_key(self->state, message.key, message.type, message.payload, answer,
-                                  shared.time->now().wall));
+  if (message.key.empty()) {
+    return {};
   }
-  return beside;
+  return remember_key(self->state, message.key, message.type, message.payload, answer,
+                      shared.time->now().wall);
 }
 
 /// The trace of what is sent for an accepted message. Where spans are wanted and the client has none, a trace

@@ -1,5 +1,6 @@
 #include "actors/intake_keys.hpp"
 
+#include "engine/expiry.hpp"
 #include "engine/remembered_key.hpp"
 
 #include <continuo/archive.hpp>
@@ -53,12 +54,16 @@ std::optional<result<accepted>> answer_of_key(const intake_state& state, const c
   return accepted{known->id, std::move(known->instances)};
 }
 
-journal::operation remember_key(intake_state& state, const std::string& key, std::string_view type,
-                                std::string_view payload, const accepted& answer, time_point now) {
+std::vector<journal::operation> remember_key(intake_state& state, const std::string& key,
+                                             std::string_view type, std::string_view payload,
+                                             const accepted& answer, time_point now) {
   engine::remembered_key made{std::string{type}, hash_of(payload), answer.id, answer.instances, now};
-  journal::operation write{journal::operation::kind::put, stored_under(key), encode(made)};
+  using kind = journal::operation::kind;
+  std::vector<journal::operation> writes{
+      {kind::put, stored_under(key), encode(made)},
+      {kind::put, engine::expiry_key(engine::expiry_kind::client_key, now, key), {}}};
   state.new_keys.emplace(key, std::move(made));
-  return write;
+  return writes;
 }
 
 } // namespace continuo::actors

@@ -18,8 +18,9 @@ std::optional<result<accepted>> answer_of_key(const intake_state& state, const c
                                               const std::string& key, std::string_view type,
                                               std::string_view payload);
 
-/// Remembers a key from now on; the write belongs to the commit that accepts the message.
-journal::operation remember_key(intake_state& state, const std::string& key, std::string_view type,
-                                std::string_view payload, const accepted& answer, time_point now);
+/// Remembers a key from now on; the writes belong to the commit that accepts the message.
+std::vector<journal::operation> remember_key(intake_state& state, const std::string& key,
+                                             std::string_view type, std::string_view payload,
+                                             const accepted& answer, time_point now);
 
 } // namespace continuo::actors

@@ -218,7 +218,11 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, const move
 }
 
 void give(shard* self, core& shared, const instance_id& id, slot& at, const expire& request) {
-  decide(self, shared, id, at, {}, [&](auto& machine, std::uint64_t) {
+  std::vector<journal::release> extra;
+  if (request.asks) {
+    extra.push_back({request.asks, caf::make_message(looked_after{})});
+  }
+  decide(self, shared, id, at, std::move(extra), [&](auto& machine, std::uint64_t) {
     if constexpr (std::is_same_v<std::decay_t<decltype(machine)>, engine::acceptance>) {
       return machine.expire(request.before);
     } else {

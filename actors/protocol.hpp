@@ -46,11 +46,23 @@ struct await_end {
   std::optional<std::chrono::nanoseconds> timeout;
 };
 
-/// Deletes a terminal instance that ended before a time.
+/// Deletes a terminal instance that ended before a time, with its history.
 struct expire {
   instance_id to;
   time_point before;
+  caf::actor asks{}; ///< is answered `looked_after`, unless null
 };
+
+/// Deletes the history of a keyed instance up to a revision, as `keyed_machine::trim`.
+struct trim {
+  instance_id to;
+  std::uint64_t up_to = 0;
+  time_point since;
+  caf::actor asks{}; ///< is answered `looked_after`, unless null
+};
+
+/// One that was to expire, or to be trimmed, is, or cannot be yet. What it did is durable.
+struct looked_after {};
 
 /// Brings an instance into memory, where it recovers by itself if it was not there in this life.
 struct wake {};
@@ -320,6 +332,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::operate)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::show)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_end)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::expire)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::trim)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::looked_after)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::wake)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::woken)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::accept)

@@ -277,6 +277,10 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         const auto id = request.to;
         forward(self, shared, id, std::move(request));
       },
+      [self, shared](trim& request) {
+        const auto id = request.to;
+        forward(self, shared, id, std::move(request));
+      },
       [self, shared](redrive& request) {
         const auto id = request.letter;
         forward(self, shared, id, std::move(request));

@@ -22,6 +22,7 @@ acceptance::acceptance(const acceptance_environment& environment, instance_id se
     record_ = std::move(*stored);
     exists_ = true;
     mail_.loaded();
+    indexed_ = expiry_of(record_);
   } else {
     record_.kind = self.type == send_type ? record_kind::send : record_kind::publish;
     record_.self = std::move(self);
@@ -171,11 +172,13 @@ void acceptance::write(transition& out, const moment& now, std::uint64_t revisio
   exists_ = true;
   record_.revision = revision;
   record_.updated_at = now.wall;
+  change_expiry(record_.self, indexed_, expiry_of(record_), out);
   mail_.written(out);
 }
 
 void acceptance::erase(transition& out) {
   out.write = write_kind::erase;
+  change_expiry(record_.self, indexed_, {}, out);
   exists_ = false;
   mail_.written(out);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/expiry.hpp"
 #include "engine/mailbox.hpp"
 #include "engine/routing.hpp"
 
@@ -92,6 +93,7 @@ private:
   const acceptance_environment* environment_;
   record record_;
   bool exists_ = false;
+  expiry_times indexed_; // of what was written last
   mailbox mail_{record_, *environment_->routes};
 };
 

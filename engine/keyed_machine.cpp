@@ -23,9 +23,9 @@ result<detail::handled> run_handler(const detail::keyed_handler& handler, void* 
 } // namespace
 
 std::span<const char* const> keyed_edges() {
-  static constexpr std::array edges{"handled",       "declined",   "withdrawn", "retry_later",
-                                    "handler_fails", "duplicate",  "hold",      "unknown_here",
-                                    "stale",         "quarantine", "flush"};
+  static constexpr std::array edges{"handled",       "ended",     "declined", "withdrawn",    "retry_later",
+                                    "handler_fails", "duplicate", "hold",     "unknown_here", "stale",
+                                    "quarantine",    "flush",     "trim",     "expire"};
   return edges;
 }
 
@@ -36,6 +36,7 @@ keyed_machine::keyed_machine(const keyed_environment& environment, instance_id s
     record_ = std::move(*stored);
     exists_ = true;
     mail_.loaded();
+    indexed_ = expiry_of(record_);
   } else {
     record_.self = std::move(self);
     record_.kind = record_kind::keyed;
@@ -157,7 +158,9 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
   std::string state;
   std::vector<stored_message> events;
   if (done && !done->declined) {
-    auto encoded = encode_state(*environment_->type->state, state_.get());
+    const auto ends = context.asked().end;
+    auto encoded =
+        ends ? result<std::string>{std::string{}} : encode_state(*environment_->type->state, state_.get());
     auto published = events_of(*environment_->routes, context.asked(), record_.self);
     if (encoded && published) {
       state = std::move(*encoded);
@@ -211,6 +214,14 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     out.edge = "handled";
     out.settled = settlement::completed;
     record_.state = std::move(state);
+    if (context.asked().end) {
+      out.edge = "ended";
+      record_.status = instance_status::completed;
+      state_.reset();                         // the next command finds none
+    } else if (is_terminal(record_.status)) { // the key begins anew
+      record_.status = instance_status::running;
+      record_.started_at = now.wall;
+    }
     answer(out, message, message_kind::reply, std::move(done->payload), revision, noted);
     for (auto& event : events) {
       event.id = {environment_->store, revision, next_index_++};
@@ -281,19 +292,23 @@ void keyed_machine::write(transition& out, const moment& now, std::uint64_t revi
     }
     record_.updated_at = now.wall;
     if (environment_->history) {
+      record_.history = revision;
       out.history = history_entry{
           record_.self,
           revision,
-          record_.history,
           now.wall,
           out.edge,
           record_.status,
           noted_message{message->kind, message->id, message->from, message->type, message->payload},
+          note_attempt(record_, message->id),
           std::move(noted),
           std::move(note)};
-      record_.history = revision;
+      if (record_.history_since == time_point{}) {
+        record_.history_since = now.wall;
+      }
     }
   }
+  change_expiry(record_.self, indexed_, expiry_of(record_), out);
   mail_.written(out);
 }
 
@@ -302,6 +317,43 @@ transition keyed_machine::flush(const moment& now, std::uint64_t revision) {
   out.edge = "flush";
   if (mail_.is_dirty() && exists_) {
     write(out, now, revision, nullptr, {}, {});
+  }
+  return out;
+}
+
+transition keyed_machine::expire(time_point before) {
+  transition out;
+  out.edge = "expire";
+  if (exists_ && is_terminal(record_.status) && record_.updated_at < before && record_.outbox.empty() &&
+      record_.inbox.empty() && may_passivate()) {
+    out.write = write_kind::erase;
+    out.history_up_to = whole_history;
+    change_expiry(record_.self, indexed_, {}, out);
+    exists_ = false;
+    state_.reset();
+    record empty; // the key may live again
+    empty.kind = record_kind::keyed;
+    empty.self = std::move(record_.self);
+    record_ = std::move(empty);
+  }
+  return out;
+}
+
+transition keyed_machine::trim(std::uint64_t up_to, time_point since, std::uint64_t revision) {
+  transition out;
+  out.edge = "trim";
+  if (exists_ && record_.history != 0 && up_to != 0) {
+    out.write = write_kind::put;
+    out.history_up_to = up_to;
+    record_.revision = revision;
+    if (record_.history <= up_to) {
+      record_.history = 0;
+      record_.history_since = {};
+    } else {
+      record_.history_since = std::min(since, record_.updated_at); // which is when the newest one was made
+    }
+    change_expiry(record_.self, indexed_, expiry_of(record_), out);
+    mail_.written(out);
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/expiry.hpp"
 #include "engine/mailbox.hpp"
 #include "engine/retry.hpp"
 #include "engine/routing.hpp"
@@ -10,10 +11,12 @@
 #include <span>
 
 // clang-format off
-// The state machine of one key of a keyed service. It has no end: the state is kept for ever.
+// The state machine of one key of a keyed service. Its state is kept until a handler ends the key, which may
+// then begin anew.
 //
 //   edge           from      message                                  to
 //   handled        any       command; its handler replies             one more revision, with the reply in the outbox
+//   ended          any       command; its handler ends the key        ended: no state, with the reply in the outbox
 //   declined       any       command; its handler declines            the same state, with the failure in the outbox
 //   withdrawn      any       withdrawal of the command being retried; the same state, failure `withdrawn`
 //                            command that its sender gave up
@@ -27,6 +30,8 @@
 //   quarantine     any       the process ended in its handler         retrying; one time too many: the same state,
 //                                                                     failure and a dead letter
 //   flush          any       receipts since the last write            the same
+//   trim           any       history that was kept long enough        the same
+//   expire         ended     kept long enough                         absent
 // clang-format on
 namespace continuo::engine {
 
@@ -57,6 +62,14 @@ public:
   /// As `saga_machine::suspect`.
   transition suspect(const envelope& message, bool proven, const moment& now, std::uint64_t revision);
   transition recover();
+
+  /// Deletes the record and its history if the key was ended before `before`, and nobody waits for anything
+  /// of it.
+  transition expire(time_point before);
+
+  /// Deletes the entries of the history up to the revision `up_to`. Of those behind it none that was there
+  /// before the call was asked for is older than `since`.
+  transition trim(std::uint64_t up_to, time_point since, std::uint64_t revision);
 
   /// Leaves a message with its sender until there is room. `call_put_off` then asks for some of those that
   /// were left, and for more when they are back; with `again` also where those that it asked for have not
@@ -104,6 +117,7 @@ private:
   const keyed_environment* environment_;
   record record_;
   bool exists_ = false;
+  expiry_times indexed_; // of what was written last
   mailbox mail_{record_, *environment_->routes};
   std::shared_ptr<void> state_;
   std::optional<envelope> retrying_;

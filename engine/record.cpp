@@ -129,12 +129,47 @@ std::string owed_key(std::string_view peer, std::string_view record_key) {
   return key;
 }
 
-std::string history_key(std::uint64_t revision) {
-  std::string key(9, 'h');
-  for (int byte = 0; byte < 8; ++byte) {
-    key[std::size_t(8 - byte)] = static_cast<char>(revision >> (8 * byte));
-  }
+std::string history_prefix(const instance_id& of) {
+  std::string key;
+  key.reserve(of.type.size() + of.key.size() + 18);
+  key += 'h';
+  key += of.type;
+  key += '\0';
+  // The length first: a key may hold any byte, and may be the beginning of another one.
+  append_big_endian(key, of.key.size());
+  key += of.key;
   return key;
+}
+
+std::string history_key(const instance_id& of, std::uint64_t revision) {
+  auto key = history_prefix(of);
+  append_big_endian(key, revision);
+  return key;
+}
+
+std::uint32_t note_attempt(record& of, const message_id& in) {
+  if (of.noted == in) {
+    return ++of.noted_times;
+  }
+  if (!of.failed || of.failed->id != of.noted) { // else that one comes again
+    of.noted = in;
+    of.noted_times = 1;
+  }
+  return 1;
+}
+
+void append_big_endian(std::string& key, std::uint64_t number) {
+  for (int byte = 7; byte >= 0; --byte) {
+    key += static_cast<char>(number >> (8 * byte));
+  }
+}
+
+std::uint64_t read_big_endian(std::string_view bytes) {
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < 8; ++i) {
+    number = number << 8 | static_cast<unsigned char>(bytes[i]);
+  }
+  return number;
 }
 
 } // namespace continuo::engine

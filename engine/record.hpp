@@ -96,7 +96,7 @@ struct record {
   instance_id self;
   std::uint32_t definition_version = 0;
   std::uint64_t revision = 0; ///< the number of the transition that wrote it
-  std::uint64_t history = 0;  ///< the revision of its newest history entry; 0: none
+  std::uint64_t history = 0;  ///< the revision of its newest history entry; 0: it has none
   instance_status status = instance_status::running;
   /// While paused or stuck. Terminal: it is stuck over the saga's own handler of its end; `result` holds the
   /// reason of a rollback meanwhile.
@@ -118,10 +118,14 @@ struct record {
   time_point retry_at;             ///< of a command: when the next attempt is due
   time_point started_at;
   time_point updated_at;
+  time_point history_since{};    ///< of a keyed instance: no entry of its history is older; 1970: it has none
+  message_id noted{};            ///< the last message that its history shows, or the one in `failed`
+  std::uint32_t noted_times = 0; ///< in so many entries
 
   CONTINUO_FIELDS(record, kind, self, definition_version, revision, history, status, resumes_to, reason,
                   state, result_type, result, requests, outbox, inbox, timers, compensations, expected,
-                  failed, attempts, deaths, interruptions, retry_at, started_at, updated_at)
+                  failed, attempts, deaths, interruptions, retry_at, started_at, updated_at, history_since,
+                  noted, noted_times)
 };
 
 /// A message in a history entry, for people and for replay.
@@ -135,20 +139,20 @@ struct noted_message {
   CONTINUO_FIELDS(noted_message, kind, id, peer, type, payload)
 };
 
-/// One transition as the history keeps it. The entries of an instance are chained from the newest to the
-/// oldest.
+/// One transition as the history keeps it. The entries of an instance stand together in the store, oldest
+/// first.
 struct history_entry {
   instance_id self;
   std::uint64_t revision = 0;
-  std::uint64_t previous = 0; ///< revision of the entry before it; 0: the first
   time_point at;
   std::string what;                                  ///< the transition's name in the table
   instance_status status = instance_status::running; ///< after it
   std::optional<noted_message> in;
+  std::uint32_t attempt = 0; ///< so many entries so far show the message `in`, this one included
   std::vector<noted_message> out;
   std::string note; ///< who did it and why, for operators' verbs; the reason of a failure
 
-  CONTINUO_FIELDS(history_entry, self, revision, previous, at, what, status, in, out, note)
+  CONTINUO_FIELDS(history_entry, self, revision, at, what, status, in, attempt, out, note)
 };
 
 // -- bounds -----------------------------------------------------------------------
@@ -198,8 +202,22 @@ std::string owed_key(std::string_view peer, std::string_view record_key);
 constexpr std::string_view owed_to_all = "o";
 std::string owed_prefix(std::string_view peer);
 
-/// The key of a history entry in the store: in the order in which they are written.
-std::string history_key(std::uint64_t revision);
+/// The key of a history entry in the store: those of one instance stand together, in the order in which they
+/// are written, and no others between them.
+std::string history_key(const instance_id& of, std::uint64_t revision);
+
+/// The prefix of all history entries of one instance.
+std::string history_prefix(const instance_id& of);
+
+/// What a history entry says of its message: in which entry, of those that show it, it stands. A message that
+/// made its instance `stuck`, or ended the process, is handled again and stands in several.
+std::uint32_t note_attempt(record& of, const message_id& in);
+
+/// Numbers in keys, in their order.
+void append_big_endian(std::string& key, std::uint64_t number);
+
+/// @pre `bytes` has eight bytes at least
+std::uint64_t read_big_endian(std::string_view bytes);
 
 /// The prefix of all records of one saga, service or built-in type.
 std::string record_prefix(std::string_view type);

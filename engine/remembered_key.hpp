@@ -18,7 +18,7 @@ struct remembered_key {
   std::string payload_hash; ///< of its bytes: equal JSON gives equal bytes, whatever its blanks and order
   message_id id;
   std::vector<instance_id> instances; ///< that the event may have started
-  time_point at;
+  time_point at; ///< when it was used, or last found to be needed still: its place in the expiry index
 
   CONTINUO_FIELDS(remembered_key, type, payload_hash, id, instances, at)
 };

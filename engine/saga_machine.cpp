@@ -78,6 +78,7 @@ saga_machine::saga_machine(const saga_environment& environment, instance_id self
     record_ = std::move(*stored);
     exists_ = true;
     mail_.loaded();
+    indexed_ = expiry_of(record_);
   } else {
     record_.self = std::move(self);
   }
@@ -793,12 +794,14 @@ void saga_machine::write(draft& next) {
   if (next.keep_history) {
     record_.updated_at = next.now.wall;
     if (environment_->history) {
-      next.out.history = history_entry{record_.self,       next.revision,         record_.history,
-                                       next.now.wall,      next.out.edge,         record_.status,
-                                       std::move(next.in), std::move(next.noted), std::move(next.note)};
+      const auto attempt = next.in ? note_attempt(record_, next.in->id) : 0;
       record_.history = next.revision;
+      next.out.history = history_entry{record_.self,  next.revision,         next.now.wall,
+                                       next.out.edge, record_.status,        std::move(next.in),
+                                       attempt,       std::move(next.noted), std::move(next.note)};
     }
   }
+  change_expiry(record_.self, indexed_, expiry_of(record_), next.out);
   mail_.written(next.out);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/expiry.hpp"
 #include "engine/mailbox.hpp"
 #include "engine/routing.hpp"
 #include "engine/transition.hpp"
@@ -203,6 +204,7 @@ private:
   const saga_environment* environment_;
   record record_;
   bool exists_ = false;
+  expiry_times indexed_; // of what was written last
   mailbox mail_{record_, *environment_->routes};
   std::shared_ptr<void> state_;      // the user's object; null until it is needed, and after a failed handler
   std::optional<envelope> retrying_; // its handler failed; tried again later

@@ -497,6 +497,8 @@ transition saga_machine::expire(time_point before) {
   if (exists_ && is_terminal(record_.status) && record_.updated_at < before && record_.requests.empty() &&
       record_.outbox.empty() && record_.inbox.empty() && !mail_.is_dirty()) {
     out.write = write_kind::erase;
+    out.history_up_to = whole_history;
+    change_expiry(record_.self, indexed_, {}, out);
     exists_ = false;
     state_.reset();
     record empty; // the key may live again

@@ -34,13 +34,19 @@ inline bool is_unknown_here(const error& why) {
   return why.code == errc::unknown_type || why.code == errc::newer_version;
 }
 
+/// Of a transition that deletes the history of its instance: no revision gets there.
+constexpr std::uint64_t whole_history = ~std::uint64_t{0} - 1;
+
 struct transition {
   const char* edge = ""; ///< the row of the table that was taken
   write_kind write = write_kind::none;
   bool created = false; ///< the first put of this record's life
   std::optional<history_entry> history;
-  std::vector<envelope> sent;     ///< inside the node, at once; in order
-  std::vector<envelope> released; ///< only when this transition is durable; in order
+  std::uint64_t history_up_to = 0;  ///< the instance's history up to this revision is deleted; 0: none of it
+  std::vector<std::string> indexed; ///< keys of the expiry index that come with the write
+  std::vector<std::string> unindexed; ///< and those that go
+  std::vector<envelope> sent;         ///< inside the node, at once; in order
+  std::vector<envelope> released;     ///< only when this transition is durable; in order
   std::vector<messages::receipt> receipts;
   std::vector<messages::call_for> calls;
   std::vector<timer> armed;

@@ -19,8 +19,9 @@ namespace continuo::journal {
 struct logged_operation {
   operation::kind what = operation::kind::put;
   std::string_view key;
-  std::string_view head;  ///< of the frame; empty for `erase`
-  std::string_view value; ///< when read back: frame and value, and `head` empty
+  std::string_view head; ///< of the frame; empty for what erases
+  std::string_view
+      value; ///< when read back: frame and value, and `head` empty; of a range: its end, unframed
 };
 
 /// A segment's file.

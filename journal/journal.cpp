@@ -1,6 +1,7 @@
 #include "journal/journal.hpp"
 
 #include "engine/planted.hpp"
+#include "journal/key_ranges.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -124,7 +125,7 @@ batch coalesce(std::vector<commit>& commits) {
   for (auto& one : commits) {
     bool creates = one.creates;
     for (auto& next : one.operations) {
-      if (!is_overwritten(next.key)) {
+      if (!is_overwritten(next.key) || next.what == operation::kind::erase_range) {
         changes.push_back(std::move(next));
         dropped.push_back(false);
         continue;
@@ -146,6 +147,15 @@ batch coalesce(std::vector<commit>& commits) {
         places.try_emplace(changes[position].key, place{position, fresh});
       }
       creates = false;
+    }
+  }
+  // From the end: a range makes needless what stands before it, and nothing behind it.
+  key_ranges emptied;
+  for (auto i = changes.size(); i-- > 0;) {
+    if (changes[i].what == operation::kind::erase_range) {
+      emptied.add(changes[i].key, changes[i].value);
+    } else if (!emptied.empty() && emptied.contains(changes[i].key)) {
+      dropped[i] = true;
     }
   }
   std::size_t kept = 0;

@@ -28,12 +28,22 @@ std::uint64_t size_of(const memory_disk::contents& all) {
   return bytes;
 }
 
+/// The entries that a change erases, as a range of them.
+auto erased_by(memory_disk::contents& in, const operation& change) {
+  if (change.what == operation::kind::erase) {
+    return in.equal_range(change.key);
+  }
+  const auto from = in.lower_bound(change.key);
+  return std::pair{from, change.key < change.value ? in.lower_bound(change.value) : from};
+}
+
 void put_all(memory_disk::contents& to, const batch& changes) {
   for (const auto& change : changes) {
     if (change.what == operation::kind::put) {
       to.insert_or_assign(change.key, change.value);
     } else {
-      to.erase(change.key);
+      const auto [first, last] = erased_by(to, change);
+      to.erase(first, last);
     }
   }
 }
@@ -194,17 +204,21 @@ result<void> memory_disk::commit(std::uint64_t opening, const batch& changes) {
 
 void memory_disk::apply(const batch& changes) {
   for (const auto& change : changes) {
-    damaged_.erase(change.key);
-    auto place = visible_.find(change.key);
-    if (place != visible_.end()) {
-      used_ -= place->first.size() + place->second.size();
-    }
     if (change.what == operation::kind::put) {
+      damaged_.erase(change.key);
+      if (const auto place = visible_.find(change.key); place != visible_.end()) {
+        used_ -= place->first.size() + place->second.size();
+      }
       used_ += change.key.size() + change.value.size();
       visible_.insert_or_assign(change.key, change.value);
-    } else if (place != visible_.end()) {
-      visible_.erase(place);
+      continue;
     }
+    const auto [first, last] = erased_by(visible_, change);
+    for (auto gone = first; gone != last; ++gone) {
+      damaged_.erase(gone->first);
+      used_ -= gone->first.size() + gone->second.size();
+    }
+    visible_.erase(first, last);
   }
 }
 

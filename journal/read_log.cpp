@@ -66,7 +66,7 @@ result<std::string> read_file(const std::filesystem::path& path) {
 bool parse(std::string_view payload, std::vector<logged_operation>& operations) {
   operations.clear();
   while (!payload.empty()) {
-    if (payload.size() < 9 || payload[0] < 0 || payload[0] > 1) {
+    if (payload.size() < 9 || payload[0] < 0 || payload[0] > 2) {
       return false;
     }
     const auto what = static_cast<operation::kind>(payload[0]);

@@ -46,9 +46,7 @@ reader::reader(std::filesystem::path directory) : directory_(std::move(directory
   const auto found = read_log(log, is_known ? applied : ~std::uint64_t{0} - 1,
                               [&](std::uint64_t, const std::vector<logged_operation>& operations) {
                                 for (const auto& one : operations) {
-                                  newer_[std::string{one.key}] = one.what == operation::kind::put
-                                                                     ? std::optional{std::string{one.value}}
-                                                                     : std::nullopt;
+                                  note(one);
                                 }
                                 return result<void>{};
                               });
@@ -60,6 +58,23 @@ reader::reader(std::filesystem::path directory) : directory_(std::move(directory
 }
 
 reader::~reader() = default;
+
+void reader::note(const logged_operation& one) {
+  switch (one.what) {
+  case operation::kind::put:
+    newer_[std::string{one.key}] = std::string{one.value};
+    break;
+  case operation::kind::erase:
+    newer_[std::string{one.key}] = std::nullopt;
+    break;
+  case operation::kind::erase_range:
+    if (one.key < one.value) {
+      newer_.erase(newer_.lower_bound(one.key), newer_.lower_bound(one.value));
+      emptied_.add(one.key, one.value);
+    }
+    break;
+  }
+}
 
 std::vector<error> reader::check_tables() const {
   std::vector<error> damaged;
@@ -114,6 +129,9 @@ result<void> reader::scan(std::string_view prefix, const entry_reader& visit) co
       if (has_newer() && newer->first == key) {
         continue; // the log's turn comes before the next key
       }
+      if (emptied_.contains(key)) {
+        continue;
+      }
       if (!show(key, view(i->value()))) {
         return {};
       }
@@ -141,7 +159,7 @@ result<std::optional<std::string>> reader::get(std::string_view key) const {
       return std::optional<std::string>{};
     }
     framed = *newer->second;
-  } else if (tables_) {
+  } else if (tables_ && !emptied_.contains(key)) {
     const auto read = tables_->Get(rocksdb::ReadOptions{}, slice(key), &framed);
     if (read.IsNotFound()) {
       return std::optional<std::string>{};

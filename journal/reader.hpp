@@ -1,5 +1,7 @@
 #pragma once
 
+#include "journal/key_ranges.hpp"
+
 #include <continuo/result.hpp>
 
 #include <cstdint>
@@ -17,6 +19,8 @@ class DB;
 }
 
 namespace continuo::journal {
+
+struct logged_operation;
 
 /// Called for every entry, in key order, with its value or why that cannot be read; false ends the scan.
 using entry_reader = std::function<bool(std::string_view key, const result<std::string_view>& value)>;
@@ -46,9 +50,12 @@ public:
   [[nodiscard]] result<std::optional<std::string>> get(std::string_view key) const;
 
 private:
+  void note(const logged_operation& one);
+
   std::filesystem::path directory_;
   std::unique_ptr<rocksdb::DB> tables_; // null where there are none, or they cannot be opened
   std::map<std::string, std::optional<std::string>, std::less<>> newer_; // of the log, framed; empty: erased
+  key_ranges emptied_; // by the log: what the tables have there is gone
   std::vector<error> troubles_;
 };
 

@@ -219,10 +219,16 @@ private:
     auto read = read_log(log, applied, [&](std::uint64_t commit, const auto& operations) -> result<void> {
       changes_.Clear();
       for (const auto& one : operations) {
-        if (one.what == operation::kind::put) {
+        switch (one.what) {
+        case operation::kind::put:
           changes_.Put(slice(one.key), slice(one.value));
-        } else {
+          break;
+        case operation::kind::erase:
           changes_.Delete(slice(one.key));
+          break;
+        case operation::kind::erase_range:
+          changes_.DeleteRange(slice(one.key), slice(one.value));
+          break;
         }
       }
       put_applied(changes_, commit);
@@ -251,6 +257,13 @@ private:
       if (change.what == operation::kind::erase) {
         logged_.push_back({change.what, change.key, {}, {}});
         changes_.Delete(key);
+        continue;
+      }
+      if (change.what == operation::kind::erase_range) {
+        if (change.key < change.value) { // RocksDB refuses another one
+          logged_.push_back({change.what, change.key, {}, change.value});
+          changes_.DeleteRange(key, slice(change.value));
+        }
         continue;
       }
       heads_[i] = make_frame_head(change.key, change.value);

@@ -12,15 +12,16 @@
 
 namespace continuo::journal {
 
-/// One change of one key.
+/// One change: of one key, or of a range of them, which is emptied.
 struct operation {
-  enum class kind : std::uint8_t { put, erase };
+  enum class kind : std::uint8_t { put, erase, erase_range };
   kind what = kind::put;
-  std::string key;
-  std::string value; ///< empty for `erase`
+  std::string key;   ///< of `erase_range`: the first one
+  std::string value; ///< empty for `erase`; of `erase_range`: the key up to which, which stays itself
 };
 
-/// A batch is applied whole or not at all, in its order (a later operation on a key wins).
+/// A batch is applied whole or not at all, in its order (a later operation on a key wins; a range erases what
+/// was put into it before, and nothing that is put later).
 using batch = std::vector<operation>;
 
 /// What a scan calls for every entry, in key order; returning false ends the scan without an error.

@@ -338,33 +338,28 @@ result<std::vector<history_view>> client::history(const instance_id& instance) c
   if (!core) {
     return tl::unexpected(runtime_->why_closed());
   }
-  auto bytes = core->store->get(engine::record_key(instance));
+  const auto bytes = core->store->get(engine::record_key(instance));
   if (!bytes) {
     return tl::unexpected(bytes.error());
   }
   if (!*bytes) {
     return actors::not_found(instance);
   }
-  const auto stored = decode<engine::record>(**bytes);
-  if (!stored) {
-    return tl::unexpected(stored.error());
-  }
   std::vector<history_view> entries;
-  for (auto revision = stored->history; revision != 0;) {
-    bytes = core->store->get(engine::history_key(revision));
-    if (!bytes) {
-      return tl::unexpected(bytes.error());
-    }
-    const auto entry = *bytes
-                           ? decode<engine::history_entry>(**bytes)
-                           : result<engine::history_entry>{fail(errc::corrupt, "a history entry is missing")};
-    if (!entry) {
-      return tl::unexpected(entry.error());
-    }
-    entries.push_back(actors::view_of(*entry, *core));
-    revision = entry->previous;
+  std::optional<error> wrong;
+  const auto scanned =
+      core->store->scan(engine::history_prefix(instance), [&](std::string_view, std::string_view found) {
+        const auto entry = decode<engine::history_entry>(found);
+        if (!entry) {
+          wrong = entry.error();
+          return false;
+        }
+        entries.push_back(actors::view_of(*entry, *core));
+        return true;
+      });
+  if (!scanned || wrong) {
+    return tl::unexpected(wrong ? *wrong : scanned.error());
   }
-  std::reverse(entries.begin(), entries.end());
   return entries;
 }
 

@@ -1,67 +1,186 @@
 #include "nodes/sweeper.hpp"
 
 #include "actors/waiting.hpp"
+#include "engine/expiry.hpp"
 #include "engine/remembered_key.hpp"
 
 #include <continuo/archive.hpp>
 
 #include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace continuo::nodes {
 
 namespace {
 
-constexpr std::size_t deletions_max = 10'000; // at a time, so that a sweep never floods the shards
+using engine::expiry_kind;
+
+/// Looked after at a time, so that a sweep never floods the shards: the next ones when these have answered.
+constexpr std::size_t portion_max = 1'000;
+
 constexpr std::chrono::hours keep_keys{24};
 
-void erase_key(caf::event_based_actor* self, actors::core& shared, std::string_view key) {
-  journal::commit commit;
-  commit.revision = shared.next_revision();
-  commit.operations.push_back({journal::operation::kind::erase, std::string{key}, {}});
-  self->send(shared.journal, std::move(commit));
-}
+/// What has passed its time in the index, a kind after the other, a portion at a time. Each entry has its
+/// turn once in a sweep: one that is still needed then waits for the next sweep, and keeps no other one
+/// waiting.
+class sweep {
+public:
+  sweep(caf::event_based_actor* self, std::shared_ptr<actors::core> shared, std::chrono::hours keep)
+      : self_(self), shared_(std::move(shared)), keep_(keep) {}
 
-/// Idempotency keys are kept a day, and as long as an instance that their message started.
-void sweep_keys(caf::event_based_actor* self, actors::core& shared) {
-  const auto before = shared.time->now().wall - keep_keys;
-  std::size_t found = 0;
-  static_cast<void>(shared.store->scan(engine::key_prefix, [&](std::string_view key, std::string_view bytes) {
-    const auto known = decode<engine::remembered_key>(bytes);
-    if (!known || known->at >= before) {
-      return true;
-    }
-    const auto exists = [&](const instance_id& one) {
-      const auto there = shared.store->get(engine::record_key(one));
-      return !there || there->has_value(); // one that lives elsewhere is not asked for
-    };
-    if (std::none_of(known->instances.begin(), known->instances.end(), exists)) {
-      erase_key(self, shared, key);
-      ++found;
-    }
-    return found < deletions_max;
-  }));
-}
+  void begin() {
+    const auto now = shared_->time->now().wall;
+    now_ = now;
+    before_ = engine::later(now, -keep_);
+    // A history is trimmed when its oldest entry is older by an eighth, so that an instance which is busy all
+    // the time is not written for it at each sweep.
+    phases_ = {{expiry_kind::client_key, engine::later(now, -keep_keys)},
+               {expiry_kind::history, engine::later(before_, -(keep_ / 8))},
+               {expiry_kind::ended, before_}};
+    begin_phase();
+    go_on();
+  }
 
-void sweep(caf::event_based_actor* self, actors::core& shared, std::chrono::hours keep) {
-  const auto before = engine::later(shared.time->now().wall, -keep);
-  std::size_t found = 0;
-  // An error of the store ends the node elsewhere: what is not swept now is swept later.
-  const auto scanned = shared.store->scan("r", [&](std::string_view /*key*/, std::string_view bytes) {
-    const auto stored = decode<engine::record>(bytes);
-    if (!stored || !is_terminal(stored->status) || stored->updated_at >= before) {
-      return true;
+  /// One of a portion has answered. Whether the sweep is over.
+  bool answered() {
+    if (--unanswered_ == 0) {
+      go_on();
     }
-    if (stored->kind == engine::record_kind::saga ||
-        (stored->kind == engine::record_kind::send && stored->requests.empty())) {
-      if (const auto& home = shared.home_of(stored->self)) {
-        self->send(home, actors::expire{stored->self, before});
-        ++found;
+    return is_over();
+  }
+
+  [[nodiscard]] bool is_over() const { return unanswered_ == 0; }
+
+private:
+  struct phase {
+    expiry_kind kind;
+    time_point before;
+  };
+
+  void begin_phase() {
+    after_ = phases_.empty() ? std::string{} : engine::expiry_prefix(phases_.back().kind);
+  }
+
+  /// Looks after the next portions, until one has to be waited for or nothing is left.
+  void go_on() {
+    while (unanswered_ == 0 && !phases_.empty() && !shared_->ending) {
+      const auto due = next_portion();
+      for (const auto& key : due) {
+        look_after(key);
+      }
+      if (due.size() < portion_max) {
+        phases_.pop_back();
+        begin_phase();
       }
     }
-    return found < deletions_max;
-  });
-  static_cast<void>(scanned);
-}
+  }
+
+  std::vector<std::string> next_portion() {
+    std::vector<std::string> due;
+    const auto now = phases_.back();
+    // An error of the store ends the node elsewhere: what is not swept now is swept later.
+    static_cast<void>(shared_->store->scan(
+        engine::expiry_prefix(now.kind),
+        [&](std::string_view key, std::string_view) {
+          const auto entry = engine::parse_expiry_key(key);
+          if (!entry || entry->from >= now.before) {
+            return false;
+          }
+          due.emplace_back(key);
+          return due.size() < portion_max;
+        },
+        after_));
+    if (!due.empty()) {
+      after_ = due.back();
+    }
+    return due;
+  }
+
+  void look_after(const std::string& key) {
+    const auto entry = engine::parse_expiry_key(key);
+    if (entry->kind == expiry_kind::client_key) {
+      look_after_key(key, *entry);
+      return;
+    }
+    const auto id = entry->instance();
+    const auto& home = shared_->home_of(id);
+    if (!home || !shared_->peer_of(id).empty()) { // nothing here hosts it
+      return;
+    }
+    const auto me = caf::actor_cast<caf::actor>(self_);
+    if (entry->kind == expiry_kind::ended) {
+      ++unanswered_;
+      self_->send(home, actors::expire{id, before_, me});
+    } else if (auto wanted = trim_of(id)) {
+      ++unanswered_;
+      wanted->asks = me;
+      self_->send(home, std::move(*wanted));
+    }
+  }
+
+  /// How far the history of an instance goes; nothing where it has none.
+  std::optional<actors::trim> trim_of(const instance_id& id) const {
+    actors::trim wanted{id, 0, before_};
+    bool any = false;
+    static_cast<void>(
+        shared_->store->scan(engine::history_prefix(id), [&](std::string_view, std::string_view bytes) {
+          const auto entry = decode<engine::history_entry>(bytes);
+          if (!entry) {
+            return false; // of a newer program: it stays, and so does what stands behind it
+          }
+          any = true;
+          if (entry->at >= before_) {
+            wanted.since = entry->at;
+            return false;
+          }
+          wanted.up_to = entry->revision;
+          return !shared_->ending;
+        }));
+    return any ? std::optional{std::move(wanted)} : std::nullopt;
+  }
+
+  /// An idempotency key is kept a day, and as long as an instance that its message started.
+  void look_after_key(const std::string& key, const engine::expiry_entry& entry) {
+    using kind = journal::operation::kind;
+    const auto stored_under = std::string{engine::key_prefix} + std::string{entry.about};
+    const auto bytes = shared_->store->get(stored_under);
+    auto known = bytes && *bytes ? decode<engine::remembered_key>(**bytes)
+                                 : result<engine::remembered_key>{fail(errc::not_found, "")};
+    if (!known) {
+      return;
+    }
+    const auto exists = [&](const instance_id& one) {
+      const auto there = shared_->store->get(engine::record_key(one));
+      return !there || there->has_value(); // one that lives elsewhere is not asked for
+    };
+    journal::commit commit;
+    commit.revision = shared_->next_revision();
+    commit.operations.push_back({kind::erase, key, {}});
+    if (std::any_of(known->instances.begin(), known->instances.end(), exists)) {
+      known->at = now_; // looked at again in a day
+      commit.operations.push_back({kind::put, stored_under, encode(*known)});
+      commit.operations.push_back(
+          {kind::put, engine::expiry_key(expiry_kind::client_key, now_, entry.about), {}});
+    } else {
+      commit.operations.push_back({kind::erase, stored_under, {}});
+    }
+    ++unanswered_;
+    commit.releases.push_back(
+        {caf::actor_cast<caf::actor>(self_), caf::make_message(actors::looked_after{})});
+    self_->send(shared_->journal, std::move(commit));
+  }
+
+  caf::event_based_actor* self_;
+  std::shared_ptr<actors::core> shared_;
+  std::chrono::hours keep_;
+  time_point now_;
+  time_point before_;
+  std::vector<phase> phases_; // the last one is under way
+  std::string after_;         // the entry looked after last
+  std::size_t unanswered_ = 0;
+};
 
 } // namespace
 
@@ -69,11 +188,18 @@ caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors
                             std::chrono::hours keep, std::chrono::milliseconds every) {
   actors::fail_node_on_trouble(self, shared);
   actors::send_later(self, every, actors::tick{});
+  const auto under_way = std::make_shared<sweep>(self, shared, keep);
   return {
-      [self, shared, keep, every](actors::tick) {
-        sweep(self, *shared, keep);
-        sweep_keys(self, *shared);
-        actors::send_later(self, every, actors::tick{});
+      [self, under_way, every](actors::tick) {
+        under_way->begin();
+        if (under_way->is_over()) {
+          actors::send_later(self, every, actors::tick{});
+        }
+      },
+      [self, under_way, every](actors::looked_after) {
+        if (under_way->answered()) {
+          actors::send_later(self, every, actors::tick{});
+        }
       },
   };
 }

@@ -1,5 +1,8 @@
 #include "testing/simulation.hpp"
 
+#include "engine/expiry.hpp"
+#include "engine/remembered_key.hpp"
+
 #include <continuo/archive.hpp>
 
 #include <fmt/format.h>
@@ -96,6 +99,78 @@ std::string simulation::left_over() const {
     }
   }
   return lines + (count > 5 ? fmt::format("\n  and {} more", count - 5) : "");
+}
+
+namespace {
+
+/// What the expiry index of this disk must hold, and nothing else.
+std::set<std::string> index_of(const journal::memory_disk::contents& all) {
+  std::set<std::string> keys;
+  for (const auto& [key, bytes] : all) {
+    if (const auto stored = key.starts_with('r')
+                                ? decode<engine::record>(bytes)
+                                : result<engine::record>{continuo::fail(errc::not_found, "")}) {
+      const auto times = engine::expiry_of(*stored);
+      if (times.ended) {
+        keys.insert(engine::expiry_key(engine::expiry_kind::ended, *times.ended, stored->self));
+      }
+      if (times.history) {
+        keys.insert(engine::expiry_key(engine::expiry_kind::history, *times.history, stored->self));
+      }
+    } else if (key.starts_with(engine::key_prefix)) {
+      if (const auto known = decode<engine::remembered_key>(bytes)) {
+        keys.insert(engine::expiry_key(engine::expiry_kind::client_key, known->at,
+                                       std::string_view{key}.substr(engine::key_prefix.size())));
+      }
+    }
+  }
+  return keys;
+}
+
+std::string shown(const engine::expiry_entry& entry) {
+  return entry.kind == engine::expiry_kind::client_key ? "the idempotency key " + std::string{entry.about}
+                                                       : to_string(entry.instance());
+}
+
+/// Why this disk is no good; empty: it is.
+std::string upkeep_fault(const journal::memory_disk::contents& all) {
+  auto wanted = index_of(all);
+  for (const auto& [key, bytes] : all) {
+    if (const auto entry = engine::parse_expiry_key(key)) {
+      if (wanted.erase(key) == 0) {
+        return fmt::format("the expiry index names {}, which is not there or has another time",
+                           shown(*entry));
+      }
+    } else if (key.starts_with('h')) {
+      const auto entry = decode<engine::history_entry>(bytes);
+      const auto of = entry ? all.find(engine::record_key(entry->self)) : all.end();
+      const auto stored = of == all.end() ? result<engine::record>{continuo::fail(errc::not_found, "")}
+                                          : decode<engine::record>(of->second);
+      if (!entry || key != engine::history_key(entry->self, entry->revision)) {
+        return "a history entry cannot be read, or stands under a wrong key";
+      }
+      if (!stored) {
+        return fmt::format("{} is gone, and its history is not", to_string(entry->self));
+      }
+      if (stored->history < entry->revision ||
+          (stored->kind == engine::record_kind::keyed && stored->history_since == time_point{})) {
+        return fmt::format("{} has a history entry that its record does not know", to_string(entry->self));
+      }
+    }
+  }
+  return wanted.empty() ? std::string{}
+                        : fmt::format("the expiry index lacks {}",
+                                      shown(engine::parse_expiry_key(*wanted.begin()).value()));
+}
+
+} // namespace
+
+void simulation::check_upkeep() const {
+  for (const auto& one : members_) {
+    if (const auto fault = upkeep_fault(one->disk->snapshot()); !fault.empty()) {
+      fail(fmt::format("{} (on {})", fault, one->name));
+    }
+  }
 }
 
 } // namespace continuo::testing

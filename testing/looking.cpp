@@ -65,17 +65,15 @@ std::vector<history_view> simulation::history_of(const instance_id& id) const {
   }
   const auto core = any_core();
   const auto all = home_of(id)->disk->snapshot();
-  for (auto revision = stored->history; revision != 0;) {
-    const auto found = all.find(engine::history_key(revision));
-    const auto entry =
-        found == all.end() ? std::nullopt : std::optional{decode<engine::history_entry>(found->second)};
-    if (!entry || !*entry) {
-      fail(fmt::format("the history of {} has a gap", to_string(id)));
+  const auto prefix = engine::history_prefix(id);
+  for (auto found = all.lower_bound(prefix); found != all.end() && found->first.starts_with(prefix);
+       ++found) {
+    const auto entry = decode<engine::history_entry>(found->second);
+    if (!entry) {
+      fail(fmt::format("the history of {} cannot be read", to_string(id)));
     }
-    entries.push_back(actors::view_of(**entry, *core));
-    revision = (*entry)->previous;
+    entries.push_back(actors::view_of(*entry, *core));
   }
-  std::reverse(entries.begin(), entries.end());
   return entries;
 }
 

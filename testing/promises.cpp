@@ -24,7 +24,7 @@ bool is_one_of(std::string_view word, std::initializer_list<std::string_view> wo
 /// Rows of the tables in which a message changes an instance's state.
 bool changes_state(std::string_view what) {
   return is_one_of(what, {"start", "event", "reply", "failure", "failure_rolls_back", "timer", "late_success",
-                          "late_failure", "undone", "undo_refused", "handled", "declined"});
+                          "late_failure", "undone", "undo_refused", "handled", "declined", "ended"});
 }
 
 std::string name_of(const instance_id& id) {
@@ -276,7 +276,7 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
       const auto end = change.key.find('\0');
       const instance_id id{change.key.substr(1, end - 1), change.key.substr(end + 1)};
       auto& known = instances_[id];
-      if (known.record && known.record->kind == engine::record_kind::saga) {
+      if (known.record && ordered_.contains(id.type)) {
         const auto& last = *known.record;
         if (!is_terminal(last.status)) {
           broke(node, fmt::format("{} was deleted while it was {}", name_of(id), to_string(last.status)));
@@ -351,7 +351,8 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
       publishes(sent.id, sent.type, sent.payload);
     }
   }
-  if (known.ended && entry.status != *known.ended) {
+  const auto may_begin_anew = !sagas_.contains(entry.self.type); // the key of a keyed service
+  if (known.ended && entry.status != *known.ended && !may_begin_anew) {
     broke(node, fmt::format("{} had ended, and is {} after {}", name_of(entry.self), to_string(entry.status),
                             entry.what));
   }
@@ -527,8 +528,7 @@ void promises::check_record(const std::string& node, const engine::record& store
 void promises::check_steps(const std::string& node, const engine::record& before, const engine::record& after,
                            const engine::history_entry& by) const {
   const auto saga = sagas_.find(after.self.type);
-  if (after.kind != engine::record_kind::saga || saga == sagas_.end() || !by.in ||
-      before.revision != by.previous) {
+  if (after.kind != engine::record_kind::saga || saga == sagas_.end() || !by.in) {
     return;
   }
   const auto name = name_of(after.self);

@@ -171,6 +171,9 @@ public:
   void finish(std::chrono::nanoseconds limit);
   /// What still has something to do, or is owed something, although nothing works on it; a line each.
   std::string left_over() const;
+
+  /// Fails where histories, expiry index and records on a disk do not fit each other.
+  void check_upkeep() const;
   /// How an instance ended last, also where its record is deleted.
   std::optional<instance_status> end_of(const instance_id& id) const { return promises_.end_of(id); }
   /// Ends the run: says what is wrong, when, and with which seed. @throws failure

@@ -166,22 +166,23 @@ private:
 
   /// Oldest first, as they happened.
   ordered_json history_of(const engine::record& stored) {
-    std::vector<ordered_json> newest_first;
-    for (auto revision = stored.history; revision != 0;) {
-      const auto key = engine::history_key(revision);
-      const auto bytes = store_.get(key);
-      auto entry = bytes && *bytes
-                       ? decode<engine::history_entry>(**bytes)
-                       : result<engine::history_entry>{tl::unexpected(
-                             bytes ? error{errc::corrupt, "the history entry is missing"} : bytes.error())};
-      if (!entry || entry->previous >= revision) {
-        complain(entry ? error{errc::corrupt, "the history runs in a circle"} : entry.error(), key);
-        break;
-      }
-      newest_first.push_back(entry_of(*entry));
-      revision = entry->previous;
+    auto entries = ordered_json::array();
+    const auto scanned =
+        store_.scan(engine::history_prefix(stored.self),
+                    [&](std::string_view key, const result<std::string_view>& bytes) {
+                      const auto entry = bytes ? decode<engine::history_entry>(*bytes)
+                                               : result<engine::history_entry>{tl::unexpected(bytes.error())};
+                      if (entry) {
+                        entries.push_back(entry_of(*entry));
+                      } else {
+                        complain(entry.error(), key);
+                      }
+                      return true;
+                    });
+    if (!scanned) {
+      complain(scanned.error(), {});
     }
-    return ordered_json(std::vector<ordered_json>{newest_first.rbegin(), newest_first.rend()});
+    return entries;
   }
 
   journal::reader store_;

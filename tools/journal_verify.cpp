@@ -1,5 +1,6 @@
 #include "tools/journal_verify.hpp"
 
+#include "engine/expiry.hpp"
 #include "engine/record.hpp"
 #include "engine/remembered_key.hpp"
 #include "journal/frame.hpp"
@@ -15,18 +16,13 @@
 
 #include <algorithm>
 #include <functional>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
 
 namespace continuo::tools {
 
 namespace {
-
-/// A history entry, as much as the chains need of it. They are in the order of their revisions.
-struct chain_link {
-  std::uint64_t revision = 0;
-  std::uint64_t previous = 0;
-  std::size_t self = 0; ///< a hash of the instance
-  bool is_reached = false;
-};
 
 class verification {
 public:
@@ -96,12 +92,14 @@ private:
 
   void look_at(std::string_view key, std::string_view bytes) {
     switch (key.empty() ? '\0' : key.front()) {
+    case 'e':
+      look_at_expiry(key);
+      break;
     case 'h':
       look_at_history(key, bytes);
       break;
     case 'k':
-      ++found_.client_keys;
-      read_as<engine::remembered_key>(key, bytes);
+      look_at_client_key(key, bytes);
       break;
     case 'm':
       look_at_own(key, bytes);
@@ -125,20 +123,41 @@ private:
     }
   }
 
+  void look_at_expiry(std::string_view key) {
+    if (engine::parse_expiry_key(key)) {
+      index_.emplace(key);
+    } else {
+      object(key, "no entry of the expiry index has such a key");
+    }
+  }
+
+  /// What stands under `key` must stand in the expiry index, too.
+  void look_up(std::string_view key, const std::string& entry) {
+    if (is_complete_ && index_.erase(entry) == 0) {
+      object(key, fmt::format("the expiry index lacks its entry {}", journal::printable(entry)));
+    }
+  }
+
   void look_at_history(std::string_view key, std::string_view bytes) {
     ++found_.history;
     const auto entry = read_as<engine::history_entry>(key, bytes);
     if (!entry) {
       return;
     }
-    if (engine::history_key(entry->revision) != key) {
-      object(key, fmt::format("holds the history entry {}", entry->revision));
-    }
-    if (entry->previous >= entry->revision) {
-      object(key, fmt::format("the history entry before it is said to be {}", entry->previous));
+    if (engine::history_key(entry->self, entry->revision) != key) {
+      object(key, fmt::format("holds the history entry {} of {}", entry->revision, to_string(entry->self)));
+      return;
     }
     newest_revision_ = std::max(newest_revision_, entry->revision);
-    chain_.push_back({entry->revision, entry->previous, std::hash<instance_id>{}(entry->self), false});
+    histories_[engine::history_prefix(entry->self)] = entry->revision; // the newest comes last
+  }
+
+  void look_at_client_key(std::string_view key, std::string_view bytes) {
+    ++found_.client_keys;
+    if (const auto known = read_as<engine::remembered_key>(key, bytes)) {
+      look_up(key, engine::expiry_key(engine::expiry_kind::client_key, known->at,
+                                      key.substr(engine::key_prefix.size())));
+    }
   }
 
   // Whether it is true only the node can say, which knows who lives where.
@@ -166,7 +185,7 @@ private:
     }
   }
 
-  // Records come last in the order of keys: all entries of the history are known.
+  // Records come last in the order of keys: all histories and the expiry index are known.
   void look_at_record(std::string_view key, std::string_view bytes) {
     const auto stored = read_as<engine::record>(key, bytes);
     if (!stored) {
@@ -175,44 +194,32 @@ private:
     ++found_.records[std::string{to_string(stored->kind)}];
     if (engine::record_key(stored->self) != key) {
       object(key, fmt::format("holds the record of {}", to_string(stored->self)));
-    }
-    if (stored->history > stored->revision) {
-      object(key,
-             fmt::format("revision {} names the later history entry {}", stored->revision, stored->history));
+      return;
     }
     newest_revision_ = std::max(newest_revision_, stored->revision);
-    if (is_complete_) {
-      follow(key, *stored);
+    const auto times = engine::expiry_of(*stored);
+    if (times.ended) {
+      look_up(key, engine::expiry_key(engine::expiry_kind::ended, *times.ended, stored->self));
     }
-  }
-
-  void follow(std::string_view key, const engine::record& stored) {
-    const auto self = std::hash<instance_id>{}(stored.self);
-    for (auto revision = stored.history; revision != 0;) {
-      const auto at =
-          std::lower_bound(chain_.begin(), chain_.end(), revision,
-                           [](const chain_link& one, std::uint64_t wanted) { return one.revision < wanted; });
-      if (at == chain_.end() || at->revision != revision) {
-        object(key, fmt::format("its history entry {} is missing", revision));
-        return;
-      }
-      if (at->self != self) {
-        object(key, fmt::format("its history entry {} is of another instance", revision));
-        return;
-      }
-      if (std::exchange(at->is_reached, true) || at->previous >= revision) {
-        object(key, fmt::format("its history runs in a circle at the entry {}", revision));
-        return;
-      }
-      revision = at->previous;
+    if (times.history) {
+      look_up(key, engine::expiry_key(engine::expiry_kind::history, *times.history, stored->self));
+    }
+    const auto history = histories_.find(engine::history_prefix(stored->self));
+    const auto newest = history == histories_.end() ? 0 : history->second;
+    if (is_complete_ && newest != stored->history) {
+      object(key, fmt::format("its newest history entry is {}, and {} is found", stored->history, newest));
+    }
+    if (history != histories_.end()) {
+      histories_.erase(history);
     }
   }
 
   void check_whole() {
-    for (const auto& one : chain_) {
-      if (!one.is_reached) {
-        object(engine::history_key(one.revision), "no instance's history leads to this entry");
-      }
+    for (const auto& [prefix, newest] : histories_) {
+      object(prefix, fmt::format("the history up to {} is of no instance", newest));
+    }
+    for (const auto& entry : index_) {
+      object(entry, "the expiry index has an entry for something that is not there, or for another time");
     }
     if (newest_revision_ > found_.revision) {
       object(journal::revision_key, fmt::format("says that {} is the highest revision, but {} was written",
@@ -228,7 +235,8 @@ private:
   std::atomic<std::uint64_t>* read_;
   journal::reader store_;
   journal_findings found_;
-  std::vector<chain_link> chain_;
+  std::unordered_map<std::string, std::uint64_t> histories_; // the newest revision, by the prefix of the keys
+  std::unordered_set<std::string> index_;                    // of what has expired, by now or some day
   std::uint64_t newest_revision_ = 0;
   bool is_complete_ = true;
 };

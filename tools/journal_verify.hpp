@@ -31,8 +31,9 @@ struct journal_findings {
 };
 
 /// Reads everything in the directory of a store that no node has open, changing nothing: the log, all blocks
-/// of the tables, each value's frame and content, the chains of the histories. `read` counts entries. Takes
-/// 16 to 32 bytes of memory for each history entry. @pre `data_directory::look_at` holds what it stands in
+/// of the tables, each value's frame and content, and whether histories, expiry index and records fit each
+/// other. `read` counts entries. Takes a few hundred bytes of memory for each instance. @pre
+/// `data_directory::look_at` holds what it stands in
 journal_findings verify_journal(const std::filesystem::path& journal, std::atomic<std::uint64_t>& read);
 
 } // namespace continuo::tools

@@ -100,6 +100,7 @@ struct intents {
   std::vector<expectation> expectations;
   std::optional<typed_bytes> completion;
   std::optional<std::string> roll_back;
+  bool end = false; ///< of a keyed service's key
 };
 
 /// What every handler may know. The pointers are valid during the call only.
@@ -347,6 +348,15 @@ public:
       : context_base(call), requester_(&requester) {}
 
   const instance_id& requester() const { return *requester_; }
+
+  /// Ends the key with this command: whatever the handler leaves in its state is dropped, and the next
+  /// command for the key finds the state that one finds which never was. Nothing ends if the handler declines
+  /// or throws.
+  ///
+  /// The record of an ended key, without a state, is kept with its history for `node_config::keep_ended`.
+  /// Then it is deleted, once those who sent to it have their replies; a command that comes before begins a
+  /// new life of the key, which is not deleted.
+  void end() { asked_.end = true; }
 
   /// Publishes an event together with the new state.
   template <class Event>

@@ -13,8 +13,7 @@
 
 #include <algorithm>
 #include <array>
-#include <deque>
-#include <map>
+#include <optional>
 
 namespace continuo::http {
 
@@ -172,7 +171,7 @@ void show_instance(desk& at, call&& one) {
 
 // -- GET …/history ----------------------------------------------------------------------------------------
 
-json history_json(const engine::history_entry& stored, const actors::core& core, std::size_t attempt) {
+json history_json(const engine::history_entry& stored, const actors::core& core) {
   const auto view = actors::view_of(stored, core);
   return {{"at", text_of(view.at)},
           {"revision", view.revision},
@@ -181,78 +180,49 @@ json history_json(const engine::history_entry& stored, const actors::core& core,
           {"message_id", view.id ? json(to_string(view.id)) : json(nullptr)},
           {"from", stored.in ? json_of(view.from) : json(nullptr)},
           {"to", json_of(stored.self)},
-          {"attempt", attempt},
+          {"attempt", stored.attempt},
           {"payload", view.payload.empty() ? json(nullptr) : json_or_null(view.payload)},
           {"status", to_string(view.status)},
           {"sent", view.sent},
           {"note", view.note}};
 }
 
-/// The entries are chained from the newest to the oldest, and a page begins with the oldest: so the whole
-/// chain is walked, and the last `limit` entries behind the cursor are kept.
+/// A page begins with the oldest entry behind the cursor: no other one is read.
 response history_here(const instance_id& instance, std::uint64_t after, std::size_t limit,
                       const node_runtime& node, const actors::core& core) {
   const auto bytes = core.store->get(engine::record_key(instance));
   if (!bytes || !*bytes) {
     return error_response(bytes ? actors::not_found(instance).value() : bytes.error());
   }
-  const auto stored = decode<engine::record>(**bytes);
-  if (!stored) {
-    return error_response(stored.error());
-  }
-  struct kept {
-    engine::history_entry entry;
-    std::size_t bytes;
-  };
-  std::deque<kept> page; // the newest first
-  std::size_t bytes_kept = 0;
-  std::map<message_id, std::vector<std::uint64_t>> seen; // in which revisions a message was handled
-  bool more = false;
-  for (auto revision = stored->history; revision != 0;) {
-    if (node.ending()) {
-      return error_response({errc::unavailable, "the node is stopping"});
-    }
-    const auto entry_bytes = core.store->get(engine::history_key(revision));
-    if (entry_bytes && !*entry_bytes) {
-      const auto still = core.store->get(engine::record_key(instance));
-      return error_response(
-          still && !*still // it has expired meanwhile
-              ? actors::not_found(instance).value()
-              : error{errc::corrupt, fmt::format("the history entry {} is missing", revision)});
-    }
-    auto entry = entry_bytes ? decode<engine::history_entry>(**entry_bytes)
-                             : result<engine::history_entry>{tl::unexpected(entry_bytes.error())};
-    if (!entry) {
-      return error_response(entry.error());
-    }
-    if (entry->in) {
-      seen[entry->in->id].push_back(revision);
-    }
-    const auto previous = entry->previous;
-    if (revision > after) {
-      page.push_back({std::move(*entry), (*entry_bytes)->size()});
-      bytes_kept += page.back().bytes;
-      while (page.size() > limit || (bytes_kept > page_bytes_max && page.size() > 1)) {
-        bytes_kept -= page.front().bytes;
-        page.pop_front();
-        more = true;
-      }
-    }
-    revision = previous;
-  }
   auto entries = json::array();
-  for (auto one = page.rbegin(); one != page.rend(); ++one) {
-    const auto* entry = &one->entry;
-    std::size_t attempt = 0;
-    if (entry->in) {
-      const auto& all = seen[entry->in->id];
-      attempt = static_cast<std::size_t>(std::count_if(
-          all.begin(), all.end(), [&](std::uint64_t revision) { return revision <= entry->revision; }));
-    }
-    entries.push_back(history_json(*entry, core, attempt));
+  std::size_t bytes_kept = 0;
+  std::uint64_t last = 0;
+  bool more = false;
+  std::optional<error> wrong;
+  const auto scanned = core.store->scan(
+      engine::history_prefix(instance),
+      [&](std::string_view, std::string_view found) {
+        bytes_kept += found.size();
+        if (entries.size() == limit || (bytes_kept > page_bytes_max && !entries.empty())) {
+          more = true;
+          return false;
+        }
+        const auto entry = decode<engine::history_entry>(found);
+        if (node.ending()) {
+          wrong = error{errc::unavailable, "the node is stopping"};
+        } else if (!entry) {
+          wrong = entry.error();
+        } else {
+          entries.push_back(history_json(*entry, core));
+          last = entry->revision;
+        }
+        return !wrong;
+      },
+      engine::history_key(instance, after));
+  if (!scanned || wrong) {
+    return error_response(wrong ? *wrong : scanned.error());
   }
-  const auto next =
-      more && !page.empty() ? json(cursor_of(std::to_string(page.front().entry.revision))) : json(nullptr);
+  const auto next = more ? json(cursor_of(std::to_string(last))) : json(nullptr);
   return ok({{"entries", std::move(entries)}, {"next_cursor", next}});
 }
 

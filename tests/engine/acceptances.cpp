@@ -129,6 +129,8 @@ CAF_TEST(a command ends with its answer which is kept for those who ask) {
   const auto& sent = box.first.released.front();
   const auto answer = reply(sent, paid{"o-1", "p-1"});
   const auto ended = box.take(answer);
+  const auto place = expiry_key(expiry_kind::ended, now.wall, box.machine().current().self);
+  CAF_CHECK(ended.indexed == std::vector<std::string>{place});
   CAF_CHECK_EQUAL(edge_of(ended), "answered");
   CAF_CHECK(says_done(ended, answer));
   CAF_CHECK(!box.machine().in_flight());
@@ -138,7 +140,7 @@ CAF_TEST(a command ends with its answer which is kept for those who ask) {
   CAF_CHECK_EQUAL(edge_of(box.expire(now.wall)), "expire");
   CAF_CHECK(box.stored()); // too early
   pass(1s);
-  box.expire(now.wall);
+  CAF_CHECK(box.expire(now.wall).unindexed == std::vector<std::string>{place});
   CAF_CHECK(!box.stored());
 }
 

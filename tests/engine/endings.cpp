@@ -59,7 +59,8 @@ CAF_TEST(a saga that completes hears of its end in the same transition) {
 CAF_TEST(a saga that an operator cancelled hears of its end with the reason) {
   start();
   const auto sent = saga.open<pay>();
-  CAF_CHECK_EQUAL(told_by(saga.operate(verb::cancel, "the customer called")), "nothing"); // it is not over yet
+  CAF_CHECK_EQUAL(told_by(saga.operate(verb::cancel, "the customer called")),
+                  "nothing"); // it is not over yet
   saga.take(reply(sent, paid{"o-1", "p-1"}));
   const auto ended = saga.take(reply(saga.open<refund>(), refunded{"o-1"}));
   CAF_CHECK_EQUAL(told_by(ended), "compensated: cancelled: the customer called");
@@ -107,12 +108,11 @@ CAF_TEST(a result outlives a handler of the end that fails) {
 
 CAF_TEST(an instance that has ended may publish and tell and nothing else) {
   using asks = std::function<void(saga_context&)>;
-  for (const auto& wrong :
-       {asks{[](saga_context& context) { context.send(pay{}); }},
-        asks{[](saga_context& context) { context.set_timer("t", 1s, overdue{}); }},
-        asks{[](saga_context& context) { (context.expect<changed>)(); }},
-        asks{[](saga_context& context) { context.complete(); }},
-        asks{[](saga_context& context) { context.roll_back("no"); }}}) {
+  for (const auto& wrong : {asks{[](saga_context& context) { context.send(pay{}); }},
+                            asks{[](saga_context& context) { context.set_timer("t", 1s, overdue{}); }},
+                            asks{[](saga_context& context) { (context.expect<changed>)(); }},
+                            asks{[](saga_context& context) { context.complete(); }},
+                            asks{[](saga_context& context) { context.roll_back("no"); }}}) {
     play().on_end = [wrong](order&, const saga_ended&, saga_context& context) { wrong(context); };
     saga_box other{*this, "o-2"};
     other.take(event(placed{"o-2", 1}, {"continuo.publish", "x"}, "o-2"));

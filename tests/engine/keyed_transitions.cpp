@@ -265,6 +265,106 @@ CAF_TEST(an outcome that no record could hold is a failed attempt and leaves the
   CAF_CHECK_EQUAL(pieces(), 99);
 }
 
+// -- the end of a key ----------------------------------------------------------------------
+
+CAF_TEST(a key that its handler ends has no state and begins anew) {
+  shelf.take(order_of(30));
+  play_shelf().on_reserve = [](testing::shelf& state, const reserve&,
+                               keyed_context& context) -> outcome<reserved> {
+    context.end();
+    return reserved{state.pieces};
+  };
+  const auto last = order_of(1);
+  const auto ended = shelf.take(last);
+  CAF_CHECK_EQUAL(edge_of(ended), "ended");
+  CAF_CHECK(decode<reserved>(ended.sent.front().payload)->left == 70);
+  CAF_CHECK_EQUAL(shelf.status(), "completed");
+  CAF_CHECK_EQUAL(shelf.current().state, "");
+  const auto place = expiry_key(expiry_kind::ended, now.wall, shelf.current().self);
+  CAF_CHECK(std::count(ended.indexed.begin(), ended.indexed.end(), place) == 1);
+  CAF_CHECK_EQUAL(edge_of(shelf.take(last)), "duplicate"); // its inbox remembers
+  play_shelf() = {};
+  pass(1s);
+  const auto again = shelf.take(order_of(10));
+  CAF_CHECK_EQUAL(edge_of(again), "handled");
+  CAF_CHECK_EQUAL(pieces(), 90); // of a hundred that a new one has
+  CAF_CHECK_EQUAL(shelf.status(), "running");
+  CAF_CHECK(shelf.current().started_at == now.wall);
+  CAF_CHECK(again.unindexed == std::vector<std::string>{place});
+}
+
+CAF_TEST(a handler that declines or fails ends nothing) {
+  shelf.take(order_of(30));
+  play_shelf().on_reserve = [](testing::shelf&, const reserve& command,
+                               keyed_context& context) -> outcome<reserved> {
+    context.end();
+    if (command.pieces == 1) {
+      return decline("not yet");
+    }
+    throw std::runtime_error("no");
+  };
+  CAF_CHECK_EQUAL(edge_of(shelf.take(order_of(1))), "declined");
+  shelf.take(order_of(2));
+  CAF_CHECK_EQUAL(shelf.status(), "running");
+  CAF_CHECK_EQUAL(pieces(), 70);
+}
+
+CAF_TEST(an ended key is deleted when it is old enough and nobody needs it) {
+  play_shelf().on_reserve = [](testing::shelf&, const reserve&, keyed_context& context) -> outcome<reserved> {
+    context.end();
+    return reserved{0};
+  };
+  const auto answer = shelf.take(order_of(1)).sent.front();
+  CAF_CHECK(shelf.expire(now.wall + 1s).write == write_kind::none); // its reply may be lost
+  settle(answer);
+  CAF_CHECK(shelf.expire(now.wall + 1s).write == write_kind::none); // not durable yet
+  shelf.flush();
+  CAF_CHECK(shelf.expire(now.wall).write == write_kind::none); // not old enough
+  shelf.crash();
+  const auto decided = shelf.expire(now.wall + 1s);
+  CAF_CHECK_EQUAL(edge_of(decided), "expire");
+  CAF_CHECK_EQUAL(decided.history_up_to, whole_history);
+  CAF_CHECK_EQUAL(decided.unindexed.size(), 2u); // it had ended, and it had a history
+  CAF_CHECK(!shelf.stored());
+  play_shelf() = {};
+  CAF_CHECK(shelf.take(order_of(10)).created);
+  CAF_CHECK_EQUAL(pieces(), 90);
+}
+
+CAF_TEST(a key that has not ended is never deleted) {
+  const auto answer = shelf.take(order_of(1)).sent.front();
+  settle(answer);
+  shelf.flush();
+  CAF_CHECK(shelf.expire(now.wall + 1'000h).write == write_kind::none);
+  CAF_CHECK(shelf.stored());
+}
+
+CAF_TEST(the history of a key is trimmed and the index says from when the rest is) {
+  const auto begun = now.wall;
+  const auto first = shelf.take(order_of(1));
+  CAF_CHECK(first.indexed ==
+            std::vector<std::string>{expiry_key(expiry_kind::history, begun, shelf.current().self)});
+  pass(5s);
+  const auto second = shelf.take(order_of(1));
+  CAF_CHECK(second.indexed.empty() && second.unindexed.empty());
+  const auto trimmed = shelf.trim(first.history->revision, now.wall);
+  CAF_CHECK_EQUAL(edge_of(trimmed), "trim");
+  CAF_CHECK_EQUAL(trimmed.history_up_to, first.history->revision);
+  CAF_CHECK(trimmed.indexed ==
+            std::vector<std::string>{expiry_key(expiry_kind::history, now.wall, shelf.current().self)});
+  CAF_CHECK_EQUAL(trimmed.unindexed.size(), 1u);
+  // Whoever asked had not seen this one yet.
+  const auto third = shelf.take(order_of(1));
+  const auto late = shelf.trim(second.history->revision, now.wall + 1s);
+  CAF_CHECK(shelf.current().history == third.history->revision);
+  CAF_CHECK(shelf.current().history_since == now.wall);
+  CAF_CHECK(late.indexed.empty());
+  const auto last = shelf.trim(third.history->revision, now.wall + 1s);
+  CAF_CHECK_EQUAL(shelf.current().history, 0u);
+  CAF_CHECK(last.indexed.empty() && last.unindexed.size() == 1);
+  CAF_CHECK(shelf.trim(third.history->revision, now.wall + 1s).write == write_kind::none);
+}
+
 CAF_TEST(every row of the table of the keyed machine was taken) {
   CAF_CHECK_EQUAL(rows_missing("keyed", keyed_edges()), "");
   CAF_CHECK_EQUAL(rows_unknown("keyed", keyed_edges()), "");

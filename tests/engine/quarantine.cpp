@@ -42,10 +42,13 @@ CAF_TEST(a suspect is counted durably before it runs and the count is cleared af
   CAF_CHECK(saga.crash().try_again == 0ms);
   saga.suspect(unlucky);
   CAF_CHECK_EQUAL(saga.current().deaths, 2u);
-  CAF_CHECK_EQUAL(edge_of(saga.again()), "event");
+  const auto handled = saga.again();
+  CAF_CHECK_EQUAL(edge_of(handled), "event");
+  CAF_CHECK_EQUAL(handled.history->attempt, 3u); // after the two that only counted
+  CAF_CHECK(saga.take(event(changed{"o-1", 1})).history->attempt == 1);
   CAF_CHECK_EQUAL(saga.current().deaths, 0u);
   CAF_CHECK(!saga.current().failed);
-  CAF_CHECK_EQUAL(count(), 5);
+  CAF_CHECK_EQUAL(count(), 6);
   CAF_CHECK_EQUAL(edge_of(saga.take(unlucky)), "duplicate");
 }
 

@@ -460,16 +460,34 @@ CAF_TEST(a flush writes what receipts changed and nothing else) {
 CAF_TEST(an ended instance is deleted when it is old enough and nobody needs it) {
   play().on_placed = [](order&, const placed&, saga_context& context) { context.complete(7); };
   const auto started = event(placed{"o-1", 42});
-  saga.take(started);
+  const auto ended = saga.take(started);
+  const auto place = expiry_key(expiry_kind::ended, now.wall, saga.current().self);
+  CAF_CHECK(ended.indexed == std::vector<std::string>{place});
   CAF_CHECK(saga.expire(now.wall + 1s).write == write_kind::none); // the start event may come again
   saga.take(receipt{started.from, saga.current().self, {}, started.id, {}});
   CAF_CHECK(saga.expire(now.wall + 1s).write == write_kind::none); // not durable yet
-  saga.flush();
-  CAF_CHECK(saga.expire(now.wall).write == write_kind::none); // not old enough
+  const auto flushed = saga.flush();
+  CAF_CHECK(flushed.indexed.empty() && flushed.unindexed.empty()); // it did not end again
+  CAF_CHECK(saga.expire(now.wall).write == write_kind::none);      // not old enough
+  saga.crash();
   const auto decided = saga.expire(now.wall + 1s);
   CAF_CHECK_EQUAL(edge_of(decided), "expire");
+  CAF_CHECK(decided.unindexed == std::vector<std::string>{place} && decided.indexed.empty());
+  CAF_CHECK_EQUAL(decided.history_up_to, whole_history);
   CAF_CHECK(decided.write == write_kind::erase);
   CAF_CHECK(!saga.stored());
+}
+
+CAF_TEST(what comes after the end is the new beginning of the time that an instance is kept) {
+  play().on_placed = [](order&, const placed&, saga_context& context) { context.complete(7); };
+  saga.take(event(placed{"o-1", 42}));
+  const auto first = expiry_key(expiry_kind::ended, now.wall, saga.current().self);
+  pass(5s);
+  const auto later = saga.take(event(changed{"o-1", 1}));
+  CAF_CHECK_EQUAL(edge_of(later), "event_after_end");
+  CAF_CHECK(later.unindexed == std::vector<std::string>{first});
+  CAF_CHECK(later.indexed ==
+            std::vector<std::string>{expiry_key(expiry_kind::ended, now.wall, saga.current().self)});
 }
 
 CAF_TEST(an instance that nothing can wake is stuck at once) {

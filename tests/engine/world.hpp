@@ -223,6 +223,9 @@ public:
     return keep(machine_->operate(what, "ann", words, world_->now, world_->next_revision()));
   }
   transition expire(time_point before) { return keep(machine_->expire(before)); }
+  transition trim(std::uint64_t up_to, time_point since) {
+    return keep(machine_->trim(up_to, since, world_->next_revision()));
+  }
 
   /// Drops what is in memory and reads what was written, as a restart of the node does.
   transition crash() {

@@ -133,7 +133,8 @@ CAF_TEST(a reader sees what a store sees) {
   const auto expected = after(60);
   CAF_CHECK(read_all(all) == expected);
   for (int key = 0; key < 8; ++key) {
-    const auto name = "rorder" + std::string(1, '\0') + std::to_string(key);
+    const auto name = key == 7 ? std::string{"h00000059"} // in a range that the log empties
+                               : "rorder" + std::string(1, '\0') + std::to_string(key);
     const auto found = all.get(name);
     CAF_REQUIRE(found.has_value());
     CAF_CHECK_EQUAL(found->has_value(), expected.contains(name));

@@ -48,6 +48,10 @@ inline operation erase(std::string key) {
   return {operation::kind::erase, std::move(key), {}};
 }
 
+inline operation erase_range(std::string from, std::string to) {
+  return {operation::kind::erase_range, std::move(from), std::move(to)};
+}
+
 /// Why something failed; no code at all if it did not.
 template <class T>
 errc code_of(const result<T>& outcome) {
@@ -76,12 +80,19 @@ inline rocksdb_options small(const std::filesystem::path& directory) {
   return options;
 }
 
-/// The `number`th batch of a run that anybody can repeat: overwrites, erases and history.
+/// The `number`th batch of a run that anybody can repeat: overwrites, erases, ranges erased, and history.
 inline batch numbered_batch(std::uint64_t number) {
   const auto text = std::to_string(number);
+  const auto history = [](std::uint64_t of) {
+    const auto digits = std::to_string(of);
+    return "h" + std::string(8 - digits.size(), '0') + digits;
+  };
   batch changes{put("rorder" + std::string(1, '\0') + std::to_string(number % 7),
                     std::string(40 + number % 300, 'a') + text),
-                put("h" + std::string(8 - text.size(), '0') + text, "history " + text)};
+                put(history(number), "history " + text)};
+  if (number % 11 == 0) {
+    changes.push_back(erase_range(history(number - 9), history(number - 2)));
+  }
   if (number % 5 == 0) {
     changes.push_back(erase("rorder" + std::string(1, '\0') + std::to_string(number / 5 % 7)));
   }
@@ -94,10 +105,16 @@ inline contents after(std::uint64_t count) {
   contents all;
   for (std::uint64_t number = 1; number <= count; ++number) {
     for (auto& change : numbered_batch(number)) {
-      if (change.what == operation::kind::put) {
+      switch (change.what) {
+      case operation::kind::put:
         all[change.key] = change.value;
-      } else {
+        break;
+      case operation::kind::erase:
         all.erase(change.key);
+        break;
+      case operation::kind::erase_range:
+        all.erase(all.lower_bound(change.key), all.lower_bound(change.value));
+        break;
       }
     }
   }

@@ -59,6 +59,7 @@ constexpr const char* stamps_name = "stamps";
 constexpr const char* claims_name = "claims";
 constexpr const char* far_name = "far";
 constexpr const char* own_name = "own";
+constexpr const char* guests_name = "guests";
 constexpr scenario withdrawals{withdrawals_name, play<withdrawals_name>, 400};
 constexpr scenario chimes{chimes_name, play<chimes_name>, 400};
 constexpr scenario publishing{publishing_name, play<publishing_name>};
@@ -67,6 +68,7 @@ constexpr scenario stamps{stamps_name, play<stamps_name>, 300};
 constexpr scenario claims{claims_name, play<claims_name>, 20};
 constexpr scenario far{far_name, play<far_name>, 20};
 constexpr scenario own{own_name, play<own_name>, 300};
+constexpr scenario guests_leave{guests_name, play<guests_name>, 5};
 constexpr scenario large{"large parcels", large_parcels, 3};
 constexpr scenario many{"many parcels", many_parcels, 20};
 
@@ -105,6 +107,8 @@ constexpr planted_bug bugs[] = {
     {"wake_ups_for_timers_multiply", &far},
     {"held_event_holds_back_a_timer", &own},
     {"index_forgets", &bad_network},
+    {"ended_and_not_in_the_expiry_index", &guests_leave},
+    {"history_outlives_its_instance", &guests_leave},
 };
 
 std::vector<planted_bug> wanted() {

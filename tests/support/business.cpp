@@ -1,5 +1,7 @@
 #include "tests/support/business.hpp"
 
+#include "engine/expiry.hpp"
+
 #include <continuo/archive.hpp>
 #include <continuo/node.hpp>
 #include <continuo/saga.hpp>
@@ -105,11 +107,11 @@ void run_businesses(cluster& here, const std::vector<std::shared_ptr<business>>&
   }
   if (how.with.contains(ingredient::expiry)) {
     here.run_for(12min); // a wall clock may have jumped back
-    const auto kept = records_of(here, [](const engine::record& stored) {
-      return stored.kind == engine::record_kind::saga && is_terminal(stored.status);
-    });
+    const auto kept = records_of(
+        here, [](const engine::record& stored) { return engine::expiry_of(stored).ended.has_value(); });
     must(kept.empty(),
          kept.empty() ? "" : to_string(kept.front().stored.self) + " has ended, and is never deleted");
+    here.internals().check_upkeep();
   }
 }
 

@@ -14,6 +14,9 @@ std::shared_ptr<business> calendars(const ingredients& with);
 /// Clients' commands to a service with effects, and what people do with the letters of those that failed.
 std::shared_ptr<business> stamps();
 
+/// Keys of a keyed service that end, and begin anew.
+std::shared_ptr<business> guests();
+
 /// More starts than the node that they are meant for may have in flight.
 std::shared_ptr<business> claims(std::size_t in_flight);
 

@@ -1,6 +1,7 @@
 #define CAF_SUITE journal_tools
 // ctest: timeout=600 labels=processes
 
+#include "engine/expiry.hpp"
 #include "engine/record.hpp"
 #include "journal/rocksdb_store.hpp"
 #include "tests/support/places.hpp"
@@ -366,6 +367,8 @@ CAF_TEST(what fits its checksum and makes no sense is found with its key) {
   stray.revision = 1'000'000;
   engine::record lost;
   lost.self = {"fulfilment", "lost"};
+  lost.status = instance_status::completed;
+  lost.updated_at = time_point{std::chrono::seconds{1'700'000'000}};
   lost.revision = 999'999;
   lost.history = 999'998;
   engine::record thief;
@@ -374,18 +377,21 @@ CAF_TEST(what fits its checksum and makes no sense is found with its key) {
   thief.history = 1'000'000;
   auto elsewhere = lost;
   elsewhere.history = 0;
-  commit({put(engine::history_key(stray.revision), encode(stray)),
+  const auto nothing = engine::expiry_key(engine::expiry_kind::ended, lost.updated_at, stray.self);
+  commit({put(engine::history_key(stray.self, stray.revision), encode(stray)), put(nothing, ""),
           put(engine::record_key(lost.self), encode(lost)),
           put(engine::record_key(thief.self), encode(thief)), put("rfulfilment", encode(elsewhere)),
           put("xunknown", "whatever")});
   const auto verified = verify(data);
   CAF_CHECK_EQUAL(verified.code, 3);
-  CAF_CHECK(has(verified, "rfulfilment\\x00lost: its history entry 999998 is missing"));
-  CAF_CHECK(has(verified, "rfulfilment\\x00thief: its history entry 1000000 is of another instance"));
-  CAF_CHECK(has(verified, "no instance's history leads to this entry"));
+  CAF_CHECK(has(verified, "rfulfilment\\x00lost: its newest history entry is 999998, and 0 is found"));
+  CAF_CHECK(has(verified, "rfulfilment\\x00lost: the expiry index lacks its entry er"));
+  CAF_CHECK(has(verified, "rfulfilment\\x00thief: its newest history entry is 1000000, and 0 is found"));
+  CAF_CHECK(has(verified, "the history up to 1000000 is of no instance"));
+  CAF_CHECK(has(verified, "the expiry index has an entry for something that is not there"));
   CAF_CHECK(has(verified, "key rfulfilment: holds the record of"));
   CAF_CHECK(has(verified, "but 1000001 was written"));
-  CAF_CHECK(has(verified, "5 problems in all"));
+  CAF_CHECK(has(verified, "7 problems in all"));
   CAF_CHECK(has(verified, "1 values that this program does not know"));
 
   journal::batch many;

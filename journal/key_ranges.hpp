@@ -1,0 +1,23 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace continuo::journal {
+
+/// A set of keys, as ranges.
+class key_ranges {
+public:
+  /// Adds the keys from `from` on that are less than `to`.
+  void add(std::string_view from, std::string_view to);
+
+  [[nodiscard]] bool contains(std::string_view key) const;
+  [[nodiscard]] bool empty() const { return ranges_.empty(); }
+
+private:
+  // From, to. Invariant: each is apart from the next one.
+  std::map<std::string, std::string, std::less<>> ranges_;
+};
+
+} // namespace continuo::journal
