@@ -116,10 +116,11 @@ result<void> index_what_is_owed(actors::core& shared) {
     return written;
   }
   if (records > 0) {
-    shared.log(log_level::info,
-               fmt::format("{} records were looked through for what they owe to other nodes: the cluster file "
-                           "is another one than before",
-                           records));
+    shared.log(
+        log_level::info,
+        fmt::format("{} records were looked through for what they owe to other nodes: the cluster file "
+                    "is another one than before",
+                    records));
   }
   return {};
 }

@@ -1,6 +1,6 @@
 // ctest: timeout=300
-// What a link reads of its node's records as it comes up, and as it goes on: those that owe its peer something, a share at
-// a time.
+// What a link reads of its node's records as it comes up, and as it goes on: those that owe its peer
+// something, a share at a time.
 #define CAF_SUITE owed
 
 #include "actors/link_records.hpp"
@@ -92,26 +92,25 @@ struct fixture {
   std::uint64_t seed;
   std::map<std::int64_t, int> worked; ///< how often, by number
 
-  cluster_world here{
-      [this](detail::node_runtime& node) {
-        node.host(asker::describe());
-        node.host(service{"mill"}
-                      .handle([this](const work& command, command_context&) -> outcome<done> {
-                        ++worked[command.number];
-                        return done{command.number};
-                      })
-                      .concurrency(4)
-                      .retry({.timeout = 24h})
-                      .describe());
-        node.host(keyed_service<shelf>{"shelf"}
-                      .handle(&keep::key,
-                              [](shelf& state, const keep&, keyed_context&) -> outcome<done> {
-                                return done{++state.kept};
-                              })
-                      .describe());
-      },
-      {{"alpha", {"asker"}}, {"beta", {"mill", "shelf"}}, {"gamma", {"mill"}}},
-      seed};
+  cluster_world here{[this](detail::node_runtime& node) {
+                       node.host(asker::describe());
+                       node.host(service{"mill"}
+                                     .handle([this](const work& command, command_context&) -> outcome<done> {
+                                       ++worked[command.number];
+                                       return done{command.number};
+                                     })
+                                     .concurrency(4)
+                                     .retry({.timeout = 24h})
+                                     .describe());
+                       node.host(keyed_service<shelf>{"shelf"}
+                                     .handle(&keep::key,
+                                             [](shelf& state, const keep&, keyed_context&) -> outcome<done> {
+                                               return done{++state.kept};
+                                             })
+                                     .describe());
+                     },
+                     {{"alpha", {"asker"}}, {"beta", {"mill", "shelf"}}, {"gamma", {"mill"}}},
+                     seed};
 
   void restart(const std::string& name) {
     here.crash(name);

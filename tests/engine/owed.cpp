@@ -1,5 +1,5 @@
-// To which peers a record owes something, as the transitions that write it say: from these differences the store's index
-// is made, and a link reads nothing else.
+// To which peers a record owes something, as the transitions that write it say: from these differences the
+// store's index is made, and a link reads nothing else.
 #define CAF_SUITE owed
 
 #include <caf/test/dsl.hpp>
@@ -22,9 +22,8 @@ constexpr std::uint64_t store_of_beta = 11;
 struct fixture : world {
   fixture() {
     routes.place(
-        placement{"alpha",
-                  {{"order", {"alpha"}}, {"stock", {"beta"}}, {"payment", {"beta", "gamma"}}}},
-        {}, [](std::uint64_t of) { return of == store_of_beta ? std::string_view{"beta"} : std::string_view{}; });
+        placement{"alpha", {{"order", {"alpha"}}, {"stock", {"beta"}}, {"payment", {"beta", "gamma"}}}}, {},
+        [](std::uint64_t of) { return of == store_of_beta ? std::string_view{"beta"} : std::string_view{}; });
     stored.self = {"order", "o-1"};
   }
 
@@ -151,8 +150,8 @@ CAF_TEST(each machine says it with its writes) {
   CAF_CHECK(redriven.owed_now == names{"beta"});
   acceptance_environment acceptances{&routes, store};
   acceptance accepted{acceptances, {std::string{send_type}, "1"}, std::nullopt};
-  const auto taken =
-      accepted.accept({true, "reserve", encode(reserve{"bolt", 1}), {}, {{bolts, false}}}, now, next_revision());
+  const auto taken = accepted.accept({true, "reserve", encode(reserve{"bolt", 1}), {}, {{bolts, false}}}, now,
+                                     next_revision());
   CAF_CHECK(taken.owed_now == names{"beta"});
 }
 
