@@ -7,18 +7,20 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
+#include <string_view>
 #include <utility>
 
 namespace continuo::engine {
 
 std::set<std::string> peers_owed(const record& of, const routing_table& routes) {
-  std::set<std::string> found;
   if (routes.where().is_alone()) {
-    return found;
+    return {};
   }
+  std::set<std::string_view> found; // few, of perhaps a thousand entries
   const auto add = [&](const instance_id& id) {
     if (const auto peer = routes.peer_of(id); !peer.empty()) {
-      found.emplace(peer);
+      found.insert(peer);
     }
   };
   for (const auto& sent : of.requests) {
@@ -32,7 +34,7 @@ std::set<std::string> peers_owed(const record& of, const routing_table& routes) 
   for (const auto& entry : of.inbox) {
     add(entry.from);
   }
-  return found;
+  return {found.begin(), found.end()};
 }
 
 void mailbox::loaded() {

@@ -271,6 +271,31 @@ CAF_TEST(a node that has not recovered says nothing but that it lives) {
   CAF_CHECK_EQUAL(a.known()->furthest.revision, further.revision);
 }
 
+CAF_TEST(a sign of life waits for no record and what may not be read yet stays) {
+  connect();
+  open_b();
+  for (const std::uint64_t revision : {1, 2}) {
+    a.offer({{"saga", "s"}, {1, revision, 0}});
+  }
+  const auto items_of = [](const std::vector<messages::frame>& frames) {
+    std::size_t items = 0;
+    for (const auto& frame : frames) {
+      items += std::get<messages::batch>(frame.body).items.size();
+    }
+    return items;
+  };
+  const auto life = a.flush(at_a, {}, true, 0);
+  CAF_CHECK_EQUAL(life.size(), 1u);
+  CAF_CHECK_EQUAL(items_of(life), 0u);
+  const auto first = a.flush(
+      at_a, [](const waiting_message& wanted) { return std::optional{command(wanted.id.revision)}; }, false,
+      1'000, [](const waiting_message& next) { return next.id.revision == 1; });
+  CAF_CHECK_EQUAL(items_of(first), 1u);
+  CAF_CHECK(a.has_work());
+  CAF_CHECK_EQUAL(items_of(flush(a, at_a)), 1u);
+  CAF_CHECK(!a.has_work());
+}
+
 CAF_TEST(what the queue has no room for is named so that it can be read again) {
   auto small = settings("a", "b", 1);
   small.queue_max = 2;
