@@ -31,7 +31,8 @@ struct fixture : world {
       for (const auto& message : *list) {
         if (message.type == "post") {
           CAF_CHECK(message.told);
-          return decode<post>(message.payload)->text;
+          const auto mail = decode<post>(message.payload).value();
+          return mail.text;
         }
       }
     }
@@ -91,7 +92,8 @@ CAF_TEST(a handler of the end that fails leaves the instance stuck at its end un
   CAF_CHECK_EQUAL(saga.status(), "compensated");
   CAF_CHECK_EQUAL(saga.reason(), "cancelled: why");
   CAF_CHECK(saga.current().result.empty());
-  CAF_CHECK_EQUAL(decode<order>(saga.current().state)->count, 0);
+  const auto state = decode<order>(saga.current().state).value();
+  CAF_CHECK_EQUAL(state.count, 0);
 }
 
 CAF_TEST(a result outlives a handler of the end that fails) {
@@ -103,7 +105,8 @@ CAF_TEST(a result outlives a handler of the end that fails) {
   play().on_end = works;
   CAF_CHECK_EQUAL(told_by(saga.operate(verb::retry)), "completed: ");
   CAF_CHECK_EQUAL(saga.status(), "completed");
-  CAF_CHECK_EQUAL(decode<std::string>(saga.current().result).value(), "done");
+  const auto kept = decode<std::string>(saga.current().result).value();
+  CAF_CHECK_EQUAL(kept, "done");
 }
 
 CAF_TEST(an instance that has ended may publish and tell and nothing else) {
@@ -128,7 +131,10 @@ CAF_TEST(a command that is told stands in the outbox until its answer has come) 
     context.complete(); // no request is open
   };
   play().on_end = nullptr;
-  start();
+  const auto first = event(placed{"o-1", 42});
+  saga.take(first);
+  saga.take(receipt{first.from, first.to, {}, first.id, {}}); // it may forget that
+  saga.flush();
   CAF_CHECK_EQUAL(saga.status(), "completed");
   CAF_REQUIRE_EQUAL(saga.current().outbox.size(), 1u);
   CAF_CHECK_EQUAL(told_by(saga.crash()), "welcome"); // sent again

@@ -312,7 +312,8 @@ CAF_TEST(a compensation has no last attempt and at most a minute between two) {
 CAF_TEST(events that a handler publishes keep the record until they are handled too) {
   auto done = running(charge());
   detail::intents asked;
-  asked.messages.push_back({true, {"shipped_out", encode(shipped_out{"o-1"})}});
+  asked.messages.push_back(
+      {detail::intents::message::kind::event, {"shipped_out", encode(shipped_out{"o-1"})}});
   const auto decided = done.replies(paid{}, asked);
   CAF_CHECK_EQUAL(sent_by(decided), "shipped_out paid");
   const auto& published = decided.sent.front();
@@ -332,7 +333,8 @@ CAF_TEST(events that a handler publishes keep the record until they are handled 
 CAF_TEST(a subscriber may forget an event whichever receipt comes last) {
   auto done = running(charge());
   detail::intents asked;
-  asked.messages.push_back({true, {"shipped_out", encode(shipped_out{"o-1"})}});
+  asked.messages.push_back(
+      {detail::intents::message::kind::event, {"shipped_out", encode(shipped_out{"o-1"})}});
   const auto decided = done.replies(paid{}, asked);
   const auto& published = decided.sent.front();
   const auto heard = done.take(receipt{published.to, published.from, published.id, {}, {}});
@@ -344,7 +346,8 @@ CAF_TEST(a subscriber may forget an event whichever receipt comes last) {
 CAF_TEST(an outcome that publishes an event nobody can route is a failed attempt) {
   auto done = running(charge());
   detail::intents asked;
-  asked.messages.push_back({true, {"placed", "these are no fields of placed"}});
+  asked.messages.push_back(
+      {detail::intents::message::kind::event, {"placed", "these are no fields of placed"}});
   CAF_CHECK_EQUAL(edge_of(done.replies(paid{}, asked)), "attempt_fails");
   CAF_CHECK(contains(done.current().reason, "placed"));
 }
@@ -362,7 +365,8 @@ CAF_TEST(an outcome that no record could hold is a failed attempt) {
   auto publishing = running(charge());
   detail::intents asked;
   for (int i = 0; i < 3; ++i) {
-    asked.messages.push_back({true, {"shipped_out", encode(shipped_out{large.substr(0, 400'000)})}});
+    asked.messages.push_back({detail::intents::message::kind::event,
+                              {"shipped_out", encode(shipped_out{large.substr(0, 400'000)})}});
   }
   decided = publishing.replies(paid{}, asked);
   CAF_CHECK_EQUAL(edge_of(decided), "attempt_fails");

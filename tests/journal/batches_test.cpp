@@ -15,7 +15,8 @@ namespace {
 using kind = operation::kind;
 
 /// What is left of transitions that share a sync, as `+key` and `-key`.
-std::vector<std::string> left_of(const std::vector<std::vector<operation>>& transitions, bool creates = false) {
+std::vector<std::string> left_of(const std::vector<std::vector<operation>>& transitions,
+                                 bool creates = false) {
   std::vector<commit> commits;
   for (const auto& operations : transitions) {
     commits.emplace_back();
