@@ -26,6 +26,11 @@ namespace {
 /// Log segments in use beyond which the write buffer is flushed, full or not.
 constexpr std::size_t segments_max = 12;
 
+/// Ranges with more keys are given to RocksDB as ranges, others key by key: at each read it goes through all
+/// ranges that stand in the write buffer. So there must be few; beyond so many the buffer is flushed.
+constexpr std::size_t range_keys_max = 1'000;
+constexpr std::size_t ranges_max = 64;
+
 /// Tells how far the tables on disk reach, in RocksDB's own numbers.
 class flush_listener : public rocksdb::EventListener {
 public:
@@ -218,16 +223,18 @@ private:
     bool any = false;
     auto read = read_log(log, applied, [&](std::uint64_t commit, const auto& operations) -> result<void> {
       changes_.Clear();
+      written_.clear();
       for (const auto& one : operations) {
         switch (one.what) {
         case operation::kind::put:
           changes_.Put(slice(one.key), slice(one.value));
+          written_.push_back(one.key);
           break;
         case operation::kind::erase:
           changes_.Delete(slice(one.key));
           break;
         case operation::kind::erase_range:
-          changes_.DeleteRange(slice(one.key), slice(one.value));
+          erase_range(one.key, one.value);
           break;
         }
       }
@@ -247,10 +254,41 @@ private:
     return {};
   }
 
+  /// Adds to `changes_` what erases a range, of the tables and of what stands in `changes_` so far.
+  void erase_range(std::string_view from, std::string_view to) {
+    if (from >= to) { // RocksDB refuses such a range
+      return;
+    }
+    rocksdb::ReadOptions how;
+    how.fill_cache = false;
+    how.total_order_seek = true;
+    const auto end = slice(to);
+    how.iterate_upper_bound = &end;
+    const std::unique_ptr<rocksdb::Iterator> i{db_->NewIterator(how)};
+    std::vector<std::string> keys;
+    for (i->Seek(slice(from)); i->Valid() && keys.size() <= range_keys_max; i->Next()) {
+      keys.emplace_back(view(i->key()));
+    }
+    if (!i->status().ok() || keys.size() > range_keys_max) {
+      changes_.DeleteRange(slice(from), slice(to));
+      ++ranges_;
+      return;
+    }
+    for (const auto& key : keys) {
+      changes_.Delete(slice(key));
+    }
+    for (const auto key : written_) {
+      if (key >= from && key < to) {
+        changes_.Delete(slice(key));
+      }
+    }
+  }
+
   result<void> write(const batch& changes) {
     heads_.resize(changes.size());
     logged_.clear();
     changes_.Clear();
+    written_.clear();
     for (std::size_t i = 0; i < changes.size(); ++i) {
       const auto& change = changes[i];
       const auto key = slice(change.key);
@@ -260,12 +298,11 @@ private:
         continue;
       }
       if (change.what == operation::kind::erase_range) {
-        if (change.key < change.value) { // RocksDB refuses another one
-          logged_.push_back({change.what, change.key, {}, change.value});
-          changes_.DeleteRange(key, slice(change.value));
-        }
+        logged_.push_back({change.what, change.key, {}, change.value});
+        erase_range(change.key, change.value);
         continue;
       }
+      written_.push_back(change.key);
       heads_[i] = make_frame_head(change.key, change.value);
       logged_.push_back({change.what, change.key, heads_[i].view(), change.value});
       const std::array parts{slice(heads_[i].view()), slice(change.value)};
@@ -298,8 +335,10 @@ private:
     }
     // Tiny commits fill the log faster than the write buffer; without this it would grow until the buffer is
     // full.
-    if (log_->segment_count() > segments_max && !flush_asked_) {
-      flush_asked_ = true;
+    const auto is_long = log_->segment_count() > segments_max && !flush_asked_;
+    if (is_long || ranges_ >= ranges_max) {
+      flush_asked_ = flush_asked_ || is_long;
+      ranges_ = 0;
       rocksdb::FlushOptions how;
       how.wait = false;
       how.allow_write_stall = true;       // else it waits for room in memory, on a full disk for ever
@@ -319,11 +358,13 @@ private:
   std::uint64_t last_commit_ = 0;
   std::deque<full_segment> full_;
   bool flush_asked_ = false;
+  std::size_t ranges_ = 0; // in the write buffer, at most
   std::optional<error> failure_; // of the first commit that failed: refuses every later one
   // Kept for their memory.
   rocksdb::WriteBatch changes_;
   std::vector<frame_head> heads_;
   std::vector<logged_operation> logged_;
+  std::vector<std::string_view> written_; // the keys that a batch puts, so far
 };
 
 } // namespace

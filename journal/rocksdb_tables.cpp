@@ -5,7 +5,6 @@
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
-#include <rocksdb/slice_transform.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
@@ -67,7 +66,8 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   to.max_open_files = 512;
   to.max_write_buffer_number = 4;
   to.write_buffer_size = memory / 2 / 4;
-  to.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
+  // No `memtable_insert_with_hint_prefix_extractor`: RocksDB keeps one hint for keys and for ranges that are
+  // deleted, which stand in two lists, and writes into the wrong one.
   to.stats_dump_period_sec = 0;
   to.stats_persist_period_sec = 0;
   to.info_log = std::make_shared<no_log>();

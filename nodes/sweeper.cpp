@@ -111,8 +111,10 @@ private:
     }
     const auto me = caf::actor_cast<caf::actor>(self_);
     if (entry->kind == expiry_kind::ended) {
-      ++unanswered_;
-      self_->send(home, actors::expire{id, before_, me});
+      if (may_go(id)) {
+        ++unanswered_;
+        self_->send(home, actors::expire{id, before_, me});
+      }
     } else if (auto wanted = trim_of(id)) {
       ++unanswered_;
       wanted->asks = me;
@@ -120,7 +122,16 @@ private:
     }
   }
 
-  /// How far the history of an instance goes; nothing where it has none.
+  /// Whether its record shows nobody who waits. The instance itself decides; but one that must stay is not
+  /// brought into memory to say so.
+  bool may_go(const instance_id& id) const {
+    const auto bytes = shared_->store->get(engine::record_key(id));
+    const auto stored = bytes && *bytes ? decode<engine::record>(**bytes)
+                                        : result<engine::record>{fail(errc::not_found, "")};
+    return stored && stored->requests.empty() && stored->outbox.empty() && stored->inbox.empty();
+  }
+
+  /// How far the history of an instance that is too old goes; nothing where it has none.
   std::optional<actors::trim> trim_of(const instance_id& id) const {
     actors::trim wanted{id, 0, before_};
     bool any = false;

@@ -109,6 +109,33 @@ CAF_TEST(a commit larger than a log segment is kept) {
   CAF_CHECK(*read_all(**opened) == contents({{"rlarge", large}, {"rsmall", "s"}, {"rafter", "a"}}));
 }
 
+CAF_TEST(ranges of any length are erased with what the same batch put there before) {
+  const auto key = [](int number) { return "h" + std::to_string(10'000 + number); };
+  for (const int count : {10, 5'000}) {
+    auto opened = rocksdb_store::open(small(place / "journal"));
+    CAF_REQUIRE(opened.has_value());
+    batch many;
+    for (int i = 0; i < count; ++i) {
+      many.push_back(put(key(i), "old"));
+    }
+    CAF_REQUIRE((*opened)->commit(many).has_value());
+    const auto last = key(count - 1);
+    CAF_REQUIRE((*opened)
+                    ->commit({put("h10003x", "new"), put("h0", "below"), erase_range(key(2), last),
+                              erase_range("hz", "ha"), put(key(3), "again")})
+                    .has_value());
+    const contents expected{
+        {"h0", "below"}, {key(0), "old"}, {key(1), "old"}, {key(3), "again"}, {last, "old"}};
+    CAF_CHECK(*read_all(**opened) == expected);
+    opened->reset(); // from here it comes from the log
+    opened = rocksdb_store::open(small(place / "journal"));
+    CAF_REQUIRE(opened.has_value());
+    CAF_CHECK(*read_all(**opened) == expected);
+    CAF_REQUIRE((*opened)->commit({erase_range("h", "i")}).has_value());
+    CAF_CHECK(read_all(**opened)->empty());
+  }
+}
+
 CAF_TEST(two stores on one directory are refused) {
   const auto first = rocksdb_store::open(small(place / "journal"));
   CAF_REQUIRE(first.has_value());
