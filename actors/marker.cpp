@@ -49,30 +49,54 @@ std::vector<marker*> open_markers;
 constexpr std::array fatal_signals{SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGABRT};
 std::array<struct sigaction, 65> handlers_before{};
 
+pid_t watched_process = 0; // a child that was forked shares the file, and its end says nothing
+
 void blame_this_thread() {
-  if (noted_here != nullptr) {
+  if (noted_here != nullptr && ::getpid() == watched_process) {
     noted_here->guilty.store(1, std::memory_order_release);
   }
+}
+
+void act_by_default(int signal) {
+  struct sigaction by_default {};
+  by_default.sa_handler = SIG_DFL;
+  ::sigemptyset(&by_default.sa_mask);
+  ::sigaction(signal, &by_default, nullptr);
 }
 
 /// Only what may be done in a signal's handler (POSIX, "Signal Concepts").
 void on_fatal(int signal, siginfo_t* info, void* context) {
   blame_this_thread();
   const auto& before = handlers_before[static_cast<std::size_t>(signal)];
-  if ((before.sa_flags & SA_SIGINFO) != 0) {
-    before.sa_sigaction(signal, info, context);
-  } else if (before.sa_handler == SIG_DFL) {
-    ::sigaction(signal, &before, nullptr);
-    if (info->si_code <=
-        0) { // sent by somebody: it comes again when this handler returns; a fault does so anyway
+  const auto is_fault = info->si_code > 0; // it comes again when this returns; what somebody sent does not
+  const auto takes_info = (before.sa_flags & SA_SIGINFO) != 0;
+  if (!takes_info && before.sa_handler == SIG_IGN) {
+    if (is_fault) { // which nobody can ignore
+      act_by_default(signal);
+    }
+    return;
+  }
+  if (!takes_info && before.sa_handler == SIG_DFL) {
+    act_by_default(signal);
+    if (!is_fault) {
       ::raise(signal);
     }
-  } else if (before.sa_handler != SIG_IGN) {
+    return;
+  }
+  if ((static_cast<unsigned>(before.sa_flags) & static_cast<unsigned>(SA_RESETHAND)) != 0) {
+    act_by_default(signal); // as the kernel would have done before the call
+  }
+  if (takes_info) {
+    before.sa_sigaction(signal, info, context);
+  } else {
     before.sa_handler(signal);
   }
 }
 
 void on_exit_of_process() {
+  if (::getpid() != watched_process) {
+    return;
+  }
   if (noted_here != nullptr) {
     blame_this_thread();
     return;
@@ -86,6 +110,7 @@ void on_exit_of_process() {
 void watch_the_end() {
   static std::once_flag once;
   std::call_once(once, [] {
+    watched_process = ::getpid();
     struct sigaction ours {};
     ours.sa_sigaction = on_fatal;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK;

@@ -43,7 +43,8 @@ void carry_out(service* self, core& shared, execution& of, engine::transition&& 
   }
   const auto leaves = is_unknown && !of.is_written(); // its sender's outbox has it
   if (leaves && self->state.unknown.size() < shared.bounds.commands_held) {
-    self->state.unknown.emplace(id, put_off_message{of.message().from, of.message().unseen});
+    self->state.unknown.insert_or_assign(
+        id, put_off_message{of.message().from, of.message().unseen, of.message().withdrawn});
   }
   if (gone || leaves) {
     if (const auto entry = self->state.events.find(of.origin()); entry != self->state.events.end()) {
@@ -294,8 +295,9 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
     // Its command was answered, and the requester has closed it; or it was put off, and comes with its
     // withdrawal behind it when it is called for.
     auto held = state.held.extract(id);
-    if (!held) {
-      held = state.unknown.extract(id);
+    if (const auto left = state.unknown.find(id);
+        !held && left != state.unknown.end() && !left->second.withdrawn) {
+      held = state.unknown.extract(left);
     }
     if (held) {
       engine::transition asks;
@@ -310,8 +312,11 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
     engine::transition nothing;
     act(self, *shared, nothing, message.from, {}, 0, std::move(extra));
   }
-  if (state.unknown.contains(id) && !message.withdrawn) {
-    return; // offered again
+  if (const auto left = state.unknown.find(id); left != state.unknown.end()) {
+    if (!message.withdrawn || left->second.withdrawn) {
+      return; // offered again
+    }
+    state.unknown.erase(left);
   }
   if (put_off(self, *shared, message)) {
     return;

@@ -24,7 +24,8 @@ struct deadline {
 /// A command or event that stays with its sender for now.
 struct put_off_message {
   instance_id from;
-  bool unseen = false; ///< as in `envelope`, when it came first
+  bool unseen = false;    ///< as in `envelope`, when it came first
+  bool withdrawn = false; ///< its sender has given it up, and nobody can say whether it had begun
 };
 
 struct service_state {

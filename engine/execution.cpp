@@ -90,6 +90,7 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
     return out;
   }
   if (!outcome) {
+    forget_deaths(record_);         // the process lives on behind it
     if (phase_ == phase::overdue) { // that attempt was counted when its time was up
       out.edge = "late_failure";
       phase_ = phase::backoff;
@@ -261,7 +262,7 @@ transition execution::withdraw(const envelope& word, const moment& now, std::uin
     answer(out, message_kind::failure, messages::failure_payload(failure_kind::withdrawn, "withdrawn"), now,
            revision);
   } else if (word.unknown_will_do && record_.attempts > 0 &&
-             (phase_ == phase::backoff || phase_ == phase::waiting)) {
+             (phase_ == phase::backoff || phase_ == phase::waiting || phase_ == phase::held)) {
     out.edge = "given_up"; // to try on would only make sure that there is something to undo
     out.settled = settlement::gave_up;
     answer(out, message_kind::failure,

@@ -88,11 +88,15 @@ transition keyed_machine::receive(const envelope& message, const moment& now, st
     mail_.hold_back(message, out);
     return out;
   }
+  const auto was_left = mail_.is_left(message);
   mail_.arrived(message);
   if (message
           .withdrawn) { // nobody has begun it: a handler without effects runs in a transition, or not at all
     out.edge = "withdrawn";
     fail_for_good(out, message, failure_kind::withdrawn, "withdrawn", now, revision);
+    if (was_left) { // for those that were left behind it
+      out.calls.push_back({record_.self, message.from, message.id});
+    }
     return out;
   }
   handle(out, message, now, revision);
@@ -238,6 +242,10 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
 void keyed_machine::leave(transition& out, const envelope& message, error&& why) {
   out.edge = "unknown_here";
   out.verdict = tl::unexpected(std::move(why));
+  if (record_.failed && record_.failed->id == message.id) {
+    retrying_ = message; // the record has taken it over: nobody else has it, and nothing may overtake it
+    return;
+  }
   mail_.leave(message);
 }
 

@@ -88,7 +88,7 @@ public:
   bool puts_off() const { return puts_off_; }
   bool retrying() const { return retrying_.has_value(); }
   const envelope& retried() const { return *retrying_; }
-  bool may_passivate() const { return !mail_.is_dirty() && !retrying_ && !mail_.will_call(); }
+  bool may_passivate() const { return !mail_.is_dirty() && !retrying_ && !mail_.holds_back(); }
 
   /// Whether so many replies are unacknowledged that the next command should wait: this bounds what one write
   /// holds, whatever the number of senders.

@@ -59,7 +59,7 @@ bool mailbox::has_room_for(const instance_id& sender) const {
 
 bool mailbox::is_held_back(const envelope& message) const {
   const auto earlier = held_.find(message.from);
-  if (earlier != held_.end() && earlier->second < message.id) {
+  if ((earlier != held_.end() && earlier->second < message.id) || is_behind_left(message)) {
     return true;
   }
   return misses_predecessor(message);
@@ -99,7 +99,40 @@ void mailbox::hold(const envelope& message) {
   }
 }
 
+void mailbox::leave(const envelope& message) {
+  if (message.from.key.empty()) {
+    left_answers_.emplace(message.from, message.id);
+    return;
+  }
+  const auto [entry, fresh] = left_.try_emplace(message.from, message.id);
+  if (!fresh && message.id < entry->second) {
+    entry->second = message.id;
+  }
+}
+
+bool mailbox::is_left(const envelope& message) const {
+  const auto entry = left_.find(message.from);
+  return entry != left_.end() && entry->second == message.id;
+}
+
+bool mailbox::is_behind_left(const envelope& message) const {
+  const auto entry = left_.find(message.from);
+  return entry != left_.end() && entry->second < message.id;
+}
+
+void mailbox::call_left(transition& into) const {
+  for (const auto& [sender, id] : left_) {
+    into.calls.push_back({record_->self, sender, id});
+  }
+  for (const auto& [sender, id] : left_answers_) {
+    into.calls.push_back({record_->self, sender, id});
+  }
+}
+
 void mailbox::hold_back(const envelope& message, transition& into) {
+  if (is_behind_left(message)) {
+    return; // it is offered again with what is before it
+  }
   hold(message);
   // The predecessor may never come: it was dropped while there was no record to remember it, or its entry in
   // the inbox was forgotten while this message was on its way. The sender knows, and names another one, or
@@ -112,9 +145,9 @@ void mailbox::hold_back(const envelope& message, transition& into) {
 
 void mailbox::withdrawn(const envelope& withdrawal, transition& into) {
   const auto& id = withdrawal.in_reply_to;
-  const auto entry = held_.find(withdrawal.from);
-  const auto never_came = entry == held_.end();
-  const auto was_left = leaves_ && !never_came && entry->second == id && has_room_for(withdrawal.from);
+  const auto left = left_.find(withdrawal.from);
+  const auto was_left = left != left_.end() && left->second == id && has_room_for(withdrawal.from);
+  const auto never_came = left == left_.end() && !held_.contains(withdrawal.from);
   const auto handled =
       std::any_of(record_->inbox.begin(), record_->inbox.end(), [&](const inbox_entry& known) {
         return known.last >= id && known.from == withdrawal.from;
@@ -125,6 +158,9 @@ void mailbox::withdrawn(const envelope& withdrawal, transition& into) {
 }
 
 void mailbox::arrived(const envelope& message) {
+  if (is_left(message)) {
+    left_.erase(message.from);
+  }
   const auto entry = held_.find(message.from);
   if (entry != held_.end() && entry->second <= message.id) {
     held_.erase(entry);
@@ -309,9 +345,11 @@ transition mailbox::receive(const messages::receipt& receipt) {
       return entry.last <= receipt.forget && entry.from == receipt.from;
     });
     dirty_ = dirty_ || count > 0;
-    const auto held = held_.find(receipt.from);
-    if (held != held_.end() && held->second <= receipt.forget) {
-      held_.erase(held);
+    for (auto* waiting : {&held_, &left_}) {
+      const auto held = waiting->find(receipt.from);
+      if (held != waiting->end() && held->second <= receipt.forget) {
+        waiting->erase(held);
+      }
     }
     if (was_full && record_->inbox.size() < inbox_senders_max) { // those put off for want of room
       call_held(out);

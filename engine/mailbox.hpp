@@ -71,11 +71,15 @@ public:
   /// Asks the senders that were put off for their messages: all of them, or the next few.
   void call_held(transition& into, std::size_t most = ~std::size_t{0});
 
-  /// Leaves a message with its sender until this node runs a program that knows it.
-  void leave(const envelope& message) {
-    hold(message);
-    leaves_ = true;
-  }
+  /// Leaves a message with its sender until this node runs a program that knows it. Later ones of the sender
+  /// are left behind it; nothing that happens here calls for any of them.
+  void leave(const envelope& message);
+
+  /// Whether this very message was left.
+  bool is_left(const envelope& message) const;
+
+  /// Asks for what was left: a person has changed what becomes of it.
+  void call_left(transition& into) const;
 
   /// The sender of a command withdraws it: asks for both where the command was left there and is the next one
   /// of its sender, or never came.
@@ -135,15 +139,15 @@ public:
   void written(transition& into);
 
   // -- queries ------------------------------------------------------------------------
+  /// The record was changed beside: memory is ahead of what was written.
+  void changed() { dirty_ = true; }
+
   /// Whether memory is ahead of what was written.
   bool is_dirty() const { return dirty_; }
 
-  /// Whether senders are put off.
+  /// Whether senders are put off, so that the instance must stay in memory. Those whose messages were left
+  /// are none of them.
   bool holds_back() const { return !held_.empty() || !held_answers_.empty(); }
-
-  /// Whether senders are put off whom something that happens here will call, so that the instance must stay
-  /// in memory. Where messages wait for another program, nothing will.
-  bool will_call() const { return holds_back() && !leaves_; }
 
   /// Whether the message that stopped the instance is the answer to this request.
   bool is_answered(const request& sent) const;
@@ -157,6 +161,7 @@ public:
 
 private:
   bool misses_predecessor(const envelope& message) const;
+  bool is_behind_left(const envelope& message) const;
   message_id predecessor_of(const stored_message& sent) const;
   envelope envelope_of(const stored_message& sent, const message_id& predecessor) const;
   bool owes(const instance_id& to, const message_id& up_to) const;
@@ -166,7 +171,9 @@ private:
   const routing_table* routes_ = nullptr;
   std::set<std::string> owed_to_; // by the record that was written last
   bool dirty_ = false;
-  bool leaves_ = false;                    // messages with their senders, until another program runs here
+  /// Messages that wait for another program: of a sender with an order the first one, of others each.
+  std::map<instance_id, message_id> left_;
+  std::set<std::pair<instance_id, message_id>> left_answers_;
   std::map<instance_id, message_id> held_; // senders put off, with the first message put off
   instance_id called_last_;                // where the next call for a few goes on
   std::vector<std::pair<instance_id, message_id>> held_answers_; // of stateless services: they have no order

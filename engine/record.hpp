@@ -98,10 +98,10 @@ struct record {
   std::uint64_t revision = 0; ///< the number of the transition that wrote it
   std::uint64_t history = 0;  ///< the revision of its newest history entry; 0: it has none
   instance_status status = instance_status::running;
-  /// While paused or stuck. Terminal: it is stuck over the saga's own handler of its end; `result` holds the
-  /// reason of a rollback meanwhile.
+  /// While paused or stuck. Terminal: it is stuck over the saga's own handler of its end.
   instance_status resumes_to = instance_status::running;
   std::string reason;
+  std::string rolled_back_for; ///< the reason of the rollback that began last
   std::string state;
   std::string result_type;
   std::string result;
@@ -123,9 +123,9 @@ struct record {
   std::uint32_t noted_times = 0; ///< in so many entries
 
   CONTINUO_FIELDS(record, kind, self, definition_version, revision, history, status, resumes_to, reason,
-                  state, result_type, result, requests, outbox, inbox, timers, compensations, expected,
-                  failed, attempts, deaths, interruptions, retry_at, started_at, updated_at, history_since,
-                  noted, noted_times)
+                  rolled_back_for, state, result_type, result, requests, outbox, inbox, timers, compensations,
+                  expected, failed, attempts, deaths, interruptions, retry_at, started_at, updated_at,
+                  history_since, noted, noted_times)
 };
 
 /// A message in a history entry, for people and for replay.

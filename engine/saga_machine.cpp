@@ -85,7 +85,7 @@ saga_machine::saga_machine(const saga_environment& environment, instance_id self
 }
 
 bool saga_machine::may_passivate() const {
-  return !mail_.is_dirty() && !retrying_ && !mail_.will_call();
+  return !mail_.is_dirty() && !retrying_ && !mail_.holds_back();
 }
 
 // -- messages ---------------------------------------------------------------------
@@ -225,6 +225,10 @@ void saga_machine::release_held(transition& into) {
 }
 
 void saga_machine::dispatch(draft& next, const envelope& message) {
+  if (auto why = state_unknown_here()) {
+    leave(next, message, std::move(*why));
+    return;
+  }
   next.note_in(message);
   switch (message.kind) {
   case message_kind::event:
@@ -458,6 +462,16 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
     return failed(ran.error());
   }
   return std::move(context.asked());
+}
+
+/// Why a saga that wants to hear of its end could not, since another program wrote its state: whatever might
+/// end it waits for that one.
+std::optional<error> saga_machine::state_unknown_here() {
+  if (environment_->type->on_end == nullptr || !exists_ || is_terminal(record_.status)) {
+    return std::nullopt;
+  }
+  auto read = read_state();
+  return read || !is_unknown_here(read.error()) ? std::nullopt : std::optional{std::move(read.error())};
 }
 
 result<void> saga_machine::read_state() {
@@ -701,7 +715,9 @@ void saga_machine::taken_over(const envelope& message) {
 }
 
 void saga_machine::leave(draft& next, const envelope& message, error why) {
-  if (message.kind == message_kind::timer) {
+  if (record_.failed && record_.failed->id == message.id) {
+    retrying_ = message; // the record has taken it over: nobody else has it, and nothing may overtake it
+  } else if (message.kind == message_kind::timer) {
     hold(next, message);
   } else {
     mail_.leave(message);
@@ -713,6 +729,7 @@ void saga_machine::leave(draft& next, const envelope& message, error why) {
 void saga_machine::handler_failed(draft& next, const envelope& message, const error& why) {
   state_.reset(); // what the handler changed does not count; the record has the state as it was
   if (is_unknown_here(why)) {
+    next.in.reset();
     leave(next, message, why);
     return;
   }

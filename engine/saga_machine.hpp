@@ -173,6 +173,8 @@ private:
   void apply(draft& next, plan&& asked);
   void send_all(draft& next, plan& planned);
   result<void> read_state();
+  std::optional<error> state_unknown_here();
+  std::optional<error> unknown_to_verbs(verb what);
   result<void> say_end(draft& next);
   void send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates);
   void publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where);
@@ -181,10 +183,11 @@ private:
   void taken_over(const envelope& message);
 
   // -- rolling back --------------------------------------------------------------
-  void begin_rollback(draft& next, std::string reason);
+  void begin_rollback(draft& next, std::string reason, const message_id& answered = {});
   bool is_homeless(const request& sent) const;
   result<void> reroute(draft& next);
-  void give_up_homeless(draft& next);
+  void reroute_told(transition& out);
+  void give_up_homeless(draft& next, const message_id& answered = {});
   void advance_rollback(draft& next);
   void become_stuck(draft& next, std::string reason, instance_status resumes_to);
   void end(draft& next, instance_status status);

@@ -20,9 +20,11 @@ void saga_machine::drop_timers(draft& next) {
   record_.timers.clear();
 }
 
-void saga_machine::begin_rollback(draft& next, std::string reason) {
+/// `answered` is a request whose answer is here and will be looked at behind this.
+void saga_machine::begin_rollback(draft& next, std::string reason, const message_id& answered) {
   record_.status = instance_status::compensating;
   record_.reason = bounded_reason(std::move(reason));
+  record_.rolled_back_for = record_.reason;
   record_.expected.clear();
   drop_timers(next);
   if (planted("compensation_forward")) { // the oldest step is undone first
@@ -32,7 +34,7 @@ void saga_machine::begin_rollback(draft& next, std::string reason) {
     sent.abandoned = true;
     next.send(mail_.withdrawal_of(sent), sent.effects);
   }
-  give_up_homeless(next);
+  give_up_homeless(next, answered);
   advance_rollback(next);
 }
 
@@ -42,40 +44,55 @@ bool saga_machine::is_homeless(const request& sent) const {
 }
 
 /// Closes the abandoned requests that nobody will answer: their outcome stays unknown.
-void saga_machine::give_up_homeless(draft& next) {
-  for (std::size_t position = record_.requests.size(); position-- > 0;) {
-    if (const auto& sent = record_.requests[position]; sent.abandoned && is_homeless(sent)) {
-      auto undo = undo_of(sent, nullptr);
-      if (!undo || (*undo && bytes_kept(&sent, *undo) + record_.state.size() > record_bytes_max)) {
-        undo = compensation{sent.type, {}, {}};
-        next.note = "the undo of an unknown outcome could not be made";
-      }
-      mail_.close(position);
-      if (*undo) {
-        record_.compensations.push_back(std::move(**undo));
-      }
+void saga_machine::give_up_homeless(draft& next, const message_id& answered) {
+  for (std::size_t position = 0; position < record_.requests.size();) { // the oldest step first
+    const auto& sent = record_.requests[position];
+    if (!sent.abandoned || sent.id == answered || !is_homeless(sent)) {
+      ++position;
+      continue;
+    }
+    auto undo = undo_of(sent, nullptr);
+    if (!undo || (*undo && bytes_kept(&sent, *undo) + record_.state.size() > record_bytes_max)) {
+      undo = compensation{sent.type, {}, {}};
+      next.note = "the undo of an unknown outcome could not be made";
+    }
+    mail_.close(position);
+    if (*undo) {
+      record_.compensations.push_back(std::move(**undo));
     }
   }
 }
 
 /// Sends the requests that nobody will answer to who handles them now, and gives up those that were
-/// abandoned. An error, and no change, where there is none, or where nothing handles one of them.
+/// abandoned. An error, and no change, where nothing handles one of them, unless it undoes a step: that one
+/// waits for a person then, who can skip it.
 result<void> saga_machine::reroute(draft& next) {
   std::vector<destination> destinations;
-  for (const auto& sent : record_.requests) {
+  std::string undo_without_service;
+  for (auto& sent : record_.requests) {
+    destinations.emplace_back();
     if (!is_homeless(sent) || sent.abandoned) {
-      destinations.emplace_back();
       continue;
     }
     auto where = environment_->routes->command(sent.type, sent.payload, record_.self);
-    if (!where) {
+    if (where) {
+      destinations.back() = std::move(*where);
+    } else if (sent.compensation) {
+      undo_without_service =
+          fmt::format("{}, which undoes {}, went to {}, which nothing hosts any more, and {}", sent.type,
+                      record_.compensations.back().step, sent.to.type, where.error().message);
+    } else {
       return fail(errc::conflict,
                   fmt::format("{} went to {}, which nothing hosts any more, and {}: cancel gives it up",
                               sent.type, sent.to.type, where.error().message));
     }
-    destinations.push_back(std::move(*where));
   }
   next.out.edge = "rerouted";
+  if (!undo_without_service.empty()) { // the only request that is open
+    record_.requests.front().refused = true;
+    become_stuck(next, undo_without_service, instance_status::compensating);
+    return {};
+  }
   for (std::size_t i = 0; i < destinations.size(); ++i) {
     auto& sent = record_.requests[i];
     if (destinations[i].to.type.empty()) {
@@ -89,6 +106,26 @@ result<void> saga_machine::reroute(draft& next) {
   give_up_homeless(next);
   advance_rollback(next);
   return {};
+}
+
+/// Sends what was told to a service that nothing hosts any more to who handles it now. The record says so
+/// with its next write; a life that ends before that does the same again.
+void saga_machine::reroute_told(transition& out) {
+  for (auto& sent : record_.outbox) {
+    if (!sent.told || environment_->routes->is_hosted(sent.to)) {
+      continue;
+    }
+    auto where = environment_->routes->command(sent.type, sent.payload, record_.self);
+    if (!where) {
+      continue;
+    }
+    sent.to = std::move(where->to);
+    sent.effects = where->effects;
+    mail_.changed();
+    if (!environment_->routes->is_here(sent.to)) { // else `mailbox::recover` sends it
+      out.released.push_back(mail_.to_envelope(sent));
+    }
+  }
 }
 
 void saga_machine::advance_rollback(draft& next) {
@@ -140,14 +177,11 @@ void saga_machine::end(draft& next, instance_status status) {
 
 /// Calls the saga's own handler of its end, if it has one. What it asks for becomes part of the transition.
 result<void> saga_machine::say_end(draft& next) {
-  if (environment_->type->on_end == nullptr) {
+  if (environment_->type->on_end == nullptr || record_.state.empty()) { // or its start failed
     return {};
   }
   const auto failed = [&](const std::string& why) {
     state_.reset();
-    if (record_.status == instance_status::compensated) { // the reason of the rollback, until it has ended
-      record_.result = std::exchange(record_.reason, {});
-    }
     return fail(errc::handler_failed, "on(saga_ended): " + why);
   };
   if (const auto read = read_state(); !read) {
@@ -160,8 +194,9 @@ result<void> saga_machine::say_end(draft& next) {
   call.random_seed = environment_->seed ^ next.revision;
   call.sink = environment_->sink;
   saga_context context{call};
-  const saga_ended end{record_.status,
-                       record_.status == instance_status::compensated ? record_.reason : std::string{}};
+  const saga_ended end{record_.status, record_.status == instance_status::compensated
+                                           ? record_.rolled_back_for
+                                           : std::string{}};
   const auto ran =
       call_application(errc::handler_failed, [&] { environment_->type->on_end(state_.get(), end, context); });
   if (!ran) {
@@ -323,6 +358,26 @@ std::string objection(verb what, const record& present, bool rests_on_nobody, co
 
 } // namespace
 
+/// Why a verb cannot be obeyed by this program: it might end a saga that wants to hear of its end and whose
+/// state it cannot read, or decide over a reply that it cannot read.
+std::optional<error> saga_machine::unknown_to_verbs(verb what) {
+  if (what == verb::pause || what == verb::resume) {
+    return std::nullopt;
+  }
+  if (auto why = state_unknown_here()) {
+    return why;
+  }
+  const auto& interrupted = retrying_ ? retrying_ : record_.failed;
+  const auto position = interrupted ? find_request(interrupted->in_reply_to) : record_.requests.size();
+  if (what == verb::cancel && position < record_.requests.size()) {
+    if (auto undo = undo_of(record_.requests[position], *interrupted);
+        !undo && is_unknown_here(undo.error())) {
+      return std::move(undo.error());
+    }
+  }
+  return std::nullopt;
+}
+
 transition saga_machine::operate(verb what, const std::string& who, const std::string& note,
                                  const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};
@@ -341,17 +396,24 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
                                                         to_string(record_.status), reason));
     return std::move(next.out);
   }
+  if (auto why = unknown_to_verbs(what)) {
+    next.out.edge = "verb_refused";
+    next.out.verdict = fail(errc::conflict, fmt::format("{} waits for a program that knows it: {}",
+                                                        to_string(record_.self), why->message));
+    return std::move(next.out);
+  }
   next.note = fmt::format("{} by {}{}{}", name_of(what), who.empty() ? "somebody" : who,
                           note.empty() ? "" : ": ", note);
   const auto operators_note = next.note;
   switch (what) {
   case verb::cancel: {
     next.out.edge = "cancel";
-    const auto interrupted = retrying_ ? std::move(retrying_) : std::move(record_.failed);
+    const auto interrupted = std::exchange(retrying_ ? retrying_ : record_.failed, std::nullopt);
     retrying_.reset();
     record_.failed.reset();
     attempts_ = 0;
-    begin_rollback(next, note.empty() ? "cancelled" : "cancelled: " + note);
+    begin_rollback(next, note.empty() ? "cancelled" : "cancelled: " + note,
+                   interrupted ? interrupted->in_reply_to : message_id{});
     if (interrupted && interrupted->kind == message_kind::event) {
       remember(*interrupted);
       next.done(*interrupted);
@@ -363,9 +425,11 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
         next.out.history->note = operators_note;
       }
       release_held(next.out);
+      mail_.call_left(next.out); // of an answer less is read now
       return std::move(next.out);
     }
     release_held(next.out);
+    mail_.call_left(next.out);
     break;
   }
   case verb::pause:
@@ -405,8 +469,7 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
     record_.status = record_.resumes_to;
     forget_deaths(record_);
     if (is_terminal(record_.status)) {
-      record_.reason =
-          record_.status == instance_status::compensated ? std::exchange(record_.result, {}) : "";
+      record_.reason = record_.status == instance_status::compensated ? record_.rolled_back_for : "";
       end(next, record_.status);
     } else if (record_.failed) {
       retrying_ = record_.failed;
@@ -567,6 +630,7 @@ transition saga_machine::recover() {
   if (!exists_) {
     return out;
   }
+  reroute_told(out);
   mail_.recover(out, *environment_->routes);
   out.armed = record_.timers;
   if (record_.failed &&

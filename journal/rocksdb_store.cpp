@@ -358,7 +358,7 @@ private:
   std::uint64_t last_commit_ = 0;
   std::deque<full_segment> full_;
   bool flush_asked_ = false;
-  std::size_t ranges_ = 0; // in the write buffer, at most
+  std::size_t ranges_ = 0;       // in the write buffer, at most
   std::optional<error> failure_; // of the first commit that failed: refuses every later one
   // Kept for their memory.
   rocksdb::WriteBatch changes_;

@@ -2,9 +2,12 @@
 
 #include "messages/shapes.hpp"
 
+#include <continuo/archive.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 namespace continuo::messages {
 
@@ -15,31 +18,81 @@ using detail::shape;
 
 void add_shape(const shape& of, layout_map& into);
 
-void add_object(const shape& of, layout_map& into) {
-  const auto [entry, fresh] = into.try_emplace(detail::type_name(of));
-  if (!fresh) {
-    return;
+/// Without the namespaces of a name that only the compiler has: they may change.
+std::string plain_name(const shape& of) {
+  auto name = detail::type_name(of);
+  const auto last = name.rfind("::");
+  return last == std::string::npos ? name : name.substr(last + 2);
+}
+
+std::string layout_name(const shape& of);
+
+std::string layout_names(std::span<const shape* const> shapes) {
+  std::string names;
+  for (const auto* one : shapes) {
+    names += (names.empty() ? "" : ", ") + layout_name(*one);
   }
-  auto& made = entry->second;
-  made.name = entry->first;
+  return names;
+}
+
+/// As `detail::type_name`, but equal for containers that are written alike.
+std::string layout_name(const shape& of) {
+  switch (of.what) {
+  case form::base:
+    return layout_name(*of.base->of);
+  case form::optional:
+    return fmt::format("optional<{}>", layout_name(*of.optional->of));
+  case form::variant:
+    return fmt::format("variant<{}>", layout_names({of.variant->alternatives, of.variant->size}));
+  case form::product:
+    return fmt::format("tuple<{}>", layout_names({of.product->elements, of.product->size}));
+  case form::array:
+    return fmt::format("array<{}, {}>", layout_name(*of.array->of), of.array->size);
+  case form::sequence:
+    return fmt::format("list<{}>", layout_name(*of.sequence->of));
+  case form::flags:
+    return "list<bool>";
+  case form::map:
+    return fmt::format("map<{}, {}>", layout_name(*of.keyed->key), layout_name(*of.keyed->mapped));
+  case form::set:
+    return fmt::format("set<{}>", layout_name(*of.keyed->key));
+  default:
+    return plain_name(of);
+  }
+}
+
+/// Whether it is new there. Two types of one name make the name ambiguous.
+bool is_new(const type_layout& made, layout_map& into) {
+  const auto [entry, fresh] = into.try_emplace(made.name, made);
+  if (!fresh && encode(entry->second) != encode(made)) {
+    entry->second.is_ambiguous = true;
+  }
+  return fresh;
+}
+
+void add_object(const shape& of, layout_map& into) {
+  type_layout made;
+  made.name = plain_name(of);
   made.version = of.object->version;
   for (const auto& one : detail::fields(of)) {
-    made.fields.push_back({one.name, detail::type_name(*one.of), one.since});
+    made.fields.push_back({one.name, layout_name(*one.of), one.since});
   }
-  for (const auto& one : detail::fields(of)) {
-    add_shape(*one.of, into);
+  if (is_new(made, into)) {
+    for (const auto& one : detail::fields(of)) {
+      add_shape(*one.of, into);
+    }
   }
 }
 
 void add_enumeration(const shape& of, layout_map& into) {
   type_layout made;
-  made.name = detail::type_name(of);
+  made.name = plain_name(of);
   made.underlying = detail::type_name(*of.enumeration->underlying);
   for (std::size_t i = 0; i < of.enumeration->size; ++i) {
     const auto& value = of.enumeration->names[i];
     made.fields.push_back({std::string{value.name}, std::to_string(value.number), 0});
   }
-  into.try_emplace(made.name, made);
+  is_new(made, into);
 }
 
 void add_shape(const shape& of, layout_map& into) {
@@ -109,6 +162,17 @@ std::optional<std::string> misread_enum(const type_layout& was, const type_layou
 
 void add_layouts(const message_type& type, layout_map& into) {
   add_shape(type.described(), into);
+}
+
+void keep_values(const type_layout& was, type_layout& now) {
+  if (was.underlying.empty() || now.underlying.empty()) {
+    return;
+  }
+  for (const auto& value : was.fields) {
+    if (find(now.fields, value.name) == nullptr) {
+      now.fields.push_back(value);
+    }
+  }
 }
 
 std::optional<std::string> misreading(const type_layout& was, const type_layout& now) {

@@ -27,6 +27,7 @@ struct type_layout {
   std::uint32_t version = 0; ///< the class version
   std::string underlying;    ///< of an enum; empty for a type with fields
   std::vector<field_layout> fields;
+  bool is_ambiguous = false; ///< two types of this program have the name; not stored
 
   CONTINUO_FIELDS(type_layout, name, version, underlying, fields)
 };
@@ -42,5 +43,9 @@ void add_layouts(const message_type& type, layout_map& into);
 /// nothing where it reads it. Bytes of a newer class version than `now` are not misread: they are refused,
 /// and wait. A field may be renamed where it stands.
 std::optional<std::string> misreading(const type_layout& was, const type_layout& now);
+
+/// Adds to an enum the values that only `was` has, so that the store remembers their numbers while an older
+/// program runs.
+void keep_values(const type_layout& was, type_layout& now);
 
 } // namespace continuo::messages

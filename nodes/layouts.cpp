@@ -49,9 +49,13 @@ result<void> check_layouts(journal::store& store, const message_registry& types)
   }
   std::string mistakes;
   journal::batch changes;
-  for (const auto& [name, layout] : mine) {
+  for (auto& [name, layout] : mine) {
     const auto known = stored->find(name);
+    if (layout.is_ambiguous) {
+      continue;
+    }
     if (known != stored->end()) {
+      messages::keep_values(known->second, layout);
       if (const auto why = messages::misreading(known->second, layout)) {
         mistakes += (mistakes.empty() ? "" : "\n") + *why;
       }

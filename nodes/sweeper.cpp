@@ -126,8 +126,8 @@ private:
   /// brought into memory to say so.
   bool may_go(const instance_id& id) const {
     const auto bytes = shared_->store->get(engine::record_key(id));
-    const auto stored = bytes && *bytes ? decode<engine::record>(**bytes)
-                                        : result<engine::record>{fail(errc::not_found, "")};
+    const auto stored =
+        bytes && *bytes ? decode<engine::record>(**bytes) : result<engine::record>{fail(errc::not_found, "")};
     return stored && stored->requests.empty() && stored->outbox.empty() && stored->inbox.empty();
   }
 

@@ -124,7 +124,7 @@ CAF_TEST(a sweep deletes all that is due and passes over what somebody waits for
   here.config().keep_ended = 1h;
   here.config().sweep_every = 60s;
   here.config().logger = std::make_shared<spdlog::logger>("quiet"); // nothing hosts what they owe to
-  fill(1'500, "owes", 3h, true); // due first
+  fill(1'500, "owes", 3h, true);                                    // due first
   fill(2'200, "over", 2h, false);
   fill(10, "young", 0h, false);
   CAF_REQUIRE(here.start().has_value());

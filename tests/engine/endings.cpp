@@ -191,4 +191,24 @@ CAF_TEST(a command that was told and fails for good can be redriven) {
   CAF_CHECK(!requester_was_told(last.dead_letters.front()));
 }
 
+CAF_TEST(the end is told with the reason of the rollback and not with what stopped it on the way) {
+  start();
+  saga.operate(verb::cancel, "the customer called");
+  saga.take(reply(saga.open<pay>(), paid{"o-1", "p-1"}));
+  saga.take(failed(saga.open<refund>(), failure_kind::declined, "closed"));
+  CAF_REQUIRE_EQUAL(saga.status(), "stuck");
+  CAF_CHECK_EQUAL(told_by(saga.operate(verb::skip, "paid in cash")),
+                  "compensated: cancelled: the customer called");
+}
+
+CAF_TEST(an instance whose start failed has no end to tell of) {
+  play().on_placed = [](order&, const placed&, saga_context&) { throw 1; };
+  start();
+  saga.again();
+  saga.again();
+  CAF_REQUIRE_EQUAL(saga.status(), "stuck");
+  CAF_CHECK_EQUAL(told_by(saga.operate(verb::cancel, "why")), "nothing");
+  CAF_CHECK_EQUAL(saga.status(), "compensated");
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()

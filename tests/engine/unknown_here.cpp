@@ -274,4 +274,126 @@ CAF_TEST(a request that was given up before its service went is closed by retry 
   CAF_CHECK_EQUAL(saga.status(), "compensated");
 }
 
+CAF_TEST(a reply that an older program cannot read is not lost by cancel) {
+  start();
+  const auto answer = reply(saga.open<pay>(), newer::paid{"o-1", "p-1", "x"});
+  saga.rewrite([&](record& stored) { // a newer program was stuck over it
+    stored.status = instance_status::stuck;
+    stored.failed = answer;
+  });
+  const auto refused = saga.operate(verb::cancel, "why");
+  CAF_CHECK_EQUAL(edge_of(refused), "verb_refused");
+  CAF_CHECK(contains(refused.verdict.error().message, "waits for a program that knows it"));
+  CAF_CHECK_EQUAL(saga.status(), "stuck");
+  CAF_CHECK(saga.current().failed.has_value());
+}
+
+CAF_TEST(what the record has taken over waits in it and nothing overtakes or displaces it) {
+  start();
+  const auto answer = reply(saga.open<pay>(), newer::paid{"o-1", "p-1", "x"});
+  saga.rewrite([&](record& stored) {
+    stored.status = instance_status::stuck;
+    stored.failed = answer;
+  });
+  saga.operate(verb::retry);
+  CAF_CHECK_EQUAL(edge_of(saga.again()), "unknown_here");
+  CAF_CHECK(saga.machine().retrying());
+  play().on_changed = [](engine::testing::order&, const changed&, saga_context&) { throw 1; };
+  CAF_CHECK_EQUAL(edge_of(saga.take(event(changed{"o-1", 1}, other))), "hold");
+  CAF_REQUIRE(saga.current().failed);
+  CAF_CHECK(saga.current().failed->id == answer.id);
+  saga.crash(); // the next program
+  CAF_CHECK(saga.machine().retrying());
+
+  const auto sent = command(reserve{"nail", 1}, other, {"stock", "nail"});
+  const auto unknown = as_known(sent, newer::reserve{"nail", 1, "x"});
+  shelf.suspect(unknown);
+  CAF_CHECK_EQUAL(edge_of(shelf.again()), "unknown_here");
+  CAF_CHECK_EQUAL(edge_of(shelf.take(command(reserve{"nail", 2}, other, {"stock", "nail"}))), "hold");
+  CAF_CHECK(shelf.machine().retrying());
+}
+
+CAF_TEST(one message that waits for another program costs no other its wake up) {
+  start();
+  saga.take(as_known(event(changed{"o-1", 1}, other), newer::changed{"o-1", 1, "x"}));
+  saga.operate(verb::pause);
+  const auto poke = event(changed{"o-1", 2}, {"order", "o-3"});
+  CAF_CHECK_EQUAL(edge_of(saga.take(poke)), "hold");
+  CAF_CHECK(!saga.machine().may_passivate()); // it must call for it
+  const auto resumed = saga.operate(verb::resume);
+  CAF_REQUIRE_EQUAL(resumed.calls.size(), 1u);
+  CAF_CHECK(resumed.calls.front().id == poke.id);
+}
+
+CAF_TEST(steps whose service went are undone in reverse order) {
+  play().on_placed = [](engine::testing::order&, const placed& event, saga_context& context) {
+    context.send(pay{event.id, event.cents});
+    context.send(greet{"first"});
+    context.send(reserve{"nail", 1});
+  };
+  start();
+  rename_payment("till");
+  saga.operate(verb::cancel, "why");                          // stock and mail went as well
+  CAF_REQUIRE_EQUAL(saga.current().compensations.size(), 2u); // a greeting leaves nothing
+  CAF_CHECK_EQUAL(saga.current().compensations.front().type, "refund");
+  CAF_CHECK_EQUAL(saga.current().compensations.back().type, "release");
+}
+
+CAF_TEST(the answer that a cancelled instance was stuck over decides although its service went) {
+  play().on_paid = [](engine::testing::order&, const paid&, saga_context&) { throw 1; };
+  std::string known = "not asked";
+  play().undo_pay = [&](const pay& sent, const paid* answer) {
+    known = answer != nullptr ? answer->payment : "none";
+    return refund{sent.id, known};
+  };
+  start();
+  saga.take(reply(saga.open<pay>(), paid{"o-1", "p-1"}));
+  saga.again();
+  saga.again();
+  CAF_REQUIRE_EQUAL(saga.status(), "stuck");
+  rename_payment("till");
+  saga.operate(verb::cancel, "why");
+  CAF_CHECK_EQUAL(known, "p-1");
+  CAF_CHECK(saga.is_open<refund>());
+}
+
+CAF_TEST(an undo whose service went and that nothing handles can be skipped) {
+  start();
+  saga.operate(verb::cancel, "why");
+  saga.take(reply(saga.open<pay>(), paid{"o-1", "p-1"}));
+  CAF_REQUIRE(saga.is_open<refund>());
+  routes = {};
+  CAF_REQUIRE(routes.add(order_type));
+  CAF_CHECK_EQUAL(edge_of(saga.operate(verb::retry)), "rerouted");
+  CAF_CHECK_EQUAL(saga.status(), "stuck");
+  CAF_CHECK(contains(saga.reason(), "refund, which undoes pay, went to payment"));
+  saga.operate(verb::skip, "refunded by hand");
+  CAF_CHECK_EQUAL(saga.status(), "compensated");
+}
+
+CAF_TEST(what was told to a service that was renamed goes to the new one with the next start) {
+  play().on_placed = [](engine::testing::order&, const placed&, saga_context& context) {
+    context.tell(post{"welcome"});
+    context.complete();
+  };
+  start();
+  routes = {};
+  service letters{"letters"};
+  letters.handle([](const post&, command_context&) -> outcome<posted> { return posted{}; });
+  CAF_REQUIRE(routes.add(order_type));
+  CAF_REQUIRE(routes.add(letters.describe()));
+  const auto again = saga.crash();
+  CAF_REQUIRE_EQUAL(again.sent.size(), 1u);
+  CAF_CHECK_EQUAL(again.sent.front().to.type, "letters");
+  CAF_CHECK(saga.machine().dirty()); // and the record says so with its next write
+}
+
+CAF_TEST(an attempt that comes to its end clears what nothing explained) {
+  execution_box paying{*this, payment, command(pay{"o-1", 42}, other, {"payment", ""})};
+  paying.suspect(false);
+  paying.begin();
+  paying.fails("no connection");
+  CAF_CHECK_EQUAL(paying.machine().interruptions(), 0u);
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()

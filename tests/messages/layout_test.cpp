@@ -147,6 +147,18 @@ CAF_TEST(what is read as it was written is let pass) {
   CAF_CHECK_EQUAL((complaint<painted<stored::colour>, painted<more::colour>>("colour")), "none");
 }
 
+CAF_TEST(two types of one name are not compared and an enum keeps the values that it had) {
+  layout_map found;
+  add_layouts(message_type_of<stored::line>(), found);
+  CAF_CHECK(!found.at("line").is_ambiguous);
+  add_layouts(message_type_of<retyped::line>(), found);
+  CAF_CHECK(found.at("line").is_ambiguous);
+  auto older = layouts<painted<stored::colour>>().at("colour");
+  keep_values(layouts<painted<more::colour>>().at("colour"), older);
+  CAF_REQUIRE_EQUAL(older.fields.size(), 3u);
+  CAF_CHECK_EQUAL(older.fields.back().name, "blue");
+}
+
 CAF_TEST(what would be misread is refused and the sentence says what to do) {
   CAF_CHECK_EQUAL(
       (complaint<stored::order, swapped::order>("order")),
