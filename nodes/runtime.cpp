@@ -72,6 +72,28 @@ constexpr std::size_t threads_of_store = 4;
 /// detaches), the journal, the sweeper.
 constexpr std::size_t threads_beside_workers = 10;
 
+/// With paths that mean the same whatever the working directory becomes.
+node_config anchored(node_config config) {
+  const auto anchor = [](file_path& path) {
+    std::error_code nowhere; // the working directory is gone: what opens the file says so
+    const auto whole = std::filesystem::absolute(path.string(), nowhere);
+    if (!path.empty() && !nowhere) {
+      path = whole.lexically_normal();
+    }
+  };
+  anchor(config.data);
+  anchor(config.trace_file);
+  if (config.http) {
+    anchor(config.http->token_file);
+  }
+  if (config.cluster && config.cluster->tls) {
+    anchor(config.cluster->tls->certificate);
+    anchor(config.cluster->tls->key);
+    anchor(config.cluster->tls->authority);
+  }
+  return config;
+}
+
 /// While it lives the node starts, and its end waits.
 class start_scope {
 public:
@@ -99,7 +121,7 @@ private:
 } // namespace
 
 node_runtime::node_runtime(node_config config)
-    : config_(std::move(config)), core_(std::make_shared<actors::core>()) {
+    : config_(anchored(std::move(config))), core_(std::make_shared<actors::core>()) {
   core_->sink = nodes::make_log(config_.logger, config_.name);
 }
 

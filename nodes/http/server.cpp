@@ -1,5 +1,6 @@
 #include "nodes/http/server.hpp"
 
+#include "nodes/http/sockets.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/threads.hpp"
 
@@ -475,7 +476,10 @@ result<void> server::state::open(const http_address& at) {
     return tl::unexpected(nodes::unknown_host(at.host, at.port, failed.message()));
   }
   const auto endpoint = found.begin()->endpoint();
-  acceptor_.open(endpoint.protocol(), failed);
+  open_closed_on_exec(acceptor_, endpoint.protocol(), failed);
+  if (!failed) {
+    acceptor_.native_non_blocking(true, failed);
+  }
   if (!failed) {
     acceptor_.set_option(asio::socket_base::reuse_address(true), failed);
   }
@@ -493,8 +497,13 @@ result<void> server::state::open(const http_address& at) {
 }
 
 void server::state::accept() {
-  acceptor_.async_accept([self = shared_from_this()](beast::error_code failed, tcp::socket socket) {
+  acceptor_.async_wait(tcp::acceptor::wait_read, [self = shared_from_this()](beast::error_code failed) {
     if (self->stopped_) {
+      return;
+    }
+    auto socket = failed ? tcp::socket{self->context} : accept_closed_on_exec(self->acceptor_, failed);
+    if (failed == asio::error::would_block) { // who came has gone
+      self->accept();
       return;
     }
     if (!failed && self->sessions_.size() < self->limits_.connections) {
