@@ -2,6 +2,7 @@
 
 #include "config/cluster_file.hpp"
 #include "messages/application.hpp"
+#include "nodes/descriptors.hpp"
 #include "nodes/threads.hpp"
 
 #include <fmt/format.h>
@@ -342,6 +343,7 @@ private:
 int run_until_signal(node_config config, const std::function<void(node_builder&)>& offer,
                      const std::function<void(node&, std::stop_token)>& beside) {
   const auto ending = block_signals();
+  nodes::raise_descriptor_limit();
   // A closed pipe or connection is an error of its call, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   const auto name = config.name;

@@ -6,6 +6,7 @@
 #include "actors/shard.hpp"
 #include "actors/starter.hpp"
 #include "actors/timers.hpp"
+#include "actors/trouble.hpp"
 #include "config/http_url.hpp"
 #include "journal/directory.hpp"
 #include "journal/journal.hpp"
@@ -324,6 +325,27 @@ result<void> node_runtime::check_definitions() {
   return continuo::fail(mistakes.front().code, std::move(all));
 }
 
+/// Before anything is opened: what clients and strangers may take.
+result<void> node_runtime::share_descriptors() {
+  nodes::descriptor_demands demands;
+  demands.on_disk = !means_.store && !config_.data.empty();
+  demands.answers = config_.http.has_value();
+  if (config_.cluster && !means_.reach) {
+    demands.peers = config_.cluster->nodes.size() - 1;
+    demands.strangers = config_.cluster->tls.has_value();
+  }
+  for (const auto& [name, service] : core_->services) {
+    const auto calls_http = std::any_of(service.commands.begin(), service.commands.end(),
+                                        [](const auto& one) { return !one.second.url.empty(); });
+    demands.calls += calls_http && core_->routes.where().runs_here(name) ? service.concurrency : 0;
+  }
+  if (!demands.on_disk && !demands.answers && demands.peers == 0) {
+    return {}; // nobody opens anything
+  }
+  return nodes::share_descriptors(demands).map(
+      [this](const nodes::descriptor_shares& made) { shares_ = made; });
+}
+
 result<void> node_runtime::open_store() {
   auto& shared = *core_;
   if (means_.store) {
@@ -351,6 +373,7 @@ result<void> node_runtime::open_store() {
   journal::rocksdb_options options;
   options.directory = config_.data / "journal";
   options.memory_bytes = config_.store_memory;
+  options.open_tables = shares_.tables;
   auto opened = journal::rocksdb_store::open(options);
   if (!opened) {
     return tl::unexpected(opened.error());
@@ -510,7 +533,9 @@ result<void> node_runtime::answer_http() {
     api_ = std::move(calls);
     return {};
   }
-  auto listening = http::server::listen(*config_.http, calls->answers());
+  http::server_limits limits;
+  limits.connections = shares_.clients;
+  auto listening = http::server::listen(*config_.http, calls->answers(), limits);
   if (!listening) {
     return tl::unexpected(listening.error());
   }
@@ -551,6 +576,9 @@ result<void> node_runtime::start() {
       if (auto enough = nodes::look_for_threads(threads_of_store); !enough) {
         return enough;
       }
+    }
+    if (auto shared_out = share_descriptors(); !shared_out) {
+      return shared_out;
     }
     if (auto opened = open_store(); !opened) {
       return opened;
@@ -646,7 +674,8 @@ result<void> node_runtime::make_system() {
   }
   shared.reach = means_.reach;
   if (config_.cluster && !shared.reach) {
-    auto made = nodes::make_middleman_connector(*system_, *config_.cluster, config_.name);
+    auto made = nodes::make_middleman_connector(*system_, *config_.cluster, config_.name, shares_.strangers,
+                                                shared.failed);
     if (!made) {
       return tl::unexpected(made.error());
     }
@@ -699,19 +728,23 @@ void node_runtime::spawn_actors() {
   for (const auto& [address, environment] : shared.execution_environments) {
     shared.service_actors.emplace(address, system_->spawn(actors::service_actor, core_, address));
   }
+  const auto journal = [options = std::move(options), own_thread = means_.own_journal_thread](
+                           caf::stateful_actor<journal::journal_state>* self) {
+    if (own_thread) {
+      nodes::name_thread("journal");
+    }
+    actors::fail_node_on_trouble(self, options.failed);
+    return journal::journal_actor(self, options);
+  };
   if (means_.own_journal_thread) {
-    shared.journal = system_->spawn<caf::detached>(
-        [options = std::move(options)](caf::stateful_actor<journal::journal_state>* self) {
-          nodes::name_thread("journal");
-          return journal::journal_actor(self, options);
-        });
+    shared.journal = system_->spawn<caf::detached>(journal);
     sweeper_ = system_->spawn<caf::detached>(
         [core = core_, keep = config_.keep_ended, every = config_.sweep_every](caf::event_based_actor* self) {
           nodes::name_thread("sweeper");
           return nodes::sweeper_actor(self, core, keep, every);
         });
   } else {
-    shared.journal = system_->spawn(journal::journal_actor, std::move(options));
+    shared.journal = system_->spawn(journal);
     sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
   }
   for (const auto& [peer, settings] : shared.link_settings) {

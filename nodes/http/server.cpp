@@ -14,14 +14,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cctype>
 #include <deque>
 #include <optional>
 #include <set>
-#include <sys/resource.h>
 #include <thread>
 
 namespace continuo::http {
@@ -132,12 +130,7 @@ response error_response(unsigned status, std::string_view code, std::string_view
 
 class server::state : public std::enable_shared_from_this<server::state> {
 public:
-  state(handler answers, server_limits limits) : answers_(std::move(answers)), limits_(limits) {
-    rlimit files{};
-    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
-      limits_.connections = std::min<std::size_t>(limits_.connections, files.rlim_cur / 2);
-    }
-  }
+  state(handler answers, const server_limits& limits) : answers_(std::move(answers)), limits_(limits) {}
 
   result<void> open(const http_address& at);
   result<void> run();
