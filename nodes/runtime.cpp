@@ -755,6 +755,20 @@ void node_runtime::spawn_actors() {
   }
 }
 
+/// For the log of a healthy node.
+std::string node_runtime::what_it_found() const {
+  auto said = fmt::format("ready after {} ms: {} record(s) read, {} instance(s) go on, {} timer(s) armed",
+                          recovery_.took.count(), recovery_.records, recovery_.resumed, recovery_.timers);
+  if (recovery_.suspects > 0) {
+    said += fmt::format(", {} handler(s) run again that ran as the process ended", recovery_.suspects);
+  }
+  said += config_.data.empty() ? std::string{"; in memory"} : "; data in " + config_.data.string();
+  if (server_) {
+    said += "; HTTP at " + http::address_text(config_.http->host, server_->port());
+  }
+  return said;
+}
+
 /// Has the records read and the node opened, and waits for that unless whoever drives the actors waits
 /// himself.
 result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) {
@@ -763,13 +777,20 @@ result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) 
     if (!self) {
       return;
     }
-    const std::lock_guard lock{self->mutex_};
-    if (self->phase_ == phase::starting) {
+    {
+      const std::lock_guard lock{self->mutex_};
+      if (self->phase_ != phase::starting) {
+        return;
+      }
       const auto suspects = self->recovery_.suspects;
       self->recovery_ = found;
       self->recovery_.suspects = suspects;
       self->recovery_.took =
           std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+    }
+    self->log(log_level::info, self->what_it_found()); // before anybody can have stopped it
+    const std::lock_guard lock{self->mutex_};
+    if (self->phase_ == phase::starting) {
       self->phase_ = phase::started;
       self->changed_.notify_all();
     }
@@ -897,16 +918,21 @@ void node_runtime::end() {
   for (auto starting = starting_.load(); starting > 0; starting = starting_.load()) {
     starting_.wait(starting);
   }
+  bool in_order = false;
   {
     const std::lock_guard lock{mutex_};
     if (phase_ == phase::stopped) {
       return;
     }
+    in_order = phase_ == phase::started;
     if (phase_ != phase::failed) {
       reason_ = {errc::unavailable, "the node has stopped"};
     }
     phase_ = phase::stopped;
     changed_.notify_all();
+  }
+  if (in_order) {
+    core_->log(log_level::info, "the node stops: it takes nothing more, and writes what it has decided");
   }
   for (auto* working : {&users_, &telling_}) {
     for (auto count = working->load(); count > 0; count = working->load()) {
