@@ -104,6 +104,7 @@ constexpr planted_bug bugs[] = {
     {"what_waits_is_not_in_flight", &claims},
     {"wake_ups_for_timers_multiply", &far},
     {"held_event_holds_back_a_timer", &own},
+    {"handlers_begin_after_the_stop", &one_node},
 };
 
 std::vector<planted_bug> wanted() {
