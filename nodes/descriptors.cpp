@@ -44,11 +44,13 @@ result<descriptor_shares> share_descriptors(const descriptor_demands& demands, s
                             "allow it more (ulimit -n, LimitNOFILE of its unit, the limits of its container)",
                             allowed, needed));
   }
-  const auto left = allowed - certain;
+  // Each has the least, and its part of what is left then.
+  const auto given = certain + least.tables + least.strangers + least.clients;
+  const auto left = allowed - std::min(allowed, given);
   descriptor_shares made;
-  made.tables = std::clamp(left / 4, least.tables, made.tables);
-  made.strangers = std::clamp(left / 8, least.strangers, made.strangers);
-  made.clients = std::clamp(left / 8 * 3, least.clients, made.clients);
+  made.tables = std::min(made.tables, least.tables + left / 4);
+  made.strangers = std::min(made.strangers, least.strangers + left / 8);
+  made.clients = std::min(made.clients, least.clients + left / 8 * 3);
   return made;
 }
 
