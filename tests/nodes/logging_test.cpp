@@ -48,16 +48,6 @@ std::size_t count(const std::string& text, const std::string& part) {
   return found;
 }
 
-class failing : public saga<failing> {
-public:
-  static void define(saga_definition<failing>& saga) {
-    saga.starts_on<order_placed>(&order_placed::order_id);
-  }
-  void on(const order_placed&, saga_context&) { throw std::runtime_error{"no"}; }
-
-  CONTINUO_FIELDS(failing)
-};
-
 } // namespace
 
 CAF_TEST_FIXTURE_SCOPE(logging_tests, fixture)
@@ -97,28 +87,6 @@ CAF_TEST(a healthy node says what it found and that it stops) {
   CAF_REQUIRE(again.start().has_value());
   CAF_CHECK_EQUAL(count(text.str(), ": 0 record(s) read"), 1u); // this time it has found some
   CAF_CHECK_EQUAL(count(text.str(), "mine info ready after "), 2u);
-}
-
-CAF_TEST(that an instance is stuck is said once) {
-  own->set_level(spdlog::level::warn);
-  auto config = node_config::in_memory();
-  config.logger = own;
-  config.handler_attempts = 1;
-  node here{config};
-  here.host<failing>();
-  CAF_REQUIRE(here.start().has_value());
-  CAF_REQUIRE(here.client().publish(order_placed{"o-1", 100}).get().has_value());
-  const auto is_stuck = [&] {
-    const auto seen = wait_for(here.client().show({"failing", "o-1"}));
-    return seen && seen->status == instance_status::stuck;
-  };
-  for (int i = 0; i < 10'000 && !is_stuck(); ++i) {
-  }
-  CAF_CHECK(is_stuck());
-  CAF_CHECK(wait_for(here.client().pause({"failing", "o-1"})).has_value()); // it is written again
-  CAF_CHECK(wait_for(here.client().resume({"failing", "o-1"})).has_value());
-  here.stop();
-  CAF_CHECK_EQUAL(count(text.str(), "is stuck: "), 1u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

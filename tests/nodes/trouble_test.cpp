@@ -165,14 +165,6 @@ CAF_TEST(an instance that throws ends the node) {
   CAF_CHECK(why.ends_with("thrown by the store"));
 }
 
-CAF_TEST(a starter that throws ends the start) {
-  make();
-  store->throws = throwing_store::call::scan;
-  const auto started = runtime->start();
-  CAF_REQUIRE(!started.has_value());
-  CAF_CHECK(started.error().message.ends_with("thrown by the store"));
-}
-
 CAF_TEST(a sweeper that throws ends the node) {
   make([](node_config& config) { config.sweep_every = 1ms; });
   CAF_REQUIRE(runtime->start().has_value());
