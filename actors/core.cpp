@@ -1,5 +1,6 @@
 #include "actors/core.hpp"
 
+#include "actors/trouble.hpp"
 #include "engine/dead_letter.hpp"
 #include "engine/planted.hpp"
 #include "engine/trace.hpp"
@@ -7,7 +8,6 @@
 
 #include <continuo/archive.hpp>
 
-#include <caf/scheduled_actor.hpp>
 #include <caf/send.hpp>
 
 #include <fmt/format.h>
@@ -344,28 +344,7 @@ result<std::optional<engine::record>> read_record(const core& shared, const inst
 void fail_node_on_trouble(caf::scheduled_actor* self, const std::shared_ptr<core>& shared) {
   // By its address: a handler runs only while its actor does, which holds the core, but it lives on where a
   // delayed message holds the actor. It must not hold the core then, which holds the actors that are mounted.
-  const auto fails = [core = shared.get()](const std::string& what) {
-    core->failed(error{errc::unavailable, "an actor of the node failed: " + what});
-  };
-  self->set_exception_handler([fails](std::exception_ptr& thrown) -> caf::error {
-    std::string what = "an unknown exception";
-    try {
-      std::rethrow_exception(thrown);
-    } catch (const std::exception& caught) {
-      what = caught.what();
-    } catch (...) {
-    }
-    fails(what);
-    return caf::make_error(caf::sec::runtime_error, what);
-  });
-  self->set_default_handler([fails](caf::scheduled_actor* which,
-                                    caf::message_view& message) -> caf::result<caf::message> {
-    fails(fmt::format("{} knows no {}", which->name(), caf::to_string(message.move_content_to_message())));
-    return caf::message{};
-  });
-  self->set_error_handler([fails](caf::scheduled_actor* which, caf::error& error) {
-    fails(fmt::format("{}: {}", which->name(), which->system().render(error)));
-  });
+  fail_node_on_trouble(self, [core = shared.get()](const error& why) { core->failed(why); });
 }
 
 } // namespace continuo::actors

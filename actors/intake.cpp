@@ -114,16 +114,20 @@ std::string begin_trace(const core& shared, const Message& message, const char* 
   return engine::trace_behind(parent, span);
 }
 
+/// Whether the event starts that instance, unless it is there.
+bool may_start(const core& shared, const publish& event, const engine::destination& to) {
+  const auto saga = shared.sagas.find(to.to.type);
+  if (saga == shared.sagas.end()) {
+    return false;
+  }
+  const auto subscription = saga->second.subscriptions.find(event.type);
+  return subscription != saga->second.subscriptions.end() && subscription->second.starts;
+}
+
 bool starts_something(const core& shared, const publish& event,
                       const std::vector<engine::destination>& where) {
-  return std::any_of(where.begin(), where.end(), [&](const engine::destination& to) {
-    const auto saga = shared.sagas.find(to.to.type);
-    if (saga == shared.sagas.end()) {
-      return false;
-    }
-    const auto subscription = saga->second.subscriptions.find(event.type);
-    return subscription != saga->second.subscriptions.end() && subscription->second.starts;
-  });
+  return std::any_of(where.begin(), where.end(),
+                     [&](const engine::destination& to) { return may_start(shared, event, to); });
 }
 
 /// Hands it to the shard of its first receiver, counted: the bound holds for what is on the way as well.
@@ -162,7 +166,7 @@ void hand_over(intake* self, core& shared, Message& message, const char* verb,
 void take(intake* self, core& shared, publish& event, std::vector<engine::destination>&& where) {
   std::vector<instance_id> instances;
   for (const auto& to : where) {
-    if (shared.sagas.find(to.to.type) != shared.sagas.end()) {
+    if (may_start(shared, event, to)) {
       instances.push_back(to.to);
     }
   }

@@ -36,7 +36,7 @@ struct node_limits {
 
   std::uint32_t handler_attempts = 3;
   std::chrono::milliseconds handler_delay{100};
-  std::string log_level = "warn"; ///< trace, debug, info, warn, error, critical or off
+  std::string log_level = "info"; ///< trace, debug, info, warn, error, critical or off
 
   friend bool operator==(const node_limits&, const node_limits&) = default;
 };

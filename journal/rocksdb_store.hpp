@@ -21,6 +21,9 @@ struct rocksdb_options {
   /// The size of the log's files, in bytes; between 2 and 13 of them are in use, a few more are kept for
   /// reuse. A larger commit gets a larger file.
   std::size_t segment_bytes = 16u << 20;
+
+  /// Files of tables that are kept open; at least 20.
+  std::size_t open_tables = 512;
 };
 
 /// The embedded store: tables by RocksDB, in front of them a log of our own (docs/journal-format.md).

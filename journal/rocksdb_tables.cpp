@@ -63,7 +63,7 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   to.avoid_unnecessary_blocking_io = true;
   to.max_background_jobs = 2;
   to.max_file_opening_threads = 1; // it ends the process where it gets none of 16, and the tables are few
-  to.max_open_files = 512;
+  to.max_open_files = static_cast<int>(options.open_tables);
   to.max_write_buffer_number = 4;
   to.write_buffer_size = memory / 2 / 4;
   // No `memtable_insert_with_hint_prefix_extractor`: RocksDB keeps one hint for keys and for ranges that are

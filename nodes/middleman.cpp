@@ -1,12 +1,11 @@
 #include "nodes/middleman.hpp"
 
 #include "messages/caf_types.hpp"
+#include "nodes/dialer.hpp"
 #include "nodes/probe.hpp"
-#include "nodes/thread_names.hpp"
 #include "nodes/threads.hpp"
 #include "nodes/tls.hpp"
 
-#include <caf/event_based_actor.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
@@ -23,78 +22,12 @@ namespace continuo::nodes {
 namespace {
 
 constexpr std::chrono::seconds probe_time{1};
-constexpr std::chrono::seconds connect_time{3};
-
-/// Asks for a connection once it is known that somebody listens: the middleman connects synchronously, so
-/// that a black hole would block it, and with it every other connection and the end of the process. Under TLS
-/// the connection is made here, on this actor's own thread, up to the end of the handshake.
-class dialer : public caf::event_based_actor {
-public:
-  /// Without a broker it only looks whether somebody listens. `tls` is null where there is none.
-  dialer(caf::actor_config& config, caf::actor broker, std::shared_ptr<tls_transport> tls, cluster_node peer,
-         caf::actor link)
-      : caf::event_based_actor(config), broker_(std::move(broker)), tls_(std::move(tls)),
-        peer_(std::move(peer)), link_(std::move(link)) {}
-
-  caf::behavior make_behavior() override {
-    set_default_handler(caf::drop);
-    send(this, actors::link_dial{});
-    return {[this](actors::link_dial) { dial(); }};
-  }
-
-  const char* name() const override { return "continuo.dialer"; }
-
-private:
-  void dial() {
-    name_thread("dialer");
-    const auto found = broker_ && tls_ ? tls_->prepare(peer_.host, peer_.port, probe_time)
-                                       : probe(peer_.host, peer_.port, probe_time);
-    if (!found) {
-      finish(actors::unreachable{found.error().message});
-      return;
-    }
-    if (!broker_) {
-      link_ = nullptr;
-      quit();
-      return;
-    }
-    request(broker_, connect_time, caf::connect_atom_v, peer_.host, peer_.port)
-        .then(
-            [this](const caf::node_id&, caf::strong_actor_ptr& gate, const std::set<std::string>&) {
-              if (gate) {
-                finish(actors::reached{caf::actor_cast<caf::actor>(gate)});
-              } else {
-                finish(actors::unreachable{
-                    fmt::format("nothing of Continuo listens at {}:{}", peer_.host, peer_.port)});
-              }
-            },
-            [this](const caf::error& why) {
-              finish(actors::unreachable{fmt::format("{}:{} does not shake hands: {}", peer_.host, peer_.port,
-                                                     system().render(why))});
-            });
-  }
-
-  template <class Answer>
-  void finish(Answer answer) {
-    if (tls_) {
-      tls_->forget(peer_.host, peer_.port); // the broker had one already
-    }
-    send(link_, std::move(answer));
-    link_ = nullptr;
-    quit();
-  }
-
-  caf::actor broker_;
-  std::shared_ptr<tls_transport> tls_;
-  cluster_node peer_;
-  caf::actor link_;
-};
-
 class middleman_connector : public actors::connector {
 public:
   middleman_connector(caf::actor_system& system, const cluster_config& cluster, std::string here,
-                      std::shared_ptr<tls_transport> tls)
-      : system_(&system), cluster_(cluster), here_(std::move(here)), tls_(std::move(tls)) {}
+                      std::shared_ptr<tls_transport> tls, std::function<void(const error&)> failed)
+      : system_(&system), cluster_(cluster), here_(std::move(here)), tls_(std::move(tls)),
+        failed_(std::move(failed)) {}
 
   void dial(const std::string& peer, const caf::actor& link) override { spawn_dialer(broker(), peer, link); }
 
@@ -155,8 +88,21 @@ private:
       }
       return;
     }
-    const auto at_work = system_->spawn<dialer, caf::detached>(broker, tls_, find(peer), link);
-    dialers_.push_back(at_work.address());
+    dialers_.push_back(system_->spawn<caf::detached>(dialer_actor, attempt(broker, peer, link)).address());
+  }
+
+  /// Under TLS the connection is made by the dialer, up to the end of the handshake.
+  dialing attempt(const caf::actor& broker, const std::string& peer, const caf::actor& link) const {
+    const auto host = find(peer).host;
+    const auto port = find(peer).port;
+    dialing made{host, port, {}, {}, broker, link, failed_};
+    if (broker && tls_) {
+      made.knock = [tls = tls_, host, port] { return tls->prepare(host, port, probe_time); };
+      made.forget = [tls = tls_, host, port] { tls->forget(host, port); };
+    } else {
+      made.knock = [host, port] { return probe(host, port, probe_time); };
+    }
+    return made;
   }
 
   const cluster_node& find(const std::string& name) const {
@@ -168,6 +114,7 @@ private:
   cluster_config cluster_;
   std::string here_;
   std::shared_ptr<tls_transport> tls_;
+  std::function<void(const error&)> failed_;
   std::mutex mutex_;
   bool stopped_ = false;
   std::vector<caf::actor_addr> dialers_;
@@ -187,7 +134,8 @@ void configure_middleman(caf::actor_system_config& config, const cluster_config&
 }
 
 result<std::shared_ptr<actors::connector>>
-make_middleman_connector(caf::actor_system& system, const cluster_config& cluster, const std::string& here) {
+make_middleman_connector(caf::actor_system& system, const cluster_config& cluster, const std::string& here,
+                         std::size_t strangers, const std::function<void(const error&)>& failed) {
   if (!system.has_middleman()) {
     return fail(
         errc::invalid_configuration,
@@ -196,14 +144,14 @@ make_middleman_connector(caf::actor_system& system, const cluster_config& cluste
   }
   std::shared_ptr<tls_transport> tls;
   if (cluster.tls) {
-    auto started = tls_transport::start(system, *cluster.tls);
+    auto started = tls_transport::start(system, *cluster.tls, strangers, failed);
     if (!started) {
       return tl::unexpected(started.error());
     }
     tls = std::move(*started);
   }
   return std::shared_ptr<actors::connector>{
-      std::make_shared<middleman_connector>(system, cluster, here, std::move(tls))};
+      std::make_shared<middleman_connector>(system, cluster, here, std::move(tls), failed)};
 }
 
 } // namespace continuo::nodes

@@ -2,6 +2,7 @@
 
 #include "config/cluster_file.hpp"
 #include "messages/application.hpp"
+#include "nodes/descriptors.hpp"
 #include "nodes/threads.hpp"
 
 #include <fmt/format.h>
@@ -89,6 +90,13 @@ result<std::optional<std::string>> value_of(std::string_view option, std::string
   return std::optional<std::string>{};
 }
 
+/// What a server is expected to log, and to where its supervisor looks for it.
+std::shared_ptr<spdlog::logger> make_logger(const std::string& node, const std::string& level) {
+  auto made = std::make_shared<spdlog::logger>(node, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  made->set_level(spdlog::level::from_str(level));
+  return made;
+}
+
 /// The configuration of the node as the cluster file has it, and a logger of the level that stands there.
 result<arguments> read_cluster(arguments&& read) {
   if (!read.config.data.empty() || read.config.name != node_config{}.name) {
@@ -102,9 +110,7 @@ result<arguments> read_cluster(arguments&& read) {
   if (!config) {
     return tl::unexpected(config.error());
   }
-  config->logger =
-      std::make_shared<spdlog::logger>(read.node, std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-  config->logger->set_level(spdlog::level::from_str(file->find(read.node)->limits.log_level));
+  config->logger = make_logger(read.node, file->find(read.node)->limits.log_level);
   read.config = std::move(*config);
   return std::move(read);
 }
@@ -165,6 +171,7 @@ result<arguments> read_arguments(int argc, char** argv) {
   if (read.config.data.empty()) {
     return fail(errc::invalid_configuration, "--data DIR or --config FILE is missing; see --help");
   }
+  read.config.logger = make_logger(read.config.name, "info");
   return read;
 }
 
@@ -342,6 +349,7 @@ private:
 int run_until_signal(node_config config, const std::function<void(node_builder&)>& offer,
                      const std::function<void(node&, std::stop_token)>& beside) {
   const auto ending = block_signals();
+  nodes::raise_descriptor_limit();
   // A closed pipe or connection is an error of its call, not the end of the process.
   std::signal(SIGPIPE, SIG_IGN);
   const auto name = config.name;

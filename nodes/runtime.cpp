@@ -6,6 +6,7 @@
 #include "actors/shard.hpp"
 #include "actors/starter.hpp"
 #include "actors/timers.hpp"
+#include "actors/trouble.hpp"
 #include "config/http_url.hpp"
 #include "journal/directory.hpp"
 #include "journal/journal.hpp"
@@ -60,6 +61,28 @@ constexpr std::size_t threads_of_store = 4;
 /// detaches), the journal, the sweeper.
 constexpr std::size_t threads_beside_workers = 10;
 
+/// With paths that mean the same whatever the working directory becomes.
+node_config anchored(node_config config) {
+  const auto anchor = [](file_path& path) {
+    std::error_code nowhere; // the working directory is gone: what opens the file says so
+    const auto whole = std::filesystem::absolute(path.string(), nowhere);
+    if (!path.empty() && !nowhere) {
+      path = whole.lexically_normal();
+    }
+  };
+  anchor(config.data);
+  anchor(config.trace_file);
+  if (config.http) {
+    anchor(config.http->token_file);
+  }
+  if (config.cluster && config.cluster->tls) {
+    anchor(config.cluster->tls->certificate);
+    anchor(config.cluster->tls->key);
+    anchor(config.cluster->tls->authority);
+  }
+  return config;
+}
+
 /// While it lives the node starts, and its end waits.
 class start_scope {
 public:
@@ -87,7 +110,7 @@ private:
 } // namespace
 
 node_runtime::node_runtime(node_config config)
-    : config_(std::move(config)), core_(std::make_shared<actors::core>()) {
+    : config_(anchored(std::move(config))), core_(std::make_shared<actors::core>()) {
   core_->sink = nodes::make_log(config_.logger, config_.name);
 }
 
@@ -291,6 +314,27 @@ result<void> node_runtime::check_definitions() {
   return continuo::fail(mistakes.front().code, std::move(all));
 }
 
+/// Before anything is opened: what clients and strangers may take.
+result<void> node_runtime::share_descriptors() {
+  nodes::descriptor_demands demands;
+  demands.on_disk = !means_.store && !config_.data.empty();
+  demands.answers = config_.http.has_value();
+  if (config_.cluster && !means_.reach) {
+    demands.peers = config_.cluster->nodes.size() - 1;
+    demands.strangers = config_.cluster->tls.has_value();
+  }
+  for (const auto& [name, service] : core_->services) {
+    const auto calls_http = std::any_of(service.commands.begin(), service.commands.end(),
+                                        [](const auto& one) { return !one.second.url.empty(); });
+    demands.calls += calls_http && core_->routes.where().runs_here(name) ? service.concurrency : 0;
+  }
+  if (!demands.on_disk && !demands.answers && demands.peers == 0) {
+    return {}; // nobody opens anything
+  }
+  return nodes::share_descriptors(demands).map(
+      [this](const nodes::descriptor_shares& made) { shares_ = made; });
+}
+
 result<void> node_runtime::open_store() {
   auto& shared = *core_;
   if (means_.store) {
@@ -318,6 +362,7 @@ result<void> node_runtime::open_store() {
   journal::rocksdb_options options;
   options.directory = config_.data / "journal";
   options.memory_bytes = config_.store_memory;
+  options.open_tables = shares_.tables;
   auto opened = journal::rocksdb_store::open(options);
   if (!opened) {
     return tl::unexpected(opened.error());
@@ -496,7 +541,9 @@ result<void> node_runtime::answer_http() {
     api_ = std::move(calls);
     return {};
   }
-  auto listening = http::server::listen(*config_.http, calls->answers());
+  http::server_limits limits;
+  limits.connections = shares_.clients;
+  auto listening = http::server::listen(*config_.http, calls->answers(), limits);
   if (!listening) {
     return tl::unexpected(listening.error());
   }
@@ -537,6 +584,9 @@ result<void> node_runtime::start() {
       if (auto enough = nodes::look_for_threads(threads_of_store); !enough) {
         return enough;
       }
+    }
+    if (auto shared_out = share_descriptors(); !shared_out) {
+      return shared_out;
     }
     if (auto opened = open_store(); !opened) {
       return opened;
@@ -634,7 +684,8 @@ result<void> node_runtime::make_system() {
   }
   shared.reach = means_.reach;
   if (config_.cluster && !shared.reach) {
-    auto made = nodes::make_middleman_connector(*system_, *config_.cluster, config_.name);
+    auto made = nodes::make_middleman_connector(*system_, *config_.cluster, config_.name, shares_.strangers,
+                                                shared.failed);
     if (!made) {
       return tl::unexpected(made.error());
     }
@@ -687,19 +738,23 @@ void node_runtime::spawn_actors() {
   for (const auto& [address, environment] : shared.execution_environments) {
     shared.service_actors.emplace(address, system_->spawn(actors::service_actor, core_, address));
   }
+  const auto journal = [options = std::move(options), own_thread = means_.own_journal_thread](
+                           caf::stateful_actor<journal::journal_state>* self) {
+    if (own_thread) {
+      nodes::name_thread("journal");
+    }
+    actors::fail_node_on_trouble(self, options.failed);
+    return journal::journal_actor(self, options);
+  };
   if (means_.own_journal_thread) {
-    shared.journal = system_->spawn<caf::detached>(
-        [options = std::move(options)](caf::stateful_actor<journal::journal_state>* self) {
-          nodes::name_thread("journal");
-          return journal::journal_actor(self, options);
-        });
+    shared.journal = system_->spawn<caf::detached>(journal);
     sweeper_ = system_->spawn<caf::detached>(
         [core = core_, keep = config_.keep_ended, every = config_.sweep_every](caf::event_based_actor* self) {
           nodes::name_thread("sweeper");
           return nodes::sweeper_actor(self, core, keep, every);
         });
   } else {
-    shared.journal = system_->spawn(journal::journal_actor, std::move(options));
+    shared.journal = system_->spawn(journal);
     sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
   }
   for (const auto& [peer, settings] : shared.link_settings) {
@@ -710,6 +765,20 @@ void node_runtime::spawn_actors() {
   }
 }
 
+/// For the log of a healthy node.
+std::string node_runtime::what_it_found() const {
+  auto said = fmt::format("ready after {} ms: {} record(s) read, {} instance(s) go on, {} timer(s) armed",
+                          recovery_.took.count(), recovery_.records, recovery_.resumed, recovery_.timers);
+  if (recovery_.suspects > 0) {
+    said += fmt::format(", {} handler(s) run again that ran as the process ended", recovery_.suspects);
+  }
+  said += config_.data.empty() ? std::string{"; in memory"} : "; data in " + config_.data.string();
+  if (server_) {
+    said += "; HTTP at " + http::address_text(config_.http->host, server_->port());
+  }
+  return said;
+}
+
 /// Has the records read and the node opened, and waits for that unless whoever drives the actors waits
 /// himself.
 result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) {
@@ -718,13 +787,20 @@ result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) 
     if (!self) {
       return;
     }
-    const std::lock_guard lock{self->mutex_};
-    if (self->phase_ == phase::starting) {
+    {
+      const std::lock_guard lock{self->mutex_};
+      if (self->phase_ != phase::starting) {
+        return;
+      }
       const auto suspects = self->recovery_.suspects;
       self->recovery_ = found;
       self->recovery_.suspects = suspects;
       self->recovery_.took =
           std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
+    }
+    self->log(log_level::info, self->what_it_found()); // before anybody can have stopped it
+    const std::lock_guard lock{self->mutex_};
+    if (self->phase_ == phase::starting) {
       self->phase_ = phase::started;
       self->changed_.notify_all();
     }

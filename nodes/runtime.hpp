@@ -1,6 +1,7 @@
 #pragma once
 
 #include "actors/core.hpp"
+#include "nodes/descriptors.hpp"
 #include "nodes/ending.hpp"
 #include "nodes/http/outgoing.hpp"
 
@@ -128,6 +129,10 @@ public:
 
   void log(log_level level, std::string_view text) const { core_->log(level, text); }
 
+  /// Those that live as long as the node does; the journal is the last one. @pre it has started, and nobody
+  /// ends it meanwhile
+  std::vector<caf::actor> all_actors() const;
+
   const recovery_figures& recovery() const { return recovery_; }
   const node_config& config() const { return config_; }
   time_point started_at() const { return started_at_; }
@@ -140,6 +145,7 @@ public:
 private:
   // -- start ---------------------------------------------------------------------------
   result<void> check_definitions();
+  result<void> share_descriptors();
   result<void> open_store();
   bool runs_in_cluster(const std::string& name) const;
   void answer_by_http(detail::service_type& definition) const;
@@ -154,12 +160,11 @@ private:
   result<void> meet_peers();
   void spawn_actors();
   result<void> recover(std::chrono::steady_clock::time_point begun);
+  std::string what_it_found() const;
   void end();
   void end_actors();
   void tell_failure(const error& reason);
   void say_outside_of_the_log(const std::string& text) const;
-  std::vector<caf::actor> all_actors() const;
-
   node_config config_;
   node_means means_;
   std::vector<error> mistakes_;
@@ -171,6 +176,7 @@ private:
   std::shared_ptr<journal::data_directory> directory_; // keeps it locked; null in memory
   caf::actor sweeper_;
   caf::actor starter_;
+  nodes::descriptor_shares shares_;
   recovery_figures recovery_;
   time_point started_at_{};
   http::outgoing outgoing_;

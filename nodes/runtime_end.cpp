@@ -139,16 +139,21 @@ void node_runtime::end() {
   for (auto starting = starting_.load(); starting > 0; starting = starting_.load()) {
     starting_.wait(starting);
   }
+  bool in_order = false;
   {
     const std::lock_guard lock{mutex_};
     if (phase_ == phase::stopped) {
       return;
     }
+    in_order = phase_ == phase::started;
     if (phase_ != phase::failed) {
       reason_ = {errc::unavailable, "the node has stopped"};
     }
     phase_ = phase::stopped;
     changed_.notify_all();
+  }
+  if (in_order) {
+    core_->log(log_level::info, "the node stops: it takes nothing more, and writes what it has decided");
   }
   for (auto* working : {&users_, &telling_}) {
     for (auto count = working->load(); count > 0; count = working->load()) {

@@ -52,7 +52,7 @@ result<std::unique_ptr<span_writer>> span_writer::start(const span_target& targe
   if (!target.file.empty()) {
     std::error_code ignored; // opening it says what is wrong
     std::filesystem::create_directories(target.file.parent_path(), ignored);
-    made->file_.open(target.file, std::ios::app);
+    made->file_.reset(std::fopen(target.file.c_str(), "ae"));
     if (!made->file_) {
       return fail(errc::invalid_configuration,
                   fmt::format("the trace-file {} cannot be opened for writing", target.file.string()));
@@ -134,10 +134,11 @@ void span_writer::write(const std::vector<actors::span>& spans) {
                  {"scopeSpans", json::array({json{{"scope", scope}, {"spans", std::move(all)}}})}}})}};
   const auto text = request.dump(-1, ' ', false, json::error_handler_t::replace);
   std::string trouble;
-  if (file_.is_open()) {
-    file_ << text << '\n' << std::flush;
-    if (!file_) {
-      file_.clear();
+  if (file_) {
+    const auto line = text + '\n';
+    if (std::fwrite(line.data(), 1, line.size(), file_.get()) != line.size() ||
+        std::fflush(file_.get()) != 0) {
+      std::clearerr(file_.get());
       trouble = "the trace-file cannot be written";
     }
   }

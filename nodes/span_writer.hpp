@@ -6,8 +6,8 @@
 #include <continuo/result.hpp>
 
 #include <condition_variable>
+#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -51,7 +51,7 @@ private:
 
   std::string node_;
   std::function<void(const std::string&)> complain_;
-  std::ofstream file_;
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file_{nullptr, std::fclose};
   std::unique_ptr<http::endpoint> collector_;
   std::string collector_path_;
   bool said_ = false; // of the thread

@@ -1,5 +1,6 @@
 #include "nodes/tls.hpp"
 
+#include "actors/trouble.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/tls_session.hpp"
 
@@ -33,14 +34,13 @@ using clock = std::chrono::steady_clock;
 /// As a handshake may take. Nothing waits for it but the next attempt.
 constexpr std::chrono::seconds handshake_time{3};
 
-/// Connections that came in and have not said anything yet. Beyond it the oldest ones are dropped.
-constexpr std::size_t strangers_max = 256;
-
 /// Accepted connections that have not said anything yet, oldest first. I/O thread only.
 class strangers {
 public:
+  explicit strangers(std::size_t at_most) : at_most_(at_most) {}
+
   void add(int file) {
-    if (files_.size() == strangers_max) {
+    if (files_.size() >= at_most_) {
       ::shutdown(files_.front(), SHUT_RDWR); // its own event closes it
       files_.pop_front();
     }
@@ -50,6 +50,7 @@ public:
   void remove(int file) { std::erase(files_, file); }
 
 private:
+  std::size_t at_most_;
   std::deque<int> files_;
 };
 
@@ -260,8 +261,10 @@ namespace {
 
 class tls_doorman : public network::doorman_impl {
 public:
-  tls_doorman(network::default_multiplexer& loop, int file, std::function<tls_context()> certificates)
-      : network::doorman_impl(loop, file), certificates_(std::move(certificates)) {}
+  tls_doorman(network::default_multiplexer& loop, int file, std::function<tls_context()> certificates,
+              std::size_t guests)
+      : network::doorman_impl(loop, file), certificates_(std::move(certificates)),
+        guests_(std::make_shared<strangers>(guests)) {}
 
   bool new_connection() override {
     if (detached()) {
@@ -283,7 +286,7 @@ public:
 
 private:
   std::function<tls_context()> certificates_;
-  std::shared_ptr<strangers> guests_ = std::make_shared<strangers>();
+  std::shared_ptr<strangers> guests_;
 };
 
 /// CAF's middleman actor with other sockets.
@@ -292,9 +295,12 @@ public:
   using take_prepared = std::function<std::optional<prepared>(const std::string&, std::uint16_t)>;
 
   tls_middleman(caf::actor_config& config, caf::actor basp, take_prepared take,
-                std::function<tls_context()> certificates)
+                std::function<tls_context()> certificates, std::size_t guests,
+                const std::function<void(const error&)>& failed)
       : caf::io::middleman_actor_impl(config, std::move(basp)), take_(std::move(take)),
-        certificates_(std::move(certificates)) {}
+        certificates_(std::move(certificates)), guests_(guests) {
+    actors::fail_node_on_trouble(this, failed);
+  }
 
   const char* name() const override { return "continuo.tls"; }
 
@@ -313,7 +319,7 @@ protected:
     if (!file) {
       return std::move(file.error());
     }
-    return caf::io::doorman_ptr{caf::make_counted<tls_doorman>(loop(), *file, certificates_)};
+    return caf::io::doorman_ptr{caf::make_counted<tls_doorman>(loop(), *file, certificates_, guests_)};
   }
 
 private:
@@ -323,6 +329,7 @@ private:
 
   take_prepared take_;
   std::function<tls_context()> certificates_;
+  std::size_t guests_;
 };
 
 } // namespace
@@ -335,8 +342,9 @@ tls_transport::~tls_transport() {
   stop();
 }
 
-result<std::shared_ptr<tls_transport>> tls_transport::start(caf::actor_system& system,
-                                                            const tls_files& files) {
+result<std::shared_ptr<tls_transport>> tls_transport::start(caf::actor_system& system, const tls_files& files,
+                                                            std::size_t strangers,
+                                                            const std::function<void(const error&)>& failed) {
   auto first = read_certificates(files);
   if (!first) {
     return tl::unexpected(first.error());
@@ -352,7 +360,7 @@ result<std::shared_ptr<tls_transport>> tls_transport::start(caf::actor_system& s
       [inside = made->inside_](const std::string& host, std::uint16_t port) {
         return inside->take(host, port);
       },
-      [inside = made->inside_] { return inside->certificates(); }));
+      [inside = made->inside_] { return inside->certificates(); }, strangers, failed));
   return made;
 }
 

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,8 +21,12 @@ namespace continuo::nodes {
 class tls_transport {
 public:
   /// Reads the certificates. They are read again for later connections; where that fails, the last ones that
-  /// could be read stay. Errors: `invalid_configuration`.
-  static result<std::shared_ptr<tls_transport>> start(caf::actor_system& system, const tls_files& files);
+  /// could be read stay. Where its broker ends otherwise than in order it calls `failed`, from any thread.
+  /// Beyond `strangers` connections that came in and have not said anything yet the oldest ones are dropped.
+  /// Errors: `invalid_configuration`.
+  static result<std::shared_ptr<tls_transport>> start(caf::actor_system& system, const tls_files& files,
+                                                      std::size_t strangers,
+                                                      const std::function<void(const error&)>& failed);
 
   ~tls_transport();
   tls_transport(const tls_transport&) = delete;

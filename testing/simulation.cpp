@@ -1,5 +1,7 @@
 #include "testing/simulation.hpp"
 
+#include "engine/acceptance.hpp"
+#include "engine/dead_letter.hpp"
 #include "engine/mix.hpp"
 #include "testing/fakes.hpp"
 #include "testing/frame_text.hpp"
@@ -951,7 +953,7 @@ void simulation::finish(std::chrono::nanoseconds limit) {
     }
   }
   seen.transitions = promises_.transitions();
-  static constexpr std::array names{"saga", "keyed", "execution", "link"};
+  static constexpr std::array names{"saga", "keyed", "execution", "acceptance", "letter", "link"};
   for (const auto& [row, count] : rows_) {
     seen.rows[fmt::format("{}: {}", names.at(static_cast<std::size_t>(row.first)), row.second)] += count;
   }
@@ -961,10 +963,13 @@ void simulation::finish(std::chrono::nanoseconds limit) {
 
 void simulation::took(const instance_id& of, const char* row) {
   if (*row == '\0') {
-    return; // of a client's message, or a dead letter
+    return; // it did nothing
   }
   const auto is_named = [&](const auto& definition) { return definition.name == of.type; };
+  const auto is_accepted = of.type == engine::publish_type || of.type == engine::send_type;
   const auto which = of.type.empty()                                       ? machine::link
+                     : is_accepted                                         ? machine::acceptance
+                     : of.type == engine::dead_letter_type                 ? machine::letter
                      : std::any_of(sagas_.begin(), sagas_.end(), is_named) ? machine::saga
                      : std::any_of(keyed_.begin(), keyed_.end(), is_named) ? machine::keyed
                                                                            : machine::execution;

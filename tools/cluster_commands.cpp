@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
@@ -176,6 +177,20 @@ private:
   std::vector<node_output> outputs_;
 };
 
+/// The last line of a log, which says why the node that wrote it has ended; empty where there is none.
+std::string last_line_of(const std::filesystem::path& file) {
+  constexpr std::streamoff looked_at = 8'192; // logs may be large
+  std::ifstream in{file, std::ios::binary | std::ios::ate};
+  in.seekg(std::max<std::streamoff>(0, in.tellg() - looked_at));
+  std::string last;
+  for (std::string line; std::getline(in, line);) {
+    if (!line.empty()) {
+      last = std::move(line);
+    }
+  }
+  return printable(last);
+}
+
 /// A line that says what is waited for, where that takes longer than a second.
 class waiting_line {
 public:
@@ -216,8 +231,12 @@ result<void> wait_until_ready(children& started, const signal_source& signals, s
       const auto& entry = *std::find_if(nodes.begin(), nodes.end(), [&](const node_state& node) {
         return node.entry->seen_by_peers.name == name;
       });
-      const auto hint =
-          chosen.detach ? fmt::format("; what it said stands in {}", log_file_of(*entry.entry).string()) : "";
+      std::string hint;
+      if (chosen.detach) { // else it has said so here
+        const auto last = last_line_of(log_file_of(*entry.entry));
+        hint = fmt::format("{}{}; all that it said stands in {}", last.empty() ? "" : ": ", last,
+                           log_file_of(*entry.entry).string());
+      }
       wrong = error{code_of(status) == 2   ? errc::invalid_configuration
                     : code_of(status) == 3 ? errc::corrupt
                     : code_of(status) == 4 ? errc::storage_failed

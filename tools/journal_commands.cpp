@@ -62,6 +62,7 @@ ordered_json json_of(const journal_findings& found, const std::filesystem::path&
           {"owed", found.owed},
           {"client_keys", found.client_keys},
           {"own_values", found.own},
+          {"types", found.types},
           {"others", found.others},
           {"problem_count", found.problem_count},
           {"problems", std::move(problems)}};
@@ -83,6 +84,7 @@ std::string findings_text(const journal_findings& found) {
   add("names of records that owe a peer something", found.owed);
   add("idempotency keys", found.client_keys);
   add("values of the store's own", found.own);
+  add("layouts of types", found.types);
   add("values that this program does not know", found.others);
   return text;
 }

@@ -115,7 +115,7 @@ private:
       look_at_record(key, bytes);
       break;
     case 't':
-      ++found_.others;
+      ++found_.types;
       read_as<messages::type_layout>(key, bytes);
       break;
     default:

@@ -51,11 +51,11 @@ int publish(const message_options& chosen) {
       },
       [](const json& answer) {
         fmt::print("message {}\n", printable(text_at(answer, "message_id")));
-        const auto& started = list_at(answer, "instances");
-        for (const auto& instance : started) {
-          fmt::print("started {}\n", printable(address_text(instance)));
+        const auto& starts = list_at(answer, "instances");
+        for (const auto& instance : starts) {
+          fmt::print("starts {}, unless it is there already\n", printable(address_text(instance)));
         }
-        if (started.empty()) {
+        if (starts.empty()) {
           fmt::print("accepted: it starts no instance, and goes to those that take it\n");
         }
       });

@@ -1,10 +1,10 @@
 #include "nodes/http/endpoint.hpp"
 
+#include "nodes/http/sockets.hpp"
 #include "nodes/threads.hpp"
 
 #include <continuo/detail/times.hpp>
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
@@ -116,13 +116,24 @@ public:
   explicit connection(const std::atomic<bool>& stopping) : stopping_(stopping) {}
 
   result<void> open(const addresses& to, time_point deadline) {
-    const auto connected =
-        await(deadline, [&](auto done) { asio::async_connect(socket_, to, std::move(done)); });
-    if (!connected) {
-      return tl::unexpected(connected.error());
+    error_code trouble = asio::error::not_found;
+    for (auto address = to.begin(); trouble && address != to.end(); ++address) {
+      error_code ignored;
+      socket_.close(ignored);
+      trouble = {};
+      open_closed_on_exec(socket_, address->protocol(), trouble);
+      if (trouble) {
+        continue;
+      }
+      const auto connected =
+          await(deadline, [&](auto done) { socket_.async_connect(*address, std::move(done)); });
+      if (!connected) {
+        return tl::unexpected(connected.error());
+      }
+      trouble = *connected;
     }
-    if (*connected) {
-      return fail(errc::handler_failed, fmt::format("it cannot be connected to: {}", connected->message()));
+    if (trouble) {
+      return fail(errc::handler_failed, fmt::format("it cannot be connected to: {}", trouble.message()));
     }
     error_code ignored;
     socket_.set_option(tcp::no_delay{true}, ignored);

@@ -150,8 +150,7 @@ void publish(desk& at, call&& one) {
           name,
           std::move(*payload),
           {},
-          [runtime = std::weak_ptr{here->node}, name,
-           done = std::move(one.done)](const result<accepted>& taken) {
+          [runtime = std::weak_ptr{here->node}, done = std::move(one.done)](const result<accepted>& taken) {
             const auto node = runtime.lock();
             const auto shared = node && taken ? node->open_core() : detail::open_node{};
             if (!shared) {
@@ -159,7 +158,7 @@ void publish(desk& at, call&& one) {
               return;
             }
             auto instances = json::array();
-            for (const auto& id : started_by(name, taken->instances, *shared)) {
+            for (const auto& id : taken->instances) {
               instances.push_back(json_of(id));
             }
             done(ok({{"message_id", to_string(taken->id)}, {"instances", std::move(instances)}}, 202));

@@ -1,5 +1,6 @@
 #include "nodes/http/server.hpp"
 
+#include "nodes/http/sockets.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/threads.hpp"
 
@@ -13,14 +14,12 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cctype>
 #include <deque>
 #include <optional>
 #include <set>
-#include <sys/resource.h>
 #include <thread>
 
 namespace continuo::http {
@@ -131,12 +130,7 @@ response error_response(unsigned status, std::string_view code, std::string_view
 
 class server::state : public std::enable_shared_from_this<server::state> {
 public:
-  state(handler answers, server_limits limits) : answers_(std::move(answers)), limits_(limits) {
-    rlimit files{};
-    if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
-      limits_.connections = std::min<std::size_t>(limits_.connections, files.rlim_cur / 2);
-    }
-  }
+  state(handler answers, const server_limits& limits) : answers_(std::move(answers)), limits_(limits) {}
 
   result<void> open(const http_address& at);
   result<void> run();
@@ -475,7 +469,10 @@ result<void> server::state::open(const http_address& at) {
     return tl::unexpected(nodes::unknown_host(at.host, at.port, failed.message()));
   }
   const auto endpoint = found.begin()->endpoint();
-  acceptor_.open(endpoint.protocol(), failed);
+  open_closed_on_exec(acceptor_, endpoint.protocol(), failed);
+  if (!failed) {
+    acceptor_.native_non_blocking(true, failed);
+  }
   if (!failed) {
     acceptor_.set_option(asio::socket_base::reuse_address(true), failed);
   }
@@ -493,8 +490,13 @@ result<void> server::state::open(const http_address& at) {
 }
 
 void server::state::accept() {
-  acceptor_.async_accept([self = shared_from_this()](beast::error_code failed, tcp::socket socket) {
+  acceptor_.async_wait(tcp::acceptor::wait_read, [self = shared_from_this()](beast::error_code failed) {
     if (self->stopped_) {
+      return;
+    }
+    auto socket = failed ? tcp::socket{self->context} : accept_closed_on_exec(self->acceptor_, failed);
+    if (failed == asio::error::would_block) { // who came has gone
+      self->accept();
       return;
     }
     if (!failed && self->sessions_.size() < self->limits_.connections) {

@@ -76,8 +76,7 @@ using answer = std::function<void(response)>;
 using handler = std::function<void(request&&, answer)>;
 
 struct server_limits {
-  /// Beyond it a new one is closed at once. Never more than half of the files that the process may open: the
-  /// store needs some.
+  /// Beyond it a new one is closed at once.
   std::size_t connections = 1'024;
   std::size_t header_bytes = 16'384;
   std::size_t body_bytes = 2u << 20;

@@ -249,6 +249,24 @@ CAF_TEST(a compensation that a keyed service declined can be tried again) {
   CAF_CHECK_EQUAL(saga.status(), "compensated");
 }
 
+CAF_TEST(a keyed service forgets a compensation that it declined and that a person skips) {
+  start_with(reserve{"nail", 5});
+  keyed_box shelf{*this};
+  auto decided = shelf.take(saga.crash().sent.front());
+  roll_back("no");
+  decided = saga.take(decided.sent.front());
+  CAF_REQUIRE_EQUAL(sent_by(decided), "release");
+  const auto declined = decided.sent.front();
+  play_shelf().on_release = [](testing::shelf&, const release&, keyed_context&) -> outcome<released> {
+    return decline("stocktaking");
+  };
+  saga.take(shelf.take(declined).sent.front());
+  CAF_REQUIRE_EQUAL(saga.status(), "stuck");
+  decided = saga.operate(verb::skip, "put back by hand");
+  CAF_CHECK_EQUAL(saga.status(), "compensated");
+  CAF_CHECK(forget_for(decided, declined.to) == declined.id); // else its entry would stay until a restart
+}
+
 CAF_TEST(no later compensation runs while one is refused) {
   start_with(pay{"o-1", 1});
   play().on_paid = [](order&, const paid&, saga_context& context) { context.send(print_label{"o-1"}); };

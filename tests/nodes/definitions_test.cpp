@@ -185,3 +185,20 @@ CAF_TEST(a definition that is refused touches no data) {
   CAF_CHECK_EQUAL(code_of(here.start()), "invalid_definition");
   CAF_CHECK(!std::filesystem::exists(directory.path() / "data"));
 }
+
+CAF_TEST(a name that no program offers is refused with its place before anything is made) {
+  const temporary_directory directory;
+  auto config = node_config::embedded(directory.path() / "all" / "here");
+  config.name = "here";
+  config.cluster.emplace();
+  config.cluster->name = "shop";
+  config.cluster->nodes = {{"here", "127.0.0.1", 4701, {"payment", "warehouse", "fulfilment", "mail"}}};
+  config.cluster->nodes.front().where = "shop.conf:7: nodes.here.hosts";
+  node here{std::move(config)};
+  host_shop(here);
+  const auto started = here.start();
+  CAF_REQUIRE(!started.has_value());
+  CAF_CHECK_EQUAL(exit_code(started.error().code), 2);
+  CAF_CHECK(has(started.error().message, "shop.conf:7: nodes.here.hosts: this program offers no \"mail\""));
+  CAF_CHECK(std::filesystem::is_empty(directory.path()));
+}

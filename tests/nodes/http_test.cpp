@@ -231,6 +231,33 @@ CAF_TEST(an answer may come later from another thread or never) {
   waiting[2]({200, "{}"}); // nobody is there any more
 }
 
+CAF_TEST(a node that all its peers refuse is not ready) {
+  const reserved_port peers[2];
+  const reserved_port calls[2];
+  std::vector<std::unique_ptr<node>> nodes;
+  for (const std::size_t i : {0u, 1u}) {
+    node_config config;
+    config.name = i == 0 ? "here" : "there";
+    config.http = http_address{"127.0.0.1", calls[i].number()};
+    config.cluster.emplace();
+    config.cluster->name = i == 0 ? "shop" : "mall";
+    config.cluster->nodes = {{"here", "127.0.0.1", peers[0].number(), {"payment", "warehouse", "fulfilment"}},
+                             {"there", "127.0.0.1", peers[1].number(), {}}};
+    nodes.push_back(std::make_unique<node>(std::move(config)));
+    host_shop(*nodes.back());
+    CAF_REQUIRE(nodes.back()->start().has_value());
+  }
+  for (const auto& port : calls) {
+    std::string said;
+    for (int i = 0; i < 2'000 && status_of(said) != 503; ++i) { // it dials once in a while
+      said = ask(port.number(), "/readyz");
+    }
+    CAF_CHECK_EQUAL(status_of(said), 503);
+    CAF_CHECK(said.find("it belongs to the cluster") != std::string::npos);
+    CAF_CHECK_EQUAL(status_of(ask(port.number(), "/healthz")), 200);
+  }
+}
+
 CAF_TEST(a node says what it is and what it sees) {
   auto config = node_config::in_memory();
   config.name = "shop";

@@ -40,6 +40,14 @@ struct fixture {
   }
 };
 
+std::size_t count(const std::string& text, const std::string& part) {
+  std::size_t found = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) {
+    ++found;
+  }
+  return found;
+}
+
 } // namespace
 
 CAF_TEST_FIXTURE_SCOPE(logging_tests, fixture)
@@ -53,6 +61,32 @@ CAF_TEST(the logger of the application gets the lines of handlers with their ins
 
 CAF_TEST(the level of the logger decides what comes) {
   CAF_CHECK(what_comes(spdlog::level::debug).find(": looking at o-1") != std::string::npos);
+}
+
+CAF_TEST(a healthy node says what it found and that it stops) {
+  own->set_level(spdlog::level::info);
+  const temporary_directory directory;
+  auto config = node_config::embedded(directory.path() / "data");
+  config.logger = own;
+  gate held;
+  {
+    node first{config};
+    host_shop(first, &held);
+    CAF_REQUIRE(first.start().has_value());
+    CAF_REQUIRE(first.client().publish(order_placed{"o-1", 100}).get().has_value());
+    CAF_REQUIRE(held.wait_for_held(1));
+    held.open();
+  }
+  const auto said = text.str();
+  CAF_CHECK_EQUAL(count(said, "mine info ready after "), 1u);
+  CAF_CHECK_EQUAL(count(said, ": 0 record(s) read, 0 instance(s) go on, 0 timer(s) armed; data in "), 1u);
+  CAF_CHECK_EQUAL(count(said, "mine info the node stops: "), 1u);
+  CAF_CHECK_EQUAL(count(said, "\n"), 2u);
+  node again{config};
+  host_shop(again);
+  CAF_REQUIRE(again.start().has_value());
+  CAF_CHECK_EQUAL(count(text.str(), ": 0 record(s) read"), 1u); // this time it has found some
+  CAF_CHECK_EQUAL(count(text.str(), "mine info ready after "), 2u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

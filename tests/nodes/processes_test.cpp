@@ -126,7 +126,11 @@ CAF_TEST(a signal to end ends an idle node at once with 0) {
     CAF_REQUIRE(node->wait_for_line("ready"));
     node->kill(signal);
     CAF_CHECK_EQUAL(number_of(node->wait(5s)), 0);
-    CAF_CHECK_EQUAL(said(), "");
+    const auto text = said(); // what a healthy node has to say
+    CAF_CHECK_EQUAL(std::count(text.begin(), text.end(), '\n'), 2);
+    CAF_CHECK(text.find(" ready after ") != std::string::npos);
+    CAF_CHECK(text.find("; data in " + data.string()) != std::string::npos);
+    CAF_CHECK(text.find("the node stops") != std::string::npos);
   }
 }
 
@@ -167,6 +171,21 @@ CAF_TEST(arguments that are not understood end with 2 and a line that says why) 
     CAF_CHECK(text.size() > 10);
   }
   CAF_CHECK(!std::filesystem::exists(data));
+}
+
+CAF_TEST(what follows two dashes is left to the program) {
+  const auto node = start({"--data", data.string(), "--", "--bogus", "--help", "--data"});
+  CAF_REQUIRE(node->wait_for_line("ready"));
+  node->kill(SIGTERM);
+  CAF_CHECK_EQUAL(number_of(node->wait(5s)), 0);
+}
+
+CAF_TEST(a program may read its arguments itself) {
+  const auto node = start({"--bogus", "1"}, {{"SHOP_DATA", data.string()}});
+  CAF_REQUIRE(node->wait_for_line("ready"));
+  CAF_CHECK(std::filesystem::exists(data / "journal"));
+  node->kill(SIGTERM);
+  CAF_CHECK_EQUAL(number_of(node->wait(5s)), 0);
 }
 
 CAF_TEST(help is printed and ends with 0) {

@@ -14,7 +14,7 @@
 //
 // It says `ready` when it takes calls. SHOP_LEDGER names the file in which each effect on the outside world
 // is noted; SHOP_DEFINITIONS=incomplete leaves out a service; SHOP_HANDLER_MS is how long a handler still runs
-// after its effect.
+// after its effect. With SHOP_DATA, its data directory, it takes no arguments of a node.
 // clang-format on
 #include "tests/support/no_orphans.hpp"
 #include "tests/support/orders.hpp"
@@ -311,7 +311,7 @@ int main(int argc, char** argv) {
   ::setrlimit(RLIMIT_CORE, &no_core);
   const int over = ::eventfd(0, EFD_CLOEXEC);
   std::jthread working;
-  const auto code = run_node(argc, argv, [&](node_builder& node) {
+  const auto offer = [&](node_builder& node) {
     node.host<selling>();
     node.host(payment());
     node.host(accounts());
@@ -320,7 +320,10 @@ int main(int argc, char** argv) {
       node.host(warehouse());
     }
     working = std::jthread{work, over, std::cref(node), node.client()}; // the client may outlive the node
-  });
+  };
+  const auto* data = std::getenv("SHOP_DATA");
+  const auto code =
+      data == nullptr ? run_node(argc, argv, offer) : run_node(node_config::embedded(data), offer);
   working.request_stop();
   ::eventfd_write(over, 1);
   if (working.joinable()) { // it uses what ends with `main`

@@ -2,8 +2,10 @@
 // Continuo in the simulation: every scenario over fresh seeds, and the seeds that ever failed.
 #define CAF_SUITE seeds
 
+#include "engine/acceptance.hpp"
 #include "engine/execution.hpp"
 #include "engine/keyed_machine.hpp"
+#include "engine/letter.hpp"
 #include "engine/link.hpp"
 #include "engine/saga_machine.hpp"
 #include "tests/support/business.hpp"
@@ -114,6 +116,8 @@ CAF_TEST(every scenario holds over fresh seeds) {
            {"saga", engine::saga_edges()},
            {"keyed", engine::keyed_edges()},
            {"execution", engine::execution_edges()},
+           {"acceptance", engine::acceptance_edges()},
+           {"letter", engine::letter_edges()},
            {"link", engine::link_edges()}}) {
     CAF_CHECK_EQUAL(rows_amiss(machine, table, all.rows), std::vector<std::string>{});
   }

@@ -191,6 +191,7 @@ CAF_TEST(what cannot start says why and takes the others back) {
   const auto failed = up();
   CAF_CHECK_EQUAL(failed.code, 7);
   CAF_CHECK(has(failed, "payment ended with exit code 7 before it was ready"));
+  CAF_CHECK(has(failed, "payment: 127.0.0.1:" + std::to_string(ports[1]) + " is in use by another program"));
   CAF_CHECK(has(failed, "payment.log"));
   for (const auto* name : {"ordering", "payment", "warehouse"}) {
     CAF_CHECK_EQUAL(pid_of(name) > 0 && runs(pid_of(name)), false);
