@@ -393,11 +393,7 @@ public:
       }
       must(end != "completed" || book_->told[id].size() <= 1, "the news of " + id + " was told twice");
       const auto& heard = book_->customers[id];
-      const auto is_of = [&](const std::string& mail) {
-        return mail.find('"' + id + '"') != std::string::npos;
-      };
-      const auto may_be_discarded = std::any_of(failed_mails_.begin(), failed_mails_.end(), is_of);
-      must(heard.empty() ? may_be_discarded : heard.size() == 1 && heard.contains(end),
+      must(heard.empty() ? failed_mails_.contains(id) : heard.size() == 1 && heard.contains(end),
            "the customer of " + id + " does not know that it is " + end);
       must(heard.empty() || heard.begin()->second.size() == 1,
            "the customer of " + id + " was told under several keys");
@@ -523,14 +519,11 @@ private:
 
   /// Unless they are hasty, people redrive only what is taken at once.
   bool clear_my_letters(cluster& here, bool at_last) {
-    for (const auto& name : here.names()) {
-      const auto letters =
-          here[name].is_up() ? here[name].client().dead_letters() : result<std::vector<dead_letter_view>>{};
-      for (const auto& letter : letters.value_or(std::vector<dead_letter_view>{})) {
-        if (letter.type == message_name<tell_customer>()) {
-          failed_mails_.insert(letter.payload);
-        }
-      }
+    for (const auto& [node, stored] : records_of(here, [](const engine::record& one) {
+           return one.kind == engine::record_kind::dead_letter && one.failed &&
+                  one.failed->type == message_name<tell_customer>();
+         })) {
+      failed_mails_.insert(decode<tell_customer>(stored.failed->payload).value_or(tell_customer{}).id);
     }
     const auto is_ready = [&](const dead_letter_view& letter) {
       if (has(ingredient::hasty_letters) || letter.to.type != "errand") {
@@ -549,7 +542,7 @@ private:
   std::shared_ptr<errand_book> book_ = std::make_shared<errand_book>();
   std::vector<std::string> errands_;
   std::set<std::string> skipped_;
-  std::set<std::string> failed_mails_; // which somebody may discard
+  std::set<std::string> failed_mails_; // of these errands: somebody may have discarded them
 };
 
 } // namespace
