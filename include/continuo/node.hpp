@@ -71,10 +71,13 @@ struct node_config {
   /// Memory of the store's caches and buffers, in bytes.
   std::uint64_t store_memory = 128u << 20;
 
-  /// How long terminal instances are kept with their history; at least 0. `max()`: for ever.
+  /// How long what is over is kept; at least 0. `max()`: for ever. Ended instances, ended keys of keyed
+  /// services and outcomes of clients' commands are deleted with their histories when that has passed since
+  /// their end, and nobody waits for anything of them. The history of a key that goes on is trimmed to this
+  /// age, give or take an eighth.
   std::chrono::hours keep_ended{7 * 24};
 
-  /// How often ended instances are looked for; at least 1 ms. `max()`: never.
+  /// How often is looked for what may go; at least 1 ms. `max()`: never.
   std::chrono::milliseconds sweep_every{std::chrono::hours{1}};
 
   /// Whether the history of instances is written.
