@@ -645,6 +645,7 @@ caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> sha
   self->set_default_handler([](caf::scheduled_actor*, caf::message_view&) -> caf::result<caf::message> {
     return caf::sec::unexpected_message;
   });
+  self->set_error_handler([](caf::scheduled_actor*, caf::error&) {}); // also where it sends one
   return {
       [self, shared](messages::wire& message) {
         const auto frame = decode<messages::frame>(message.bytes);
