@@ -90,8 +90,7 @@ result<std::int64_t> total(const client& client, std::size_t count) {
 
 result<void> settle(const client& client) {
   const auto transfers =
-      client.list(continuo::message_name<transfer>(), std::nullopt, std::numeric_limits<std::size_t>::max())
-          .get();
+      client.list(continuo::message_name<transfer>(), std::nullopt, std::numeric_limits<std::size_t>::max());
   if (!transfers) {
     return tl::unexpected(transfers.error());
   }

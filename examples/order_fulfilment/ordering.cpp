@@ -24,10 +24,8 @@ ordering::ordering(continuo::client client, std::vector<order_placed> orders, do
 // -- actions ---------------------------------------------------------------------------
 
 continuo::result<void> ordering::find_known() {
-  const auto known =
-      client_
-          .list(continuo::message_name<fulfilment>(), std::nullopt, std::numeric_limits<std::size_t>::max())
-          .get();
+  const auto known = client_.list(continuo::message_name<fulfilment>(), std::nullopt,
+                                  std::numeric_limits<std::size_t>::max());
   if (!known) {
     return tl::unexpected(known.error());
   }
