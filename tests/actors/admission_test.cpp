@@ -1,9 +1,7 @@
 #define CAF_SUITE admission
 
-#include "actors/shard.hpp"
 #include "tests/support/orders.hpp"
 
-#include <caf/actor_cast.hpp>
 #include <caf/test/dsl.hpp>
 
 using namespace continuo;
@@ -144,25 +142,6 @@ CAF_TEST(what leaves memory is in flight all the same) {
   down = false;
   here.run_for(5s);
   CAF_CHECK_EQUAL(here.node().figures().in_flight, 0);
-}
-
-CAF_TEST(a start keeps no more of what waits in memory than it may) {
-  here.crash();
-  here.config().instances_in_memory = 4;
-  here.config().in_flight = 1'000;
-  CAF_REQUIRE(here.start().has_value());
-  for (int i = 0; i < 200; ++i) {
-    here.send(make_payment{"c-" + std::to_string(i) + std::string(1'000, '.'), 1});
-  }
-  here.crash();
-  CAF_REQUIRE(here.start().has_value());
-  here.run_for(1s);
-  std::size_t held = 0;
-  for (const auto& one : here.node().open_core()->shards) {
-    held += dynamic_cast<actors::shard*>(caf::actor_cast<caf::abstract_actor*>(one))->state.slots.size();
-  }
-  CAF_CHECK_LESS_OR_EQUAL(held, 4u);
-  CAF_CHECK_EQUAL(here.node().figures().in_flight, 200); // they wait all the same
 }
 
 CAF_TEST(the number in flight is right after a crash) {

@@ -101,7 +101,7 @@ CAF_TEST(case 20 - who repeats a key is not answered before the first one is dur
 }
 
 CAF_TEST(after a failed sync nothing is released) {
-  here.disk().fail_commit(2, errc::storage_failed, false);
+  here.disk().fail_commit(3, errc::storage_failed, false); // the start makes two
   CAF_REQUIRE(here.start().has_value());
   const auto sent = here.client().publish(order_placed{"o-1", 1});
   here.run();
