@@ -1,7 +1,6 @@
 #include "actors/service.hpp"
 
 #include "actors/waiting.hpp"
-#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 #include "messages/application.hpp"
 
@@ -182,8 +181,7 @@ void watch(service* self, core& shared, const message_id& id, std::uint32_t atte
 void start_waiting(service* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
   const auto& type = *state.environment->type;
-  const auto ends = shared->ending && !planted("handlers_begin_after_the_stop");
-  while (state.is_open && !ends && state.running < type.concurrency && !state.waiting.empty()) {
+  while (state.is_open && !shared->ending && state.running < type.concurrency && !state.waiting.empty()) {
     const auto id = state.waiting.front();
     state.waiting.pop_front();
     const auto found = state.executions.find(id);

@@ -109,7 +109,6 @@ constexpr planted_bug bugs[] = {
     {"index_forgets", &bad_network},
     {"ended_and_not_in_the_expiry_index", &guests_leave},
     {"history_outlives_its_instance", &guests_leave},
-    {"handlers_begin_after_the_stop", &one_node},
 };
 
 std::vector<planted_bug> wanted() {

@@ -105,7 +105,7 @@ CAF_TEST(in the foreground the nodes end with it however it ends) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
   for (const auto signal : {SIGTERM, SIGINT, SIGKILL}) {
     process shown{continuo_program, {"cluster", "up", file.string()}, {}, join_outputs};
-    CAF_REQUIRE(shown.wait_for_line("warehouse"));
+    CAF_REQUIRE(shown.wait_for_line("for `continuo publish`"));
     const auto pids = {pid_of("ordering"), pid_of("payment"), pid_of("warehouse")};
     for (const auto pid : pids) {
       CAF_CHECK(runs(pid));
@@ -123,7 +123,7 @@ CAF_TEST(in the foreground the nodes end with it however it ends) {
 CAF_TEST(a node that is killed is told of and the others go on) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
   process shown{continuo_program, {"cluster", "up", file.string()}, {}, join_outputs};
-  CAF_REQUIRE(shown.wait_for_line("warehouse"));
+  CAF_REQUIRE(shown.wait_for_line("for `continuo publish`"));
   CAF_CHECK_EQUAL(cluster("kill", "payment").code, 0);
   CAF_CHECK(shown.wait_for_line("payment was ended by signal 9"));
   CAF_CHECK_EQUAL(cluster("start", "payment").code, 0);
