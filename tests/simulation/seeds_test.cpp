@@ -19,6 +19,7 @@
 #include <initializer_list>
 #include <iostream>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,6 +66,15 @@ const std::map<std::string, std::string>& rows_out_of_reach() {
   return all;
 }
 
+/// Rows that a few of 10,000 runs take, if any: not demanded here, but by the tests of the engine.
+const std::set<std::string>& rows_by_chance() {
+  static const std::set<std::string> all{
+      "letter: verb_refused", // two people are at one letter within one write
+      "acceptance: stays",    // a command is answered while its link asks whether it may move
+  };
+  return all;
+}
+
 /// The rows of a table that were never taken although they should be, and those that were although they
 /// cannot.
 std::vector<std::string> rows_amiss(const char* machine, std::span<const char* const> table,
@@ -75,7 +85,7 @@ std::vector<std::string> rows_amiss(const char* machine, std::span<const char* c
     const auto found = taken.find(name);
     const auto count = found == taken.end() ? 0 : found->second;
     std::cout << "row " << name << ": " << count << "\n";
-    if ((count == 0) != rows_out_of_reach().contains(name)) {
+    if (!rows_by_chance().contains(name) && (count == 0) != rows_out_of_reach().contains(name)) {
       amiss.push_back(name);
     }
   }
