@@ -19,7 +19,6 @@
 #include <initializer_list>
 #include <iostream>
 #include <map>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -55,22 +54,11 @@ const std::map<std::string, std::string>& rows_out_of_reach() {
       {"execution: unknown_here", "the same"},
       {"saga: rerouted", "the same"},
       {"letter: move", "the same"},
-      {"acceptance: move",
-       "no client sends to a service that other nodes host as well and whose node is down"},
       {"acceptance: flush",
        "no client publishes what one node hears at once and another one only much later"},
       {"link: amnesia", "no scenario gives a node an older copy of its disk"},
       {"link: repeated", "a connection keeps its order, as TCP does"},
       {"link: gap", "the same"},
-  };
-  return all;
-}
-
-/// Rows that a few of 10,000 runs take, if any: not demanded here, but by the tests of the engine.
-const std::set<std::string>& rows_by_chance() {
-  static const std::set<std::string> all{
-      "letter: verb_refused", // two people are at one letter within one write
-      "acceptance: stays",    // a command is answered while its link asks whether it may move
   };
   return all;
 }
@@ -85,7 +73,7 @@ std::vector<std::string> rows_amiss(const char* machine, std::span<const char* c
     const auto found = taken.find(name);
     const auto count = found == taken.end() ? 0 : found->second;
     std::cout << "row " << name << ": " << count << "\n";
-    if (!rows_by_chance().contains(name) && (count == 0) != rows_out_of_reach().contains(name)) {
+    if ((count == 0) != rows_out_of_reach().contains(name)) {
       amiss.push_back(name);
     }
   }

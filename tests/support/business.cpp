@@ -218,6 +218,9 @@ bool clear_letters(cluster& here, const std::set<std::string>& types, bool at_la
       const auto redrives = letter.may_redrive && !at_last && (!may_redrive || may_redrive(letter));
       if (redrives && here.draw(3) != 0) {
         static_cast<void>(client.redrive(letter.id, corrected ? corrected(letter) : std::nullopt));
+        if (here.draw(8) == 0) { // somebody else at the same letter, who comes too late
+          static_cast<void>(client.discard(letter.id));
+        }
       } else if (at_last || here.draw(3) == 0) {
         static_cast<void>(client.discard(letter.id));
       }

@@ -342,6 +342,15 @@ public:
     if (has(ingredient::parks) && here.draw(3) == 0) {
       clear_parked(here);
     }
+    if (has(ingredient::two_nodes) && here.draw(2) == 0) { // a client's own command, which may move as well
+      const auto id = fmt::format("by-hand-{}", round);
+      if (here.draw(2) == 0) {
+        static_cast<void>(here.send(print_card{id, "fine"}, any_node(here)));
+      } else {
+        static_cast<void>(here.send(copy_page{id, "fine"}, any_node(here)));
+      }
+      by_hand_.push_back(id);
+    }
   }
 
   bool tidy(cluster& here, int time) override {
@@ -381,6 +390,11 @@ public:
   }
 
   void judge(cluster& here) override {
+    for (const auto& id : by_hand_) {
+      for (const auto& [step, done] : book_->steps[id]) {
+        must(done.keys.size() <= 1, fmt::format("{} of {} was done under several keys", step, id));
+      }
+    }
     for (const auto& id : errands_) {
       const auto end = status_of<errand>(here, id);
       must(end == "completed" || end == "compensated", id + " is " + end);
@@ -541,6 +555,7 @@ private:
   ingredients with_;
   std::shared_ptr<errand_book> book_ = std::make_shared<errand_book>();
   std::vector<std::string> errands_;
+  std::vector<std::string> by_hand_; // what clients sent
   std::set<std::string> skipped_;
   std::set<std::string> failed_mails_; // of these errands: somebody may have discarded them
 };
