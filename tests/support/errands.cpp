@@ -342,14 +342,8 @@ public:
     if (has(ingredient::parks) && here.draw(3) == 0) {
       clear_parked(here);
     }
-    if (has(ingredient::two_nodes) && here.draw(2) == 0) { // a client's own command, which may move as well
-      const auto id = fmt::format("by-hand-{}", round);
-      if (here.draw(2) == 0) {
-        static_cast<void>(here.send(print_card{id, "fine"}, any_node(here)));
-      } else {
-        static_cast<void>(here.send(copy_page{id, "fine"}, any_node(here)));
-      }
-      by_hand_.push_back(id);
+    if (has(ingredient::two_nodes) && here.draw(2) == 0) {
+      by_hand(here, fmt::format("by-hand-{}", round));
     }
   }
 
@@ -507,6 +501,32 @@ private:
     }
     here.publish(event, any_node(here));
     errands_.push_back(id);
+  }
+
+  /// A client's own command, whose node may go down with it: it moves then, if it may.
+  void by_hand(cluster& here, const std::string& id) {
+    const auto sender = any_node(here);
+    if (!here[sender].is_up()) {
+      return;
+    }
+    const auto client = here[sender].client();
+    if (here.draw(2) == 0) {
+      static_cast<void>(client.send(print_card{id, "fine"}));
+    } else {
+      static_cast<void>(client.send(copy_page{id, "fine"}));
+    }
+    by_hand_.push_back(id);
+    here.run_for(std::chrono::milliseconds{here.draw(50)});
+    const std::string other = here.draw(2) == 0 ? "south" : "west";
+    const auto names = here.names();
+    if (other != sender && std::find(names.begin(), names.end(), other) != names.end() &&
+        here[other].is_up()) {
+      here[other].crash();
+      here.run_for(600ms);
+      if (!here[other].is_up()) {
+        here[other].start();
+      }
+    }
   }
 
   std::string an_errand(cluster& here) const { return errands_[here.draw(errands_.size())]; }
