@@ -510,12 +510,12 @@ private:
       return;
     }
     const auto client = here[sender].client();
-    if (here.draw(2) == 0) {
-      static_cast<void>(client.send(print_card{id, "fine"}));
-    } else {
-      static_cast<void>(client.send(copy_page{id, "fine"}));
+    for (auto times = 1 + here.draw(3); times > 0; --times) {
+      const auto one = fmt::format("{}-{}", id, times);
+      static_cast<void>(client.send(print_card{one, "fine"}));
+      static_cast<void>(client.send(copy_page{one, "fine"}));
+      by_hand_.push_back(one);
     }
-    by_hand_.push_back(id);
     here.run_for(std::chrono::milliseconds{here.draw(50)});
     const std::string other = here.draw(2) == 0 ? "south" : "west";
     const auto names = here.names();
