@@ -522,7 +522,7 @@ private:
     if (other != sender && std::find(names.begin(), names.end(), other) != names.end() &&
         here[other].is_up()) {
       here[other].crash();
-      here.run_for(600ms);
+      here.run_for(std::chrono::milliseconds{here.draw(2) == 0 ? 600 : 100 + here.draw(200)});
       if (!here[other].is_up()) {
         here[other].start();
       }
