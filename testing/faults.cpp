@@ -163,6 +163,9 @@ void simulation::happen(fault kind, member& one, member& other, std::uint64_t am
     break;
   case fault::late_delivery:
     network_.cut(one.name, other.name, true);
+    if (amount % 2 == 0 && &one != &other) { // the next one breaks with its hello
+      network_.cut_next(one.name, other.name);
+    }
     break;
   case fault::one_way:
     note_fault(one.name, peer, "hears nothing from here");

@@ -118,6 +118,9 @@ void network::take(const std::shared_ptr<connection>& over, std::size_t from, st
     due = std::max(due, queue.back().due_ns); // in order
   }
   queue.push_back({due, std::move(bytes)});
+  if (breaks_next_.erase(std::minmax(sender, receiver)) > 0) {
+    cut(sender, receiver, true);
+  }
 }
 
 void network::ends(const std::string& name) {
@@ -196,6 +199,10 @@ void network::cut(const std::string& a, const std::string& b, bool late) {
   break_if([&](const connection& one) { return is_between(one.ends, a, b); }, late);
 }
 
+void network::cut_next(const std::string& a, const std::string& b) {
+  breaks_next_.insert(std::minmax(a, b));
+}
+
 void network::separate(const std::string& a, const std::string& b) {
   separated_.insert(std::minmax(a, b));
   cut(a, b, false);
@@ -211,6 +218,7 @@ void network::slow_down(const std::string& from, const std::string& to, std::int
 
 void network::heal(const std::string& a, const std::string& b) {
   separated_.erase(std::minmax(a, b));
+  breaks_next_.erase(std::minmax(a, b));
   for (const auto& direction : {std::pair{a, b}, std::pair{b, a}}) {
     silent_.erase(direction);
     slow_.erase(direction);
@@ -219,6 +227,7 @@ void network::heal(const std::string& a, const std::string& b) {
 
 void network::heal() {
   separated_.clear();
+  breaks_next_.clear();
   silent_.clear();
   slow_.clear();
 }

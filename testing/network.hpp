@@ -49,6 +49,9 @@ public:
 
   // -- what goes wrong -----------------------------------------------------------------------------
   void cut(const std::string& a, const std::string& b, bool late);
+
+  /// The next connection breaks with the first frame that is under way on it, which comes late.
+  void cut_next(const std::string& a, const std::string& b);
   void separate(const std::string& a, const std::string& b);
   void silence(const std::string& from, const std::string& to);
   void slow_down(const std::string& from, const std::string& to, std::int64_t by_ns);
@@ -102,8 +105,9 @@ private:
   hooks hooks_;
   std::map<std::string, std::pair<caf::actor_system*, caf::actor>> gates_; ///< of nodes that listen
   std::vector<std::shared_ptr<connection>> connections_;
-  std::set<std::pair<std::string, std::string>> separated_; ///< in order of name
-  std::set<std::pair<std::string, std::string>> silent_;    ///< from, to
+  std::set<std::pair<std::string, std::string>> separated_;
+  std::set<std::pair<std::string, std::string>> breaks_next_; ///< in order of name
+  std::set<std::pair<std::string, std::string>> silent_;      ///< from, to
   std::map<std::pair<std::string, std::string>, std::int64_t> slow_;
 };
 
