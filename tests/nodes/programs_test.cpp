@@ -8,10 +8,14 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 
+#include <chrono>
+#include <memory>
 #include <sstream>
+#include <thread>
 
 using namespace continuo;
 using namespace continuo::tests;
+using namespace std::chrono_literals;
 
 namespace {
 
@@ -121,21 +125,31 @@ public:
 template <class Charge>
 struct program {
   explicit program(const std::filesystem::path& directory, const char* service_name = "till",
-                   gate* held = nullptr) {
+                   std::shared_ptr<gate> held = nullptr) {
     auto config = node_config::embedded(directory);
     config.stop_within = {};
     config.logger =
         std::make_shared<spdlog::logger>("node", std::make_shared<spdlog::sinks::ostream_sink_mt>(log));
-    here.emplace(config);
-    here->template host<purchase<Charge>>();
-    here->host(
-        service{service_name}.handle([held](const Charge& command, command_context&) -> outcome<charged> {
-          if (held != nullptr) {
-            held->pass();
-          }
-          return charged{command.id};
-        }));
-    CAF_REQUIRE(here->start().has_value());
+    const auto start = [&] {
+      here.emplace(config);
+      here->template host<purchase<Charge>>();
+      here->host(
+          service{service_name}.handle([held](const Charge& command, command_context&) -> outcome<charged> {
+            if (held != nullptr) {
+              held->pass();
+            }
+            return charged{command.id};
+          }));
+      return here->start();
+    };
+    auto started = start();
+    // The directory stays in use until the handler that the program before left behind has returned.
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (!started && started.error().code == errc::in_use && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+      started = start();
+    }
+    CAF_REQUIRE_EQUAL(started ? "" : started.error().message, "");
   }
 
   /// Leaves an order behind whose command was in its handler when the program ended.
@@ -161,9 +175,9 @@ struct program {
 CAF_TEST(a command of a newer version waits through an older program and costs no attempt) {
   const temporary_directory directory;
   {
-    gate held;
-    program<newer::charge> first{directory.path(), "till", &held};
-    first.leave_order(held);
+    const auto held = std::make_shared<gate>();
+    program<newer::charge> first{directory.path(), "till", held};
+    first.leave_order(*held);
   }
   {
     program<older::charge> back{directory.path()};
@@ -182,9 +196,9 @@ CAF_TEST(a command of a newer version waits through an older program and costs n
 CAF_TEST(a command for a service that was renamed waits for a person and retry sends it to the new one) {
   const temporary_directory directory;
   {
-    gate held;
-    program<older::charge> first{directory.path(), "till", &held};
-    first.leave_order(held);
+    const auto held = std::make_shared<gate>();
+    program<older::charge> first{directory.path(), "till", held};
+    first.leave_order(*held);
   }
   program<older::charge> renamed{directory.path(), "counter"};
   const auto waits = renamed.order();
