@@ -6,6 +6,7 @@
 #include "nodes/threads.hpp"
 #include "nodes/tls.hpp"
 
+#include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
@@ -13,6 +14,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 #include <mutex>
 #include <set>
 #include <vector>
@@ -131,6 +133,26 @@ void configure_middleman(caf::actor_system_config& config, const cluster_config&
              std::vector<std::string>{fmt::format("continuo-wire-{}", messages::protocol_version)});
   config.set("middleman.heartbeat-interval", caf::timespan{cluster.heartbeat});
   config.set("middleman.connection-timeout", caf::timespan{cluster.silence});
+}
+
+void end_broker(caf::actor_system& system) {
+  if (!system.has_middleman() || caf::get_or(system.config(), "middleman.manual-multiplexing", false)) {
+    return; // nobody but the application runs the network then
+  }
+  auto& middleman = system.middleman();
+  const auto broker = middleman.named_broker<caf::io::basp_broker>(caf::atom("BASP"));
+  std::promise<void> ended;
+  middleman.backend().dispatch([&] {
+    auto& it = *static_cast<caf::io::broker*>(caf::actor_cast<caf::abstract_actor*>(broker));
+    if (!it.getf(caf::abstract_actor::is_terminated_flag)) {
+      it.context(&middleman.backend());
+      it.quit();
+      it.finalize();
+    }
+    it.caf::scheduled_actor::cleanup(caf::exit_reason::user_shutdown, &middleman.backend());
+    ended.set_value();
+  });
+  ended.get_future().wait();
 }
 
 result<std::shared_ptr<actors::connector>>

@@ -17,6 +17,12 @@ namespace continuo::nodes {
 /// node of the cluster will run on.
 void configure_middleman(caf::actor_system_config& config, const cluster_config& cluster);
 
+/// Ends the broker of CAF's middleman as CAF's destructor would, and closes its mailbox, which CAF 0.17.6
+/// forgets: what comes in afterwards (its own tick, the end of what a peer watches) would stay there, and
+/// keep the broker and all that it knows in memory for ever. Only for a system that ends next, from a thread
+/// that is not its own.
+void end_broker(caf::actor_system& system);
+
 /// The way to the peers over CAF's middleman. `errc::invalid_configuration` where the system has none.
 /// `strangers` bounds connections under TLS that came in and have not said anything yet. Where
 /// one of its actors ends otherwise than in order it calls `failed`, from any thread.

@@ -3,6 +3,7 @@
 #include "messages/application.hpp"
 #include "nodes/http/api.hpp"
 #include "nodes/http/server.hpp"
+#include "nodes/middleman.hpp"
 #include "nodes/span_writer.hpp"
 #include "nodes/threads.hpp"
 
@@ -217,10 +218,16 @@ void node_runtime::end_actors() {
   server_.reset();
   api_.reset(); // waits for what still reads the store
   shared.peers.close();
-  if (!shared.journal) {
-    shared.reach.reset();
+  const auto end_system = [this] {
+    if (own_system_) {
+      nodes::end_broker(*own_system_);
+    }
     own_system_.reset();
     own_config_.reset();
+  };
+  if (!shared.journal) {
+    shared.reach.reset();
+    end_system();
     shared.store.reset();
     directory_.reset();
     return;
@@ -269,8 +276,7 @@ void node_runtime::end_actors() {
   end_all({shared.journal});
   shared.forget_actors();
   shared.reach.reset();
-  own_system_.reset();
-  own_config_.reset();
+  end_system();
   shared.store.reset();
   if (!hanging.empty()) {
     // Two attempts of a command never run at a time, so no other node may open the directory yet.
