@@ -117,6 +117,8 @@ history_view view_of(const engine::history_entry& stored, const core& shared) {
     view.message = stored.in->type;
     view.id = stored.in->id;
     view.from = stored.in->peer;
+    view.answers = stored.in->answers;
+    view.answers_id = stored.in->in_reply_to;
     view.payload = stored.in->kind == engine::message_kind::failure
                        ? failure_json(stored.in->payload)
                        : json_of(shared.types.find(stored.in->type), stored.in->payload);

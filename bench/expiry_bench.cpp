@@ -77,8 +77,13 @@ void fill(const std::filesystem::path& place, std::uint64_t instances, std::uint
     engine::history_entry entry;
     entry.self = stored.self;
     entry.what = "reply";
-    entry.in = engine::noted_message{
-        messages::message_kind::reply, {1, 1, 1}, {"payment", ""}, "paid", std::string(60, 'p')};
+    entry.in = engine::noted_message{messages::message_kind::reply,
+                                     {1, 1, 1},
+                                     {"payment", ""},
+                                     "paid",
+                                     std::string(60, 'p'),
+                                     {1, 1, 0},
+                                     "pay"};
     for (std::uint64_t of = 0; of < entries; ++of) {
       entry.revision = ++revision;
       changes.push_back({put::put, engine::history_key(entry.self, entry.revision), encode(entry)});

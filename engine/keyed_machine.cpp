@@ -230,7 +230,7 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     for (auto& event : events) {
       event.id = {environment_->store, revision, next_index_++};
       event.trace = trace_behind(message.trace, span_of_transition(environment_->store, revision));
-      noted.push_back({event.kind, event.id, event.to, event.type, event.payload});
+      noted.push_back({event.kind, event.id, event.to, event.type, event.payload, {}, {}});
       (event.effects ? out.released : out.sent).push_back(mail_.to_envelope(event));
       record_.outbox.push_back(std::move(event));
     }
@@ -263,7 +263,7 @@ void keyed_machine::answer(transition& out, const envelope& message, message_kin
   sent.payload = std::move(payload);
   sent.trace = trace_behind(message.trace, span_of_transition(environment_->store, revision));
   record_.outbox.push_back(sent);
-  noted.push_back({sent.kind, sent.id, sent.to, sent.type, sent.payload});
+  noted.push_back({sent.kind, sent.id, sent.to, sent.type, sent.payload, message.id, message.type});
   out.sent.push_back(mail_.to_envelope(record_.outbox.back()));
 }
 
@@ -301,16 +301,21 @@ void keyed_machine::write(transition& out, const moment& now, std::uint64_t revi
     record_.updated_at = now.wall;
     if (environment_->history) {
       record_.history = revision;
-      out.history = history_entry{
-          record_.self,
-          revision,
-          now.wall,
-          out.edge,
-          record_.status,
-          noted_message{message->kind, message->id, message->from, message->type, message->payload},
-          note_attempt(record_, message->id),
-          std::move(noted),
-          std::move(note)};
+      out.history = history_entry{record_.self,
+                                  revision,
+                                  now.wall,
+                                  out.edge,
+                                  record_.status,
+                                  noted_message{message->kind,
+                                                message->id,
+                                                message->from,
+                                                message->type,
+                                                message->payload,
+                                                message->in_reply_to,
+                                                {}},
+                                  note_attempt(record_, message->id),
+                                  std::move(noted),
+                                  std::move(note)};
       if (record_.history_since == time_point{}) {
         record_.history_since = now.wall;
       }

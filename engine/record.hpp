@@ -135,8 +135,10 @@ struct noted_message {
   instance_id peer;
   std::string type;
   std::string payload;
+  message_id in_reply_to{}; ///< the command that it answers, or takes back
+  std::string answers{};    ///< that command's type, where it is known
 
-  CONTINUO_FIELDS(noted_message, kind, id, peer, type, payload)
+  CONTINUO_FIELDS(noted_message, kind, id, peer, type, payload, in_reply_to, answers)
 };
 
 /// One transition as the history keeps it. The entries of an instance stand together in the store, oldest

@@ -26,15 +26,18 @@ struct saga_machine::draft {
 
   message_id next_id() { return {store_id, revision, index++}; }
 
-  void note_in(const envelope& message) {
-    in = noted_message{message.kind, message.id, message.from, message.type, message.payload};
+  /// `answered` is the type of the command that it answers, if it does.
+  void note_in(const envelope& message, std::string answered) {
+    in = noted_message{message.kind,    message.id,          message.from,       message.type,
+                       message.payload, message.in_reply_to, std::move(answered)};
     trace = trace_behind(message.trace, span_of_transition(store_id, revision));
     out.trace = message.trace;
   }
 
   /// Sends it at once, or with the write where the receiver has effects outside.
   void send(envelope message, bool effects) {
-    noted.push_back({message.kind, message.id, message.to, message.type, message.payload});
+    noted.push_back(
+        {message.kind, message.id, message.to, message.type, message.payload, message.in_reply_to, {}});
     (effects ? out.released : out.sent).push_back(std::move(message));
   }
 

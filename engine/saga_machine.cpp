@@ -229,7 +229,7 @@ void saga_machine::dispatch(draft& next, const envelope& message) {
     leave(next, message, std::move(*why));
     return;
   }
-  next.note_in(message);
+  next.note_in(message, answered_by(message));
   switch (message.kind) {
   case message_kind::event:
     handle_event(next, message);
@@ -269,7 +269,7 @@ void saga_machine::absent(draft& next, const envelope& message) {
     next.done(message);
     return;
   }
-  next.note_in(message);
+  next.note_in(message, answered_by(message));
   auto asked = invoke(message, nullptr, next.now);
   auto checked = asked ? check(std::move(*asked), nullptr) : result<plan>{tl::unexpected(asked.error())};
   if (!checked) {
@@ -774,6 +774,16 @@ void saga_machine::remember(const envelope& message) {
       message_kind::event) { // an answer is known by its closed request, a timer by its absence
     mail_.remember(message);
   }
+}
+
+std::string saga_machine::answered_by(const envelope& message) const {
+  const auto position = find_request(message.in_reply_to);
+  if (position < record_.requests.size()) {
+    return record_.requests[position].type;
+  }
+  const auto told = std::find_if(record_.outbox.begin(), record_.outbox.end(),
+                                 [&](const auto& sent) { return sent.id == message.in_reply_to; });
+  return told == record_.outbox.end() ? std::string{} : told->type;
 }
 
 std::size_t saga_machine::find_request(const message_id& id) const {

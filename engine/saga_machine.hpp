@@ -198,6 +198,9 @@ private:
   void release_held(transition& into);
   void remember(const envelope& message);
   std::size_t find_request(const message_id& id) const;
+
+  /// The type of the command that the message answers; empty where it answers none that the record knows.
+  std::string answered_by(const envelope& message) const;
   request close_request(draft& next, std::size_t position, const envelope& answer);
   void audit(draft& next);
   void write(draft& next);

@@ -592,7 +592,7 @@ transition saga_machine::suspect(const envelope& received, bool proven, const mo
   }
   next.out = {};
   next.out.edge = "quarantine";
-  next.note_in(message);
+  next.note_in(message, answered_by(message));
   if (!exists_) {
     create(next);
   }

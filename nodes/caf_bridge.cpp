@@ -86,7 +86,7 @@ caf::behavior bridge_actor(bridge* self, const client& node) {
         node.publish(asks.type, asks.payload, asks.options, answer_later<accepted>(self));
       },
       [self, node](const send_request& asks) {
-        node.send(asks.type, asks.payload, {}, answer_later<command_result>(self));
+        node.send(asks.type, asks.payload, {}, answer_later<command_result>(self), asks.options);
       },
       [self, node](const result_request& asks) {
         node.result_of(asks.instance, asks.timeout, answer_later<saga_result>(self));

@@ -1,8 +1,9 @@
 #include <continuo/client.hpp>
 
-#include "actors/views.hpp"
 #include "engine/dead_letter.hpp"
+#include "engine/record.hpp"
 #include "messages/application.hpp"
+#include "nodes/http/desk.hpp"
 #include "nodes/kept_promise.hpp"
 #include "nodes/runtime.hpp"
 
@@ -11,6 +12,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
+#include <type_traits>
 
 namespace continuo {
 
@@ -18,17 +22,142 @@ namespace {
 
 using detail::node_runtime;
 
-/// Calls `ask` with the open node and a function that fulfils the future; a closed node answers at once.
-template <class T, class Ask>
-std::future<result<T>> ask_node(const std::shared_ptr<node_runtime>& runtime, Ask ask) {
+/// The longest that one question waits for an end or an outcome; then it is asked again.
+constexpr std::chrono::milliseconds wait_most{60'000};
+constexpr std::size_t page_most = 1'000;
+
+/// A future, and what fulfils it: with an answer, or, if that is dropped, without one.
+template <class T>
+std::pair<std::future<result<T>>, std::function<void(result<T>)>> future_answer() {
   auto promise = std::make_shared<detail::kept_promise<T>>();
   auto future = promise->future();
-  if (const auto core = runtime->open_core()) {
-    ask(*core, [promise](result<T> answer) { promise->keep(std::move(answer)); });
-  } else {
-    promise->keep(tl::unexpected(runtime->why_closed()));
+  return {std::move(future), [promise](result<T> answer) { promise->keep(std::move(answer)); }};
+}
+
+// -- for the cluster ------------------------------------------------------------------------
+// What this node does not answer from memory goes the way of a call over HTTP, without a socket: the same
+// code finds the node that has the answer, within the same bounds.
+
+/// A call of docs/http.md below `/api/v1`.
+http::request call_of(std::string method, std::vector<std::string> path) {
+  http::request asked;
+  asked.method = std::move(method);
+  asked.segments = {"api", "v1"};
+  std::move(path.begin(), path.end(), std::back_inserter(asked.segments));
+  asked.path = fmt::format("/{}", fmt::join(asked.segments, "/"));
+  return asked;
+}
+
+http::request call_of_instance(std::string method, const instance_id& instance, std::string about = {}) {
+  std::vector<std::string> path{"instances", instance.type, instance.key};
+  if (!about.empty()) {
+    path.push_back(std::move(about));
   }
-  return future;
+  return call_of(std::move(method), std::move(path));
+}
+
+template <class T>
+void ask(const node_runtime& runtime, http::request asked, std::function<void(result<T>)> answer) {
+  runtime.ask(std::move(asked), [answer = std::move(answer)](const http::response& said) {
+    if constexpr (std::is_void_v<T>) {
+      answer(said.status < 300 ? result<void>{} : tl::unexpected(http::error_of(said)));
+    } else {
+      answer(http::read_bytes<T>(said));
+    }
+  });
+}
+
+template <class T>
+std::future<result<T>> ask(const node_runtime& runtime, http::request asked) {
+  auto [future, answer] = future_answer<T>();
+  ask<T>(runtime, std::move(asked), std::move(answer));
+  return std::move(future);
+}
+
+/// Asks for what may take for ever: again whenever the answer is that it has not come, for as long as is
+/// `left`.
+template <class T>
+void ask_until_there(const std::shared_ptr<const node_runtime>& runtime, http::request asked,
+                     std::chrono::milliseconds left, std::function<void(result<T>)> answer) {
+  const auto wait = std::clamp(left, std::chrono::milliseconds{0}, wait_most);
+  asked.query["wait"] = fmt::format("{}ms", wait.count());
+  auto copy = asked;
+  ask<T>(*runtime, std::move(copy),
+         [weak = std::weak_ptr{runtime}, asked = std::move(asked), left, wait,
+          answer = std::move(answer)](result<T> said) {
+           const auto over = said || said.error().code != errc::timed_out || left <= wait;
+           const auto node = over ? nullptr : weak.lock();
+           if (over) {
+             answer(std::move(said));
+           } else if (node) {
+             ask_until_there<T>(node, asked, left == std::chrono::milliseconds::max() ? left : left - wait,
+                                answer);
+           } else {
+             answer(tl::unexpected(detail::ended_before_answer()));
+           }
+         });
+}
+
+/// Asks for one page after the other until there is none, or `take` says that it has enough.
+template <class Page>
+void ask_pages(const std::shared_ptr<const node_runtime>& runtime, http::request asked,
+               std::function<bool(Page&&)> take, std::function<void(result<void>)> answer) {
+  auto copy = asked;
+  ask<Page>(*runtime, std::move(copy),
+            [weak = std::weak_ptr{runtime}, asked = std::move(asked), take = std::move(take),
+             answer = std::move(answer)](result<Page> page) mutable {
+              if (!page) {
+                answer(tl::unexpected(std::move(page.error())));
+                return;
+              }
+              const auto is_last = page->next.empty();
+              if (!is_last && page->next == asked.query["cursor"]) { // it would go on for ever
+                answer(fail(errc::unavailable, "a page of another node leads back to itself: it may run "
+                                               "another version"));
+                return;
+              }
+              asked.query["cursor"] = page->next;
+              const auto goes_on = take(std::move(*page)) && !is_last;
+              const auto node = goes_on ? weak.lock() : nullptr;
+              if (node) {
+                ask_pages<Page>(node, asked, take, answer);
+              } else {
+                answer(goes_on ? result<void>{tl::unexpected(detail::ended_before_answer())}
+                               : result<void>{});
+              }
+            });
+}
+
+/// The views on all pages, as one: at most `limit`.
+template <class Page, class View, class In>
+void ask_all(const std::shared_ptr<const node_runtime>& runtime, http::request asked, std::size_t limit,
+             In view_in, std::function<void(result<std::vector<View>>)> answer) {
+  asked.query["limit"] = std::to_string(std::clamp<std::size_t>(limit, 1, page_most));
+  const auto all = std::make_shared<std::vector<View>>();
+  ask_pages<Page>(
+      runtime, std::move(asked),
+      [all, limit, view_in](Page&& page) {
+        for (auto& one : page.entries) {
+          if (all->size() < limit) {
+            all->push_back(std::move(view_in(one)));
+          }
+        }
+        return all->size() < limit;
+      },
+      [all, answer = std::move(answer)](const result<void>& whole) {
+        answer(whole ? result<std::vector<View>>{std::move(*all)} : tl::unexpected(whole.error()));
+      });
+}
+
+/// What an entry of a page shows.
+constexpr auto view_in = [](auto& entry) -> auto& {
+  return entry.view;
+};
+
+/// How long in whole milliseconds, and never less.
+std::chrono::milliseconds whole_ms(const std::optional<detail::any_duration>& time) {
+  return time ? std::chrono::ceil<std::chrono::milliseconds>(std::chrono::nanoseconds{*time})
+              : std::chrono::milliseconds::max();
 }
 
 /// A client's callback as the node may call it: once, with an answer or, if that is dropped, without one.
@@ -88,29 +217,68 @@ result<std::string> bytes_of(const message_type& type, const void* message) {
       errc::malformed, [&] { return type.encode(message); }, type.name, ": ");
 }
 
-/// Why nothing can be said here of an instance: it lives on another node. Nothing if it lives here.
-std::optional<error> elsewhere(const actors::core& core, const instance_id& instance) {
-  const auto peer = core.peer_of(instance);
-  return peer.empty() ? std::nullopt
-                      : std::optional{error{errc::unavailable, to_string(instance) + " lives on the node " +
-                                                                   std::string{peer} + ": ask there"}};
+std::future<result<void>> operate_on(const node_runtime& runtime, const instance_id& instance,
+                                     const char* verb, std::string who, std::string note) {
+  auto asked = call_of_instance("POST", instance, verb);
+  asked.body = encode(http::verb_body{std::move(who), std::move(note)});
+  return ask<void>(runtime, std::move(asked));
 }
 
-std::future<result<void>> operate_on(const std::shared_ptr<node_runtime>& runtime, instance_id instance,
-                                     engine::verb what, std::string who, std::string note) {
-  return ask_node<void>(runtime, [&](actors::core& core, std::function<void(result<void>)> answer) {
-    if (!core.saga_environments.contains(instance.type)) {
-      answer(fail(errc::unknown_type, "there is no saga " + instance.type));
-      return;
+std::future<result<void>> operate_letter(const node_runtime& runtime, bool discard, std::string id,
+                                         http::letter_body what) {
+  auto asked = discard ? call_of("DELETE", {"dead-letters", std::move(id)})
+                       : call_of("POST", {"dead-letters", std::move(id), "redrive"});
+  asked.body = encode(what);
+  return ask<void>(runtime, std::move(asked));
+}
+
+/// The service that handles a command; empty where none does.
+std::string service_of(const std::string& command, const actors::core& core) {
+  const auto among = [&](const auto& services) -> std::string {
+    for (const auto& [name, service] : services) {
+      if (service.commands.contains(command)) {
+        return name;
+      }
     }
-    if (auto away = elsewhere(core, instance)) {
-      answer(tl::unexpected(std::move(*away)));
-      return;
-    }
-    const auto& shard = core.shard_of(instance);
-    caf::anon_send(shard, actors::operate{std::move(instance), what, std::move(who), std::move(note),
-                                          std::move(answer)});
-  });
+    return {};
+  };
+  const auto stateless = among(core.services);
+  return stateless.empty() ? among(core.keyed_services) : stateless;
+}
+
+/// The outcome of a command that some node of the cluster has taken.
+void await_outcome(const std::shared_ptr<const node_runtime>& runtime, const message_id& id,
+                   std::function<void(result<command_result>)> answer) {
+  ask_until_there<http::command_end>(
+      runtime, call_of("GET", {"commands", to_string(id)}), std::chrono::milliseconds::max(),
+      [answer = std::move(answer)](result<http::command_end> end) {
+        answer(std::move(end).map([](http::command_end&& one) {
+          const auto failed =
+              one.failed ? std::optional{static_cast<failure_kind>(*one.failed)} : std::nullopt;
+          return command_result{one.id, failed, std::move(one.reason), std::move(one.reply_type),
+                                std::move(one.payload)};
+        }));
+      });
+}
+
+void send_with_key(const std::shared_ptr<const node_runtime>& runtime, const std::string& service,
+                   std::string type, const http::event_body& body, std::string key,
+                   std::function<void(result<accepted>)> taken,
+                   std::function<void(result<command_result>)> answer) {
+  auto asked = call_of("POST", {"send", service, std::move(type)});
+  asked.headers["idempotency-key"] = std::move(key);
+  asked.body = encode(body);
+  ask<accepted>(*runtime, std::move(asked),
+                [weak = std::weak_ptr{runtime}, taken = std::move(taken),
+                 answer = std::move(answer)](const result<accepted>& said) {
+                  taken(said);
+                  const auto node = said && answer ? weak.lock() : nullptr;
+                  if (node) {
+                    await_outcome(node, said->id, answer);
+                  } else if (answer) {
+                    answer(tl::unexpected(said ? detail::ended_before_answer() : said.error()));
+                  }
+                });
 }
 
 /// The promise of `client::send`, whose type is known to `keep` alone; always kept, as `kept_promise`.
@@ -194,7 +362,12 @@ client::~client() = default;
 void client::publish(std::string type, std::string payload, publish_options options,
                      std::function<void(result<accepted>)> answer) const {
   answer = callback(runtime_, "publish", std::move(answer));
-  if (const auto core = runtime_->open_core()) {
+  if (!options.idempotency_key.empty()) {
+    auto asked = call_of("POST", {"publish", std::move(type)});
+    asked.headers["idempotency-key"] = std::move(options.idempotency_key);
+    asked.body = encode(http::event_body{std::move(payload), options.wait_for_room});
+    ask<accepted>(*runtime_, std::move(asked), std::move(answer));
+  } else if (const auto core = runtime_->open_core()) {
     caf::anon_send(core->intake,
                    actors::publish{std::move(type), std::move(payload), options, std::move(answer)});
   } else {
@@ -203,12 +376,19 @@ void client::publish(std::string type, std::string payload, publish_options opti
 }
 
 void client::send(std::string type, std::string payload, std::function<void(result<accepted>)> taken,
-                  std::function<void(result<command_result>)> answer) const {
+                  std::function<void(result<command_result>)> answer, send_options options) const {
   taken = callback(runtime_, "send", std::move(taken));
   if (answer) { // else nothing is kept for it
     answer = callback(runtime_, "send", std::move(answer));
   }
-  if (const auto core = runtime_->open_core()) {
+  if (auto core = runtime_->open_core()) {
+    const auto service = options.idempotency_key.empty() ? std::string{} : service_of(type, *core);
+    if (!service.empty()) { // else the intake says that nothing handles it
+      core.reset();
+      send_with_key(runtime_, service, std::move(type), {std::move(payload), false},
+                    std::move(options.idempotency_key), std::move(taken), std::move(answer));
+      return;
+    }
     caf::anon_send(core->intake, actors::send_command{std::move(type), std::move(payload), std::move(taken),
                                                       std::move(answer)});
     return;
@@ -223,7 +403,7 @@ publication client::publish_body(const message_type& type, const void* event, pu
   auto promise = std::make_shared<detail::kept_promise<accepted>>();
   auto taken = promise->future().share();
   if (auto bytes = bytes_of(type, event)) {
-    publish(type.name, std::move(*bytes), options,
+    publish(type.name, std::move(*bytes), std::move(options),
             [promise](result<accepted> answer) { promise->keep(std::move(answer)); });
   } else {
     promise->keep(tl::unexpected(std::move(bytes.error())));
@@ -232,11 +412,13 @@ publication client::publish_body(const message_type& type, const void* event, pu
 }
 
 void client::send_body(const message_type& type, const void* command, const message_type& reply,
-                       std::shared_ptr<void> promise, detail::keep_function keep) const {
+                       std::shared_ptr<void> promise, detail::keep_function keep,
+                       send_options options) const {
   const auto kept = std::make_shared<reply_promise>(reply, std::move(promise), keep);
   if (auto bytes = bytes_of(type, command)) {
-    send(type.name, std::move(*bytes), {},
-         [kept](const result<command_result>& answer) { kept->keep(answer); });
+    send(
+        type.name, std::move(*bytes), {},
+        [kept](const result<command_result>& answer) { kept->keep(answer); }, std::move(options));
   } else {
     kept->keep(tl::unexpected(std::move(bytes.error())));
   }
@@ -247,15 +429,16 @@ void client::send_body(const message_type& type, const void* command, const mess
 void client::result_of(instance_id instance, std::optional<detail::any_duration> timeout,
                        std::function<void(result<saga_result>)> answer) const {
   answer = callback(runtime_, "result_of", std::move(answer));
-  if (const auto core = runtime_->open_core()) {
-    if (auto away = elsewhere(*core, instance)) {
-      answer(tl::unexpected(std::move(*away)));
-      return;
-    }
+  auto core = runtime_->open_core();
+  if (!core) {
+    answer(tl::unexpected(runtime_->why_closed()));
+  } else if (core->peer_of(instance).empty()) {
     const auto& shard = core->shard_of(instance);
     caf::anon_send(shard, actors::await_end{std::move(instance), std::move(answer), timeout});
   } else {
-    answer(tl::unexpected(runtime_->why_closed()));
+    core.reset();
+    ask_until_there<saga_result>(runtime_, call_of_instance("GET", instance, "result"), whole_ms(timeout),
+                                 std::move(answer));
   }
 }
 
@@ -292,157 +475,120 @@ std::future<result<saga_result>> publication::result_of(std::string_view saga,
 }
 
 std::future<result<instance_view>> client::show(instance_id instance) const {
-  return ask_node<instance_view>(runtime_, [&](actors::core& core,
-                                               std::function<void(result<instance_view>)> answer) {
-    if (auto away = elsewhere(core, instance)) {
-      answer(tl::unexpected(std::move(*away)));
-      return;
-    }
-    if (!core.saga_environments.contains(instance.type) && !core.keyed_environments.contains(instance.type)) {
-      answer(fail(errc::unknown_type, "there is no saga or keyed service " + instance.type));
-      return;
-    }
-    const auto& shard = core.shard_of(instance);
+  auto [future, answer] = future_answer<instance_view>();
+  auto core = runtime_->open_core();
+  const auto is_away = core && !core->peer_of(instance).empty();
+  if (!core) {
+    answer(tl::unexpected(runtime_->why_closed()));
+  } else if (!core->sagas.contains(instance.type) && !core->keyed_services.contains(instance.type)) {
+    answer(fail(errc::unknown_type, "there is no saga or keyed service " + instance.type));
+  } else if (is_away) {
+    core.reset();
+    ask<instance_view>(*runtime_, call_of_instance("GET", instance), std::move(answer));
+  } else {
+    const auto& shard = core->shard_of(instance);
     caf::anon_send(shard, actors::show{std::move(instance), std::move(answer)});
-  });
+  }
+  return std::move(future);
 }
 
-result<std::vector<instance_view>> client::list(std::string_view type, std::optional<instance_status> status,
-                                                std::size_t limit, std::string_view after) const {
-  const auto core = runtime_->open_core();
+std::future<result<std::vector<instance_view>>> client::list(std::string_view type,
+                                                             std::optional<instance_status> status,
+                                                             std::size_t limit,
+                                                             std::string_view after) const {
+  auto [future, answer] = future_answer<std::vector<instance_view>>();
+  auto core = runtime_->open_core();
   if (!core) {
-    return tl::unexpected(runtime_->why_closed());
+    answer(tl::unexpected(runtime_->why_closed()));
+    return std::move(future);
   }
-  std::vector<instance_view> page;
-  std::optional<error> wrong;
-  const auto scanned =
-      core->store->scan(engine::record_prefix(type), [&](std::string_view, std::string_view bytes) {
-        const auto stored = decode<engine::record>(bytes);
-        if (!stored) {
-          wrong = stored.error();
-          return false;
+  const auto is_keyed = core->keyed_services.contains(type);
+  const auto is_command = core->services.contains(engine::placement::service_of(type));
+  core.reset();
+  auto asked = call_of("GET", {"instances"});
+  asked.query["type"] = type;
+  asked.query["kind"] = is_command ? "command" : is_keyed ? "service" : "saga";
+  if (status) {
+    asked.query["status"] = to_string(*status);
+  }
+  if (!is_command) {
+    if (!after.empty()) {
+      asked.query["cursor"] = http::cursor_of(engine::record_key({std::string{type}, std::string{after}}));
+    }
+    ask_all<http::instance_page, instance_view>(runtime_, std::move(asked), limit, view_in,
+                                                std::move(answer));
+    return std::move(future);
+  }
+  // A service has commands on each of its nodes, and pages have them node by node.
+  ask_all<http::instance_page, instance_view>(
+      runtime_, std::move(asked), std::numeric_limits<std::size_t>::max(), view_in,
+      [answer = std::move(answer), limit,
+       after = std::string{after}](result<std::vector<instance_view>> all) {
+        if (all) {
+          std::erase_if(*all, [&](const auto& one) { return one.instance.key <= after; });
+          std::sort(all->begin(), all->end(),
+                    [](const auto& a, const auto& b) { return a.instance.key < b.instance.key; });
+          all->resize(std::min(all->size(), limit));
         }
-        if (stored->self.key > after && (!status || stored->status == *status)) {
-          page.push_back(actors::view_of(*stored, *core));
-        }
-        return page.size() < limit;
+        answer(std::move(all));
       });
-  if (!scanned || wrong) {
-    return tl::unexpected(wrong ? *wrong : scanned.error());
-  }
-  return page;
+  return std::move(future);
 }
 
-result<std::vector<history_view>> client::history(const instance_id& instance) const {
-  const auto core = runtime_->open_core();
-  if (!core) {
-    return tl::unexpected(runtime_->why_closed());
-  }
-  const auto bytes = core->store->get(engine::record_key(instance));
-  if (!bytes) {
-    return tl::unexpected(bytes.error());
-  }
-  if (!*bytes) {
-    return actors::not_found(instance);
-  }
-  std::vector<history_view> entries;
-  std::optional<error> wrong;
-  const auto scanned =
-      core->store->scan(engine::history_prefix(instance), [&](std::string_view, std::string_view found) {
-        const auto entry = decode<engine::history_entry>(found);
-        if (!entry) {
-          wrong = entry.error();
-          return false;
-        }
-        entries.push_back(actors::view_of(*entry, *core));
-        return true;
-      });
-  if (!scanned || wrong) {
-    return tl::unexpected(wrong ? *wrong : scanned.error());
-  }
-  return entries;
+std::future<result<std::vector<history_view>>> client::history(instance_id instance) const {
+  auto [future, answer] = future_answer<std::vector<history_view>>();
+  ask_all<http::history_page, history_view>(
+      runtime_, call_of_instance("GET", instance, "history"), std::numeric_limits<std::size_t>::max(),
+      [](history_view& one) -> history_view& { return one; }, std::move(answer));
+  return std::move(future);
 }
 
 // -- an operator's verbs ---------------------------------------------------------------------------
 
 std::future<result<void>> client::cancel(instance_id instance, std::string who, std::string note) const {
-  return operate_on(runtime_, std::move(instance), engine::verb::cancel, std::move(who), std::move(note));
+  return operate_on(*runtime_, instance, "cancel", std::move(who), std::move(note));
 }
 
 std::future<result<void>> client::pause(instance_id instance, std::string who, std::string note) const {
-  return operate_on(runtime_, std::move(instance), engine::verb::pause, std::move(who), std::move(note));
+  return operate_on(*runtime_, instance, "pause", std::move(who), std::move(note));
 }
 
 std::future<result<void>> client::resume(instance_id instance, std::string who, std::string note) const {
-  return operate_on(runtime_, std::move(instance), engine::verb::resume, std::move(who), std::move(note));
+  return operate_on(*runtime_, instance, "resume", std::move(who), std::move(note));
 }
 
 std::future<result<void>> client::retry(instance_id instance, std::string who, std::string note) const {
-  return operate_on(runtime_, std::move(instance), engine::verb::retry, std::move(who), std::move(note));
+  return operate_on(*runtime_, instance, "retry", std::move(who), std::move(note));
 }
 
 std::future<result<void>> client::skip(instance_id instance, std::string who, std::string note) const {
-  return operate_on(runtime_, std::move(instance), engine::verb::skip, std::move(who), std::move(note));
+  return operate_on(*runtime_, instance, "skip", std::move(who), std::move(note));
 }
 
 // -- dead letters ------------------------------------------------------------------------------------
 
-result<std::vector<dead_letter_view>> client::dead_letters() const {
-  const auto core = runtime_->open_core();
-  if (!core) {
-    return tl::unexpected(runtime_->why_closed());
-  }
-  std::vector<dead_letter_view> letters;
-  const auto scanned = core->store->scan(
-      engine::record_prefix(engine::dead_letter_type), [&](std::string_view, std::string_view bytes) {
-        if (const auto stored = decode<engine::record>(bytes); stored && stored->failed) {
-          letters.push_back(actors::letter_view_of(*stored, *core));
-        }
-        return true;
-      });
-  if (!scanned) {
-    return tl::unexpected(scanned.error());
-  }
-  return letters;
+std::future<result<std::vector<dead_letter_view>>> client::dead_letters() const {
+  auto [future, answer] = future_answer<std::vector<dead_letter_view>>();
+  ask_all<http::letter_page, dead_letter_view>(runtime_, call_of("GET", {"dead-letters"}),
+                                               std::numeric_limits<std::size_t>::max(), view_in,
+                                               std::move(answer));
+  return std::move(future);
 }
 
 std::future<result<void>> client::redrive(std::string id, std::optional<std::string> corrected) const {
-  return ask_node<void>(runtime_, [&](actors::core& core, std::function<void(result<void>)> answer) {
-    const instance_id letter{std::string{engine::dead_letter_type}, std::move(id)};
-    caf::anon_send(core.home_of(letter), actors::redrive{letter, std::move(corrected), std::move(answer)});
-  });
+  return operate_letter(*runtime_, false, std::move(id), {{}, std::move(corrected)});
 }
 
 std::future<result<void>> client::discard(std::string id) const {
-  return ask_node<void>(runtime_, [&](actors::core& core, std::function<void(result<void>)> answer) {
-    const instance_id letter{std::string{engine::dead_letter_type}, std::move(id)};
-    caf::anon_send(core.home_of(letter), actors::discard_letter{letter, std::move(answer)});
-  });
+  return operate_letter(*runtime_, true, std::move(id), {});
 }
-
-namespace {
-
-std::future<result<void>> operate_parked(const std::shared_ptr<node_runtime>& runtime,
-                                         const std::string& service, message_id id, bool discard) {
-  return ask_node<void>(runtime, [&](actors::core& core, std::function<void(result<void>)> answer) {
-    const auto found =
-        core.service_actors.find(engine::placement::address_on(service, core.routes.where().here()));
-    if (found == core.service_actors.end()) {
-      answer(fail(errc::unknown_type, "there is no stateless service " + service));
-      return;
-    }
-    caf::anon_send(found->second, actors::operate_command{id, discard, std::move(answer)});
-  });
-}
-
-} // namespace
 
 std::future<result<void>> client::retry_command(std::string service, message_id id) const {
-  return operate_parked(runtime_, service, id, false);
+  return operate_letter(*runtime_, false, to_string(id), {std::move(service), std::nullopt});
 }
 
 std::future<result<void>> client::discard_command(std::string service, message_id id) const {
-  return operate_parked(runtime_, service, id, true);
+  return operate_letter(*runtime_, true, to_string(id), {std::move(service), std::nullopt});
 }
 
 } // namespace continuo

@@ -15,6 +15,7 @@
 #include "messages/application.hpp"
 #include "nodes/certificates.hpp"
 #include "nodes/http/api.hpp"
+#include "nodes/http/desk.hpp"
 #include "nodes/http/server.hpp"
 #include "nodes/http/token.hpp"
 #include "nodes/identity.hpp"
@@ -521,21 +522,33 @@ result<void> node_runtime::look_at_address() const {
   return me == nodes.end() ? result<void>{} : nodes::try_to_listen(me->host, me->port);
 }
 
-/// Listens for HTTP. Until the node has started, and once it ends, its answers say that.
-result<void> node_runtime::answer_http() {
-  if (!config_.http && !config_.cluster) {
+/// A simulation runs what may block as jobs of an actor, in virtual time; in a real node it has threads.
+std::function<void(std::function<void()>)> node_runtime::jobs_of_simulation() const {
+  if (means_.own_journal_thread) {
     return {};
   }
+  return [weak = weak_from_this()](std::function<void()> job) {
+    const auto self = weak.lock();
+    if (const auto core = self ? self->open_core() : open_node{}) {
+      caf::anon_send(core->intake, actors::call{std::move(job)});
+    }
+  };
+}
+
+/// Answers clients and peers, and listens for HTTP where that is wanted. Until the node has started, and once
+/// it ends, its answers say that.
+result<void> node_runtime::answer_http() {
   auto token = config_.http ? nodes::read_token(*config_.http) : result<std::string>{std::string{}};
   if (!token) {
     return tl::unexpected(token.error());
   }
-  auto calls = std::make_unique<http::api>(weak_from_this(), std::move(*token));
-  if (!means_.reach) {
+  auto calls = std::make_unique<http::api>(weak_from_this(), std::move(*token), jobs_of_simulation());
+  if (means_.own_journal_thread) {
     if (auto started = calls->start(); !started) {
       return started;
     }
   }
+  answers_clients_ = calls->answers_clients();
   core_->answer_peer = calls->answers_peers(); // a node without an address answers its peers all the same
   if (!config_.http) {
     api_ = std::move(calls);
@@ -830,6 +843,14 @@ result<void> node_runtime::recover(std::chrono::steady_clock::time_point begun) 
 }
 
 // -- use --------------------------------------------------------------------------------------------
+
+void node_runtime::ask(http::request&& asked, http::answer done) const {
+  if (!open_core()) { // an open node has filled in who answers
+    done(http::error_response(why_closed()));
+    return;
+  }
+  answers_clients_(std::move(asked), std::move(done));
+}
 
 open_node node_runtime::open_core() const {
   if (core_->ending) { // who ends the node must not wait for a stream of readers

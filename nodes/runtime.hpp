@@ -4,6 +4,7 @@
 #include "nodes/descriptors.hpp"
 #include "nodes/ending.hpp"
 #include "nodes/http/outgoing.hpp"
+#include "nodes/http/server.hpp"
 
 #include <continuo/node.hpp>
 
@@ -32,7 +33,6 @@ class span_writer;
 
 namespace continuo::http {
 class api;
-class server;
 } // namespace continuo::http
 
 namespace continuo::detail {
@@ -127,6 +127,11 @@ public:
   /// Why there is no open core.
   error why_closed() const;
 
+  /// Makes a call of the HTTP interface for a client of this process: it answers for the cluster. Never
+  /// blocks; `done` is called once, from any thread or within this call, or dropped where the node ends. Not
+  /// while an open node is held: the answer may open it again.
+  void ask(http::request&& asked, http::answer done) const;
+
   void log(log_level level, std::string_view text) const { core_->log(level, text); }
 
   /// Those that live as long as the node does; the journal is the last one. @pre it has started, and nobody
@@ -151,6 +156,7 @@ private:
   void answer_by_http(detail::service_type& definition) const;
   result<void> place();
   result<void> read_identity();
+  std::function<void(std::function<void()>)> jobs_of_simulation() const;
   result<void> answer_http();
   result<void> look_at_address() const;
   result<void> write_spans();
@@ -182,6 +188,7 @@ private:
   http::outgoing outgoing_;
   std::unique_ptr<nodes::span_writer> spans_;
   std::unique_ptr<http::api> api_;
+  http::handler answers_clients_;        ///< set before the node opens, then only read
   std::unique_ptr<http::server> server_; // ends before what it asks
 
   // The end waits for them: calls of `start` that run, open nodes, and `on_failure`.

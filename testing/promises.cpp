@@ -37,7 +37,7 @@ std::string short_text(const engine::noted_message& message) {
   case messages::message_kind::withdrawal:
     return "withdrawal";
   case messages::message_kind::failure:
-    return "failure";
+    return message.answers.empty() ? "failure" : "failure of " + message.answers;
   default:
     return message.type;
   }

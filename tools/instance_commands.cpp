@@ -120,15 +120,25 @@ void show_instance(const json& one) {
   }
 }
 
+/// A command by its type, the revision that sent it, and its place among what that one sent.
+std::string command_text(const json& of) {
+  const auto id = text_at(of, "message_id");
+  const auto behind_store = id.find('-');
+  return behind_store == std::string::npos ? text_at(of, "type")
+                                           : text_at(of, "type") + " " + id.substr(behind_store + 1);
+}
+
 int show_history(const show_options& chosen) {
   const list_view view{"entries",
-                       {"AT", "REVISION>", "KIND", "MESSAGE", "FROM", "STATUS*", "SENT", "NOTE"},
+                       {"AT", "REVISION>", "KIND", "MESSAGE", "ANSWERS", "FROM", "STATUS*", "SENT", "NOTE"},
                        [](const json& one) {
                          const auto from = one.find("from");
+                         const auto answers = one.find("answers");
                          return std::vector{text_at(one, "at"),
                                             text_at(one, "revision"),
                                             text_at(one, "kind"),
                                             text_at(one, "message_type"),
+                                            answers == one.end() ? std::string{} : command_text(*answers),
                                             from == one.end() ? std::string{} : address_text(*from),
                                             text_at(one, "status"),
                                             joined(list_at(one, "sent")),

@@ -46,6 +46,8 @@ ordered_json noted(const engine::noted_message& message) {
           {"id", to_string(message.id)},
           {"peer", name_of(message.peer)},
           {"type", message.type},
+          {"answers", message.answers},
+          {"in_reply_to", message.in_reply_to ? ordered_json(to_string(message.in_reply_to)) : nullptr},
           {"payload", bytes_of(message.payload)}};
 }
 

@@ -90,7 +90,8 @@ result<std::int64_t> total(const client& client, std::size_t count) {
 
 result<void> settle(const client& client) {
   const auto transfers =
-      client.list(continuo::message_name<transfer>(), std::nullopt, std::numeric_limits<std::size_t>::max());
+      client.list(continuo::message_name<transfer>(), std::nullopt, std::numeric_limits<std::size_t>::max())
+          .get();
   if (!transfers) {
     return tl::unexpected(transfers.error());
   }

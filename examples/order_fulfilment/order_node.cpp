@@ -109,7 +109,7 @@ void host_everything(continuo::node& node, const node_options& chosen,
 
 /// An order that waits for a person would be waited for for ever: the program says so instead.
 continuo::result<void> look_for_stuck(const continuo::node& node) {
-  const auto stuck = node.client().list("fulfilment", continuo::instance_status::stuck, 1);
+  const auto stuck = node.client().list("fulfilment", continuo::instance_status::stuck, 1).get();
   if (!stuck || stuck->empty()) {
     return {};
   }

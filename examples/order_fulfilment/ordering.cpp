@@ -24,8 +24,10 @@ ordering::ordering(continuo::client client, std::vector<order_placed> orders, do
 // -- actions ---------------------------------------------------------------------------
 
 continuo::result<void> ordering::find_known() {
-  const auto known = client_.list(continuo::message_name<fulfilment>(), std::nullopt,
-                                  std::numeric_limits<std::size_t>::max());
+  const auto known =
+      client_
+          .list(continuo::message_name<fulfilment>(), std::nullopt, std::numeric_limits<std::size_t>::max())
+          .get();
   if (!known) {
     return tl::unexpected(known.error());
   }

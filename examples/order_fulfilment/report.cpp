@@ -128,8 +128,9 @@ report compare(const std::vector<order_placed>& placed, const std::vector<contin
 
 continuo::result<report> compare(const std::vector<order_placed>& placed, const continuo::client& client,
                                  const std::filesystem::path& ledgers) {
-  const auto orders = client.list(continuo::message_name<fulfilment>(), std::nullopt,
-                                  std::numeric_limits<std::size_t>::max());
+  const auto orders =
+      client.list(continuo::message_name<fulfilment>(), std::nullopt, std::numeric_limits<std::size_t>::max())
+          .get();
   if (!orders) {
     return tl::unexpected(orders.error());
   }

@@ -64,7 +64,7 @@ struct publish_request {
   template <message Event>
   static publish_request of(const Event& event, publish_options options = {}) {
     const auto& type = message_type_of<Event>();
-    return {type.name, type.encode(&event), options};
+    return {type.name, type.encode(&event), std::move(options)};
   }
 };
 
@@ -74,11 +74,12 @@ struct publish_request {
 struct send_request {
   std::string type;
   std::string payload;
+  send_options options{};
 
   template <message Command>
-  static send_request of(const Command& command) {
+  static send_request of(const Command& command, send_options options = {}) {
     const auto& type = message_type_of<Command>();
-    return {type.name, type.encode(&command)};
+    return {type.name, type.encode(&command), std::move(options)};
   }
 };
 

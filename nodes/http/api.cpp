@@ -108,8 +108,9 @@ void take_safely(desk& at, call&& one) {
 
 } // namespace
 
-api::api(std::weak_ptr<detail::node_runtime> node, std::string token)
-    : desk_(std::make_shared<desk>(std::move(node))), token_(std::move(token)) {}
+api::api(std::weak_ptr<detail::node_runtime> node, std::string token,
+         std::function<void(std::function<void()>)> jobs)
+    : desk_(std::make_shared<desk>(std::move(node), std::move(jobs))), token_(std::move(token)) {}
 
 api::~api() {
   desk_->stop();
@@ -137,6 +138,17 @@ handler api::answers() const {
       return;
     }
     take_safely(*at, {std::move(asked), {}, false, std::move(done)});
+  };
+}
+
+handler api::answers_clients() const {
+  return [weak = std::weak_ptr{desk_}](request&& asked, answer done) {
+    if (const auto at = weak.lock()) {
+      asked.in_bytes = true;
+      take_safely(*at, {std::move(asked), {}, false, std::move(done)});
+    } else {
+      done(error_response(error{errc::unavailable, "the node has stopped"}));
+    }
   };
 }
 

@@ -20,7 +20,9 @@ class desk;
 class api {
 public:
   /// @param token what clients must send as a bearer token; empty: nothing
-  api(std::weak_ptr<detail::node_runtime> node, std::string token);
+  /// @param jobs where what may block runs in place of threads; empty: threads
+  api(std::weak_ptr<detail::node_runtime> node, std::string token,
+      std::function<void(std::function<void()>)> jobs = {});
 
   /// Waits for answers that are being made.
   ~api();
@@ -38,6 +40,10 @@ public:
   /// Answers what other nodes pass on, from bytes to bytes; they have shown who they are. It may be called
   /// when this object is gone.
   std::function<void(std::string, std::function<void(std::string)>)> answers_peers() const;
+
+  /// Answers clients of this process, from any thread, at once or later; never blocks. What they ask is
+  /// `request::in_bytes`. It may be called when this object is gone.
+  handler answers_clients() const;
 
 private:
   std::shared_ptr<desk> desk_;

@@ -80,6 +80,12 @@ response make_safely(const std::weak_ptr<detail::node_runtime>& node, const std:
   return error_response({errc::unavailable, "the call failed: " + thrown});
 }
 
+desk::part_maker at_once(std::function<response(const detail::node_runtime&, actors::core&)> make) {
+  return [make = std::move(make)](const detail::node_runtime& node, actors::core& core, const answer&) {
+    return std::optional{make(node, core)};
+  };
+}
+
 void run_safely(const std::weak_ptr<detail::node_runtime>& node, const std::function<void()>& what) {
   make_safely(node, [&] {
     what();
@@ -103,7 +109,8 @@ struct desk::worker_threads {
   }
 };
 
-desk::desk(std::weak_ptr<detail::node_runtime> node) : node_(std::move(node)) {}
+desk::desk(std::weak_ptr<detail::node_runtime> node, job_runner jobs)
+    : node_(std::move(node)), jobs_(std::move(jobs)) {}
 
 desk::~desk() = default;
 
@@ -146,6 +153,10 @@ desk::worker_threads* desk::pool() {
 }
 
 void desk::post(std::function<void()> what) {
+  if (jobs_) {
+    jobs_([what = std::move(what), node = node_] { run_safely(node, what); });
+    return;
+  }
   const std::lock_guard lock{pool_mutex_};
   if (auto* to = pool()) {
     boost::asio::post(to->queue, [what = std::move(what), node = node_] { run_safely(node, what); });
@@ -179,14 +190,24 @@ std::optional<desk::opened> desk::open(const answer& done) const {
 
 void desk::blocking(const answer& done,
                     std::function<response(const detail::node_runtime&, actors::core&)> make) {
+  blocking_later(done, at_once(std::move(make)));
+}
+
+void desk::blocking_later(const answer& done, part_maker make) {
   post([self = shared_from_this(), done, make = std::move(make)] {
     auto here = self->open(done);
     if (!here) {
       return;
     }
-    auto made = make_safely(self->node_, [&] { return make(*here->node, *here->core); });
+    std::optional<response> made;
+    auto failed = make_safely(self->node_, [&] {
+      made = make(*here->node, *here->core, done);
+      return response{};
+    });
     here.reset(); // nobody is answered while it is held: an answer may open it again
-    done(std::move(made));
+    if (failed.status >= 300 || made) {
+      done(failed.status >= 300 ? std::move(failed) : std::move(*made));
+    }
   });
 }
 
@@ -245,8 +266,12 @@ void desk::ask_node(std::string_view node, const request& asked, std::chrono::mi
 
 void desk::gather(call&& one, std::function<response(const detail::node_runtime&, actors::core&)> here,
                   std::function<response(std::vector<part>)> merge) {
+  gather_later(std::move(one), at_once(std::move(here)), std::move(merge));
+}
+
+void desk::gather_later(call&& one, part_maker here, std::function<response(std::vector<part>)> merge) {
   if (one.passed_on) {
-    blocking(one.done, std::move(here));
+    blocking_later(one.done, std::move(here));
     return;
   }
   const auto open_here = open(one.done);
@@ -276,7 +301,7 @@ void desk::gather(call&& one, std::function<response(const detail::node_runtime&
   for (std::size_t i = 0; i < asked_nodes.size(); ++i) {
     const auto link = core.links.find(asked_nodes[i]);
     if (link == core.links.end()) {
-      blocking([all, i](response said) { all->take(i, std::move(said)); }, here);
+      blocking_later([all, i](response said) { all->take(i, std::move(said)); }, here);
     } else {
       ask(link->second, text, peer_patience,
           [all, i](result<response> said) { all->take(i, std::move(said)); });
@@ -320,6 +345,11 @@ namespace {
 const json* field_of(const json& of, std::string_view name) {
   const auto found = of.is_object() ? of.find(std::string{name}) : of.end();
   return found == of.end() ? nullptr : &*found;
+}
+
+bool is_error(const json& body) {
+  const auto* why = field_of(body, "error");
+  return why != nullptr && has_text(*why, "message");
 }
 
 /// JSON that is nested without end must not come into being: whoever copies or prints it would need as deep a
@@ -375,26 +405,38 @@ json foreign_json(const std::string& text, shape_check fits) {
   return !body.is_discarded() && fits(body) ? std::move(body) : json(nullptr);
 }
 
+error error_of(const response& said) {
+  const auto body = foreign_json(said.body, is_error);
+  if (body.is_null()) {
+    return {errc::unavailable, fmt::format("it answered {}", said.status)};
+  }
+  const auto& why = body["error"];
+  const auto name = has_text(why, "code") ? why["code"].get<std::string>() : std::string{};
+  auto code = said.status == 400 || said.status == 413 ? errc::malformed : errc::unavailable;
+  for (auto number = static_cast<std::uint8_t>(errc::malformed);
+       number <= static_cast<std::uint8_t>(errc::handler_failed); ++number) {
+    code = to_string(static_cast<errc>(number)) == name ? static_cast<errc>(number) : code;
+  }
+  return {code, why["message"].get<std::string>()};
+}
+
 std::vector<std::pair<std::string, json>> bodies_of(std::vector<part>& parts, shape_check fits) {
-  const auto is_error = [](const json& body) {
-    const auto* why = field_of(body, "error");
-    return why != nullptr && has_text(*why, "message");
-  };
   std::vector<std::pair<std::string, json>> bodies;
   for (auto& one : parts) {
     if (!one.said) {
       continue;
     }
     const auto went_well = one.said->status == 200;
-    auto body = foreign_json(one.said->body, went_well ? fits : +is_error);
-    if (went_well && !body.is_null()) {
-      bodies.emplace_back(one.node, std::move(body));
-    } else if (went_well) {
+    if (!went_well) {
+      one.said = fail(errc::unavailable, error_of(*one.said).message);
+      continue;
+    }
+    auto body = foreign_json(one.said->body, fits);
+    if (body.is_null()) {
       one.said = fail(errc::unavailable, "its answer is not of the shape that this program knows: it may run "
                                          "another version");
     } else {
-      one.said = fail(errc::unavailable, body.is_null() ? fmt::format("it answered {}", one.said->status)
-                                                        : body["error"]["message"].get<std::string>());
+      bodies.emplace_back(one.node, std::move(body));
     }
   }
   return bodies;

@@ -1,13 +1,18 @@
 #pragma once
 
+#include "nodes/http/bodies.hpp"
 #include "nodes/http/server.hpp"
 #include "nodes/survey.hpp"
 
+#include <continuo/archive.hpp>
+
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -42,18 +47,22 @@ struct part {
 /// How long a node waits for others that it asks on a client's behalf, beyond what the client asked for.
 constexpr std::chrono::milliseconds peer_patience{3'000};
 
+/// Runs something once, not within this call.
+using job_runner = std::function<void(std::function<void()>)>;
+
 /// What all calls share: the node that they speak for, the threads on which they may block, and the way to
-/// the other nodes. Calls run on the server's thread, or on a link's where a node passes them on, and must
-/// not block there. Lives as long as a call is under way.
+/// the other nodes. Calls run on the server's thread, on a link's where a node passes them on, or on one of
+/// the application where its client asks, and must not block there. Lives as long as a call is under way.
 class desk : public std::enable_shared_from_this<desk> {
 public:
-  explicit desk(std::weak_ptr<detail::node_runtime> node);
+  /// @param jobs where what may block runs in place of threads, as the simulation wants it; empty: threads
+  desk(std::weak_ptr<detail::node_runtime> node, job_runner jobs);
   ~desk();
   desk(const desk&) = delete;
   desk& operator=(const desk&) = delete;
 
-  /// Starts its threads, which else are started when they are needed first, as most nodes of a simulation
-  /// never do. `errc::overloaded` where the system has none.
+  /// Starts its threads, which else are started when they are needed first. `errc::overloaded` where the
+  /// system has none.
   result<void> start();
 
   /// Waits for what runs on its threads. What was to run there afterwards is dropped.
@@ -93,13 +102,21 @@ public:
   void gather(call&& one, std::function<response(const detail::node_runtime&, actors::core&)> here,
               std::function<response(std::vector<part>)> merge);
 
+  /// The same where this node's part may come later: `here` then gives nothing, and calls what it gets.
+  using part_maker =
+      std::function<std::optional<response>(const detail::node_runtime&, actors::core&, const answer& later)>;
+  void gather_later(call&& one, part_maker here, std::function<response(std::vector<part>)> merge);
+
 private:
   struct worker_threads;
 
   result<void> start_threads(); // with the lock held
   worker_threads* pool();
 
+  void blocking_later(const answer& done, part_maker make);
+
   std::weak_ptr<detail::node_runtime> node_;
+  job_runner jobs_;
   nodes::surveyor surveys_;
 
   std::mutex pool_mutex_;
@@ -128,6 +145,68 @@ response ok(const json& body, unsigned status = 200);
 
 /// With the status that the code stands for, and `Retry-After` where it is worth to try again.
 response error_response(const error& why);
+
+/// The error in an answer that is one.
+error error_of(const response& said);
+
+/// The answer to a call `in_bytes`.
+template <class Body>
+response in_bytes(const Body& body) {
+  return {200, encode(body), "application/octet-stream"};
+}
+
+/// What another node, or this one, answered to a call `in_bytes`.
+template <class Body>
+result<Body> read_bytes(const response& said) {
+  if (said.status >= 300) {
+    return tl::unexpected(error_of(said));
+  }
+  auto body = decode<Body>(said.body);
+  if (!body) {
+    return fail(errc::unavailable,
+                "another node's answer is not of the shape that this program knows: it may "
+                "run another version");
+  }
+  return body;
+}
+
+/// The pages in bytes that all nodes gave, as one of at most `limit` entries: up to the first place that some
+/// node has not looked at. An error where one of those for which `is_asked` holds gave none.
+template <class Page>
+response merge_pages(const std::vector<part>& parts, std::size_t limit,
+                     const std::function<bool(const std::string& node)>& is_asked) {
+  std::vector<Page> pages;
+  for (const auto& one : parts) {
+    auto page = one.said.and_then(&read_bytes<Page>);
+    if (page) {
+      pages.push_back(std::move(*page));
+    } else if (is_asked(one.node)) {
+      const auto code = one.said ? page.error().code : errc::unavailable; // not reached, or not in time
+      return error_response(parts.size() == 1
+                                ? page.error()
+                                : error{code, "from the node " + one.node + ": " + page.error().message});
+    }
+  }
+  Page whole;
+  for (auto& page : pages) {
+    if (!page.next.empty()) {
+      whole.next = whole.next.empty() ? page.next : std::min(whole.next, page.next);
+    }
+    std::move(page.entries.begin(), page.entries.end(), std::back_inserter(whole.entries));
+  }
+  std::sort(whole.entries.begin(), whole.entries.end(),
+            [](const auto& a, const auto& b) { return a.position < b.position; });
+  const auto is_beyond = [&](const auto& one) { return !whole.next.empty() && one.position > whole.next; };
+  const auto fits = std::min(
+      limit,
+      static_cast<std::size_t>(std::distance(
+          whole.entries.begin(), std::find_if(whole.entries.begin(), whole.entries.end(), is_beyond))));
+  if (fits < whole.entries.size() && fits == limit) {
+    whole.next = whole.entries[fits - 1].position;
+  }
+  whole.entries.resize(fits);
+  return in_bytes(whole);
+}
 
 /// Whatever text the bytes of a type have as JSON; null where there is none.
 json json_or_null(const std::string& text);

@@ -24,9 +24,6 @@ using engine::placement;
 
 constexpr std::size_t attempts_asked_max = 20;
 
-/// Of the entries of a history in one page.
-constexpr std::size_t page_bytes_max = 4u << 20;
-
 /// Runs `here` with the instance that the call names, on the node where it lives; elsewhere lets that node
 /// answer.
 void on_its_node(desk& at, call&& one, std::chrono::milliseconds patience,
@@ -152,6 +149,13 @@ void show_instance(desk& at, call&& one) {
           return;
         }
         const auto& shard = core.shard_of(instance);
+        if (local.asked.in_bytes) {
+          caf::anon_send(shard, actors::show{std::move(instance), [done = std::move(local.done)](
+                                                                      const result<instance_view>& view) {
+                                               done(view ? in_bytes(*view) : error_response(view.error()));
+                                             }});
+          return;
+        }
         caf::anon_send(shard, actors::show{std::move(instance),
                                            [self = at.shared_from_this(), name = here.node->config().name,
                                             done = std::move(local.done)](result<instance_view> view) {
@@ -178,6 +182,9 @@ json history_json(const engine::history_entry& stored, const actors::core& core)
           {"kind", view.what},
           {"message_type", text_or_null(view.message)},
           {"message_id", view.id ? json(to_string(view.id)) : json(nullptr)},
+          {"answers", view.answers_id ? json{{"type", text_or_null(view.answers)},
+                                             {"message_id", to_string(view.answers_id)}}
+                                      : json(nullptr)},
           {"from", stored.in ? json_of(view.from) : json(nullptr)},
           {"to", json_of(stored.self)},
           {"attempt", stored.attempt},
@@ -188,13 +195,15 @@ json history_json(const engine::history_entry& stored, const actors::core& core)
 }
 
 /// A page begins with the oldest entry behind the cursor: no other one is read.
-response history_here(const instance_id& instance, std::uint64_t after, std::size_t limit,
+response history_here(const instance_id& instance, std::uint64_t after, std::size_t limit, bool bytes_wanted,
                       const node_runtime& node, const actors::core& core) {
   const auto bytes = core.store->get(engine::record_key(instance));
   if (!bytes || !*bytes) {
     return error_response(bytes ? actors::not_found(instance).value() : bytes.error());
   }
   auto entries = json::array();
+  history_page whole;
+  std::size_t count = 0;
   std::size_t bytes_kept = 0;
   std::uint64_t last = 0;
   bool more = false;
@@ -203,7 +212,7 @@ response history_here(const instance_id& instance, std::uint64_t after, std::siz
       engine::history_prefix(instance),
       [&](std::string_view, std::string_view found) {
         bytes_kept += found.size();
-        if (entries.size() == limit || (bytes_kept > page_bytes_max && !entries.empty())) {
+        if (count == limit || (bytes_kept > page_bytes_max && count > 0)) {
           more = true;
           return false;
         }
@@ -213,7 +222,12 @@ response history_here(const instance_id& instance, std::uint64_t after, std::siz
         } else if (!entry) {
           wrong = entry.error();
         } else {
-          entries.push_back(history_json(*entry, core));
+          if (bytes_wanted) {
+            whole.entries.push_back(actors::view_of(*entry, core));
+          } else {
+            entries.push_back(history_json(*entry, core));
+          }
+          ++count;
           last = entry->revision;
         }
         return !wrong;
@@ -222,8 +236,12 @@ response history_here(const instance_id& instance, std::uint64_t after, std::siz
   if (!scanned || wrong) {
     return error_response(wrong ? *wrong : scanned.error());
   }
-  const auto next = more ? json(cursor_of(std::to_string(last))) : json(nullptr);
-  return ok({{"entries", std::move(entries)}, {"next_cursor", next}});
+  const auto next = more ? cursor_of(std::to_string(last)) : std::string{};
+  if (bytes_wanted) {
+    whole.next = next;
+    return in_bytes(whole);
+  }
+  return ok({{"entries", std::move(entries)}, {"next_cursor", text_or_null(next)}});
 }
 
 void history(desk& at, call&& one) {
@@ -247,8 +265,9 @@ void history(desk& at, call&& one) {
   on_its_node(
       at, std::move(one), peer_patience,
       [&at, after = *after, limit = *limit](desk::opened&, const instance_id& instance, call&& local) {
+        const auto bytes = local.asked.in_bytes;
         at.blocking(local.done, [=](const node_runtime& node, const actors::core& core) {
-          return history_here(instance, after, limit, node, core);
+          return history_here(instance, after, limit, bytes, node, core);
         });
       });
 }
@@ -322,6 +341,15 @@ void instance_result(desk& at, call&& one) {
               {errc::unknown_type, fmt::format("{} is no saga: only sagas have an end", instance.type)}));
           return;
         }
+        if (local.asked.in_bytes) { // who asks goes on asking
+          caf::anon_send(here.core->shard_of(instance),
+                         actors::await_end{instance,
+                                           [done = std::move(local.done)](const result<saga_result>& end) {
+                                             done(end ? in_bytes(*end) : error_response(end.error()));
+                                           },
+                                           wait});
+          return;
+        }
         caf::anon_send(here.core->shard_of(instance),
                        actors::await_end{instance,
                                          [runtime = std::weak_ptr{here.node}, instance,
@@ -346,34 +374,44 @@ void instance_result(desk& at, call&& one) {
 
 constexpr std::array verb_names{"cancel", "pause", "resume", "retry", "skip"};
 
-void operate(desk& at, call&& one, engine::verb what) {
-  constexpr std::array<std::string_view, 2> known{"who", "note"};
-  if (auto refusal = unknown_parameter(one.asked, {})) {
-    one.done(std::move(*refusal));
-    return;
+result<verb_body> read_verb(const request& asked) {
+  if (asked.in_bytes) {
+    return decode<verb_body>(asked.body);
   }
-  const auto body = object_body(one.asked, known);
+  constexpr std::array<std::string_view, 2> known{"who", "note"};
+  const auto body = object_body(asked, known);
   if (!body) {
-    one.done(error_response(body.error()));
-    return;
+    return tl::unexpected(body.error());
   }
   std::array<std::string, 2> said;
   for (std::size_t i = 0; i < known.size(); ++i) {
     const auto value = body->value(std::string{known[i]}, json(""));
     if (!value.is_string()) {
-      one.done(error_response({errc::malformed, fmt::format("$.{}: expected a string", known[i])}));
-      return;
+      return fail(errc::malformed, fmt::format("$.{}: expected a string", known[i]));
     }
     said[i] = value.get<std::string>();
   }
-  if (what == engine::verb::skip && said[1].empty()) {
+  return verb_body{std::move(said[0]), std::move(said[1])};
+}
+
+void operate(desk& at, call&& one, engine::verb what) {
+  if (auto refusal = unknown_parameter(one.asked, {})) {
+    one.done(std::move(*refusal));
+    return;
+  }
+  const auto said = read_verb(one.asked);
+  if (!said) {
+    one.done(error_response(said.error()));
+    return;
+  }
+  if (what == engine::verb::skip && said->note.empty()) {
     one.done(error_response(
         {errc::malformed, "skip needs a note, which is kept in the history: {\"note\": \"...\"}"}));
     return;
   }
   on_its_node(
       at, std::move(one), peer_patience,
-      [what, said](desk::opened& here, const instance_id& instance, call&& local) {
+      [what, said = *said](desk::opened& here, const instance_id& instance, call&& local) {
         if (!here.core->sagas.contains(instance.type)) {
           local.done(error_response(
               {errc::conflict, "an operator's verbs apply to sagas, not to services and commands"}));
@@ -381,7 +419,7 @@ void operate(desk& at, call&& one, engine::verb what) {
         }
         caf::anon_send(
             here.core->shard_of(instance),
-            actors::operate{instance, what, said[0], said[1],
+            actors::operate{instance, what, said.who, said.note,
                             [instance, what, done = std::move(local.done)](const result<void>& verdict) {
                               auto body = json_of(instance);
                               body["verb"] = verb_names[static_cast<std::size_t>(what)];

@@ -3,7 +3,7 @@
 
 #include "actors/views.hpp"
 #include "engine/dead_letter.hpp"
-#include "nodes/kept_promise.hpp"
+#include "engine/placement.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -53,13 +53,19 @@ bool is_parked(const engine::record& stored) {
          stored.failed;
 }
 
+std::string no_letter(const std::string& id, const std::string& service) {
+  return service.empty() ? fmt::format("there is no dead letter {}", id)
+                         : fmt::format("there is no command {} parked at {}", id, service);
+}
+
 /// Where letters stand in lists, whichever kind they are: in the order of their ids.
 std::string position_of(const std::string& id) {
   return engine::record_key({std::string{engine::dead_letter_type}, id});
 }
 
-/// The letter of that id, while nobody redrives it; `errc::not_found`, `errc::conflict`.
-result<letter> read_letter(const std::string& id, const actors::core& core) {
+/// The letter of that id, while nobody redrives it; `errc::not_found`, `errc::conflict`. With a service: the
+/// command that is parked there.
+result<letter> read_letter(const std::string& id, const std::string& service, const actors::core& core) {
   const auto read = [&](const std::string& type) -> result<std::optional<engine::record>> {
     const auto bytes = core.store->get(engine::record_key({type, id}));
     if (!bytes || !*bytes) {
@@ -69,15 +75,20 @@ result<letter> read_letter(const std::string& id, const actors::core& core) {
     return stored ? result<std::optional<engine::record>>{std::move(*stored)}
                   : tl::unexpected(stored.error());
   };
-  auto dead = read(std::string{engine::dead_letter_type});
-  if (!dead) {
-    return tl::unexpected(dead.error());
-  }
-  if (*dead) {
-    return (*dead)->failed ? result<letter>{letter{std::move(**dead), {}}}
-                           : fail(errc::conflict, "it is being redriven already");
+  if (service.empty()) {
+    auto dead = read(std::string{engine::dead_letter_type});
+    if (!dead) {
+      return tl::unexpected(dead.error());
+    }
+    if (*dead) {
+      return (*dead)->failed ? result<letter>{letter{std::move(**dead), {}}}
+                             : fail(errc::conflict, "it is being redriven already");
+    }
   }
   for (const auto& [address, environment] : core.execution_environments) {
+    if (!service.empty() && engine::placement::service_of(address) != service) {
+      continue;
+    }
     auto command = read(address);
     if (!command) {
       return tl::unexpected(command.error());
@@ -85,11 +96,48 @@ result<letter> read_letter(const std::string& id, const actors::core& core) {
     if (*command && is_parked(**command)) {
       return letter{std::move(**command), address};
     }
+    if (*command && !service.empty()) {
+      return fail(errc::conflict, fmt::format("the command {} is not parked at {}", id, service));
+    }
   }
-  return fail(errc::not_found, fmt::format("there is no dead letter {}", id));
+  return fail(errc::not_found, no_letter(id, service));
 }
 
 // -- GET /api/v1/dead-letters ---------------------------------------------------------------
+
+/// The dead letters of this node alone, without parked commands, which a client finds by their service.
+response list_in_bytes(const std::string& after, std::size_t limit, const node_runtime& node,
+                       const actors::core& core) {
+  letter_page page;
+  std::size_t bytes_listed = 0;
+  std::string position;
+  std::optional<error> wrong;
+  const auto scanned = core.store->scan(
+      engine::record_prefix(engine::dead_letter_type),
+      [&](std::string_view key, std::string_view bytes) {
+        const auto stored = decode<engine::record>(bytes);
+        if (!stored) {
+          wrong = error{errc::corrupt, fmt::format("a dead letter: {}", stored.error().message)};
+          return false;
+        }
+        if (page.entries.size() == limit || bytes_listed >= page_bytes_max ||
+            node.ending()) { // there is more
+          page.next = cursor_of(position);
+          return false;
+        }
+        position = key;
+        if (stored->failed) {
+          page.entries.push_back({cursor_of(key), actors::letter_view_of(*stored, core)});
+          bytes_listed += bytes.size();
+        }
+        return true;
+      },
+      after);
+  if (!scanned || wrong) {
+    return error_response(wrong ? *wrong : scanned.error());
+  }
+  return in_bytes(page);
+}
 
 response list_here(const std::string& after, std::size_t limit, const node_runtime& node,
                    const actors::core& core) {
@@ -181,18 +229,22 @@ void list_letters(desk& at, call&& one) {
     one.done(error_response(limit ? after.error() : limit.error()));
     return;
   }
+  const auto bytes = one.asked.in_bytes;
   at.gather(
       std::move(one),
-      [after = *after, limit = *limit](const node_runtime& node, const actors::core& core) {
-        return list_here(after, limit, node, core);
+      [after = *after, limit = *limit, bytes](const node_runtime& node, const actors::core& core) {
+        return bytes ? list_in_bytes(after, limit, node, core) : list_here(after, limit, node, core);
       },
-      [limit = *limit](std::vector<part> parts) { return merge_letters(std::move(parts), limit); });
+      [limit = *limit, bytes](std::vector<part> parts) {
+        return bytes ? merge_pages<letter_page>(parts, limit, [](const std::string&) { return true; })
+                     : merge_letters(std::move(parts), limit);
+      });
 }
 
 // -- one letter -----------------------------------------------------------------------------------
 
 /// A letter's id does not say where it is: every node is asked, and the one that has it answers.
-response one_of(std::vector<part> parts, const std::string& id) {
+response one_of(std::vector<part> parts, const std::string& none) {
   const auto first = [&](unsigned from, unsigned to) {
     return std::find_if(parts.begin(), parts.end(), [&](const part& one) {
       return one.said && one.said->status >= from && one.said->status < to && one.said->status != 404;
@@ -210,99 +262,141 @@ response one_of(std::vector<part> parts, const std::string& id) {
   }
   const auto missing = missing_of(parts);
   if (missing.empty()) {
-    return error_response({errc::not_found, fmt::format("there is no dead letter {}", id)});
+    return error_response({errc::not_found, none});
   }
   return error_response(
-      {errc::unavailable,
-       fmt::format("no node that can be reached has the dead letter {}; {} cannot be reached", id,
-                   missing[0]["node"].get<std::string>())});
+      {errc::unavailable, fmt::format("{} on any node that can be reached; {} cannot be reached", none,
+                                      missing[0]["node"].get<std::string>())});
 }
 
-void find(desk& at, call&& one, std::function<response(const node_runtime&, actors::core&)> here) {
+void find(desk& at, call&& one, const std::string& service, desk::part_maker here) {
   if (auto refusal = unknown_parameter(one.asked, {})) {
     one.done(std::move(*refusal));
     return;
   }
-  const auto id = one.names[0];
-  at.gather(std::move(one), std::move(here),
-            [id](std::vector<part> parts) { return one_of(std::move(parts), id); });
+  const auto none = no_letter(one.names[0], service);
+  at.gather_later(std::move(one), std::move(here),
+                  [none](std::vector<part> parts) { return one_of(std::move(parts), none); });
 }
 
 void show_letter(desk& at, call&& one) {
   const auto id = one.names[0];
-  find(at, std::move(one), [id](const node_runtime& node, const actors::core& core) {
-    const auto letter = read_letter(id, core);
-    return letter ? ok(letter_json(*letter, node, core, true)) : error_response(letter.error());
-  });
+  find(at, std::move(one), {},
+       [id](const node_runtime& node, const actors::core& core, const answer&) -> std::optional<response> {
+         const auto letter = read_letter(id, {}, core);
+         return letter ? ok(letter_json(*letter, node, core, true)) : error_response(letter.error());
+       });
 }
 
-/// Blocks a thread that may until the actor that has the letter has answered, which it does at the next sync.
+/// The actor that has the letter answers at the next sync; nothing is answered here.
 template <class Request>
-response operate(const caf::actor& whose, Request request, const std::string& id) {
-  const auto verdict = std::make_shared<detail::kept_promise<void>>();
-  auto future = verdict->future();
-  request.answer = [verdict](result<void> said) { verdict->keep(std::move(said)); };
+std::nullopt_t operate(const caf::actor& whose, Request request, const std::string& id, const answer& done) {
+  request.answer = [done, id](const result<void>& said) {
+    done(said ? ok({{"id", id}}, 202) : error_response(said.error()));
+  };
   caf::anon_send(whose, std::move(request));
-  if (future.wait_for(peer_patience) != std::future_status::ready) {
-    return error_response(
-        {errc::unavailable, "the node took too long: look whether the letter is there still"});
-  }
-  const auto said = future.get();
-  return said ? ok({{"id", id}}, 202) : error_response(said.error());
+  return std::nullopt;
 }
 
-response operate_parked(const letter& one, bool discard, const actors::core& core) {
+std::optional<response> operate_parked(const letter& one, bool discard, const actors::core& core,
+                                       const answer& done) {
   const auto service = core.service_actors.find(one.parked_at);
   const auto id = parse_message_id(one.stored.self.key);
   if (service == core.service_actors.end() || !id) {
     return error_response({errc::not_found, fmt::format("nothing here hosts {}", one.parked_at)});
   }
-  return operate(service->second, actors::operate_command{*id, discard, {}}, one.stored.self.key);
+  return operate(service->second, actors::operate_command{*id, discard, {}}, one.stored.self.key, done);
 }
 
-void redrive(desk& at, call&& one) {
-  const auto id = one.names[0];
-  const auto body = one.asked.body;
-  find(at, std::move(one), [id, body](const node_runtime&, actors::core& core) {
-    const auto found = read_letter(id, core);
-    if (!found) {
-      return error_response(found.error());
+/// What is to be done with a letter.
+struct wish {
+  std::string id;
+  std::string service; ///< see `letter_body`
+  std::optional<std::string> corrected;
+  bool in_bytes = false; ///< the correction; else it is JSON
+};
+
+/// Nothing where the call is answered already.
+std::optional<wish> read_wish(desk& at, const call& one) {
+  const auto& asked = one.asked;
+  if (!asked.in_bytes) {
+    return wish{one.names[0], {}, asked.body.empty() ? std::nullopt : std::optional{asked.body}, false};
+  }
+  auto body = decode<letter_body>(asked.body);
+  if (!body) {
+    one.done(error_response(body.error()));
+    return std::nullopt;
+  }
+  if (!body->service.empty()) {
+    auto here = at.open(one.done);
+    if (!here) {
+      return std::nullopt;
     }
-    if (!found->parked_at.empty()) {
-      return body.empty()
-                 ? operate_parked(*found, false, core)
-                 : error_response({errc::conflict, "a parked command runs again as it was sent, since its "
-                                                   "requester waits for that: leave out the body"});
+    const auto known = here->core->services.contains(body->service);
+    here.reset();
+    if (!known) {
+      one.done(error_response({errc::unknown_type, "there is no stateless service " + body->service}));
+      return std::nullopt;
     }
-    const instance_id dead{std::string{engine::dead_letter_type}, id};
-    actors::redrive request{dead, std::nullopt, {}};
-    if (!body.empty()) {
-      const auto& name = found->stored.failed->type;
-      const auto* type = core.types.find(name);
-      auto corrected = type != nullptr
-                           ? type->from_json(body)
-                           : result<std::string>{
-                                 fail(errc::unknown_type, fmt::format("the type {} is unknown here", name))};
-      if (!corrected) {
-        return error_response(corrected.error());
-      }
-      request.corrected = std::move(*corrected);
-    }
-    return operate(core.home_of(dead), std::move(request), id);
-  });
+  }
+  return wish{one.names[0], std::move(body->service), std::move(body->corrected), true};
 }
 
-void discard(desk& at, call&& one) {
-  const auto id = one.names[0];
-  find(at, std::move(one), [id](const node_runtime&, actors::core& core) {
-    const auto found = read_letter(id, core);
-    if (!found) {
-      return error_response(found.error());
+result<std::string> corrected_of(const wish& wanted, const std::string& name, const actors::core& core) {
+  if (wanted.in_bytes) { // the record's own machine looks at them
+    return *wanted.corrected;
+  }
+  const auto* type = core.types.find(name);
+  if (type == nullptr) {
+    return fail(errc::unknown_type, fmt::format("the type {} is unknown here", name));
+  }
+  return type->from_json(*wanted.corrected);
+}
+
+std::optional<response> redrive_here(const wish& wanted, const actors::core& core, const answer& done) {
+  const auto found = read_letter(wanted.id, wanted.service, core);
+  if (!found) {
+    return error_response(found.error());
+  }
+  if (!found->parked_at.empty()) {
+    return !wanted.corrected
+               ? operate_parked(*found, false, core, done)
+               : error_response({errc::conflict, "a parked command runs again as it was sent, since its "
+                                                 "requester waits for that: give no corrected payload"});
+  }
+  const instance_id dead{std::string{engine::dead_letter_type}, wanted.id};
+  actors::redrive request{dead, std::nullopt, {}};
+  if (wanted.corrected) {
+    auto corrected = corrected_of(wanted, found->stored.failed->type, core);
+    if (!corrected) {
+      return error_response(corrected.error());
     }
-    const instance_id dead{std::string{engine::dead_letter_type}, id};
-    return found->parked_at.empty() ? operate(core.home_of(dead), actors::discard_letter{dead, {}}, id)
-                                    : operate_parked(*found, true, core);
-  });
+    request.corrected = std::move(*corrected);
+  }
+  return operate(core.home_of(dead), std::move(request), wanted.id, done);
+}
+
+std::optional<response> discard_here(const wish& wanted, const actors::core& core, const answer& done) {
+  const auto found = read_letter(wanted.id, wanted.service, core);
+  if (!found) {
+    return error_response(found.error());
+  }
+  const instance_id dead{std::string{engine::dead_letter_type}, wanted.id};
+  return found->parked_at.empty()
+             ? operate(core.home_of(dead), actors::discard_letter{dead, {}}, wanted.id, done)
+             : operate_parked(*found, true, core, done);
+}
+
+template <std::optional<response> (*Here)(const wish&, const actors::core&, const answer&)>
+void act_on_letter(desk& at, call&& one) {
+  const auto wanted = read_wish(at, one);
+  if (!wanted) {
+    return;
+  }
+  find(at, std::move(one), wanted->service,
+       [wanted = *wanted](const node_runtime&, const actors::core& core, const answer& done) {
+         return Here(wanted, core, done);
+       });
 }
 
 } // namespace
@@ -311,8 +405,8 @@ std::span<const route> letter_routes() {
   static constexpr std::array routes{
       route{"GET", "/api/v1/dead-letters", list_letters},
       route{"GET", "/api/v1/dead-letters/{}", show_letter},
-      route{"POST", "/api/v1/dead-letters/{}/redrive", redrive},
-      route{"DELETE", "/api/v1/dead-letters/{}", discard},
+      route{"POST", "/api/v1/dead-letters/{}/redrive", act_on_letter<redrive_here>},
+      route{"DELETE", "/api/v1/dead-letters/{}", act_on_letter<discard_here>},
   };
   return routes;
 }

@@ -34,6 +34,7 @@ struct list_query {
   std::string waiting_for;
   std::size_t limit = 0;
   std::string after; ///< the key of a record
+  bool in_bytes = false;
 };
 
 constexpr std::array cause_kinds{"reply", "timer", "event", "delivery", "operator"};
@@ -47,6 +48,7 @@ result<list_query> read_list_query(const request& asked, const actors::core& cor
   }
   query.limit = *limit;
   query.after = *after;
+  query.in_bytes = asked.in_bytes;
   if (const auto kind = parameter(asked, "kind"); !kind.empty()) {
     if (kind != "saga" && kind != "service" && kind != "command") {
       return fail(errc::malformed, fmt::format("kind is {}, and must be saga, service or command", kind));
@@ -118,8 +120,9 @@ std::set<std::string> types_of(const list_query& query, const actors::core& core
 /// What this node has of a page. `next_cursor` says up to where it has looked, and is null at the end.
 response list_here(const list_query& query, const node_runtime& node, const actors::core& core) {
   const auto until = std::chrono::steady_clock::now() + page_time;
-  auto entries = json::array();
+  std::vector<listed_instance> entries;
   std::size_t causes = 0;
+  std::size_t bytes_listed = 0;
   std::string position;
   bool whole = true;
   std::optional<error> wrong;
@@ -141,12 +144,13 @@ response list_here(const list_query& query, const node_runtime& node, const acto
           }
           position = key;
           if (wanted) {
-            const auto view = actors::view_of(*stored, core, false);
-            causes += view.waiting_for.size();
-            entries.push_back(entry_json(view, core, node.config().name));
-            entries.back()["position"] = cursor_of(key); // for the merge: a key need not be text
+            // The position is for the merge: a key need not be text.
+            entries.push_back({cursor_of(key), actors::view_of(*stored, core, query.in_bytes)});
+            causes += entries.back().view.waiting_for.size();
+            bytes_listed += query.in_bytes ? bytes.size() : 0;
           }
-          whole = !node.ending() && causes < causes_max && std::chrono::steady_clock::now() < until;
+          whole = !node.ending() && causes < causes_max && bytes_listed < page_bytes_max &&
+                  std::chrono::steady_clock::now() < until;
           return whole;
         },
         query.after);
@@ -157,8 +161,16 @@ response list_here(const list_query& query, const node_runtime& node, const acto
       break;
     }
   }
-  return ok({{"instances", std::move(entries)},
-             {"next_cursor", whole ? json(nullptr) : json(cursor_of(position))}});
+  const auto next = whole ? std::string{} : cursor_of(position);
+  if (query.in_bytes) {
+    return in_bytes(instance_page{std::move(entries), next});
+  }
+  auto shown = json::array();
+  for (const auto& one : entries) {
+    shown.push_back(entry_json(one.view, core, node.config().name));
+    shown.back()["position"] = one.position;
+  }
+  return ok({{"instances", std::move(shown)}, {"next_cursor", text_or_null(next)}});
 }
 
 bool is_page(const json& body) {
@@ -210,12 +222,17 @@ void list_instances(desk& at, call&& one) {
     return;
   }
   result<list_query> query;
+  std::vector<std::string> hosts; // of the one type that is asked for; empty: any node
   {
     const auto node = at.open(one.done);
     if (!node) {
       return;
     }
     query = read_list_query(one.asked, *node->core);
+    const auto& all = node->core->routes.where().hosts();
+    if (const auto its = all.find(parameter(one.asked, "type")); its != all.end()) {
+      hosts = its->second;
+    }
   }
   if (!query) {
     one.done(error_response(query.error()));
@@ -226,7 +243,15 @@ void list_instances(desk& at, call&& one) {
       [query = *query](const node_runtime& node, const actors::core& core) {
         return list_here(query, node, core);
       },
-      [limit = query->limit](std::vector<part> parts) { return merge_instances(std::move(parts), limit); });
+      [limit = query->limit, bytes = query->in_bytes, hosts = std::move(hosts)](std::vector<part> parts) {
+        return bytes ? merge_pages<instance_page>(parts, limit,
+                                                  [&](const std::string& node) {
+                                                    return hosts.empty() ||
+                                                           std::find(hosts.begin(), hosts.end(), node) !=
+                                                               hosts.end();
+                                                  })
+                     : merge_instances(std::move(parts), limit);
+      });
 }
 
 } // namespace

@@ -40,12 +40,17 @@ std::string trace_of(const request& asked) {
   return given != asked.headers.end() && engine::is_trace(given->second) ? given->second : std::string{};
 }
 
-/// The body as bytes of the type; the message says where it is wrong.
-result<std::string> payload_of(const request& asked, const message_type& type) {
+/// An event or a command as it came, in bytes of its type; the message says where it is wrong.
+result<event_body> body_of(const request& asked, const message_type& type) {
+  if (asked.in_bytes) {
+    return decode<event_body>(asked.body);
+  }
   if (asked.body.empty()) {
     return fail(errc::malformed, fmt::format("the body is empty, and must be the {} as JSON", type.name));
   }
-  return type.from_json(asked.body);
+  return type.from_json(asked.body).map([](std::string payload) {
+    return event_body{std::move(payload), false};
+  });
 }
 
 /// The node of the whole cluster that keeps a key which belongs to no instance.
@@ -126,13 +131,13 @@ void publish(desk& at, call&& one) {
     return;
   }
   auto key = idempotency_key(one.asked);
-  auto payload = key ? payload_of(one.asked, *type) : result<std::string>{tl::unexpected(key.error())};
-  if (!payload) {
-    one.done(error_response(payload.error()));
+  auto body = key ? body_of(one.asked, *type) : result<event_body>{tl::unexpected(key.error())};
+  if (!body) {
+    one.done(error_response(body.error()));
     return;
   }
   if (!key->empty() && !core.routes.where().is_alone() && !one.passed_on) {
-    const auto home = home_of_publish(name, *payload, *key, core);
+    const auto home = home_of_publish(name, body->payload, *key, core);
     if (!home) {
       one.done(error_response(home.error()));
       return;
@@ -148,9 +153,14 @@ void publish(desk& at, call&& one) {
       core.intake,
       actors::publish{
           name,
-          std::move(*payload),
-          {},
-          [runtime = std::weak_ptr{here->node}, done = std::move(one.done)](const result<accepted>& taken) {
+          std::move(body->payload),
+          {.wait_for_room = body->wait_for_room},
+          [runtime = std::weak_ptr{here->node}, name, bytes = one.asked.in_bytes,
+           done = std::move(one.done)](const result<accepted>& taken) {
+            if (bytes) {
+              done(taken ? in_bytes(*taken) : error_response(taken.error()));
+              return;
+            }
             const auto node = runtime.lock();
             const auto shared = node && taken ? node->open_core() : detail::open_node{};
             if (!shared) {
@@ -221,9 +231,9 @@ void send(desk& at, call&& one) {
     one.done(error_response(type ? key.error() : type.error()));
     return;
   }
-  auto payload = payload_of(one.asked, **type);
-  if (!payload) {
-    one.done(error_response(payload.error()));
+  auto body = body_of(one.asked, **type);
+  if (!body) {
+    one.done(error_response(body.error()));
     return;
   }
   if (!key->empty() && !core.routes.where().is_alone() && !one.passed_on) {
@@ -235,14 +245,17 @@ void send(desk& at, call&& one) {
     }
   }
   auto trace = trace_of(one.asked);
-  caf::anon_send(
-      core.intake,
-      actors::send_command{
-          (*type)->name, std::move(*payload),
-          [done = std::move(one.done)](const result<accepted>& taken) {
-            done(taken ? ok({{"message_id", to_string(taken->id)}}, 202) : error_response(taken.error()));
-          },
-          nullptr, std::move(*key), std::move(trace)});
+  caf::anon_send(core.intake,
+                 actors::send_command{
+                     (*type)->name, std::move(body->payload),
+                     [bytes = one.asked.in_bytes, done = std::move(one.done)](const result<accepted>& taken) {
+                       if (!taken) {
+                         done(error_response(taken.error()));
+                       } else {
+                         done(bytes ? in_bytes(*taken) : ok({{"message_id", to_string(taken->id)}}, 202));
+                       }
+                     },
+                     nullptr, std::move(*key), std::move(trace)});
 }
 
 // -- GET /api/v1/commands/{message_id} --------------------------------------------------------------
@@ -256,6 +269,18 @@ json command_json(const command_result& end, const actors::core& core) {
           {"reply", reply && !reply->empty() ? json_or_null(*reply) : json(nullptr)},
           {"failure",
            end.failed ? json{{"kind", to_string(*end.failed)}, {"reason", end.reason}} : json(nullptr)}};
+}
+
+response end_in_bytes(const result<std::optional<command_result>>& end) {
+  if (!end) {
+    return error_response(end.error());
+  }
+  if (!*end) { // who asks goes on asking
+    return error_response({errc::timed_out, "the command has no outcome yet; it goes on"});
+  }
+  const auto& one = **end;
+  const auto failed = one.failed ? std::optional{static_cast<std::uint8_t>(*one.failed)} : std::nullopt;
+  return in_bytes(command_end{one.id, failed, one.reason, one.reply_type, one.payload});
 }
 
 void command_outcome(desk& at, call&& one) {
@@ -294,8 +319,12 @@ void command_outcome(desk& at, call&& one) {
       core.home_of({std::string{engine::send_type}, to_string(*id)}),
       actors::await_command{
           *id, *wait,
-          [runtime = std::weak_ptr{here->node}, id = *id,
+          [runtime = std::weak_ptr{here->node}, id = *id, bytes = one.asked.in_bytes,
            done = std::move(one.done)](const result<std::optional<command_result>>& end) {
+            if (bytes) {
+              done(end_in_bytes(end));
+              return;
+            }
             const auto node = runtime.lock();
             const auto shared = node && end ? node->open_core() : detail::open_node{};
             if (!shared) {

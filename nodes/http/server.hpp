@@ -26,8 +26,11 @@ struct request {
   std::map<std::string, std::string>
       headers; ///< by their names in lower case; a repeated one's values with commas between them
   std::string body;
+  /// A client in a process of the cluster asks: the bodies of the request and of its answer are bytes of the
+  /// types in `bodies.hpp`, not JSON, unless the answer is an error. Nothing from outside sets it.
+  bool in_bytes = false;
 
-  CONTINUO_FIELDS(request, method, path, segments, query, headers, body)
+  CONTINUO_FIELDS(request, method, path, segments, query, headers, body, in_bytes)
 };
 
 /// Reads path and query of a request's target into `to`. What cannot be read; empty where all can.

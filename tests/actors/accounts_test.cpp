@@ -313,7 +313,7 @@ CAF_TEST(senders that are stuck hold up no account for everybody) {
   insistent_fails = false;
   for (int i = 0; i < senders; ++i) {
     const instance_id self{"insistent", "i-" + std::to_string(i)};
-    CAF_CHECK(of.here.operate(of.here.client().retry(self, "me")).has_value());
+    CAF_CHECK(of.here.finish(of.here.client().retry(self, "me")).has_value());
   }
   of.here.run_for(5s);
   for (int i = 0; i < senders; ++i) {

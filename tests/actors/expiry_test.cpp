@@ -160,7 +160,7 @@ CAF_TEST(an instance is deleted with its history as long after its end as is con
   CAF_REQUIRE_EQUAL(here.status_of("fulfilment", "o-1"), "completed");
   CAF_CHECK_EQUAL(count(expiry_kind::ended), 1u);
   here.run_for(4h);
-  CAF_CHECK(!here.client().history({"fulfilment", "o-1"})->empty());
+  CAF_CHECK(!here.finish(here.client().history({"fulfilment", "o-1"}))->empty());
   here.run_for(3h);
   CAF_CHECK_EQUAL(here.status_of("fulfilment", "o-1"), "absent");
   CAF_CHECK_EQUAL(count("hfulfilment"), 0u);
@@ -189,7 +189,7 @@ CAF_TEST(an idempotency key is kept a day and as long as what it started) {
 CAF_TEST(the history of a key is trimmed by age) {
   here.config().keep_ended = 80h;
   CAF_REQUIRE(here.start().has_value());
-  const auto entries = [&] { return here.client().history({"counters", "a"})->size(); };
+  const auto entries = [&] { return here.finish(here.client().history({"counters", "a"}))->size(); };
   here.send(count_one{"a"});
   here.send(count_one{"a"});
   here.run_for(50h);
@@ -216,7 +216,7 @@ CAF_TEST(an ended key is deleted and may begin anew) {
   CAF_CHECK(here.send(count_one{"b"}).get()->total == 1);
   here.crash();
   CAF_REQUIRE(here.start().has_value());
-  CAF_CHECK_EQUAL(here.client().history({"counters", "a"})->size(), 2u);
+  CAF_CHECK_EQUAL(here.finish(here.client().history({"counters", "a"}))->size(), 2u);
   here.run_for(20h);
   CAF_CHECK_EQUAL(here.status_of("counters", "a"), "absent");
   CAF_CHECK_EQUAL(here.status_of("counters", "b"), "running");

@@ -72,7 +72,7 @@ CAF_TEST(a payment that does not come in time is rolled back) {
 CAF_TEST(the history tells what came and went) {
   here.publish(order_placed{"o-4", 100});
   here.run();
-  const auto history = here.client().history({"fulfilment", "o-4"});
+  const auto history = here.finish(here.client().history({"fulfilment", "o-4"}));
   CAF_REQUIRE(history.has_value());
   std::string told;
   for (const auto& entry : *history) {

@@ -212,13 +212,13 @@ CAF_TEST(case 19 - failed attempts are counted over crashes and a told failure i
   CAF_CHECK_EQUAL(here.status_of("fulfilment", "o-1"), "compensated");
   CAF_CHECK(attempts == (std::vector<std::uint32_t>{1, 2, 3}));
   // The requester was told, so the dead letter cannot be redriven, only discarded.
-  const auto letters = here.client().dead_letters();
+  const auto letters = here.finish(here.client().dead_letters());
   CAF_REQUIRE_EQUAL(letters->size(), 1u);
   CAF_CHECK(!letters->front().may_redrive);
-  const auto refused = here.operate(here.client().redrive(letters->front().id));
+  const auto refused = here.finish(here.client().redrive(letters->front().id));
   CAF_CHECK(refused.error().code == errc::conflict);
-  CAF_CHECK(here.operate(here.client().discard(letters->front().id)).has_value());
-  CAF_CHECK_EQUAL(here.client().dead_letters()->size(), 0u);
+  CAF_CHECK(here.finish(here.client().discard(letters->front().id)).has_value());
+  CAF_CHECK_EQUAL(here.finish(here.client().dead_letters())->size(), 0u);
 }
 
 CAF_TEST(case 16 - a redriven command of a client is sent once with the same key) {
@@ -235,20 +235,20 @@ CAF_TEST(case 16 - a redriven command of a client is sent once with the same key
   here.run_for(std::chrono::seconds{2});
   CAF_REQUIRE(sent.is_ready());
   CAF_CHECK(sent.get().error().code == errc::conflict);
-  const auto letters = here.client().dead_letters();
+  const auto letters = here.finish(here.client().dead_letters());
   CAF_REQUIRE_EQUAL(letters->size(), 1u);
   CAF_CHECK(letters->front().may_redrive);
   down = false;
   auto first = here.client().redrive(letters->front().id);
   auto second = here.client().redrive(letters->front().id);
-  CAF_CHECK(here.operate(std::move(first)).has_value());
-  CAF_CHECK(!here.operate(std::move(second)).has_value());
+  CAF_CHECK(here.finish(std::move(first)).has_value());
+  CAF_CHECK(!here.finish(std::move(second)).has_value());
   here.run_for(std::chrono::seconds{2});
   CAF_CHECK_EQUAL(outside.count("charge", "direct"), 1u);
   for (const auto& key : keys) {
     CAF_CHECK_EQUAL(key, letters->front().id);
   }
-  CAF_CHECK_EQUAL(here.client().dead_letters()->size(), 0u);
+  CAF_CHECK_EQUAL(here.finish(here.client().dead_letters())->size(), 0u);
 }
 
 CAF_TEST(case 28 - a query shows durable state only) {

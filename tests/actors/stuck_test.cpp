@@ -121,7 +121,7 @@ CAF_TEST(a failing handler makes its instance stuck and a retry goes on after th
   CAF_REQUIRE(here.start().has_value());
   CAF_CHECK_EQUAL(here.status_of("fragile", "o-3"), "stuck");
   broken = false;
-  CAF_CHECK(here.operate(here.client().retry({"fragile", "o-3"}, "me")).has_value());
+  CAF_CHECK(here.finish(here.client().retry({"fragile", "o-3"}, "me")).has_value());
   here.run_for(std::chrono::seconds{1});
   CAF_CHECK_EQUAL(here.status_of("fragile", "o-3"), "completed");
   const pending<saga_result> end{here.client().result_of<fragile>("o-3")};
@@ -140,7 +140,7 @@ CAF_TEST(a handler that asks for what it must not leaves no trace in the state) 
       reason_of("careless", "o-7"),
       "send(refund_payment): the saga does not declare it; add saga.calls<refund_payment>() to define");
   broken = false;
-  CAF_CHECK(here.operate(here.client().retry({"careless", "o-7"}, "me")).has_value());
+  CAF_CHECK(here.finish(here.client().retry({"careless", "o-7"}, "me")).has_value());
   here.run_for(std::chrono::seconds{1});
   const pending<saga_result> end{here.client().result_of<careless>("o-7")};
   here.run();
@@ -161,7 +161,7 @@ CAF_TEST(other instances go on while one is stuck) {
 
 CAF_TEST(an operator can pause and resume and cancel) {
   here.publish(order_placed{"o-6", 1});
-  CAF_CHECK(here.operate(here.client().pause({"forgetful", "o-6"}, "me")).has_value());
+  CAF_CHECK(here.finish(here.client().pause({"forgetful", "o-6"}, "me")).has_value());
   CAF_CHECK_EQUAL(here.status_of("forgetful", "o-6"), "paused");
   here.publish(order_cancelled{"o-6"});
   CAF_CHECK_EQUAL(here.status_of("forgetful", "o-6"), "paused");
@@ -169,26 +169,26 @@ CAF_TEST(an operator can pause and resume and cancel) {
   CAF_REQUIRE(here.start().has_value());
   here.run();
   CAF_CHECK_EQUAL(here.status_of("forgetful", "o-6"), "paused");
-  CAF_CHECK(here.operate(here.client().resume({"forgetful", "o-6"}, "me")).has_value());
+  CAF_CHECK(here.finish(here.client().resume({"forgetful", "o-6"}, "me")).has_value());
   here.run_for(std::chrono::seconds{2});
   CAF_CHECK_EQUAL(here.status_of("forgetful", "o-6"), "completed");
-  const auto refused = here.operate(here.client().cancel({"forgetful", "o-6"}, "me"));
+  const auto refused = here.finish(here.client().cancel({"forgetful", "o-6"}, "me"));
   CAF_REQUIRE(!refused.has_value());
   CAF_CHECK(refused.error().code == errc::conflict);
 }
 
 CAF_TEST(an event for nobody follows its policy) {
   here.publish(order_cancelled{"nobody"});
-  const auto letters = here.client().dead_letters();
+  const auto letters = here.finish(here.client().dead_letters());
   CAF_REQUIRE(letters.has_value());
   CAF_REQUIRE_EQUAL(letters->size(), 1u); // forgetful keeps it, fragile discards it
   CAF_CHECK_EQUAL(letters->front().type, "order_cancelled");
   CAF_CHECK_EQUAL(letters->front().to.type, "forgetful");
   // Once the instance is there, the letter can be sent again.
   here.publish(order_placed{"nobody", 1});
-  CAF_CHECK(here.operate(here.client().redrive(letters->front().id)).has_value());
+  CAF_CHECK(here.finish(here.client().redrive(letters->front().id)).has_value());
   CAF_CHECK_EQUAL(here.status_of("forgetful", "nobody"), "completed");
-  CAF_CHECK_EQUAL(here.client().dead_letters()->size(), 0u);
+  CAF_CHECK_EQUAL(here.finish(here.client().dead_letters())->size(), 0u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

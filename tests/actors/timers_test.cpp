@@ -275,12 +275,12 @@ CAF_TEST(one wake - up is armed however many nearer timers were set) {
 
 CAF_TEST(case 27 a timer set again under its name does not fire early) {
   here.publish(alarm_set{"a", 60});
-  CAF_REQUIRE(here.operate(here.client().pause({"alarm_clock", "a"}, "me")).has_value());
+  CAF_REQUIRE(here.finish(here.client().pause({"alarm_clock", "a"}, "me")).has_value());
   here.run_for(61s); // due, but put off
   CAF_CHECK_EQUAL(rings("a"), 0);
   const auto moved = here.client().publish(alarm_moved{"a", 600}); // put off as well
   here.run();
-  CAF_REQUIRE(here.operate(here.client().resume({"alarm_clock", "a"}, "me")).has_value());
+  CAF_REQUIRE(here.finish(here.client().resume({"alarm_clock", "a"}, "me")).has_value());
   here.run_for(5s);
   // Whichever came first at resume, the timer that was due or the event that replaces it: the new one has its
   // full time.

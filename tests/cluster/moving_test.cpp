@@ -51,7 +51,7 @@ struct fixture {
   }
 
   static std::size_t count(cluster_world& here, instance_status status) {
-    const auto found = here.client("ordering").list("fulfilment", status, 1'000);
+    const auto found = here.finish(here.client("ordering").list("fulfilment", status, 1'000));
     CAF_REQUIRE(found.has_value());
     return found->size();
   }

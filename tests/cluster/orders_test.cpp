@@ -131,7 +131,8 @@ CAF_TEST(more commands than a service has room for stay with their senders and a
   CAF_REQUIRE(here.start("payment"));
   here.run_for(60s);
   std::size_t completed = 0;
-  const auto all = here.client("ordering").list("fulfilment", instance_status::completed, 10'000);
+  const auto all =
+      here.finish(here.client("ordering").list("fulfilment", instance_status::completed, 10'000));
   CAF_REQUIRE(all.has_value());
   completed = all->size();
   CAF_CHECK_EQUAL(completed, 3'000u);
@@ -149,7 +150,8 @@ CAF_TEST(what a link has no room for is read again from the store) {
     here.client("ordering").publish(order_placed{"o-" + std::to_string(i), 100});
   }
   here.run_for(60s);
-  const auto all = here.client("ordering").list("fulfilment", instance_status::completed, 10'000);
+  const auto all =
+      here.finish(here.client("ordering").list("fulfilment", instance_status::completed, 10'000));
   CAF_REQUIRE(all.has_value());
   CAF_CHECK_EQUAL(all->size(), 6'000u);
   CAF_CHECK_EQUAL(outside.calls, 12'000u);

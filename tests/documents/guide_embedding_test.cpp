@@ -87,6 +87,12 @@ CAF_TEST(a node lives inside a program and two of them in one) {
   const auto price = second.client().send(quote{4}).get();
   CAF_REQUIRE(price.has_value());
   CAF_CHECK_EQUAL(price->cents, 1000);
+  // doc: key
+  auto sent = first.client().send(quote{4}, {.idempotency_key = "quote-4"}).get();
+  auto again = first.client().send(quote{4}, {.idempotency_key = "quote-4"}).get(); // sends nothing
+  // doc: end
+  CAF_CHECK_EQUAL(sent->cents, 1000);
+  CAF_CHECK_EQUAL(again->cents, 1000);
 }
 
 CAF_TEST(a second node on the same directory is refused) {

@@ -206,13 +206,13 @@ CAF_TEST(a parked command waits for a person) {
   const auto sent = client.publish(order_placed{"slow-1", 100});
   CAF_REQUIRE(sent.get().has_value());
   const auto deadline = std::chrono::steady_clock::now() + 30s;
-  while (client.list("payment", continuo::instance_status::stuck)->empty() &&
+  while (client.list("payment", continuo::instance_status::stuck).get()->empty() &&
          std::chrono::steady_clock::now() < deadline) {
     std::this_thread::yield();
   }
   bank_is_down = false;
   // doc: parked
-  auto parked = client.list("payment", continuo::instance_status::stuck);
+  auto parked = client.list("payment", continuo::instance_status::stuck).get();
   for (const auto& command : parked.value()) {
     const auto id = continuo::parse_message_id(command.instance.key).value();
     auto retried = client.retry_command("payment", id).get(); // or discard_command
@@ -239,11 +239,11 @@ CAF_TEST(a payment that is overdue is rolled back) {
   }
   CAF_CHECK_EQUAL(to_string(client.show(id).get()->status), "compensating");
   CAF_MESSAGE("its request is abandoned, not closed: the outcome decides what has to be undone");
-  while (client.list("payment", continuo::instance_status::stuck)->empty() &&
+  while (client.list("payment", continuo::instance_status::stuck).get()->empty() &&
          std::chrono::steady_clock::now() < deadline) {
     std::this_thread::yield();
   }
-  const auto parked = client.list("payment", continuo::instance_status::stuck);
+  const auto parked = client.list("payment", continuo::instance_status::stuck).get();
   for (const auto& command : parked.value()) {
     const auto given_up =
         client.discard_command("payment", continuo::parse_message_id(command.instance.key).value()).get();

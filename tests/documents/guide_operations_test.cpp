@@ -89,7 +89,7 @@ CAF_TEST(an operator pauses and cancels) {
   CAF_CHECK_EQUAL(end->reason, "cancelled: the customer gave up");
   std::string told;
   // doc: history
-  auto history = client.history(id);
+  auto history = client.history(id).get();
   for (const auto& entry : history.value()) {
     told += entry.what + " -> " + std::string{to_string(entry.status)} + "  " + entry.note + '\n';
   }
@@ -111,7 +111,7 @@ CAF_TEST(a dead letter is sent again or discarded) {
   CAF_REQUIRE(!failed.has_value());
   server_is_down = false;
   // doc: letters
-  auto letters = client.dead_letters();
+  auto letters = client.dead_letters().get();
   for (const auto& letter : letters.value()) {
     std::cout << letter.type << ' ' << letter.reason << ' ' << letter.payload << '\n';
     auto done = letter.may_redrive ? client.redrive(letter.id).get() : client.discard(letter.id).get();
@@ -122,7 +122,7 @@ CAF_TEST(a dead letter is sent again or discarded) {
   CAF_CHECK_EQUAL(letters->front().type, "send_mail");
   CAF_CHECK_EQUAL(letters->front().reason, "refused");
   const auto deadline = std::chrono::steady_clock::now() + 30s;
-  while (!client.dead_letters()->empty() && std::chrono::steady_clock::now() < deadline) {
+  while (!client.dead_letters().get()->empty() && std::chrono::steady_clock::now() < deadline) {
   }
-  CAF_CHECK(client.dead_letters()->empty());
+  CAF_CHECK(client.dead_letters().get()->empty());
 }

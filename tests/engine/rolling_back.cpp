@@ -138,6 +138,16 @@ CAF_TEST(a crash anywhere in a rollback changes nothing of its course) {
   CAF_CHECK_EQUAL(saga.status(), "compensated");
 }
 
+CAF_TEST(the history names the command that failed) {
+  start_with(pay{"o-1", 1}, reserve{"nail", 5});
+  const auto id = saga.open<reserve>().id;
+  const auto decided = saga.take(failed(saga.open<reserve>(), failure_kind::declined, "none"));
+  CAF_REQUIRE(decided.history && decided.history->in);
+  CAF_CHECK_EQUAL(decided.history->in->answers, "reserve");
+  CAF_CHECK_EQUAL(decided.history->in->in_reply_to, id);
+  CAF_CHECK_EQUAL(decided.history->out.front().in_reply_to, saga.open<pay>().id); // the withdrawal
+}
+
 CAF_TEST(an unknown outcome is undone by the form that takes a pointer) {
   start_with(pay{"o-1", 1});
   const auto decided = saga.take(lost(saga.open<pay>()));

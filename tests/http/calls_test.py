@@ -18,7 +18,7 @@ ENTRY = [
 ]  # fmt: skip
 WHOLE = ENTRY + ["definition_version", "state", "result"]
 STEP = [
-    "at", "revision", "kind", "message_type", "message_id", "from", "to", "attempt", "payload", "status", "sent",
+    "at", "revision", "kind", "message_type", "message_id", "answers", "from", "to", "attempt", "payload", "status", "sent",
     "note",
 ]  # fmt: skip
 LETTER = ["id", "node", "type", "from", "to", "reason", "attempts", "since", "parked", "may_redrive"]
@@ -272,6 +272,9 @@ class Calls(unittest.TestCase):
             self.assertEqual(step["to"], {"type": "delivery", "key": "history"})
             self.assertEqual(list(step["from"]), ["type", "key"])
         self.assertEqual(steps[0]["payload"], {"id": "history", "how": "well"})
+        self.assertIsNone(steps[0]["answers"])
+        self.assertEqual(steps[1]["answers"]["type"], "carry")
+        self.assertIn(f"-{steps[0]['revision']}-", steps[1]["answers"]["message_id"])
         for node in NODES:
             for limit in (1, 2, 3):
                 paged, count = self.pages(

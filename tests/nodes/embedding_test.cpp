@@ -132,8 +132,8 @@ CAF_TEST(calls before start and after stop are refused as unavailable) {
            code_of(wait_for(client.result_of<fulfilment>("o-1"))) == "unavailable" &&
            code_of(wait_for(client.show({"fulfilment", "o-1"}))) == "unavailable" &&
            code_of(wait_for(client.cancel({"fulfilment", "o-1"}))) == "unavailable" &&
-           code_of(client.list("fulfilment")) == "unavailable" &&
-           code_of(client.dead_letters()) == "unavailable" &&
+           code_of(wait_for(client.list("fulfilment"))) == "unavailable" &&
+           code_of(wait_for(client.dead_letters())) == "unavailable" &&
            code_of(wait_for(client.discard("x"))) == "unavailable";
   };
   CAF_CHECK(refuses());

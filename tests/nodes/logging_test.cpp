@@ -7,12 +7,26 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 
+#include <chrono>
+#include <functional>
 #include <sstream>
+#include <stdexcept>
+#include <thread>
 
 using namespace continuo;
 using namespace continuo::tests;
+using namespace std::chrono_literals;
 
 namespace {
+
+class fragile : public saga<fragile> {
+public:
+  static void define(saga_definition<fragile>& saga) {
+    saga.starts_on<order_placed>(&order_placed::order_id);
+  }
+  void on(const order_placed&, saga_context&) { throw std::runtime_error{"no paper"}; }
+  CONTINUO_FIELDS(fragile)
+};
 
 struct fixture {
   std::ostringstream text;
@@ -87,6 +101,33 @@ CAF_TEST(a healthy node says what it found and that it stops) {
   CAF_REQUIRE(again.start().has_value());
   CAF_CHECK_EQUAL(count(text.str(), ": 0 record(s) read"), 1u); // this time it has found some
   CAF_CHECK_EQUAL(count(text.str(), "mine info ready after "), 2u);
+}
+
+CAF_TEST(that an instance is stuck is said once) {
+  own->set_level(spdlog::level::warn);
+  const temporary_directory directory;
+  auto config = node_config::embedded(directory.path() / "data");
+  config.logger = own;
+  const auto run = [&](const std::function<void(node&)>& what) {
+    node here{config};
+    here.host<fragile>();
+    CAF_REQUIRE(here.start().has_value());
+    what(here);
+  };
+  const auto is_stuck = [](const node& here) {
+    const auto shown = wait_for(here.client().show({"fragile", "o-1"}));
+    return shown && shown->status == instance_status::stuck;
+  };
+  run([&](node& here) {
+    CAF_REQUIRE(here.client().publish(order_placed{"o-1", 100}).get().has_value());
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (!is_stuck(here) && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    CAF_CHECK(is_stuck(here)); // its receipt has been written as well, or is while it stops
+  });
+  run([&](node& here) { CAF_CHECK(is_stuck(here)); });
+  CAF_CHECK_EQUAL(count(text.str(), "fragile/o-1 is stuck: "), 1u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

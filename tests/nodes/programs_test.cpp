@@ -185,7 +185,7 @@ CAF_TEST(a command of a newer version waits through an older program and costs n
     const auto other = back.here->client().publish(order_placed{"o-2", 1});
     CAF_CHECK_EQUAL(line_of(wait_for(other.result_of<purchase<older::charge>>())), "completed: o-2");
     CAF_CHECK_EQUAL(to_string(back.order().status), "running");
-    CAF_CHECK(back.here->client().dead_letters().value().empty());
+    CAF_CHECK(wait_for(back.here->client().dead_letters()).value().empty());
     back.here->stop();
     CAF_CHECK(back.log.str().find("till does not know charge") != std::string::npos);
   }

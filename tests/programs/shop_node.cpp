@@ -217,7 +217,7 @@ void send(const client& node, const Command& command, const std::string& taken, 
 }
 
 void list_stuck(const client& node, const std::string& type) {
-  if (const auto found = node.list(type, instance_status::stuck)) {
+  if (const auto found = node.list(type, instance_status::stuck).get()) {
     for (const auto& one : *found) {
       say("stuck " + type + " " + one.instance.key + " " + one.reason);
     }
@@ -238,7 +238,7 @@ void show(const client& node, const std::string& order) {
 }
 
 void list_letters(const client& node) {
-  if (const auto found = node.dead_letters()) {
+  if (const auto found = node.dead_letters().get()) {
     for (const auto& one : *found) {
       say("stuck letter " + one.type + " " + one.id + " " + one.reason);
     }
@@ -267,7 +267,7 @@ void fill(const std::string& path) {
 
 /// `here` is asked for its peers only by who does not end it meanwhile.
 void work(const std::stop_token& stop, int over, const node& here, const client& node) {
-  while (!node.list("selling", std::nullopt, 1)) {
+  while (!node.list("selling", std::nullopt, 1).get()) {
     if (stop.stop_requested()) {
       return;
     }

@@ -96,6 +96,16 @@ public:
   void step(std::size_t jobs);
   std::uint64_t draw(std::uint64_t below);
 
+  /// What a call through a client comes to, within 10 s.
+  template <class T>
+  result<T> finish(std::future<result<T>> call) {
+    const auto is_ready = [&] { return call.wait_for(std::chrono::seconds{0}) == std::future_status::ready; };
+    for (int waited = 0; waited < 1'000 && !is_ready(); ++waited) {
+      run_for(std::chrono::milliseconds{10});
+    }
+    return is_ready() ? call.get() : fail(errc::timed_out, "the test has waited for 10 s");
+  }
+
   std::string status_of(const std::string& node, const std::string& type, const std::string& key);
 
 private:

@@ -86,9 +86,4 @@ std::string world::status_of(const std::string& type, const std::string& key) {
   return seen ? std::string{to_string(seen->status)} : "absent";
 }
 
-result<void> world::operate(std::future<result<void>> verb) {
-  settle();
-  return pending<void>{std::move(verb)}.get();
-}
-
 } // namespace continuo::tests

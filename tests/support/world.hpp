@@ -111,8 +111,12 @@ public:
   /// Its status in one word, or `absent`.
   std::string status_of(const std::string& type, const std::string& key);
 
-  /// Runs an operator's verb to its end.
-  result<void> operate(std::future<result<void>> verb);
+  /// What a call through the client comes to.
+  template <class T>
+  result<T> finish(std::future<result<T>> call) {
+    settle();
+    return pending<T>{std::move(call)}.get();
+  }
 
 private:
   caf::scheduler::test_coordinator& coordinator() const { return system_.coordinator(); }

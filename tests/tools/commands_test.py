@@ -254,9 +254,10 @@ CASES = [
          {ONE: Answer(200, ORDER),
           ONE + "/history?limit=1000": Answer(200, {"entries": [
               {"at": "2024-05-01T12:00:00Z", "revision": 17, "kind": "reply", "message_type": "payment_completed",
+               "answers": {"type": "make_payment", "message_id": "0000000000000001-16-0"},
                "from": {"type": "payment", "key": ""}, "status": "running", "sent": ["create_label", "x"], "note": ""}],
               "next_cursor": None})},
-         out=["status       running\n", "AT ", "2024-05-01T12:00:00Z        17  reply  payment_completed  payment  "
+         out=["status       running\n", "AT ", "2024-05-01T12:00:00Z        17  reply  payment_completed  make_payment 16-0  payment  "
               "running  create_label, x  -\n"]),
     Case("its history as JSON", ["show", "fulfilment", "o-1", "--history", "--json"],
          {ONE + "/history?limit=1000": Answer(200, b'{"entries":[]}')}, out='{"entries":[]}\n'),
