@@ -218,8 +218,9 @@ void add_upkeep(const engine::transition& decided, const instance_id& of,
                 std::vector<journal::operation>& operations) {
   using kind = journal::operation::kind;
   if (decided.history_up_to != 0 && !planted("history_outlives_its_instance")) {
-    operations.push_back(
-        {kind::erase_range, engine::history_key(of, 0), engine::history_key(of, decided.history_up_to + 1)});
+    const auto& last = planted("range_goes_too_far") ? instance_id{of.type, of.key + "~"} : of;
+    operations.push_back({kind::erase_range, engine::history_key(of, 0),
+                          engine::history_key(last, decided.history_up_to + 1)});
   }
   if (decided.history) {
     operations.push_back(

@@ -2,6 +2,7 @@
 
 #include "engine/acceptance.hpp"
 #include "engine/remembered_key.hpp"
+#include "journal/frame.hpp"
 #include "journal/journal.hpp"
 #include "nodes/identity.hpp"
 #include "testing/trace.hpp"
@@ -237,6 +238,22 @@ void promises::check_whole_index(const std::string& node) const {
   }
 }
 
+/// What is erased by range is the history of one instance, or the older part of it: the keys of both ends
+/// differ in the revision alone.
+void promises::check_range(const std::string& node, const journal::operation& change) const {
+  if (change.what != journal::operation::kind::erase_range) {
+    return;
+  }
+  constexpr std::size_t revision_bytes = sizeof(std::uint64_t);
+  const auto of = [=](std::string_view key) {
+    return key.substr(0, key.size() - std::min(key.size(), revision_bytes));
+  };
+  if (!change.key.starts_with('h') || of(change.key).empty() || of(change.key) != of(change.value)) {
+    broke(node, fmt::format("it erases from {} up to {}, which is more than the history of one instance",
+                            journal::printable(change.key), journal::printable(change.value)));
+  }
+}
+
 void promises::clock_jumps(const std::string& node, const engine::moment& before) {
   auto& latest = disks_[node].wall_max;
   latest = std::max(latest, before.wall);
@@ -263,6 +280,7 @@ void promises::commits(const std::string& node, const journal::batch& changes, c
   std::set<instance_id> written;
   for (const auto& change : changes) {
     note_index(node, change);
+    check_range(node, change);
     if (change.key.starts_with(engine::key_prefix) && change.what == journal::operation::kind::put) {
       // What was handled in the batch that accepted it leaves no record of its own, but a client's key does.
       if (const auto remembered = decode<engine::remembered_key>(change.value)) {

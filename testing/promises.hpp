@@ -147,6 +147,7 @@ private:
   std::string home_of(const instance_id& id) const;
   void note_index(const std::string& node, const journal::operation& change);
   void check_index(const std::string& node, const std::string& key) const;
+  void check_range(const std::string& node, const journal::operation& change) const;
   void check_whole_index(const std::string& node) const;
   void broke(const std::string& node, const std::string& what) const;
   void on_entry(const std::string& node, const engine::history_entry& entry, const engine::moment& now);

@@ -109,6 +109,7 @@ constexpr planted_bug bugs[] = {
     {"index_forgets", &bad_network},
     {"ended_and_not_in_the_expiry_index", &guests_leave},
     {"history_outlives_its_instance", &guests_leave},
+    {"range_goes_too_far", &guests_leave},
 };
 
 std::vector<planted_bug> wanted() {
