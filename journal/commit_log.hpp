@@ -17,7 +17,10 @@ namespace continuo::journal {
 
 /// One operation as the log has it, a view of what was handed in or read.
 struct logged_operation {
-  operation::kind what = operation::kind::put;
+  /// The numbers are those of the log's format. A `patch` is a `put` of which the log has what changes the
+  /// value that is there (patch.hpp), in a frame as a value.
+  enum class kind : std::uint8_t { put, erase, erase_range, patch };
+  kind what = kind::put;
   std::string_view key;
   std::string_view head; ///< of the frame; empty for what erases
   std::string_view

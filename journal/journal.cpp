@@ -67,6 +67,7 @@ void write_waiting(caf::stateful_actor<journal_state>* self, const journal_optio
   if (!is_barrier) {
     changes.push_back({operation::kind::put, std::string{revision_key}, encode(state.revision)});
     const auto begun = std::chrono::steady_clock::now();
+    const auto bytes_before = options.to->written_bytes();
     const auto written = options.to->commit(changes);
     options.done->sync_times.add(
         static_cast<std::uint64_t>((std::chrono::steady_clock::now() - begun).count()));
@@ -79,14 +80,10 @@ void write_waiting(caf::stateful_actor<journal_state>* self, const journal_optio
       state.waiting.clear();
       return;
     }
-    std::uint64_t bytes = 0;
-    for (const auto& change : changes) {
-      bytes += change.key.size() + change.value.size();
-    }
     options.done->durable = state.revision;
     ++options.done->syncs;
     options.done->operations += changes.size();
-    options.done->bytes += bytes;
+    options.done->bytes += options.to->written_bytes() - bytes_before;
     const auto transitions = std::count_if(state.waiting.begin(), state.waiting.end(),
                                            [](const commit& one) { return one.revision != 0; });
     options.done->commits += static_cast<std::uint64_t>(transitions);

@@ -281,6 +281,10 @@ std::uint64_t memory_store::free_bytes() const {
   return disk_->free_bytes();
 }
 
+std::uint64_t memory_store::written_bytes() const {
+  return disk_->bytes_written();
+}
+
 std::uint64_t memory_store::used_bytes() const {
   return disk_->used_bytes();
 }

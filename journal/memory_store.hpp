@@ -121,6 +121,7 @@ public:
   [[nodiscard]] result<void> scan(std::string_view prefix, const visitor& visit,
                                   std::string_view after = {}) const override;
   [[nodiscard]] std::uint64_t free_bytes() const override;
+  [[nodiscard]] std::uint64_t written_bytes() const override;
   [[nodiscard]] std::uint64_t used_bytes() const override;
 
 private:

@@ -66,10 +66,10 @@ result<std::string> read_file(const std::filesystem::path& path) {
 bool parse(std::string_view payload, std::vector<logged_operation>& operations) {
   operations.clear();
   while (!payload.empty()) {
-    if (payload.size() < 9 || payload[0] < 0 || payload[0] > 2) {
+    if (payload.size() < 9 || payload[0] < 0 || payload[0] > 3) {
       return false;
     }
-    const auto what = static_cast<operation::kind>(payload[0]);
+    const auto what = static_cast<logged_operation::kind>(payload[0]);
     const std::size_t key = get_u32(payload.data() + 1);
     const std::size_t value = get_u32(payload.data() + 5);
     payload.remove_prefix(9);

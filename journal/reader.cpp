@@ -61,13 +61,28 @@ reader::~reader() = default;
 
 void reader::note(const logged_operation& one) {
   switch (one.what) {
-  case operation::kind::put:
+  case logged_operation::kind::put:
     newer_[std::string{one.key}] = std::string{one.value};
     break;
-  case operation::kind::erase:
+  case logged_operation::kind::patch: {
+    auto older = get_framed(one.key);
+    if (older && *older) {
+      older = apply_framed_patch(one.key, **older, one.value);
+    } else if (older) {
+      older = fail(errc::corrupt, fmt::format("the log changes the value of key '{}', and there is none",
+                                              printable(one.key)));
+    }
+    if (older) {
+      newer_[std::string{one.key}] = std::move(*older);
+    } else {
+      troubles_.push_back(located(directory_, older.error()));
+    }
+    break;
+  }
+  case logged_operation::kind::erase:
     newer_[std::string{one.key}] = std::nullopt;
     break;
-  case operation::kind::erase_range:
+  case logged_operation::kind::erase_range:
     if (one.key < one.value) {
       newer_.erase(newer_.lower_bound(one.key), newer_.lower_bound(one.value));
       emptied_.add(one.key, one.value);
@@ -152,25 +167,30 @@ result<void> reader::scan(std::string_view prefix, const entry_reader& visit) co
   return {};
 }
 
-result<std::optional<std::string>> reader::get(std::string_view key) const {
-  std::string framed;
+result<std::optional<std::string>> reader::get_framed(std::string_view key) const {
   if (const auto newer = newer_.find(key); newer != newer_.end()) {
-    if (!newer->second) {
-      return std::optional<std::string>{};
-    }
-    framed = *newer->second;
-  } else if (tables_ && !emptied_.contains(key)) {
-    const auto read = tables_->Get(rocksdb::ReadOptions{}, slice(key), &framed);
-    if (read.IsNotFound()) {
-      return std::optional<std::string>{};
-    }
-    if (!read.ok()) {
-      return tl::unexpected(error_of(read, directory_));
-    }
-  } else {
+    return newer->second;
+  }
+  if (!tables_ || emptied_.contains(key)) {
     return std::optional<std::string>{};
   }
-  const auto value = unframe(key, framed);
+  std::string framed;
+  const auto read = tables_->Get(rocksdb::ReadOptions{}, slice(key), &framed);
+  if (read.IsNotFound()) {
+    return std::optional<std::string>{};
+  }
+  if (!read.ok()) {
+    return tl::unexpected(error_of(read, directory_));
+  }
+  return std::optional<std::string>{std::move(framed)};
+}
+
+result<std::optional<std::string>> reader::get(std::string_view key) const {
+  const auto framed = get_framed(key);
+  if (!framed || !*framed) {
+    return framed;
+  }
+  const auto value = unframe(key, **framed);
   if (!value) {
     return tl::unexpected(located(directory_, value.error()));
   }

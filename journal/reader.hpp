@@ -51,6 +51,7 @@ public:
 
 private:
   void note(const logged_operation& one);
+  [[nodiscard]] result<std::optional<std::string>> get_framed(std::string_view key) const;
 
   std::filesystem::path directory_;
   std::unique_ptr<rocksdb::DB> tables_; // null where there are none, or they cannot be opened

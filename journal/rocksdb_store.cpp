@@ -4,6 +4,7 @@
 #include "journal/copies.hpp"
 #include "journal/directory.hpp"
 #include "journal/frame.hpp"
+#include "journal/large_values.hpp"
 #include "journal/rocksdb_tables.hpp"
 
 #include <fmt/format.h>
@@ -182,6 +183,8 @@ public:
                                                       : ~std::uint64_t{0};
   }
 
+  std::uint64_t written_bytes() const override { return written_bytes_; }
+
   std::uint64_t used_bytes() const override {
     std::uint64_t bytes = 0;
     std::error_code trouble; // files come and go meanwhile
@@ -226,14 +229,18 @@ private:
       written_.clear();
       for (const auto& one : operations) {
         switch (one.what) {
-        case operation::kind::put:
+        case logged_operation::kind::put:
           changes_.Put(slice(one.key), slice(one.value));
           written_.push_back(one.key);
           break;
-        case operation::kind::erase:
+        case logged_operation::kind::patch:
+          changes_.Merge(slice(one.key), slice(one.value));
+          written_.push_back(one.key);
+          break;
+        case logged_operation::kind::erase:
           changes_.Delete(slice(one.key));
           break;
-        case operation::kind::erase_range:
+        case logged_operation::kind::erase_range:
           erase_range(one.key, one.value);
           break;
         }
@@ -286,6 +293,7 @@ private:
 
   result<void> write(const batch& changes) {
     heads_.resize(changes.size());
+    patches_.clear();
     logged_.clear();
     changes_.Clear();
     written_.clear();
@@ -293,20 +301,32 @@ private:
       const auto& change = changes[i];
       const auto key = slice(change.key);
       if (change.what == operation::kind::erase) {
-        logged_.push_back({change.what, change.key, {}, {}});
+        logged_.push_back({logged_operation::kind::erase, change.key, {}, {}});
         changes_.Delete(key);
+        large_.erase(change.key);
         continue;
       }
       if (change.what == operation::kind::erase_range) {
-        logged_.push_back({change.what, change.key, {}, change.value});
+        logged_.push_back({logged_operation::kind::erase_range, change.key, {}, change.value});
         erase_range(change.key, change.value);
+        large_.erase_range(change.key, change.value);
         continue;
       }
       written_.push_back(change.key);
-      heads_[i] = make_frame_head(change.key, change.value);
-      logged_.push_back({change.what, change.key, heads_[i].view(), change.value});
-      const std::array parts{slice(heads_[i].view()), slice(change.value)};
-      changes_.Put(rocksdb::SliceParts(&key, 1), rocksdb::SliceParts(parts.data(), parts.size()));
+      auto patch = large_.next(change.key, change.value);
+      const auto is_whole = patch.empty();
+      const std::string& value = is_whole ? change.value : patches_.emplace_back(std::move(patch));
+      heads_[i] = make_frame_head(change.key, value);
+      logged_.push_back({is_whole ? logged_operation::kind::put : logged_operation::kind::patch, change.key,
+                         heads_[i].view(), value});
+      const std::array parts{slice(heads_[i].view()), slice(value)};
+      const rocksdb::SliceParts keys{&key, 1};
+      const rocksdb::SliceParts values{parts.data(), parts.size()};
+      if (is_whole) {
+        changes_.Put(keys, values);
+      } else {
+        changes_.Merge(keys, values);
+      }
     }
     const auto number = last_commit_ + 1;
     put_applied(changes_, number);
@@ -324,6 +344,11 @@ private:
     if (const auto written = db_->Write(how, &changes_); !written.ok()) {
       return tl::unexpected(error_of(written, directory_));
     }
+    std::uint64_t bytes = 0;
+    for (const auto& one : logged_) {
+      bytes += one.key.size() + one.value.size();
+    }
+    written_bytes_ += bytes;
     return {};
   }
 
@@ -358,11 +383,14 @@ private:
   std::uint64_t last_commit_ = 0;
   std::deque<full_segment> full_;
   bool flush_asked_ = false;
+  large_values large_;
+  std::atomic<std::uint64_t> written_bytes_{0};
   std::size_t ranges_ = 0;       // in the write buffer, at most
   std::optional<error> failure_; // of the first commit that failed: refuses every later one
   // Kept for their memory.
   rocksdb::WriteBatch changes_;
   std::vector<frame_head> heads_;
+  std::deque<std::string> patches_;
   std::vector<logged_operation> logged_;
   std::vector<std::string_view> written_; // the keys that a batch puts, so far
 };

@@ -1,14 +1,18 @@
 #include "journal/rocksdb_tables.hpp"
 
 #include "journal/frame.hpp"
+#include "journal/patch.hpp"
 #include "journal/sectors.hpp"
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/merge_operator.h>
 #include <rocksdb/table.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
+#include <string>
 #include <system_error>
 
 namespace continuo::journal {
@@ -27,7 +31,47 @@ std::string text_of(const rocksdb::Status& status) {
   return text;
 }
 
+/// Puts together a value of which the tables have an older one and patches.
+class patcher : public rocksdb::MergeOperator {
+public:
+  const char* Name() const override { return "continuo.patch"; }
+
+  bool FullMergeV2(const MergeOperationInput& in, MergeOperationOutput* out) const override {
+    const auto key = view(in.key);
+    if (in.existing_value == nullptr) {
+      return false;
+    }
+    std::string framed{view(*in.existing_value)};
+    for (const auto& patch : in.operand_list) {
+      auto patched = apply_framed_patch(key, framed, view(patch));
+      if (!patched) {
+        return false; // RocksDB says "corruption"
+      }
+      framed = std::move(*patched);
+    }
+    out->new_value = std::move(framed);
+    return true;
+  }
+};
+
 } // namespace
+
+result<std::string> apply_framed_patch(std::string_view key, std::string_view framed,
+                                       std::string_view patch) {
+  const auto from = unframe(key, framed);
+  if (!from) {
+    return tl::unexpected(from.error());
+  }
+  const auto changes = unframe(key, patch);
+  if (!changes) {
+    return tl::unexpected(changes.error());
+  }
+  const auto to = apply_patch(*from, *changes);
+  if (!to) {
+    return fail(to.error().code, "key '" + printable(key) + "': " + to.error().message);
+  }
+  return frame(key, *to);
+}
 
 error error_of(const rocksdb::Status& status, const std::filesystem::path& directory) {
   const auto text = text_of(status);
@@ -72,6 +116,7 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   to.stats_persist_period_sec = 0;
   to.info_log = std::make_shared<no_log>();
   to.compression = rocksdb::kNoCompression;
+  to.merge_operator = std::make_shared<patcher>();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(memory / 2, -1, false, 0.5);
   table.cache_index_and_filter_blocks = true;

@@ -50,6 +50,11 @@ public:
   /// Bytes that the file system still has free for this store; a very large number where that has no meaning.
   [[nodiscard]] virtual std::uint64_t free_bytes() const = 0;
 
+  /// Bytes of keys and values that commits have written since the store was opened. That may be less than
+  /// what they were given: of a large value that is like the last one of its key only what changed is
+  /// written.
+  [[nodiscard]] virtual std::uint64_t written_bytes() const = 0;
+
   /// Bytes that the store takes on its disk, roughly.
   [[nodiscard]] virtual std::uint64_t used_bytes() const = 0;
 

@@ -103,7 +103,7 @@ void add_journal(page& out, const actors::core& shared, std::uint64_t disk_reser
   out.values(written.batches, 1);
   out.counter("continuo_journal_operations_total", "Keys written or deleted.");
   out.value(written.operations.load());
-  out.counter("continuo_journal_written_bytes_total", "Bytes of keys and values handed to the store.");
+  out.counter("continuo_journal_written_bytes_total", "Bytes of keys and values written.");
   out.value(written.bytes.load());
   out.gauge("continuo_journal_size_bytes", "Bytes that the journal takes on its disk.");
   out.value(shared.store->used_bytes());

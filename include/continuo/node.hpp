@@ -144,7 +144,7 @@ struct node_figures {
   std::uint64_t transitions = 0;
   std::uint64_t syncs = 0;
   std::uint64_t operations = 0; ///< keys written
-  std::uint64_t bytes = 0;      ///< handed to the store
+  std::uint64_t bytes = 0;      ///< of keys and values written
   std::uint64_t sync_ns = 0;    ///< spent in the store
   std::int64_t in_flight = 0;
   std::uint64_t orphaned = 0; ///< instances found without a cause to wake; 0 unless a saga has a bug

@@ -80,6 +80,17 @@ inline rocksdb_options small(const std::filesystem::path& directory) {
   return options;
 }
 
+/// What is so large that changes of it are written alone; each number changes one line.
+inline std::string large_value(std::uint64_t number) {
+  constexpr std::uint64_t lines = 240;
+  std::string text;
+  for (std::uint64_t line = 0; line < lines; ++line) {
+    const auto changed = number - (number + line) % lines; // wraps at first
+    text += std::to_string(line) + " was changed at " + std::to_string(changed % 1'000'000) + "\n";
+  }
+  return text;
+}
+
 /// The `number`th batch of a run that anybody can repeat: overwrites, erases, ranges erased, and history.
 inline batch numbered_batch(std::uint64_t number) {
   const auto text = std::to_string(number);
@@ -96,6 +107,7 @@ inline batch numbered_batch(std::uint64_t number) {
   if (number % 5 == 0) {
     changes.push_back(erase("rorder" + std::string(1, '\0') + std::to_string(number / 5 % 7)));
   }
+  changes.push_back(number % 97 == 0 ? erase("rlarge") : put("rlarge", large_value(number)));
   changes.push_back(put("mlast", text));
   return changes;
 }

@@ -199,6 +199,7 @@ public:
         after);
   }
   std::uint64_t free_bytes() const override { return store_.free_bytes(); }
+  std::uint64_t written_bytes() const override { return store_.written_bytes(); }
   std::uint64_t used_bytes() const override { return store_.used_bytes(); }
 
 private:
