@@ -53,7 +53,8 @@ public:
       return best;
     }
     auto left = candidates_max;
-    for (auto i = slots_[slot_of(wanted.substr(0, block_bytes))]; i != none && left > 0; i = next_[i], --left) {
+    for (auto i = slots_[slot_of(wanted.substr(0, block_bytes))]; i != none && left > 0;
+         i = next_[i], --left) {
       const auto there = of_.substr(i * block_bytes);
       const auto bytes = common_prefix(there, wanted);
       if (bytes >= block_bytes && bytes > best.bytes) {
@@ -127,8 +128,8 @@ std::string make_patch(std::string_view from, std::string_view to) {
   put_u64(patch.data(), checksum(from));
   put_u64(patch.data() + 8, checksum(to));
   const block_index old{from};
-  std::size_t done = 0; // of `to`
-  std::size_t at = 0;   // up to here from `done` on nothing was found
+  std::size_t done = 0;   // of `to`
+  std::size_t at = 0;     // up to here from `done` on nothing was found
   std::size_t behind = 0; // in `from`, the last piece
   const auto take = [&](std::size_t place, std::size_t bytes) {
     while (at > done && place > 0 && from[place - 1] == to[at - 1]) {
@@ -144,7 +145,8 @@ std::string make_patch(std::string_view from, std::string_view to) {
   while (at < to.size()) {
     // A field that kept its length: it goes on where it would stand without the change.
     const auto same = behind + (at - done);
-    const auto straight = same < from.size() ? block_index::common_prefix(from.substr(same), to.substr(at)) : 0;
+    const auto straight =
+        same < from.size() ? block_index::common_prefix(from.substr(same), to.substr(at)) : 0;
     const auto found = straight >= block_bytes * 4 ? block_index::match{} : old.find(to.substr(at));
     if (straight >= block_bytes && straight >= found.bytes) {
       take(same, straight);

@@ -5,20 +5,20 @@
 #include <string>
 #include <string_view>
 
-/// What turns one value into the next one of its key, where both are long and most of their bytes are the same:
-/// a saga with a thousand open commands writes what one answer changed, not all of them. Pure functions; any
-/// thread.
+/// What turns one value into the next one of its key, where both are long and most of their bytes are the
+/// same: a saga with a thousand open commands writes what one answer changed, not all of them. Pure
+/// functions; any thread.
 ///
-/// A patch is the checksum of the value that it is for and of the one that comes of it (XXH3, 64 bits, each eight
-/// bytes, little-endian), then pieces of the new value in order. Each begins with a number (LEB128) that is twice
-/// a length, and odd where the bytes follow; of others a second number is the place in the old value where they
-/// stand. The search for pieces is a greedy one, over blocks of the old value that begin at multiples of their
-/// size, as rsync does it (A. Tridgell, "Efficient Algorithms for Sorting and Synchronization", 1999, ch. 3), but
-/// without its rolling checksum, since both values are at hand.
+/// A patch is the checksum of the value that it is for and of the one that comes of it (XXH3, 64 bits, each
+/// eight bytes, little-endian), then pieces of the new value in order. Each begins with a number (LEB128)
+/// that is twice a length, and odd where the bytes follow; of others a second number is the place in the old
+/// value where they stand. The search for pieces is a greedy one, over blocks of the old value that begin at
+/// multiples of their size, as rsync does it (A. Tridgell, "Efficient Algorithms for Sorting and
+/// Synchronization", 1999, ch. 3), but without its rolling checksum, since both values are at hand.
 namespace continuo::journal {
 
-/// The patch from one value to the other. Empty where it would not be worth it: at least half as long as `to`, or
-/// `to` more than twice as long as `from` and the patch together, which `apply_patch` refuses.
+/// The patch from one value to the other. Empty where it would not be worth it: at least half as long as
+/// `to`, or `to` more than twice as long as `from` and the patch together, which `apply_patch` refuses.
 [[nodiscard]] std::string make_patch(std::string_view from, std::string_view to);
 
 /// The value that comes of it. `errc::corrupt` where the patch is for another value than `from`, is damaged,

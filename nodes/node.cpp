@@ -75,6 +75,10 @@ continuo::client node::client() const {
   return continuo::client{runtime_};
 }
 
+bool node::is_ending() const {
+  return runtime_->ending();
+}
+
 const recovery_figures& node::recovery() const {
   return runtime_->recovery();
 }

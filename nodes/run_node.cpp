@@ -241,11 +241,11 @@ std::optional<error> failure_of(const node& running) {
                                                                                : std::nullopt;
 }
 
-/// Waits for a signal. The node's failure comes as one too (see `run_node`), so that there is one place to
-/// wait.
-void wait_for_signal(const sigset_t& ending) {
-  int got = 0;
-  while (sigwait(&ending, &got) == EINTR) {
+/// Waits for a signal; the node's failure comes as one too (see `run_node`). The program's own code may also
+/// have stopped the node, which is looked for.
+void wait_for_end(const sigset_t& ending, const node& running) {
+  const timespec look_every{1, 0};
+  while (sigtimedwait(&ending, nullptr, &look_every) < 0 && !running.is_ending()) {
   }
 }
 
@@ -372,7 +372,7 @@ int run_until_signal(node_config config, const std::function<void(node_builder&)
   at_side side{beside};
   if (started && *started) {
     side.start(*running);
-    wait_for_signal(ending);
+    wait_for_end(ending, *running);
   }
   auto reason = started && !*started ? std::optional{started->error()} : failure_of(*running);
   const auto say_why = [&] {

@@ -213,6 +213,9 @@ public:
   ///   actor system (`node_config::system`) as well; the node ends when it returns.
   void stop();
 
+  /// Whether it has been told to stop, or must.
+  bool is_ending() const;
+
   /// Gets the reason when the node must stop: its disk failed, or a broken invariant. From then on it
   /// releases nothing and refuses every call. Never gets a value if the node stops in order.
   std::shared_future<error> failed() const;
@@ -234,12 +237,12 @@ using node_builder = node;
 
 /// The `main` of a node program: reads `--data DIR`, `--name NAME`, `--disk-reserve BYTES`, or the cluster
 /// file and the node's name (`--config FILE --node NAME`), and `--help`, and leaves what follows `--` to the
-/// program; starts a node with what `offer` hosts, and runs until SIGTERM or SIGINT; then stops in order. The
-/// result is the exit code: 0 stopped in order, 1 trouble that may pass (no thread to be had, `beside`
-/// threw), 2 wrong arguments or definitions, 3 corrupt data, 4 the disk failed or is full, 5 the peers know
-/// more of its journal than it holds, 6 the data directory is in use, 7 its address is. One line on standard
-/// error says why and what to do. It ends the process if the node cannot stop within 5 seconds (a handler
-/// that still runs runs again).
+/// program; starts a node with what `offer` hosts, and runs until SIGTERM or SIGINT, or until the program's
+/// own code stops it; then ends in order. The result is the exit code: 0 stopped in order, 1 trouble that may
+/// pass (no thread to be had, `beside` threw), 2 wrong arguments or definitions, 3 corrupt data, 4 the disk
+/// failed or is full, 5 the peers know more of its journal than it holds, 6 the data directory is in use, 7
+/// its address is. One line on standard error says why and what to do. It ends the process if the node cannot
+/// stop within 5 seconds (a handler that still runs runs again).
 ///
 /// `beside`, if there is one, is called once the node has started, on a thread of its own; the node may be
 /// used there. It may return at any time, and must within 4 seconds once its token is stopped. What it throws

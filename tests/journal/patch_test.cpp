@@ -168,7 +168,8 @@ CAF_TEST(what is large and nearly the same is written as what changed) {
     for (const auto& gone : {erase("rlarge"), erase_range("ra", "rz")}) {
       CAF_REQUIRE((*opened)->commit({gone}).has_value());
       CAF_CHECK(!*(*opened)->get("rlarge"));
-      CAF_REQUIRE((*opened)->commit({put("rlarge", last), gone, put("rlarge", last), put("rlarge", last + "x")})
+      CAF_REQUIRE((*opened)
+                      ->commit({put("rlarge", last), gone, put("rlarge", last), put("rlarge", last + "x")})
                       .has_value());
       CAF_CHECK(**(*opened)->get("rlarge") == last + "x");
     }

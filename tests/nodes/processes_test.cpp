@@ -134,6 +134,13 @@ CAF_TEST(a signal to end ends an idle node at once with 0) {
   }
 }
 
+CAF_TEST(a program whose code stops the node ends with 0) {
+  const auto node = start();
+  CAF_REQUIRE(node->wait_for_line("ready"));
+  node->say("halt");
+  CAF_CHECK_EQUAL(number_of(node->wait(8s)), 0);
+}
+
 CAF_TEST(a signal to end ends a node within 5 s also where a handler runs) {
   const auto node = start();
   CAF_REQUIRE(node->wait_for_line("ready"));

@@ -265,8 +265,8 @@ void fill(const std::string& path) {
   say("full");
 }
 
-/// `here` is asked for its peers only by who does not end it meanwhile.
-void work(const std::stop_token& stop, int over, const node& here, const client& node) {
+/// `here` is used only by who does not end it meanwhile.
+void work(const std::stop_token& stop, int over, node& here, const client& node) {
   while (!node.list("selling", std::nullopt, 1).get()) {
     if (stop.stop_requested()) {
       return;
@@ -298,6 +298,8 @@ void work(const std::stop_token& stop, int over, const node& here, const client&
       list_letters(node);
     } else if (verb == "peers") {
       list_peers(here);
+    } else if (verb == "halt") {
+      here.stop();
     } else if (verb == "fill") {
       fill(what);
     }
@@ -319,7 +321,7 @@ int main(int argc, char** argv) {
     if (definitions == nullptr || std::string{definitions} != "incomplete") {
       node.host(warehouse());
     }
-    working = std::jthread{work, over, std::cref(node), node.client()}; // the client may outlive the node
+    working = std::jthread{work, over, std::ref(node), node.client()}; // the client may outlive the node
   };
   const auto* data = std::getenv("SHOP_DATA");
   const auto code =
