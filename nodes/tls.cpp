@@ -273,6 +273,7 @@ public:
     auto& loop = acceptor_.backend();
     owned_file file{acceptor_.accepted_socket()};
     network::nonblocking(file.get(), true);
+    network::child_process_inherit(file.get(), false); // what a handler starts must not keep it open
     auto with = tls_session::begin(certificates_(), file.get(), true);
     if (!with) {
       return false;
