@@ -54,7 +54,12 @@ struct link_state {
   std::set<message_id> moving; ///< asked about; bounded: the reading waits
 
   // -- what is asked of the peer ------------------------------------------------------------
-  std::map<std::uint64_t, std::function<void(result<std::string>)>> questions; ///< open, by number; bounded
+  struct question {
+    std::function<void(result<std::string>)> answer;
+    bool waits = false; ///< for what may take long
+  };
+  std::map<std::uint64_t, question> questions; ///< open, by number; bounded
+  std::size_t waits = 0;                       ///< of them
   std::uint64_t last_question = 0;
 
   // -- signs of life ---------------------------------------------------------------------

@@ -15,6 +15,10 @@ using link = caf::stateful_actor<link_state>;
 
 constexpr std::size_t questions_max = 1'000;
 
+/// Of these, for what may take long: who waits for a thousand ends must not keep operators out.
+constexpr std::size_t waits_max = 800;
+constexpr std::chrono::seconds wait_least{10};
+
 template <class Body>
 void send_frame(link* self, const core& shared, Body&& body) {
   auto& state = self->state;
@@ -47,7 +51,8 @@ void on_question(link* self, core& shared, messages::question&& asked) {
 void finish(link_state& state, std::uint64_t number, result<std::string> outcome) {
   auto found = state.questions.extract(number);
   if (!found.empty()) {
-    found.mapped()(std::move(outcome));
+    state.waits -= found.mapped().waits ? 1 : 0;
+    found.mapped().answer(std::move(outcome));
   }
 }
 
@@ -78,13 +83,17 @@ void on_ask(link* self, core& shared, ask_peer& asks) {
     asks.answer(fail(errc::unavailable, fmt::format("the node {} cannot be reached now", state.peer)));
     return;
   }
-  if (state.questions.size() >= questions_max) {
-    asks.answer(fail(errc::overloaded, fmt::format("{} questions to {} are open already: try again later",
-                                                   state.questions.size(), state.peer)));
+  const auto waits = asks.patience >= wait_least;
+  const auto open = waits ? state.waits : state.questions.size();
+  if (open >= (waits ? waits_max : questions_max)) {
+    asks.answer(
+        fail(errc::overloaded, fmt::format("{} {} to {} are open already: try again later", open,
+                                           waits ? "waits for an end or a reply" : "questions", state.peer)));
     return;
   }
   const auto number = ++state.last_question;
-  state.questions.emplace(number, std::move(asks.answer));
+  state.questions.emplace(number, link_state::question{std::move(asks.answer), waits});
+  state.waits += waits ? 1 : 0;
   send_frame(self, shared, messages::question{state.machine->epoch(), number, std::move(asks.text)});
   send_later(self, asks.patience, question_over{number});
 }
@@ -103,8 +112,9 @@ void on_say(link* self, core& shared, messages::answer&& said) {
 }
 
 void drop_questions(link_state& state, const std::string& why) {
-  for (auto& [number, answer] : std::exchange(state.questions, {})) {
-    answer(
+  state.waits = 0;
+  for (auto& [number, question] : std::exchange(state.questions, {})) {
+    question.answer(
         fail(errc::unavailable,
              fmt::format(
                  "the node {} was lost before it answered ({}); what was asked for may happen all the same",

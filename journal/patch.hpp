@@ -2,6 +2,9 @@
 
 #include <continuo/result.hpp>
 
+#include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,8 +20,26 @@
 /// Synchronization", 1999, ch. 3), but without its rolling checksum, since both values are at hand.
 namespace continuo::journal {
 
+/// Of a value that comes of a patch: with a bound for each step alone, a chain of them could double it for
+/// ever.
+constexpr std::size_t patched_bytes_max = 64u << 20;
+
+/// The checksums that a patch begins with: of the value that it is for, and of the one that comes of it.
+struct patch_ends {
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+};
+
+/// Nothing where it is cut short.
+[[nodiscard]] std::optional<patch_ends> ends_of(std::string_view patch);
+
+/// The checksum of a value, as patches name it.
+[[nodiscard]] std::uint64_t patch_checksum(std::string_view value);
+
 /// The patch from one value to the other. Empty where it would not be worth it: at least half as long as
-/// `to`, or `to` more than twice as long as `from` and the patch together, which `apply_patch` refuses.
+/// `to`, or `to` more than twice as long as `from` and the patch together, or longer than
+/// `patched_bytes_max`, which `apply_patch` refuses. Takes time by the bytes of both, and gives up where half
+/// of `to` is new.
 [[nodiscard]] std::string make_patch(std::string_view from, std::string_view to);
 
 /// The value that comes of it. `errc::corrupt` where the patch is for another value than `from`, is damaged,

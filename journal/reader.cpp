@@ -2,6 +2,7 @@
 
 #include "journal/commit_log.hpp"
 #include "journal/frame.hpp"
+#include "journal/patch.hpp"
 #include "journal/rocksdb_tables.hpp"
 
 #include <rocksdb/metadata.h>
@@ -62,25 +63,18 @@ reader::~reader() = default;
 void reader::note(const logged_operation& one) {
   switch (one.what) {
   case logged_operation::kind::put:
-    newer_[std::string{one.key}] = std::string{one.value};
+    newer_[std::string{one.key}] = {std::string{one.value}, {}};
     break;
   case logged_operation::kind::patch: {
-    auto older = get_framed(one.key);
-    if (older && *older) {
-      older = apply_framed_patch(one.key, **older, one.value);
-    } else if (older) {
-      older = fail(errc::corrupt, fmt::format("the log changes the value of key '{}', and there is none",
-                                              printable(one.key)));
+    const auto [known, is_first] = newer_.try_emplace(std::string{one.key});
+    if (is_first ? emptied_.contains(one.key) : known->second.is_erased()) {
+      known->second.framed.emplace(); // of nothing: it cannot be read
     }
-    if (older) {
-      newer_[std::string{one.key}] = std::move(*older);
-    } else {
-      troubles_.push_back(located(directory_, older.error()));
-    }
+    known->second.patches.emplace_back(one.value);
     break;
   }
   case logged_operation::kind::erase:
-    newer_[std::string{one.key}] = std::nullopt;
+    newer_[std::string{one.key}] = {};
     break;
   case logged_operation::kind::erase_range:
     if (one.key < one.value) {
@@ -89,6 +83,25 @@ void reader::note(const logged_operation& one) {
     }
     break;
   }
+}
+
+result<std::string> reader::value_of(std::string_view key, const std::optional<std::string_view>& in_tables,
+                                     const change* newer) const {
+  const auto framed =
+      newer != nullptr && newer->framed ? std::optional<std::string_view>{*newer->framed} : in_tables;
+  if (!framed) {
+    return fail(errc::corrupt, fmt::format("{}: the log changes the value of key '{}', and there is none",
+                                           directory_.string(), printable(key)));
+  }
+  auto value = unframe(key, *framed).map([](std::string_view bytes) { return std::string{bytes}; });
+  for (std::size_t i = 0; value && newer != nullptr && i < newer->patches.size(); ++i) {
+    const auto patch = unframe(key, newer->patches[i]);
+    value = patch ? apply_patch(*value, *patch) : tl::unexpected(patch.error());
+    if (patch && !value) {
+      value.error().message = fmt::format("key '{}': {}", printable(key), value.error().message);
+    }
+  }
+  return value ? std::move(value) : tl::unexpected(located(directory_, value.error()));
 }
 
 std::vector<error> reader::check_tables() const {
@@ -115,13 +128,13 @@ std::vector<error> reader::check_tables() const {
 }
 
 result<void> reader::scan(std::string_view prefix, const entry_reader& visit) const {
-  const auto show = [&](std::string_view key, std::string_view framed) {
-    if (key == applied_key) {
+  const auto show = [&](std::string_view key, const std::optional<std::string_view>& in_tables,
+                        const change* newer_one) {
+    if (key == applied_key || (newer_one != nullptr && newer_one->is_erased())) {
       return true;
     }
-    const auto value = unframe(key, framed);
-    return visit(key, value ? value
-                            : result<std::string_view>{tl::unexpected(located(directory_, value.error()))});
+    const auto value = value_of(key, in_tables, newer_one);
+    return visit(key, value ? result<std::string_view>{*value} : tl::unexpected(value.error()));
   };
   auto newer = newer_.lower_bound(prefix);
   const auto has_newer = [&] {
@@ -136,19 +149,20 @@ result<void> reader::scan(std::string_view prefix, const entry_reader& visit) co
     for (i->Seek(slice(prefix)); i->Valid() && i->key().starts_with(slice(prefix)); i->Next()) {
       const auto key = view(i->key());
       for (; has_newer() && newer->first < key; ++newer) {
-        if (newer->second && !show(newer->first, *newer->second)) {
+        if (!show(newer->first, std::nullopt, &newer->second)) {
           return {};
         }
       }
       last = key;
-      if (has_newer() && newer->first == key) {
-        continue; // the log's turn comes before the next key
-      }
-      if (emptied_.contains(key)) {
+      const auto is_changed = has_newer() && newer->first == key;
+      if (!is_changed && emptied_.contains(key)) {
         continue;
       }
-      if (!show(key, view(i->value()))) {
+      if (!show(key, view(i->value()), is_changed ? &newer->second : nullptr)) {
         return {};
+      }
+      if (is_changed) {
+        ++newer;
       }
     }
     if (!i->status().ok()) {
@@ -160,41 +174,34 @@ result<void> reader::scan(std::string_view prefix, const entry_reader& visit) co
     }
   }
   for (; has_newer(); ++newer) {
-    if (newer->second && !show(newer->first, *newer->second)) {
+    if (!show(newer->first, std::nullopt, &newer->second)) {
       return {};
     }
   }
   return {};
 }
 
-result<std::optional<std::string>> reader::get_framed(std::string_view key) const {
-  if (const auto newer = newer_.find(key); newer != newer_.end()) {
-    return newer->second;
-  }
-  if (!tables_ || emptied_.contains(key)) {
+result<std::optional<std::string>> reader::get(std::string_view key) const {
+  const auto found = newer_.find(key);
+  const auto* newer = found == newer_.end() ? nullptr : &found->second;
+  if (newer != nullptr && newer->is_erased()) {
     return std::optional<std::string>{};
   }
   std::string framed;
-  const auto read = tables_->Get(rocksdb::ReadOptions{}, slice(key), &framed);
-  if (read.IsNotFound()) {
+  std::optional<std::string_view> in_tables;
+  if (tables_ && (newer == nullptr || !newer->framed) && !emptied_.contains(key)) {
+    const auto read = tables_->Get(rocksdb::ReadOptions{}, slice(key), &framed);
+    if (!read.ok() && !read.IsNotFound()) {
+      return tl::unexpected(error_of(read, directory_));
+    }
+    in_tables = read.ok() ? std::optional<std::string_view>{framed} : std::nullopt;
+  }
+  if (newer == nullptr && !in_tables) {
     return std::optional<std::string>{};
   }
-  if (!read.ok()) {
-    return tl::unexpected(error_of(read, directory_));
-  }
-  return std::optional<std::string>{std::move(framed)};
-}
-
-result<std::optional<std::string>> reader::get(std::string_view key) const {
-  const auto framed = get_framed(key);
-  if (!framed || !*framed) {
-    return framed;
-  }
-  const auto value = unframe(key, **framed);
-  if (!value) {
-    return tl::unexpected(located(directory_, value.error()));
-  }
-  return std::optional<std::string>{*value};
+  return value_of(key, in_tables, newer).map([](std::string value) {
+    return std::optional{std::move(value)};
+  });
 }
 
 } // namespace continuo::journal

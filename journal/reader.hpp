@@ -50,13 +50,21 @@ public:
   [[nodiscard]] result<std::optional<std::string>> get(std::string_view key) const;
 
 private:
+  /// What the log has of a key: what is erased has neither.
+  struct change {
+    std::optional<std::string> framed;
+    std::vector<std::string> patches; // of `framed`, or of what the tables have
+    [[nodiscard]] bool is_erased() const { return !framed && patches.empty(); }
+  };
+
   void note(const logged_operation& one);
-  [[nodiscard]] result<std::optional<std::string>> get_framed(std::string_view key) const;
+  [[nodiscard]] result<std::string>
+  value_of(std::string_view key, const std::optional<std::string_view>& in_tables, const change* newer) const;
 
   std::filesystem::path directory_;
-  std::unique_ptr<rocksdb::DB> tables_; // null where there are none, or they cannot be opened
-  std::map<std::string, std::optional<std::string>, std::less<>> newer_; // of the log, framed; empty: erased
-  key_ranges emptied_; // by the log: what the tables have there is gone
+  std::unique_ptr<rocksdb::DB> tables_;              // null where there are none, or they cannot be opened
+  std::map<std::string, change, std::less<>> newer_; // by the log
+  key_ranges emptied_;                               // by the log: what the tables have there is gone
   std::vector<error> troubles_;
 };
 

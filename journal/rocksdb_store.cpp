@@ -5,6 +5,7 @@
 #include "journal/directory.hpp"
 #include "journal/frame.hpp"
 #include "journal/large_values.hpp"
+#include "journal/patch_chains.hpp"
 #include "journal/rocksdb_tables.hpp"
 
 #include <fmt/format.h>
@@ -78,21 +79,27 @@ public:
     // everything in place.
     auto settings = rocksdb_settings(options);
     std::uint64_t applied = 0;
-    {
-      const auto looked_at = open_tables(directory_, settings);
-      if (!looked_at) {
-        return tl::unexpected(looked_at.error());
+    auto looked_at = open_tables(directory_, settings);
+    if (!looked_at) {
+      return tl::unexpected(looked_at.error());
+    }
+    if (*looked_at) {
+      const auto known = read_applied(**looked_at, directory_);
+      if (!known) {
+        return tl::unexpected(known.error());
       }
-      if (*looked_at) {
-        const auto known = read_applied(**looked_at, directory_);
-        if (!known) {
-          return tl::unexpected(known.error());
-        }
-        applied = *known;
-      }
+      applied = *known;
     }
     const auto log = directory_ / "log";
-    auto found = read_log(log, applied, [](std::uint64_t, const auto&) { return result<void>{}; });
+    patch_chains patches{looked_at->get()};
+    auto found = read_log(log, applied, [&](std::uint64_t, const auto& operations) {
+      result<void> fits;
+      for (auto one = operations.begin(); fits && one != operations.end(); ++one) {
+        fits = patches.note(*one);
+      }
+      return fits ? fits : tl::unexpected(located(fits.error()));
+    });
+    looked_at->reset();
     if (!found) {
       return tl::unexpected(found.error());
     }
@@ -142,7 +149,9 @@ public:
       return std::optional<std::string>{};
     }
     if (!read.ok()) {
-      return tl::unexpected(error_of(read, directory_));
+      auto why = error_of(read, directory_);
+      why.message += fmt::format(", at the key '{}'", printable(key));
+      return tl::unexpected(std::move(why));
     }
     const auto value = unframe(key, view(found));
     if (!value) {

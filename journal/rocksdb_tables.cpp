@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <new>
 #include <string>
 #include <system_error>
 
@@ -38,40 +39,27 @@ public:
 
   bool FullMergeV2(const MergeOperationInput& in, MergeOperationOutput* out) const override {
     const auto key = view(in.key);
-    if (in.existing_value == nullptr) {
-      return false;
-    }
-    std::string framed{view(*in.existing_value)};
-    for (const auto& patch : in.operand_list) {
-      auto patched = apply_framed_patch(key, framed, view(patch));
-      if (!patched) {
+    try {
+      const auto base = in.existing_value == nullptr
+                            ? result<std::string_view>{fail(errc::corrupt, "there is no value")}
+                            : unframe(key, view(*in.existing_value));
+      auto value = base.map([](std::string_view bytes) { return std::string{bytes}; });
+      for (const auto& patch : in.operand_list) {
+        const auto changes = value ? unframe(key, view(patch)) : tl::unexpected(value.error());
+        value = changes ? apply_patch(*value, *changes) : tl::unexpected(changes.error());
+      }
+      if (!value) {
         return false; // RocksDB says "corruption"
       }
-      framed = std::move(*patched);
+      out->new_value = frame(key, *value);
+      return true;
+    } catch (const std::bad_alloc&) { // RocksDB's code above knows no exceptions
+      return false;
     }
-    out->new_value = std::move(framed);
-    return true;
   }
 };
 
 } // namespace
-
-result<std::string> apply_framed_patch(std::string_view key, std::string_view framed,
-                                       std::string_view patch) {
-  const auto from = unframe(key, framed);
-  if (!from) {
-    return tl::unexpected(from.error());
-  }
-  const auto changes = unframe(key, patch);
-  if (!changes) {
-    return tl::unexpected(changes.error());
-  }
-  const auto to = apply_patch(*from, *changes);
-  if (!to) {
-    return fail(to.error().code, "key '" + printable(key) + "': " + to.error().message);
-  }
-  return frame(key, *to);
-}
 
 error error_of(const rocksdb::Status& status, const std::filesystem::path& directory) {
   const auto text = text_of(status);

@@ -40,10 +40,6 @@ inline std::string_view view(const rocksdb::Slice& bytes) {
   return {bytes.data(), bytes.size()};
 }
 
-/// The value in its frame that a patch, in one as well, makes of one that has its own.
-[[nodiscard]] result<std::string> apply_framed_patch(std::string_view key, std::string_view framed,
-                                                     std::string_view patch);
-
 [[nodiscard]] rocksdb::Options rocksdb_settings(const rocksdb_options& options);
 
 /// Opens the tables in `directory`, a store's own, and changes nothing; null where there are none. Takes no

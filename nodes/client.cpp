@@ -26,6 +26,9 @@ using detail::node_runtime;
 constexpr std::chrono::milliseconds wait_most{60'000};
 constexpr std::size_t page_most = 1'000;
 
+/// Of one answer, whose caller has no way to take it page by page.
+constexpr std::size_t entries_max = 100'000;
+
 /// A future, and what fulfils it: with an answer, or, if that is dropped, without one.
 template <class T>
 std::pair<std::future<result<T>>, std::function<void(result<T>)>> future_answer() {
@@ -74,8 +77,13 @@ std::future<result<T>> ask(const node_runtime& runtime, http::request asked) {
   return std::move(future);
 }
 
+engine::boot_time now_of(const node_runtime& runtime) {
+  const auto core = runtime.open_core();
+  return core ? core->time->now().up : engine::boot_time{};
+}
+
 /// Asks for what may take for ever: again whenever the answer is that it has not come, for as long as is
-/// `left`.
+/// `left`. A node that says so before the time is over would be asked for ever, at once.
 template <class T>
 void ask_until_there(const std::shared_ptr<const node_runtime>& runtime, http::request asked,
                      std::chrono::milliseconds left, std::function<void(result<T>)> answer) {
@@ -83,12 +91,16 @@ void ask_until_there(const std::shared_ptr<const node_runtime>& runtime, http::r
   asked.query["wait"] = fmt::format("{}ms", wait.count());
   auto copy = asked;
   ask<T>(*runtime, std::move(copy),
-         [weak = std::weak_ptr{runtime}, asked = std::move(asked), left, wait,
+         [weak = std::weak_ptr{runtime}, asked = std::move(asked), left, wait, begun = now_of(*runtime),
           answer = std::move(answer)](result<T> said) {
            const auto over = said || said.error().code != errc::timed_out || left <= wait;
            const auto node = over ? nullptr : weak.lock();
            if (over) {
              answer(std::move(said));
+           } else if (node && engine::between(begun, now_of(*node)) < wait / 2) {
+             answer(fail(errc::unavailable,
+                         "another node did not wait as long as it was asked to: it may run "
+                         "another version"));
            } else if (node) {
              ask_until_there<T>(node, asked, left == std::chrono::milliseconds::max() ? left : left - wait,
                                 answer);
@@ -98,37 +110,43 @@ void ask_until_there(const std::shared_ptr<const node_runtime>& runtime, http::r
          });
 }
 
+/// Whether a cursor stands behind another one: cursors are numbers in a history, else keys.
+template <class Page>
+bool leads_on(const std::string& from, const std::string& to) {
+  return std::is_same_v<Page, http::history_page> ? std::pair{from.size(), from} < std::pair{to.size(), to}
+                                                  : from < to;
+}
+
 /// Asks for one page after the other until there is none, or `take` says that it has enough.
 template <class Page>
 void ask_pages(const std::shared_ptr<const node_runtime>& runtime, http::request asked,
                std::function<bool(Page&&)> take, std::function<void(result<void>)> answer) {
   auto copy = asked;
-  ask<Page>(*runtime, std::move(copy),
-            [weak = std::weak_ptr{runtime}, asked = std::move(asked), take = std::move(take),
-             answer = std::move(answer)](result<Page> page) mutable {
-              if (!page) {
-                answer(tl::unexpected(std::move(page.error())));
-                return;
-              }
-              const auto is_last = page->next.empty();
-              if (!is_last && page->next == asked.query["cursor"]) { // it would go on for ever
-                answer(fail(errc::unavailable, "a page of another node leads back to itself: it may run "
-                                               "another version"));
-                return;
-              }
-              asked.query["cursor"] = page->next;
-              const auto goes_on = take(std::move(*page)) && !is_last;
-              const auto node = goes_on ? weak.lock() : nullptr;
-              if (node) {
-                ask_pages<Page>(node, asked, take, answer);
-              } else {
-                answer(goes_on ? result<void>{tl::unexpected(detail::ended_before_answer())}
-                               : result<void>{});
-              }
-            });
+  ask<Page>(
+      *runtime, std::move(copy),
+      [weak = std::weak_ptr{runtime}, asked = std::move(asked), take = std::move(take),
+       answer = std::move(answer)](result<Page> page) mutable {
+        if (!page) {
+          answer(tl::unexpected(std::move(page.error())));
+          return;
+        }
+        const auto is_last = page->next.empty();
+        if (!is_last && !leads_on<Page>(asked.query["cursor"], page->next)) { // it might go on for ever
+          answer(fail(errc::unavailable, "a page of another node leads back: it may run another version"));
+          return;
+        }
+        asked.query["cursor"] = page->next;
+        const auto goes_on = take(std::move(*page)) && !is_last;
+        const auto node = goes_on ? weak.lock() : nullptr;
+        if (node) {
+          ask_pages<Page>(node, asked, take, answer);
+        } else {
+          answer(goes_on ? result<void>{tl::unexpected(detail::ended_before_answer())} : result<void>{});
+        }
+      });
 }
 
-/// The views on all pages, as one: at most `limit`.
+/// The views on all pages, as one: at most `limit`; more than `entries_max` are an error.
 template <class Page, class View, class In>
 void ask_all(const std::shared_ptr<const node_runtime>& runtime, http::request asked, std::size_t limit,
              In view_in, std::function<void(result<std::vector<View>>)> answer) {
@@ -142,10 +160,15 @@ void ask_all(const std::shared_ptr<const node_runtime>& runtime, http::request a
             all->push_back(std::move(view_in(one)));
           }
         }
-        return all->size() < limit;
+        return all->size() < std::min(limit, entries_max + 1);
       },
       [all, answer = std::move(answer)](const result<void>& whole) {
-        answer(whole ? result<std::vector<View>>{std::move(*all)} : tl::unexpected(whole.error()));
+        answer(!whole ? tl::unexpected(whole.error())
+               : all->size() > entries_max
+                   ? fail(errc::overloaded, fmt::format("there are more than {}: ask for "
+                                                        "them page by page, over HTTP",
+                                                        entries_max))
+                   : result<std::vector<View>>{std::move(*all)});
       });
 }
 
@@ -253,8 +276,11 @@ void await_outcome(const std::shared_ptr<const node_runtime>& runtime, const mes
       runtime, call_of("GET", {"commands", to_string(id)}), std::chrono::milliseconds::max(),
       [answer = std::move(answer)](result<http::command_end> end) {
         answer(std::move(end).map([](http::command_end&& one) {
-          const auto failed =
-              one.failed ? std::optional{static_cast<failure_kind>(*one.failed)} : std::nullopt;
+          // A kind that this program does not know may have happened.
+          const auto known = one.failed && *one.failed <= static_cast<std::uint8_t>(failure_kind::unknown);
+          const auto failed = !one.failed ? std::nullopt
+                                          : std::optional{known ? static_cast<failure_kind>(*one.failed)
+                                                                : failure_kind::unknown};
           return command_result{one.id, failed, std::move(one.reason), std::move(one.reply_type),
                                 std::move(one.payload)};
         }));
@@ -519,18 +545,32 @@ std::future<result<std::vector<instance_view>>> client::list(std::string_view ty
                                                 std::move(answer));
     return std::move(future);
   }
-  // A service has commands on each of its nodes, and pages have them node by node.
-  ask_all<http::instance_page, instance_view>(
-      runtime_, std::move(asked), std::numeric_limits<std::size_t>::max(), view_in,
-      [answer = std::move(answer), limit,
-       after = std::string{after}](result<std::vector<instance_view>> all) {
-        if (all) {
-          std::erase_if(*all, [&](const auto& one) { return one.instance.key <= after; });
-          std::sort(all->begin(), all->end(),
-                    [](const auto& a, const auto& b) { return a.instance.key < b.instance.key; });
-          all->resize(std::min(all->size(), limit));
+  // A service has commands on each of its nodes, and pages have them node by node: what is kept are the first
+  // ones so far.
+  const auto all = std::make_shared<std::vector<instance_view>>();
+  const auto keep_first = [all, limit = std::min(limit, entries_max)] {
+    std::sort(all->begin(), all->end(),
+              [](const auto& a, const auto& b) { return a.instance.key < b.instance.key; });
+    all->resize(std::min(all->size(), limit));
+  };
+  asked.query["limit"] = std::to_string(page_most);
+  ask_pages<http::instance_page>(
+      runtime_, std::move(asked),
+      [all, keep_first, after = std::string{after},
+       most = 2 * std::min(limit, entries_max) + page_most](http::instance_page&& page) {
+        for (auto& one : page.entries) {
+          if (one.view.instance.key > after) {
+            all->push_back(std::move(one.view));
+          }
         }
-        answer(std::move(all));
+        if (all->size() > most) {
+          keep_first();
+        }
+        return true;
+      },
+      [all, keep_first, answer = std::move(answer)](const result<void>& whole) {
+        keep_first();
+        answer(whole ? result<std::vector<instance_view>>{std::move(*all)} : tl::unexpected(whole.error()));
       });
   return std::move(future);
 }

@@ -204,8 +204,8 @@ private:
 /// instances, commands and dead letters of all nodes, from whichever node it is called on. What another node
 /// has to say is `errc::unavailable` with that node's name where it is down, is lost meanwhile, or does not
 /// answer within 3 s: the same call may be made again, but a verb may have been carried out. At most 1,000
-/// questions to one node are open at a time, those that wait for an end or a reply among them; more are
-/// `errc::unavailable` as well.
+/// questions to one node are open at a time, of which 800 may wait for an end or a reply; more are
+/// `errc::unavailable` as well. An answer has at most 100,000 entries; more are `errc::overloaded`.
 ///
 /// Cheap to copy; usable from any thread, also while the node stops (it then answers `errc::unavailable`). No
 /// member blocks; futures do. Do not wait for a future in a handler of the same node.

@@ -224,6 +224,7 @@ response history_here(const instance_id& instance, std::uint64_t after, std::siz
         } else {
           if (bytes_wanted) {
             whole.entries.push_back(actors::view_of(*entry, core));
+            bytes_kept += whole.entries.back().payload.size();
           } else {
             entries.push_back(history_json(*entry, core));
           }

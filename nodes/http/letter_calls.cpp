@@ -120,15 +120,18 @@ response list_in_bytes(const std::string& after, std::size_t limit, const node_r
           wrong = error{errc::corrupt, fmt::format("a dead letter: {}", stored.error().message)};
           return false;
         }
-        if (page.entries.size() == limit || bytes_listed >= page_bytes_max ||
-            node.ending()) { // there is more
+        if (node.ending()) { // it could not say that there is more
+          wrong = error{errc::unavailable, "the node is stopping"};
+          return false;
+        }
+        if (page.entries.size() == limit || bytes_listed >= page_bytes_max) {
           page.next = cursor_of(position);
           return false;
         }
         position = key;
         if (stored->failed) {
           page.entries.push_back({cursor_of(key), actors::letter_view_of(*stored, core)});
-          bytes_listed += bytes.size();
+          bytes_listed += std::max(bytes.size(), page.entries.back().view.payload.size());
         }
         return true;
       },
@@ -161,7 +164,10 @@ response list_here(const std::string& after, std::size_t limit, const node_runti
             found.emplace(id, letter_json({std::move(*stored), parked_at}, node, core, false));
             ++count;
           }
-          return count <= limit && !node.ending();
+          if (node.ending()) {
+            wrong = error{errc::unavailable, "the node is stopping"};
+          }
+          return count <= limit && !wrong;
         },
         id_after.empty() ? std::string{} : engine::record_key({type, id_after}));
     return wrong ? tl::unexpected(*wrong) : scanned;

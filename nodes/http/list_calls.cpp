@@ -147,7 +147,9 @@ response list_here(const list_query& query, const node_runtime& node, const acto
             // The position is for the merge: a key need not be text.
             entries.push_back({cursor_of(key), actors::view_of(*stored, core, query.in_bytes)});
             causes += entries.back().view.waiting_for.size();
-            bytes_listed += query.in_bytes ? bytes.size() : 0;
+            const auto& view = entries.back().view;
+            bytes_listed +=
+                query.in_bytes ? std::max(bytes.size(), view.state.size() + view.result.size()) : 0;
           }
           whole = !node.ending() && causes < causes_max && bytes_listed < page_bytes_max &&
                   std::chrono::steady_clock::now() < until;

@@ -4,6 +4,7 @@
 
 #include "nodes/http/api.hpp"
 #include "nodes/http/bodies.hpp"
+#include "nodes/http/desk.hpp"
 #include "tests/support/cluster_world.hpp"
 #include "tests/support/world.hpp"
 
@@ -502,6 +503,62 @@ CAF_TEST(a node that answers in another way is unavailable and whoever asks goes
     CAF_CHECK_EQUAL(code_of(here.finish(front.list("errand"))), "unavailable");
     CAF_CHECK_EQUAL(code_of(here.finish(front.dead_letters())), "unavailable");
   }
+}
+
+CAF_TEST(a node whose pages lead to and fro is left) {
+  const auto key = keys_on("left").front();
+  begin(key);
+  int asked = 0;
+  for (const auto* peer : {"left", "right"}) {
+    here.node(peer).open_core()->answer_peer = [&](const std::string& text,
+                                                   const std::function<void(std::string)>& done) {
+      const auto next = http::cursor_of(++asked % 2 == 0 ? "1" : "2");
+      done(encode(http::response{
+          200,
+          text.find("history") != std::string::npos        ? encode(http::history_page{{}, next})
+          : text.find("dead-letters") != std::string::npos ? encode(http::letter_page{{}, next})
+                                                           : encode(http::instance_page{{}, next}),
+          {}}));
+    };
+  }
+  CAF_CHECK_EQUAL(code_of(here.finish(front.history(id_of(key)))), "unavailable");
+  CAF_CHECK_EQUAL(code_of(here.finish(front.list("errand"))), "unavailable");
+  CAF_CHECK_EQUAL(code_of(here.finish(front.list("work"))), "unavailable");
+  CAF_CHECK_EQUAL(code_of(here.finish(front.dead_letters())), "unavailable");
+  CAF_CHECK_LESS(asked, 20);
+}
+
+CAF_TEST(a node that does not wait as long as it is asked to is not asked again and again) {
+  const auto key = keys_on("left").front();
+  begin(key);
+  int asked = 0;
+  here.node("left").open_core()->answer_peer = [&](const std::string&,
+                                                   const std::function<void(std::string)>& done) {
+    ++asked;
+    done(encode(http::error_response(504, "timed_out", "not yet")));
+  };
+  CAF_CHECK_EQUAL(code_of(here.finish(front.result_of(id_of(key)))), "unavailable");
+  CAF_CHECK_EQUAL(asked, 1);
+}
+
+CAF_TEST(who waits for many ends keeps no operator out) {
+  const auto key = keys_on("left").front();
+  begin(key);
+  std::vector<pending<saga_result>> ends;
+  for (int i = 0; i < 1'100; ++i) {
+    ends.emplace_back(front.result_of(id_of(key)));
+  }
+  here.run_for(1s);
+  const auto refused =
+      std::count_if(ends.begin(), ends.end(), [](const auto& one) { return one.is_ready(); });
+  CAF_CHECK_EQUAL(refused, 300);
+  CAF_CHECK_EQUAL(status_of(key), "running");
+  here.run_for(10min); // they are renewed
+  CAF_CHECK_EQUAL(std::count_if(ends.begin(), ends.end(), [](const auto& one) { return one.is_ready(); }),
+                  300);
+  CAF_CHECK_EQUAL(do_it(front.cancel(id_of(key))), "ok");
+  here.run_for(10s);
+  CAF_CHECK(std::all_of(ends.begin(), ends.end(), [](const auto& one) { return one.is_ready(); }));
 }
 
 CAF_TEST(each callback is called once also where the asking node ends first) {

@@ -139,12 +139,12 @@ CAF_TEST(a crash anywhere in a rollback changes nothing of its course) {
 }
 
 CAF_TEST(the history names the command that failed) {
-  start_with(pay{"o-1", 1}, reserve{"nail", 5});
-  const auto id = saga.open<reserve>().id;
+  start_with(pay{"o-1", 1}, print_label{"o-1"});
+  const auto id = saga.open<print_label>().id;
   const auto open = saga.open<pay>().id;
-  const auto decided = saga.take(failed(saga.open<reserve>(), failure_kind::declined, "none"));
+  const auto decided = saga.take(failed(saga.open<print_label>(), failure_kind::declined, "no paper"));
   CAF_REQUIRE(decided.history && decided.history->in);
-  CAF_CHECK_EQUAL(decided.history->in->answers, "reserve");
+  CAF_CHECK_EQUAL(decided.history->in->answers, "print_label");
   CAF_CHECK_EQUAL(decided.history->in->in_reply_to, id);
   CAF_REQUIRE_EQUAL(decided.history->out.size(), 1u);
   CAF_CHECK_EQUAL(decided.history->out.front().in_reply_to, open); // the withdrawal

@@ -1,5 +1,7 @@
 #define CAF_SUITE journal_patch
 
+#include "journal/commit_log.hpp"
+#include "journal/frame.hpp"
 #include "journal/large_values.hpp"
 #include "journal/patch.hpp"
 #include "journal/reader.hpp"
@@ -8,7 +10,9 @@
 
 #include <caf/test/dsl.hpp>
 
+#include <algorithm>
 #include <random>
+#include <utility>
 
 using namespace continuo;
 using namespace continuo::journal;
@@ -152,14 +156,14 @@ CAF_TEST(what is large and nearly the same is written as what changed) {
       ids.erase(ids.begin() + round % 7);
     }
     CAF_MESSAGE(store.written_bytes() << " bytes of " << whole);
-    CAF_CHECK_LESS(store.written_bytes(), whole / 50);
+    CAF_CHECK_LESS(store.written_bytes(), whole / 40);
     CAF_CHECK((*read_all(store))["rlarge"] == last);
   }
   {
     auto opened = rocksdb_store::open(small(place / "journal"));
     CAF_REQUIRE(opened.has_value());
     CAF_CHECK(**(*opened)->get("rlarge") == last);
-    // Another life knows no last value: whole, and patched from there.
+    // Another life knows no last value: it is written whole.
     ids.pop_back();
     last = elements(ids);
     CAF_REQUIRE((*opened)->commit({put("rlarge", last)}).has_value());
@@ -179,16 +183,114 @@ CAF_TEST(what is large and nearly the same is written as what changed) {
   CAF_CHECK(**after.get("rlarge") == last + "x");
 }
 
-CAF_TEST(values are forgotten beyond the bound and when they become small) {
+CAF_TEST(values are kept from the second on and forgotten beyond the bound and when they become small) {
   large_values known;
   const std::string value(large_values::bytes_min, 'v');
+  CAF_CHECK(known.next("a", value).empty());
   CAF_CHECK(known.next("a", value).empty());
   CAF_CHECK(!known.next("a", value + "1").empty());
   CAF_CHECK(known.next("a", "small").empty());
   CAF_CHECK(known.next("a", value).empty());
-  CAF_CHECK(known.next("b", std::string(large_values::kept_bytes_max, 'w')).empty());
+  CAF_CHECK(!known.next("a", value).empty());
+  const std::string all(large_values::kept_bytes_max, 'w');
+  CAF_CHECK(known.next("b", all).empty());
+  CAF_CHECK(!known.next("a", value).empty()); // it came once, and takes nobody's place
+  CAF_CHECK(known.next("b", all).empty());
   CAF_CHECK(known.next("a", value).empty());
   CAF_CHECK(!known.next("a", value).empty());
+}
+
+CAF_TEST(what readers put together is bounded) {
+  for (const auto bytes :
+       {large_values::bytes_min, large_values::bytes_min * 20, large_values::work_max / 4}) {
+    large_values known;
+    std::string value(bytes, 'v');
+    std::size_t in_a_row = 0;
+    std::size_t longest = 0;
+    for (int i = 0; i < 300; ++i) {
+      value[static_cast<std::size_t>(i)] = 'x';
+      in_a_row = known.next("a", value).empty() ? 0 : in_a_row + 1;
+      longest = std::max(longest, in_a_row);
+    }
+    const auto bound = std::min(large_values::patches_max, large_values::work_max / bytes);
+    CAF_CHECK_EQUAL(longest, bound);
+  }
+}
+
+CAF_TEST(values that are not like each other are compared seldom) {
+  std::mt19937 random{3};
+  large_values known;
+  for (int i = 0; i < 10; ++i) {
+    CAF_CHECK(known.next("a", noise(random, 10'000)).empty());
+  }
+  const std::string value(10'000, 'v');
+  int whole = 0;
+  while (known.next("a", value).empty() && whole < 100) {
+    ++whole;
+  }
+  CAF_CHECK_GREATER(whole, 2);
+  CAF_CHECK_LESS(whole, 20); // from then on it is like the last one again
+}
+
+CAF_TEST(a chain of patches cannot grow a value without a bound) {
+  std::string value(patched_bytes_max / 2, 'v');
+  const auto doubled = make_patch(value, value + value);
+  CAF_CHECK(!doubled.empty());
+  value += value;
+  CAF_CHECK(make_patch(value, value + "v").empty());
+  auto forged = make_patch(value, value);
+  CAF_REQUIRE(!forged.empty());
+  forged += std::string{"\x03v", 2};
+  CAF_CHECK(is_refused(value, forged));
+}
+
+CAF_TEST(a log that changes another value than is there is refused and read around) {
+  const std::string value(8'000, 'v');
+  const auto patch = make_patch(std::string(8'000, 'w') + value, std::string(8'000, 'w') + value + "x");
+  CAF_REQUIRE(!patch.empty());
+  const std::pair<std::string, bool> bases[] = {{value, false}, {value, true}, {"", false}};
+  for (const auto& [base, in_tables] : bases) {
+    std::filesystem::remove_all(place / "journal");
+    std::uint64_t number = 1;
+    {
+      auto opened = rocksdb_store::open(small(place / "journal"));
+      CAF_REQUIRE((*opened)->commit({put("ra", "1"), put("rc", "3")}).has_value());
+      if (!base.empty()) {
+        CAF_REQUIRE((*opened)->commit({put("rb", base)}).has_value());
+        ++number;
+      }
+    }
+    if (in_tables) {
+      CAF_REQUIRE(rocksdb_store::open(small(place / "journal")).has_value()); // flushes what the log has
+    }
+    {
+      auto found = read_log(place / "journal" / "log", ~std::uint64_t{0} - 1,
+                            [](auto, const auto&) { return result<void>{}; });
+      CAF_REQUIRE(found.has_value());
+      auto log = commit_log::begin(place / "journal" / "log", std::move(*found), number + 1, 64u << 10);
+      CAF_REQUIRE(log.has_value());
+      const auto head = make_frame_head("rb", patch);
+      CAF_REQUIRE((*log)
+                      ->append(number + 1, {{logged_operation::kind::patch, "rb", head.view(), patch}})
+                      .has_value());
+    }
+    for (int i = 0; i < 2; ++i) { // nothing was changed by the first one
+      const auto refused = rocksdb_store::open(small(place / "journal"));
+      CAF_REQUIRE(!refused);
+      CAF_CHECK(refused.error().code == errc::corrupt);
+      CAF_CHECK(refused.error().message.find("key 'rb'") != std::string::npos);
+      CAF_MESSAGE(refused.error().message);
+    }
+    const reader after{place / "journal"};
+    CAF_CHECK(**after.get("ra") == "1");
+    CAF_CHECK(!after.get("rb"));
+    std::string seen;
+    CAF_CHECK(after.scan("r", [&](std::string_view key, const auto& read) {
+      seen += std::string{key} + (read ? "+" : "-");
+      return true;
+    }));
+    CAF_CHECK_EQUAL(seen, "ra+rb-rc+");
+  }
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
