@@ -42,8 +42,9 @@ result<void> patch_chains::note(const logged_operation& one) {
   }
   const auto ends = ends_of(*patch);
   if (!ends || ends->from != *from) {
-    return fail(errc::corrupt, fmt::format("what the log changes of key '{}' is not for the value that is there",
-                                           printable(key)));
+    return fail(
+        errc::corrupt,
+        fmt::format("what the log changes of key '{}' is not for the value that is there", printable(key)));
   }
   last_[std::move(key)] = ends->to;
   return {};
@@ -52,10 +53,11 @@ result<void> patch_chains::note(const logged_operation& one) {
 result<std::uint64_t> patch_chains::checksum_in_tables(const std::string& key) const {
   std::string framed;
   const auto read = tables_ == nullptr ? rocksdb::Status::NotFound() : tables_->Get({}, slice(key), &framed);
-  const auto value = read.ok() ? unframe(key, framed)
-                               : fail(errc::corrupt, fmt::format("the log changes the value of key '{}', which is "
-                                                                 "not there: {}",
-                                                                 printable(key), read.ToString()));
+  const auto value = read.ok()
+                         ? unframe(key, framed)
+                         : fail(errc::corrupt, fmt::format("the log changes the value of key '{}', which is "
+                                                           "not there: {}",
+                                                           printable(key), read.ToString()));
   return value.map([](std::string_view bytes) { return patch_checksum(bytes); });
 }
 
