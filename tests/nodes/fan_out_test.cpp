@@ -66,15 +66,17 @@ CAF_TEST(a fan out of a thousand and its undo write what changes and not all tha
   const temporary_directory directory;
   node here{node_config::embedded(directory.path() / "data")};
   here.host<fan_out>();
-  here.host(service{"items"}
-                .handle([](const do_item&, command_context&) -> outcome<item_done> { return item_done{}; })
-                .handle([](const undo_item&, command_context&) -> outcome<item_undone> { return item_undone{}; }));
+  here.host(
+      service{"items"}
+          .handle([](const do_item&, command_context&) -> outcome<item_done> { return item_done{}; })
+          .handle([](const undo_item&, command_context&) -> outcome<item_undone> { return item_undone{}; }));
   CAF_REQUIRE(here.start().has_value());
   const auto end = wait_for(here.client().publish(items_wanted{"all", 1'000}).result_of<fan_out>());
   CAF_REQUIRE(end.has_value());
   CAF_CHECK_EQUAL(to_string(end->status), "compensated");
   const auto done = here.figures();
-  CAF_MESSAGE(done.bytes << " bytes in " << done.syncs << " syncs for " << done.transitions << " transitions");
+  CAF_MESSAGE(done.bytes << " bytes in " << done.syncs << " syncs for " << done.transitions
+                         << " transitions");
   CAF_CHECK_GREATER(done.transitions, 4'000u);
   CAF_CHECK_LESS(done.bytes, 4'000'000u); // 48 MB where each writes its record whole
 }
