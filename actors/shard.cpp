@@ -195,7 +195,9 @@ void on_await_timeout(shard* self, const await_timeout& over) {
   if (waiting.empty()) {
     self->state.waiters.erase(entry);
   }
-  answer(fail(errc::timed_out, fmt::format("{} has not ended yet; it goes on", to_string(over.of))));
+  answer(
+      fail(errc::timed_out, fmt::format("{} has not ended yet, and may still: `show` says what it waits for",
+                                        to_string(over.of))));
 }
 
 /// Everybody who waits is told that the node stops, and so is who comes later.

@@ -25,6 +25,7 @@ void saga_machine::begin_rollback(draft& next, std::string reason, const message
   record_.status = instance_status::compensating;
   record_.reason = bounded_reason(std::move(reason));
   record_.rolled_back_for = record_.reason;
+  next.note = record_.reason;
   record_.expected.clear();
   drop_timers(next);
   if (planted("compensation_forward")) { // the oldest step is undone first
@@ -154,13 +155,20 @@ void saga_machine::advance_rollback(draft& next) {
   send(next, {newest.type, newest.payload}, *where, true);
 }
 
+namespace {
+
+/// Of what has a reason that stays: why it was rolled back.
+bool is_rolled_back(instance_status status) {
+  return status == instance_status::compensating || status == instance_status::compensated;
+}
+
+} // namespace
+
 void saga_machine::become_stuck(draft& next, std::string reason, instance_status resumes_to) {
-  if (record_.status == instance_status::compensating || resumes_to == instance_status::compensating) {
-    next.note = record_.reason; // why it was rolled back stays in the history
-  }
   record_.status = instance_status::stuck;
   record_.resumes_to = resumes_to;
   record_.reason = bounded_reason(std::move(reason));
+  next.note += next.note.empty() ? record_.reason : "; " + record_.reason;
 }
 
 void saga_machine::end(draft& next, instance_status status) {
@@ -467,9 +475,9 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
       break;
     }
     record_.status = record_.resumes_to;
+    record_.reason = is_rolled_back(record_.status) ? record_.rolled_back_for : "";
     forget_deaths(record_);
     if (is_terminal(record_.status)) {
-      record_.reason = record_.status == instance_status::compensated ? record_.rolled_back_for : "";
       end(next, record_.status);
     } else if (record_.failed) {
       retrying_ = record_.failed;
@@ -507,7 +515,7 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
     }
     record_.compensations.pop_back();
     record_.status = instance_status::compensating;
-    record_.reason = operators_note;
+    record_.reason = record_.rolled_back_for;
     advance_rollback(next);
     break;
   }

@@ -21,7 +21,7 @@ properties properties_of(errc code) {
   case errc::newer_version:
     return {"newer_version", false, 400, 3};
   case errc::invalid_definition:
-    return {"invalid_definition", false, 400, 0};
+    return {"invalid_definition", false, 400, 2};
   case errc::invalid_configuration:
     return {"invalid_configuration", false, 503, 2};
   case errc::not_found:

@@ -161,6 +161,12 @@ struct authority {
 result<authority> authority_in(const std::filesystem::path& folder) {
   if (std::filesystem::exists(folder / "ca.pem")) {
     auto certificate = read_certificate(folder / "ca.pem");
+    if (std::error_code hidden; !std::filesystem::exists(folder / "ca.key", hidden) && !hidden) {
+      return fail(
+          errc::invalid_configuration,
+          fmt::format("{}: it is not here, and signs new certificates: put it back for as long as this takes",
+                      (folder / "ca.key").string()));
+    }
     auto key = read_key(folder / "ca.key");
     if (!certificate || !key) {
       return tl::unexpected(certificate ? key.error() : certificate.error());
@@ -199,7 +205,11 @@ result<void> check_certificates(const tls_files& files) {
   }
   if (X509_check_private_key(certificate->get(), key->get()) != 1) {
     ERR_clear_error();
-    return wrong(files.key, fmt::format("this key does not belong to {}", files.certificate.string()));
+    return fail(
+        errc::invalid_configuration,
+        fmt::format("{}: this key does not belong to {}: remove both, and `continuo cluster init` makes new "
+                    "ones",
+                    files.key.string(), files.certificate.string()));
   }
   const std::unique_ptr<X509_STORE, freeing<X509_STORE_free>> trusted{X509_STORE_new()};
   const std::unique_ptr<X509_STORE_CTX, freeing<X509_STORE_CTX_free>> check{X509_STORE_CTX_new()};
@@ -210,8 +220,12 @@ result<void> check_certificates(const tls_files& files) {
   if (X509_verify_cert(check.get()) != 1) {
     const auto reason = X509_verify_cert_error_string(X509_STORE_CTX_get_error(check.get()));
     ERR_clear_error();
-    return wrong(files.certificate,
-                 fmt::format("{} does not vouch for it: {}", files.authority.string(), reason));
+    return fail(
+        errc::invalid_configuration,
+        fmt::format(
+            "{}: {} does not vouch for it: {}; remove it and its key, and `continuo cluster init` makes "
+            "new ones",
+            files.certificate.string(), files.authority.string(), reason));
   }
   return {};
 }

@@ -372,7 +372,7 @@ publication& publication::operator=(const publication&) = default;
 publication& publication::operator=(publication&&) noexcept = default;
 publication::~publication() = default;
 
-const result<accepted>& publication::get() const {
+const result<accepted>& publication::get() const& {
   return taken_.get();
 }
 

@@ -117,7 +117,21 @@ node_runtime::node_runtime(node_config config)
 
 // -- before start ---------------------------------------------------------------------------
 
+/// What comes too late must not be known in part: an event would be taken that nobody has.
+bool node_runtime::may_host(const std::string& name) {
+  const std::lock_guard lock{mutex_};
+  if (phase_ == phase::fresh) {
+    return true;
+  }
+  log(log_level::error,
+      fmt::format("{} is not hosted: the node was started before; host everything, then start", name));
+  return false;
+}
+
 void node_runtime::host(detail::saga_type definition) {
+  if (!may_host(definition.name)) {
+    return;
+  }
   offered_.insert(definition.name);
   if (!runs_in_cluster(definition.name)) {
     return;
@@ -131,6 +145,9 @@ void node_runtime::host(detail::saga_type definition) {
 }
 
 void node_runtime::host(detail::service_type definition) {
+  if (!may_host(definition.name)) {
+    return;
+  }
   offered_.insert(definition.name);
   answer_by_http(definition);
   if (!runs_in_cluster(definition.name)) {
@@ -164,6 +181,9 @@ void node_runtime::answer_by_http(detail::service_type& definition) const {
 }
 
 void node_runtime::host(detail::keyed_service_type definition) {
+  if (!may_host(definition.name)) {
+    return;
+  }
   offered_.insert(definition.name);
   if (!runs_in_cluster(definition.name)) {
     return;

@@ -132,6 +132,7 @@ public:
   /// while an open node is held: the answer may open it again.
   void ask(http::request&& asked, http::answer done) const;
 
+  bool may_host(const std::string& name);
   void log(log_level level, std::string_view text) const { core_->log(level, text); }
 
   /// Those that live as long as the node does; the journal is the last one. @pre it has started, and nobody

@@ -16,6 +16,8 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <string>
+#include <vector>
 
 namespace continuo::testing {
 
@@ -144,6 +146,14 @@ void simulation::add_fake(std::unique_ptr<fake_base> made, const message_type& c
   fakes_.push_back(std::move(made));
 }
 
+namespace {
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+} // namespace
+
 member& simulation::add(std::string name, std::vector<std::string> hosts) {
   for (const auto& one : members_) {
     if (one->was_started) {
@@ -205,6 +215,16 @@ result<void> simulation::start(member& one) {
     }
     promises_.knows_places(engine::placement{{}, std::move(hosts)});
   }
+  // A cluster finds out by itself what nobody offers, and what runs where.
+  for (const auto& name : members_.size() == 1 ? one.hosts : std::vector<std::string>{}) {
+    const auto is_it = [&](const auto& offered) { return offered.name == name; };
+    if (!services_.contains(name) && std::none_of(sagas_.begin(), sagas_.end(), is_it) &&
+        std::none_of(keyed_.begin(), keyed_.end(), is_it)) {
+      return continuo::fail(
+          errc::invalid_configuration,
+          fmt::format("the hosts of node {}: this program offers no \"{}\"", one.name, name));
+    }
+  }
   ++one.starts;
   one.was_started = true;
   one.failed.clear();
@@ -229,14 +249,21 @@ result<void> simulation::start(member& one) {
     configure_(config);
   }
   one.runtime = std::make_shared<detail::node_runtime>(config);
+  const auto runs = [&](const std::string& name) { return members_.size() > 1 || contains(one.hosts, name); };
   for (const auto& saga : sagas_) {
-    one.runtime->host(saga);
+    if (runs(saga.name)) {
+      one.runtime->host(saga);
+    }
   }
   for (const auto& [name, service] : services_) {
-    one.runtime->host(service);
+    if (runs(name)) {
+      one.runtime->host(service);
+    }
   }
   for (const auto& keyed : keyed_) {
-    one.runtime->host(keyed);
+    if (runs(keyed.name)) {
+      one.runtime->host(keyed);
+    }
   }
   auto& means = one.runtime->means();
   means.store = store_of(*this, one);

@@ -180,7 +180,8 @@ public:
   ~publication();
 
   /// Blocks until the event is durable, or refused.
-  const result<accepted>& get() const;
+  const result<accepted>& get() const&;
+  result<accepted> get() && { return static_cast<const publication&>(*this).get(); }
 
   const std::shared_future<result<accepted>>& taken() const { return taken_; }
 
@@ -232,9 +233,9 @@ public:
   void publish(std::string type, std::string payload, publish_options options,
                std::function<void(result<accepted>)> answer) const;
 
-  /// Sends a command to the service that handles it, and gives its reply: `errc::conflict` with the reason
-  /// where it was declined or its outcome is unknown. With an idempotency key a command that was sent before
-  /// is not sent again: its reply is the first one's.
+  /// Sends a command to the service that handles it, and gives its reply, however long the service is down:
+  /// `errc::conflict` with the reason where it was declined or its outcome is unknown. With an idempotency
+  /// key a command that was sent before is not sent again: its reply is the first one's.
   template <class Command>
   std::future<result<typename detail::reply_type<Command>::type>> send(const Command& command,
                                                                        send_options options = {}) const {
@@ -269,8 +270,8 @@ public:
     return result_of_key(message_name<Saga>(), std::move(key), timeout);
   }
 
-  /// The end of an instance, which may be long ago or not have begun. Where it lives on another node and that
-  /// one is lost before the end, `errc::unavailable`: ask again.
+  /// The end of an instance, which may be long ago or not have begun; while it is stuck there is none. Where
+  /// it lives on another node and that one is lost before the end, `errc::unavailable`: ask again.
   std::future<result<saga_result>>
   result_of(instance_id instance, std::optional<detail::any_duration> timeout = std::nullopt) const;
 

@@ -167,6 +167,7 @@ public:
   node& operator=(const node&) = delete;
 
   // -- what runs here --------------------------------------------------------------
+  // Before `start`: what comes later is not hosted, which the log says as an error.
   void host(const service& definition);
 
   template <message State>

@@ -61,8 +61,8 @@ bool is_retryable(errc code);
 /// node itself, 503.
 int http_status(errc code);
 
-/// The exit code of a node program that ends for this reason (0 where none is assigned): 2 configuration, 3
-/// corrupt data, 4 disk, 5 identity, 6 directory in use, 7 address in use.
+/// The exit code of a node program that ends for this reason (0 where none is assigned): 2 configuration or
+/// definitions, 3 corrupt data, 4 disk, 5 identity, 6 directory in use, 7 address in use.
 int exit_code(errc code);
 
 /// An expected failure: a code to decide by and one sentence for people that says where and what to do.

@@ -170,6 +170,9 @@ public:
     static_assert(detail::handles<Saga, reply>, "continuo: the saga needs a handler `void on(const Reply&, "
                                                 "continuo::saga_context&)` for the reply of "
                                                 "a command that it calls");
+    static_assert(!detail::field_access::has_handler_alone<Saga, failure<Command>>(),
+                  "continuo: a saga handles a failure in `void on(const continuo::failure<Command>&, "
+                  "continuo::saga_context&)`");
     detail::saga_failure_function on_failure = nullptr;
     if constexpr (detail::handles<Saga, failure<Command>>) {
       on_failure = detail::call_failure_handler<Saga, Command>;
@@ -221,6 +224,9 @@ public:
     static_assert(
         requires(saga_definition<Saga> & definition) { Saga::define(definition); },
         "continuo: a saga needs `static void define(continuo::saga_definition<Saga>& saga)`");
+    static_assert(!detail::field_access::has_handler_alone<Saga, saga_ended>(),
+                  "continuo: a saga hears of its end in `void on(const continuo::saga_ended&, "
+                  "continuo::saga_context&)`");
     void (*on_end)(void*, const saga_ended&, saga_context&) = nullptr;
     if constexpr (detail::handles<Saga, saga_ended>) {
       on_end = detail::call_end_handler<Saga>;

@@ -43,6 +43,7 @@ CAF_TEST(every code becomes one of the statuses of the interface) {
 
 CAF_TEST(the exit codes are those of the interface) {
   CAF_CHECK_EQUAL(exit_code(errc::invalid_configuration), 2);
+  CAF_CHECK_EQUAL(exit_code(errc::invalid_definition), 2);
   CAF_CHECK_EQUAL(exit_code(errc::corrupt), 3);
   CAF_CHECK_EQUAL(exit_code(errc::newer_version), 3);
   CAF_CHECK_EQUAL(exit_code(errc::storage_failed), 4);

@@ -4,6 +4,11 @@
 
 #include <caf/test/dsl.hpp>
 
+#include <spdlog/logger.h>
+#include <spdlog/sinks/ostream_sink.h>
+
+#include <sstream>
+
 using namespace continuo;
 using namespace continuo::tests;
 
@@ -176,6 +181,24 @@ CAF_TEST(start names every mistake at once and can be given nothing afterwards) 
   CAF_CHECK(has(said, "sleeper declares no event")); // never started
   CAF_CHECK(has(said, "calls make_payment, which no service handles"));
   CAF_CHECK_EQUAL(code_of(here.client().publish(order_placed{"o-1", 1}).get()), "unavailable");
+}
+
+CAF_TEST(what is hosted after the start is not hosted in part) {
+  std::ostringstream text;
+  auto config = node_config::in_memory();
+  config.logger =
+      std::make_shared<spdlog::logger>("n", std::make_shared<spdlog::sinks::ostream_sink_mt>(text));
+  node here{config};
+  here.host(shop_payment());
+  CAF_REQUIRE(here.start().has_value());
+  here.host(shop_warehouse());
+  here.host<fulfilment>();
+  CAF_CHECK_EQUAL(code_of(here.client().publish(order_placed{"o-1", 1}).get()), "unknown_type");
+  CAF_CHECK(!here.runs_here("fulfilment"));
+  CAF_CHECK_EQUAL(code_of(wait_for(here.client().send(create_label{"o-1"}))), "unknown_type");
+  here.stop();
+  CAF_CHECK(has(text.str(), "fulfilment is not hosted"));
+  CAF_CHECK(has(text.str(), "warehouse is not hosted"));
 }
 
 CAF_TEST(a definition that is refused touches no data) {

@@ -244,6 +244,20 @@ CAF_TEST(publish says what it started) {
   CAF_CHECK_EQUAL(to_string(said.instances.front()), "fulfilment/o-1");
 }
 
+CAF_TEST(a node alone runs what it was given and nothing that nobody offers) {
+  continuo::testing::cluster one{1};
+  one.fake<create_label>("warehouse");
+  one.add("alone", {"warehuse"});
+  CAF_CHECK(said_by([&] { one.start(); }).find("this program offers no \"warehuse\"") != std::string::npos);
+  continuo::testing::cluster other{1};
+  other.fake<create_label>("warehouse");
+  other.fake<make_payment>("payment");
+  other.add("alone", {"warehouse"});
+  other.start();
+  CAF_CHECK(other.send(create_label{"o-1"}).has_value());
+  CAF_CHECK(!other.send(make_payment{"o-1", 1}).has_value());
+}
+
 CAF_TEST(publish may go to any node) {
   publish(order_placed{"o-1", 4200}, "warehouse");
   run();

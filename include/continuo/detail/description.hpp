@@ -73,6 +73,14 @@ struct field_access {
       saga.on(message, context);
     };
   }
+
+  /// Whether it would handle it without a context, which nobody calls.
+  template <class Saga, class Message>
+  static constexpr bool has_handler_alone() {
+    return requires(Saga & saga, const Message& message) {
+      saga.on(message);
+    };
+  }
   template <class Saga, class Message, class Context>
   static void call_handler(Saga& saga, const Message& message, Context& context) {
     saga.on(message, context);
