@@ -292,7 +292,7 @@ CAF_TEST(keyed instances are shown and listed from every node) {
     const auto key = keys_on(home, 1, "counts").front();
     CAF_CHECK_EQUAL(number_of(here.finish(front.send(count_up{key}))), 1);
     CAF_CHECK_EQUAL(number_of(here.finish(front.send(count_up{key}))), 2);
-    CAF_CHECK_EQUAL(here.finish(front.show({"counts", key}))->state, "{\"value\":2}");
+    CAF_CHECK(here.finish(front.show({"counts", key}))->state == "{\"value\":2}");
     CAF_CHECK_EQUAL(here.finish(front.history({"counts", key}))->size(), 2u);
   }
   CAF_CHECK_EQUAL(here.finish(front.list("counts"))->size(), 2u);
