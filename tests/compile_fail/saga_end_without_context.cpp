@@ -1,4 +1,5 @@
-// expect: continuo: a saga hears of its end in `void on(const continuo::saga_ended&, continuo::saga_context&)`
+// expect: continuo: a saga hears of its end in `void on(const continuo::saga_ended&,
+// continuo::saga_context&)`
 #include <continuo/saga.hpp>
 
 struct paid {

@@ -1,4 +1,5 @@
-// expect: continuo: a saga handles a failure in `void on(const continuo::failure<Command>&, continuo::saga_context&)`
+// expect: continuo: a saga handles a failure in `void on(const continuo::failure<Command>&,
+// continuo::saga_context&)`
 #include <continuo/saga.hpp>
 
 struct paid {
