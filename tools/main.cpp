@@ -212,9 +212,8 @@ int main(int argc, char** argv) {
   program.require_subcommand(1);
   program.footer(
       "Example: continuo instances --status stuck --node http://127.0.0.1:8101\n\n"
-      "Exit codes: 0 done; 1 not done or a list is not complete, standard error says why; 2 an argument or "
-      "the\n"
-      "cluster file is wrong; 124 not yet,\n"
+      "Exit codes: 0 done; 1 not done, standard error says why; 2 an argument or the cluster file is wrong; "
+      "124 not yet,\n"
       "125 it could not be asked for: there is no such instance, or no node that answers (both of wait);\n"
       "else that of the node: 3 corrupt data, 4 the disk failed, 5 its data is older than its peers know,\n"
       "6 its data directory is in use, 7 an address is in use.");

@@ -232,7 +232,7 @@ CASES = [
     Case("nodes that did not answer", ["instances"],
          {PAGE: Answer(200, {"instances": [ORDER], "next_cursor": None,
                              "unreachable": [{"node": "payment", "reason": "down since 12:00"},
-                                             {"node": "warehouse", "reason": "too late"}]})}, code=1,
+                                             {"node": "warehouse", "reason": "too late"}]})},
          out=["o-1"], err="continuo: not complete, these nodes did not answer: payment (down since 12:00), "
                           "warehouse (too late)\n"),
     Case("a list of another shape", ["instances"], {PAGE: Answer(200, {"instances": [3, None, {"type": [1]}]})},
