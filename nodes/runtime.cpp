@@ -119,11 +119,14 @@ node_runtime::node_runtime(node_config config)
 
 /// What comes too late must not be known in part: an event would be taken that nobody has.
 bool node_runtime::may_host(const std::string& name) {
-  const std::lock_guard lock{mutex_};
-  if (phase_ == phase::fresh) {
-    return true;
+  {
+    const std::lock_guard lock{mutex_};
+    if (phase_ == phase::fresh) {
+      return true;
+    }
   }
-  log(log_level::error,
+  log( // the application's logger may stop the node
+      log_level::error,
       fmt::format("{} is not hosted: the node was started before; host everything, then start", name));
   return false;
 }
