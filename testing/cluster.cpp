@@ -89,6 +89,17 @@ void node::wipe_disk() {
   world_->wipe(world_->at(name_));
 }
 
+void node::install(std::string_view program) {
+  if (!world_->has_program(program)) {
+    world_->fail(fmt::format("there is no program {}", program));
+  }
+  world_->at(name_).program = program;
+}
+
+const std::string& node::program() const {
+  return world_->at(name_).program;
+}
+
 continuo::client node::client() const {
   auto& me = world_->at(name_);
   if (!me.is_up()) {
@@ -105,6 +116,23 @@ node_figures node::figures() const {
 std::vector<peer_status> node::peers() const {
   const auto& me = world_->at(name_);
   return me.is_up() ? me.runtime->peers() : std::vector<peer_status>{};
+}
+
+// -- programs ------------------------------------------------------------------------------------------
+
+program& program::offer(const service& definition) {
+  world_->offer(definition.describe(), name_);
+  return *this;
+}
+
+program& program::offer(continuo::detail::saga_type definition) {
+  world_->offer(std::move(definition), name_);
+  return *this;
+}
+
+program& program::offer(continuo::detail::keyed_service_type definition) {
+  world_->offer(std::move(definition), name_);
+  return *this;
 }
 
 // -- sagas ----------------------------------------------------------------------------------------------
@@ -232,6 +260,15 @@ cluster& cluster::offer(continuo::detail::keyed_service_type definition) {
 void cluster::add_fake(std::unique_ptr<fake_base> made, const message_type& command,
                        const message_type& reply) {
   world_->add_fake(std::move(made), command, reply);
+}
+
+testing::program cluster::program(std::string name) {
+  world_->add_program(name);
+  return {*world_, std::move(name)};
+}
+
+void cluster::place(const std::map<std::string, std::vector<std::string>>& hosts) {
+  world_->place(hosts);
 }
 
 node& cluster::add(std::string name, std::vector<std::string> hosts) {

@@ -68,6 +68,16 @@ std::string open_part(const engine::record& stored, const waiting& on) {
 
 } // namespace
 
+/// Whether the service behind an address runs there, by the cluster file.
+bool simulation::is_hosted(std::string_view address) const {
+  const auto name = engine::placement::service_of(address);
+  const auto node = engine::placement::node_in(address);
+  return std::any_of(topology_.nodes.begin(), topology_.nodes.end(), [&](const cluster_node& one) {
+    return (node.empty() || node == one.name) &&
+           std::find(one.hosts.begin(), one.hosts.end(), name) != one.hosts.end();
+  });
+}
+
 std::string simulation::left_over() const {
   waiting on;
   std::vector<std::pair<const member*, engine::record>> all;
@@ -86,6 +96,9 @@ std::string simulation::left_over() const {
       note(on, *stored);
       if (live_on_.contains(stored->self.type)) {
         on.instances.insert(stored->self);
+      }
+      if (stored->kind == engine::record_kind::command && !is_hosted(stored->self.type)) {
+        continue; // of a service that has moved, or was renamed: it is kept for its return, if there is one
       }
       all.emplace_back(one.get(), std::move(*stored));
     }

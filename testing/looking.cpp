@@ -40,7 +40,7 @@ std::optional<engine::record> simulation::record(const instance_id& id) const {
   return stored ? std::optional{std::move(*stored)} : std::nullopt;
 }
 
-/// All nodes are of one program, so each can read what another one wrote.
+/// Where all nodes run one program each can read what another one wrote.
 detail::open_node simulation::any_core() const {
   for (const auto& one : members_) {
     if (one->is_up()) {
@@ -130,10 +130,10 @@ std::string simulation::states() const {
         continue;
       }
       const message_type* state = nullptr;
-      for (const auto& saga : sagas_) {
+      for (const auto& saga : own_.sagas) {
         state = saga.name == stored->self.type ? saga.state : state;
       }
-      for (const auto& keyed : keyed_) {
+      for (const auto& keyed : own_.keyed) {
         state = keyed.name == stored->self.type ? keyed.state : state;
       }
       const auto json = state != nullptr ? state->to_json(stored->state) : result<std::string>{std::string{}};

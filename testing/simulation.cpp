@@ -89,24 +89,41 @@ simulation::~simulation() {
   }
 }
 
-void simulation::offer(detail::saga_type definition) {
-  promises_.knows(definition);
-  sagas_.push_back(std::move(definition));
+bool offered::has_saga(std::string_view name) const {
+  return std::any_of(sagas.begin(), sagas.end(), [&](const auto& one) { return one.name == name; });
 }
 
-void simulation::offer(detail::keyed_service_type definition) {
+bool offered::has_keyed(std::string_view name) const {
+  return std::any_of(keyed.begin(), keyed.end(), [&](const auto& one) { return one.name == name; });
+}
+
+void simulation::add_program(std::string name) {
+  if (name.empty()) {
+    fail("a program has a name; the one without is the cluster's own");
+  }
+  programs_.try_emplace(std::move(name));
+}
+
+void simulation::offer(detail::saga_type definition, std::string_view program) {
+  if (program.empty() || !own_.has_saga(definition.name)) { // the cluster's own is the measure
+    promises_.knows(definition);
+  }
+  programs_.find(program)->second.sagas.push_back(std::move(definition));
+}
+
+void simulation::offer(detail::keyed_service_type definition, std::string_view program) {
   promises_.knows_keyed(definition.name);
-  keyed_.push_back(std::move(definition));
+  programs_.find(program)->second.keyed.push_back(std::move(definition));
 }
 
-void simulation::offer(detail::service_type definition) {
+void simulation::offer(detail::service_type definition, std::string_view program) {
   for (auto& [name, handler] : definition.commands) {
     if (handler.run) {
       handler.run = with_faults(std::move(handler.run));
     }
   }
   const auto name = definition.name;
-  if (!services_.emplace(name, std::move(definition)).second) {
+  if (!programs_.find(program)->second.services.emplace(name, std::move(definition)).second) {
     fail(fmt::format("there is a service {} already: offer it before its fakes, which add to it", name));
   }
 }
@@ -132,7 +149,7 @@ simulation::command_run simulation::with_faults(command_run inner) {
 
 void simulation::add_fake(std::unique_ptr<fake_base> made, const message_type& command,
                           const message_type& reply) {
-  auto& service = services_[made->service()];
+  auto& service = own_.services[made->service()];
   service.name = made->service();
   auto& handler = service.commands[made->command()];
   if (handler.command != nullptr) {
@@ -188,19 +205,54 @@ member& simulation::at(std::string_view name) {
   fail(fmt::format("there is no node {}", name));
 }
 
+void simulation::place(const std::map<std::string, std::vector<std::string>>& hosts) {
+  for (const auto& one : members_) {
+    if (one->is_up()) {
+      fail(one->name + " is up: nodes of two cluster files refuse each other");
+    }
+  }
+  for (const auto& [name, list] : hosts) {
+    at(name).hosts = list;
+    for (auto& node : topology_.nodes) {
+      node.hosts = node.name == name ? list : node.hosts;
+    }
+  }
+}
+
+/// Gives the new life of a node the program that is installed there.
+void simulation::host_all(const member& one) {
+  const auto runs = [&](const std::string& name) { return members_.size() > 1 || contains(one.hosts, name); };
+  const auto& program = programs_.find(one.program)->second;
+  for (const auto& saga : program.sagas) {
+    if (runs(saga.name)) {
+      one.runtime->host(saga);
+    }
+  }
+  for (const auto& [name, service] : program.services) {
+    if (runs(name)) {
+      one.runtime->host(service);
+    }
+  }
+  for (const auto& keyed : program.keyed) {
+    if (runs(keyed.name)) {
+      one.runtime->host(keyed);
+    }
+  }
+}
+
 result<void> simulation::start(member& one) {
   if (one.is_up()) {
     return continuo::fail(errc::conflict, one.name + " is up");
   }
   for (auto& node : topology_.nodes) {
     if (node.hosts.empty() && at(node.name).hosts.empty()) {
-      for (const auto& saga : sagas_) {
+      for (const auto& saga : own_.sagas) {
         node.hosts.push_back(saga.name);
       }
-      for (const auto& [name, service] : services_) {
+      for (const auto& [name, service] : own_.services) {
         node.hosts.push_back(name);
       }
-      for (const auto& keyed : keyed_) {
+      for (const auto& keyed : own_.keyed) {
         node.hosts.push_back(keyed.name);
       }
       at(node.name).hosts = node.hosts;
@@ -217,9 +269,7 @@ result<void> simulation::start(member& one) {
   }
   // A cluster finds out by itself what nobody offers, and what runs where.
   for (const auto& name : members_.size() == 1 ? one.hosts : std::vector<std::string>{}) {
-    const auto is_it = [&](const auto& offered) { return offered.name == name; };
-    if (!services_.contains(name) && std::none_of(sagas_.begin(), sagas_.end(), is_it) &&
-        std::none_of(keyed_.begin(), keyed_.end(), is_it)) {
+    if (!programs_.find(one.program)->second.offers(name)) {
       return continuo::fail(
           errc::invalid_configuration,
           fmt::format("the hosts of node {}: this program offers no \"{}\"", one.name, name));
@@ -229,7 +279,8 @@ result<void> simulation::start(member& one) {
   one.was_started = true;
   one.failed.clear();
   one.fails = false;
-  tell(event_kind::life, one.name, {}, one.starts == 1 ? "starts" : "starts again");
+  tell(event_kind::life, one.name, {},
+       (one.starts == 1 ? "starts" : "starts again") + (one.program.empty() ? "" : " as " + one.program));
   one.system = std::make_unique<virtual_system>(now_ns_);
   node_config config;
   config.name = one.name;
@@ -249,22 +300,7 @@ result<void> simulation::start(member& one) {
     configure_(config);
   }
   one.runtime = std::make_shared<detail::node_runtime>(config);
-  const auto runs = [&](const std::string& name) { return members_.size() > 1 || contains(one.hosts, name); };
-  for (const auto& saga : sagas_) {
-    if (runs(saga.name)) {
-      one.runtime->host(saga);
-    }
-  }
-  for (const auto& [name, service] : services_) {
-    if (runs(name)) {
-      one.runtime->host(service);
-    }
-  }
-  for (const auto& keyed : keyed_) {
-    if (runs(keyed.name)) {
-      one.runtime->host(keyed);
-    }
-  }
+  host_all(one);
   auto& means = one.runtime->means();
   means.store = store_of(*this, one);
   if (const auto failed = std::exchange(one.failed_sync, std::nullopt)) {
@@ -463,9 +499,10 @@ result<void> simulation::commit(member& by, const journal::batch& changes,
 
 /// How long an attempt of the command's handler may take.
 std::chrono::nanoseconds simulation::time_of_attempt(const messages::envelope& message) const {
-  for (const auto& [name, service] : services_) {
-    if (service.commands.contains(message.type) || service.events.contains(message.type)) {
-      return continuo::detail::any_duration{service.retry.timeout};
+  const auto service = engine::placement::service_of(message.to.type);
+  for (const auto& [name, program] : programs_) {
+    if (const auto found = program.services.find(service); found != program.services.end()) {
+      return continuo::detail::any_duration{found->second.retry.timeout};
     }
   }
   return 30s;
@@ -992,14 +1029,14 @@ void simulation::took(const instance_id& of, const char* row) {
   if (*row == '\0') {
     return; // it did nothing
   }
-  const auto is_named = [&](const auto& definition) { return definition.name == of.type; };
   const auto is_accepted = of.type == engine::publish_type || of.type == engine::send_type;
-  const auto which = of.type.empty()                                       ? machine::link
-                     : is_accepted                                         ? machine::acceptance
-                     : of.type == engine::dead_letter_type                 ? machine::letter
-                     : std::any_of(sagas_.begin(), sagas_.end(), is_named) ? machine::saga
-                     : std::any_of(keyed_.begin(), keyed_.end(), is_named) ? machine::keyed
-                                                                           : machine::execution;
+  const auto which = of.type.empty()                       ? machine::link
+                     : is_accepted                         ? machine::acceptance
+                     : of.type == engine::dead_letter_type ? machine::letter
+                     : any_program([&](const offered& one) { return one.has_saga(of.type); }) ? machine::saga
+                     : any_program([&](const offered& one) { return one.has_keyed(of.type); })
+                         ? machine::keyed
+                         : machine::execution;
   ++rows_[{which, row}];
 }
 

@@ -9,6 +9,7 @@
 
 #include <continuo/testing.hpp>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -16,6 +17,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace continuo::testing {
@@ -49,6 +51,7 @@ struct member {
   testing::node handle;
   std::string name;
   std::vector<std::string> hosts;
+  std::string program; ///< that it runs from its next start on
   std::shared_ptr<journal::memory_disk> disk = std::make_shared<journal::memory_disk>();
   std::uint64_t boot = 1;
   std::int64_t booted_ns = -std::chrono::nanoseconds{std::chrono::hours{1}}.count(); ///< long ago
@@ -78,6 +81,19 @@ struct member {
   bool is_up() const { return runtime != nullptr; }
 };
 
+/// What a program offers.
+struct offered {
+  std::vector<detail::saga_type> sagas;
+  std::map<std::string, detail::service_type, std::less<>> services;
+  std::vector<detail::keyed_service_type> keyed;
+
+  bool offers(std::string_view name) const {
+    return services.contains(name) || has_saga(name) || has_keyed(name);
+  }
+  bool has_saga(std::string_view name) const;
+  bool has_keyed(std::string_view name) const;
+};
+
 /// The simulation behind `cluster`: nodes, time, what runs next, what goes wrong. See `cluster` for what its
 /// calls mean.
 class simulation {
@@ -88,9 +104,12 @@ public:
   simulation& operator=(const simulation&) = delete;
 
   // -- what it is made of --------------------------------------------------------------------------
-  void offer(detail::service_type definition);
-  void offer(detail::saga_type definition);
-  void offer(detail::keyed_service_type definition);
+  /// Of a program: of the cluster's own, which has no name, or of another one.
+  void offer(detail::service_type definition, std::string_view program = {});
+  void offer(detail::saga_type definition, std::string_view program = {});
+  void offer(detail::keyed_service_type definition, std::string_view program = {});
+  void add_program(std::string name);
+  bool has_program(std::string_view name) const { return programs_.contains(name); }
   void add_fake(std::unique_ptr<fake_base> made, const message_type& command, const message_type& reply);
   member& add(std::string name, std::vector<std::string> hosts);
   void configure(std::function<void(node_config&)> how) { configure_ = std::move(how); }
@@ -103,6 +122,8 @@ public:
   void set_link_queue_max(std::size_t messages) { link_queue_max_ = messages; }
   std::size_t link_queue_max() const { return link_queue_max_; }
   cluster_config& topology() { return topology_; }
+  /// The lists of the nodes that are named are others from here on. All nodes are down.
+  void place(const std::map<std::string, std::vector<std::string>>& hosts);
 
   // -- nodes -----------------------------------------------------------------------------------------
   member& at(std::string_view name);
@@ -204,6 +225,13 @@ private:
   };
 
   detail::open_node any_core() const;
+  template <class Holds>
+  bool any_program(Holds holds) const {
+    return std::any_of(programs_.begin(), programs_.end(),
+                       [&](const auto& one) { return holds(one.second); });
+  }
+  void host_all(const member& one);
+  bool is_hosted(std::string_view address) const;
   void run_job(member& of, std::size_t nth);
   void run_handler(member& of, std::size_t nth);
   void after_step();
@@ -241,9 +269,8 @@ private:
   std::int64_t now_ns_ = 0;
   std::size_t steps_at_once_ = 0; ///< since time passed last
   cluster_config topology_;
-  std::map<std::string, detail::service_type, std::less<>> services_;
-  std::vector<detail::saga_type> sagas_;
-  std::vector<detail::keyed_service_type> keyed_;
+  std::map<std::string, offered, std::less<>> programs_{{std::string{}, {}}};
+  offered& own_ = programs_.begin()->second; ///< what the cluster itself was offered
   std::vector<std::unique_ptr<fake_base>> fakes_;
   std::map<std::string, std::chrono::nanoseconds, std::less<>>
       takes_;                                                     ///< how long a service's handlers may take

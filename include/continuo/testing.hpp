@@ -249,11 +249,40 @@ public:
   /// A new, empty disk. @pre it is down
   void wipe_disk();
 
+  // -- its program -----------------------------------------------------------------------------
+  /// From its next start on it runs this program (`cluster::program`); empty: the cluster's own.
+  void install(std::string_view program = {});
+  /// The name of what it runs, or will run; empty: the cluster's own.
+  const std::string& program() const;
+
   // -- use --------------------------------------------------------------------------------------
   /// Calls do not wait; let time pass for what they give. @pre it is up
   continuo::client client() const;
   node_figures figures() const;
   std::vector<peer_status> peers() const;
+
+private:
+  simulation* world_;
+  std::string name_;
+};
+
+/// Another program than the cluster's own: an older version, a newer one. It offers all that runs on it, and
+/// nothing of what the cluster was offered. Fakes belong to the cluster's own.
+class program {
+public:
+  program(simulation& world, std::string name) : world_(&world), name_(std::move(name)) {}
+
+  template <class Saga>
+  program& offer() {
+    return offer(saga<Saga>::describe());
+  }
+  program& offer(const service& definition);
+  template <message State>
+  program& offer(const keyed_service<State>& definition) {
+    return offer(definition.describe());
+  }
+  program& offer(continuo::detail::saga_type definition);
+  program& offer(continuo::detail::keyed_service_type definition);
 
 private:
   simulation* world_;
@@ -300,7 +329,8 @@ public:
   std::uint64_t seed() const;
 
   // -- what it is made of, before the first node starts ---------------------------------------
-  /// All nodes are of one program: each offers all sagas and services, and its `hosts` say what runs there.
+  /// What the cluster's own program offers: all nodes run it, unless another one is installed there, and
+  /// their `hosts` say what runs where.
   template <class Saga>
   cluster& offer() {
     return offer(saga<Saga>::describe());
@@ -344,6 +374,13 @@ public:
   /// A node that runs these sagas and services; empty: all that are offered. It starts with the first call
   /// that lets time pass.
   node& add(std::string name, std::vector<std::string> hosts = {});
+
+  /// The program of this name, which a node runs once it is installed there (`node::install`); until then it
+  /// is not there.
+  testing::program program(std::string name);
+
+  /// Another cluster file: from here on these nodes run these sagas and services. @pre all nodes are down
+  void place(const std::map<std::string, std::vector<std::string>>& hosts);
 
   /// Changes the configuration of each node that starts from here on.
   cluster& configure(std::function<void(node_config&)> how);
