@@ -251,6 +251,13 @@ void add_writes(const engine::transition& decided, const instance_id& of,
     }
   }
   add_upkeep(decided, of, into);
+  if (decided.handed_on) {
+    const auto key = engine::record_key(decided.handed_on->stored.self);
+    into.push_back({kind::put, key, encode(decided.handed_on->stored)});
+    for (const auto& peer : decided.handed_on->owed_now) {
+      into.push_back({kind::put, engine::owed_key(peer, key), {}});
+    }
+  }
   for (const auto& letter : decided.dead_letters) { // they owe nothing until somebody redrives them
     into.push_back({kind::put, engine::record_key(letter.self), encode(letter)});
   }

@@ -1,6 +1,7 @@
 #include "actors/starter.hpp"
 
 #include "engine/mailbox.hpp"
+#include "engine/planted.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -61,7 +62,15 @@ bool must_wake(const engine::record& stored, const engine::routing_table& routes
   const auto goes_here = [&](const engine::stored_message& sent) { return routes.is_here(sent.to); };
   const auto is_instance =
       stored.kind == engine::record_kind::saga || stored.kind == engine::record_kind::keyed;
+  // Who sent to a service that has moved, or was renamed, sends it on when it recovers. The open requests of
+  // a saga wait for a person.
+  const auto goes_on_by_itself = [&](const engine::stored_message& sent) {
+    return (sent.told || stored.kind != engine::record_kind::saga) && !routes.is_hosted(sent.to) &&
+           !planted("what_lost_its_service_is_not_woken");
+  };
   return (is_instance && stored.failed && goes_on) ||
+         std::any_of(stored.requests.begin(), stored.requests.end(), goes_on_by_itself) ||
+         std::any_of(stored.outbox.begin(), stored.outbox.end(), goes_on_by_itself) ||
          std::any_of(stored.requests.begin(), stored.requests.end(), goes_here) ||
          std::any_of(stored.outbox.begin(), stored.outbox.end(), goes_here) ||
          std::any_of(stored.inbox.begin(), stored.inbox.end(),

@@ -72,6 +72,21 @@ transition acceptance::accept(wish&& wanted, const moment& now, std::uint64_t re
   return out;
 }
 
+transition acceptance::take_over(stored_message&& sent, const moment& now, std::uint64_t revision) {
+  transition out;
+  const auto is_command = sent.kind == message_kind::command;
+  out.edge = is_command ? "send" : "publish";
+  (sent.effects ? out.released : out.sent).push_back(mail_.to_envelope(sent));
+  if (is_command) {
+    record_.requests.push_back({std::move(sent), now.wall});
+  } else {
+    record_.outbox.push_back(std::move(sent));
+  }
+  record_.started_at = now.wall;
+  write(out, now, revision);
+  return out;
+}
+
 transition acceptance::receive(const envelope& answer, const moment& now, std::uint64_t revision) {
   if (!exists_) {
     return absent(answer);

@@ -58,6 +58,10 @@ public:
   /// Takes it, unless the verdict says why no record could hold it. @pre there is no record
   transition accept(wish&& wanted, const moment& now, std::uint64_t revision);
 
+  /// Takes over what a dead letter of this node had to send: under its id, of which this is the record.
+  /// @pre there is no record
+  transition take_over(stored_message&& sent, const moment& now, std::uint64_t revision);
+
   transition receive(const envelope& answer, const moment& now, std::uint64_t revision);
   transition receive(const messages::receipt& receipt);
   transition called(const messages::call_for& call) const;

@@ -82,7 +82,8 @@ transition execution::finished(result<detail::handled> outcome, const detail::in
   if (outcome && bytes_with(*outcome, events) > record_bytes_max) {
     outcome = tl::unexpected(record_too_large());
   }
-  if (!outcome && is_unknown_here(outcome.error())) { // no handler has run, in this life
+  if (!outcome && is_unknown_here(outcome.error()) &&
+      !planted("unknown_counts_as_an_attempt")) { // no handler has run, in this life
     out.edge = "unknown_here";
     out.verdict = tl::unexpected(std::move(outcome.error()));
     phase_ = phase::held;

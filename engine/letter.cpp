@@ -1,5 +1,8 @@
 #include "engine/letter.hpp"
 
+#include "engine/acceptance.hpp"
+#include "engine/planted.hpp"
+
 #include <continuo/archive.hpp>
 
 #include <fmt/format.h>
@@ -100,6 +103,10 @@ transition letter::redrive(std::optional<std::string> corrected, const moment& n
   sent.effects = where->effects;
   sent.idempotency_key = std::move(message.idempotency_key);
   sent.trace = std::move(message.trace);
+  if (!environment_->routes->is_here(sent.to)) {
+    hand_on(out, std::move(sent), now, revision);
+    return out;
+  }
   (sent.effects ? out.released : out.sent).push_back(mail_.to_envelope(sent));
   record_.failed.reset();
   if (sent.kind == message_kind::command) {
@@ -163,6 +170,11 @@ transition letter::recover(const moment& now, std::uint64_t revision) {
       out.edge = "move";
       lost.to = std::move(where->to);
       lost.effects = where->effects;
+      if (!environment_->routes->is_here(lost.to)) {
+        auto sent = std::move(lost);
+        hand_on(out, std::move(sent), now, revision);
+        return out;
+      }
       record_.revision = revision;
       record_.updated_at = now.wall;
       out.write = write_kind::put;
@@ -177,6 +189,20 @@ transition letter::recover(const moment& now, std::uint64_t revision) {
 
 transition letter::flush(const moment& /*now*/, std::uint64_t /*revision*/) {
   return {};
+}
+
+/// The letter ends, and in the same write a client's message begins.
+void letter::hand_on(transition& out, stored_message&& sent, const moment& now, std::uint64_t revision) {
+  const auto type = sent.kind == message_kind::command ? send_type : publish_type;
+  const acceptance_environment environment{environment_->routes, environment_->store};
+  acceptance taken{environment, {std::string{type}, to_string(sent.id)}, std::nullopt};
+  auto begun = taken.take_over(std::move(sent), now, revision);
+  out.sent = std::move(begun.sent);
+  out.released = std::move(begun.released);
+  if (!planted("letter_ends_before_its_message_begins")) {
+    out.handed_on = {taken.current(), std::move(begun.owed_now)};
+  }
+  erase(out, out.edge);
 }
 
 void letter::erase(transition& out, const char* edge) {

@@ -12,12 +12,13 @@
 //
 // clang-format off
 //   edge          from       message                                   to
-//   redrive       waiting    operator                                  under way, as a new message of the letter's own
+//   redrive       waiting    operator                                  under way, as a new message of the letter's own;
+//                                                                      absent where that belongs to another node
 //   discard       waiting    operator                                  absent
 //   verb_refused  any        a verb that the state forbids             the same
 //   settled       under way  reply, failure (which has made a letter   absent
 //                            of its own) or receipt of that message
-//   move          under way  its service was renamed                   under way, to the one that handles it now
+//   move          under way  its service has moved, or was renamed     the same as by redrive
 //   duplicate     any        any other answer or receipt               the same
 //   absent        absent     anything                                  absent
 // clang-format on
@@ -32,6 +33,8 @@ struct letter_environment {
 };
 
 /// A message that failed for good, until somebody redrives or discards it. Same rules as `saga_machine`.
+/// Nothing in its name says where it lives, so it has its message to itself on this node only: one that
+/// belongs to another node goes on as a client's of this node (`acceptance`), which answers find.
 class letter {
 public:
   letter(const letter_environment& environment, instance_id self, std::optional<record> stored);
@@ -61,6 +64,7 @@ public:
 
 private:
   std::optional<error> objection() const;
+  void hand_on(transition& out, stored_message&& sent, const moment& now, std::uint64_t revision);
   void erase(transition& out, const char* edge);
 
   const letter_environment* environment_;

@@ -102,6 +102,9 @@ result<void> saga_machine::reroute(draft& next) {
     sent.to = std::move(destinations[i].to);
     sent.effects = destinations[i].effects;
     sent.moved = true; // the service before may have begun it
+    if (planted("rerouted_under_a_new_id")) {
+      sent.id = {environment_->store, next.revision, static_cast<std::uint32_t>(open_requests_max + i)};
+    }
     next.send(mail_.to_envelope(sent), sent.effects);
   }
   give_up_homeless(next);

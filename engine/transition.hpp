@@ -34,6 +34,12 @@ inline bool is_unknown_here(const error& why) {
   return why.code == errc::unknown_type || why.code == errc::newer_version;
 }
 
+/// A further record of the same write, and the peers to which it owes something.
+struct further_record {
+  record stored;
+  std::vector<std::string> owed_now;
+};
+
 /// Of a transition that deletes the history of its instance: no revision gets there.
 constexpr std::uint64_t whole_history = ~std::uint64_t{0} - 1;
 
@@ -52,12 +58,13 @@ struct transition {
   std::vector<timer> armed;
   std::vector<message_id> disarmed;
   std::optional<std::chrono::milliseconds>
-      try_again;                         ///< the message put off by a failed handler, after this delay
-  std::vector<record> dead_letters;      ///< further records of the same write
-  std::vector<std::string> owed_now;     ///< peers to which the record owes something since this write
-  std::vector<std::string> owed_no_more; ///< peers to which it owes nothing any more
-  bool ended = false;                    ///< became terminal
-  std::string trace{};                   ///< of the message that was handled, as it carried it; empty: none
+      try_again;                           ///< the message put off by a failed handler, after this delay
+  std::vector<record> dead_letters;        ///< further records of the same write
+  std::optional<further_record> handed_on; ///< what a letter's message goes on as
+  std::vector<std::string> owed_now;       ///< peers to which the record owes something since this write
+  std::vector<std::string> owed_no_more;   ///< peers to which it owes nothing any more
+  bool ended = false;                      ///< became terminal
+  std::string trace{};                     ///< of the message that was handled, as it carried it; empty: none
   settlement settled = settlement::none;
   result<void> verdict; ///< of an operator's verb; of what this program does not know, why not
 };

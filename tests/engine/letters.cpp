@@ -158,6 +158,39 @@ CAF_TEST(a redriven command for a service that was renamed goes to the new one u
   CAF_CHECK_EQUAL(edge_of(dead.crash()), "duplicate"); // as with any restart
 }
 
+CAF_TEST(what belongs to another node goes on as a message of a client and the letter ends) {
+  const auto place = [&](const char* of_payments) {
+    routes.place(placement{"alpha", {{"order", {"alpha"}}, {"stock", {"beta"}}, {"payment", {of_payments}}}},
+                 {}, {});
+  };
+  place("alpha");
+  auto corrected = letter_of(command(reserve{"nail", 1}, buyer, {"stock", "nail"}));
+  const auto redriven = corrected.redrive(encode(reserve{"bolt", 1}));
+  CAF_CHECK(!corrected.stored());
+  CAF_REQUIRE_EQUAL(redriven.sent.size(), 1u);
+  CAF_REQUIRE(redriven.handed_on);
+  const auto& begun = redriven.handed_on->stored;
+  CAF_CHECK(begun.kind == record_kind::send);
+  CAF_CHECK(redriven.sent.front().from == begun.self);
+  CAF_CHECK_EQUAL(begun.self.key, to_string(redriven.sent.front().id));
+  CAF_CHECK(redriven.sent.front().idempotency_key.ends_with("/1"));
+  CAF_CHECK(redriven.handed_on->owed_now == std::vector<std::string>{"beta"});
+
+  const auto failed = command(pay{"o-1", 42}, buyer, {"payment@alpha", ""});
+  auto dead = letter_of(failed);
+  const auto sent = dead.redrive().released.front();
+  place("beta"); // the service has moved
+  const auto moved = dead.crash();
+  CAF_CHECK_EQUAL(edge_of(moved), "move");
+  CAF_CHECK(!dead.stored());
+  CAF_REQUIRE_EQUAL(moved.released.size(), 1u);
+  CAF_CHECK(moved.released.front().id == sent.id);
+  CAF_CHECK_EQUAL(moved.released.front().to.type, "payment@beta");
+  CAF_CHECK_EQUAL(moved.released.front().idempotency_key, to_string(failed.id));
+  CAF_REQUIRE(moved.handed_on);
+  CAF_CHECK_EQUAL(moved.handed_on->stored.self.key, to_string(sent.id));
+}
+
 CAF_TEST(a letter that is gone says so) {
   const auto failed = charge();
   auto dead = letter_of(failed);

@@ -147,7 +147,8 @@ CAF_TEST(each machine says it with its writes) {
   letter dead{letters, gave_up.self, gave_up};
   const auto redriven = dead.redrive({}, now, next_revision());
   CAF_REQUIRE(redriven.verdict);
-  CAF_CHECK(redriven.owed_now == names{"beta"});
+  CAF_REQUIRE(redriven.handed_on);
+  CAF_CHECK(redriven.handed_on->owed_now == names{"beta"});
   acceptance_environment acceptances{&routes, store};
   acceptance accepted{acceptances, {std::string{send_type}, "1"}, std::nullopt};
   const auto taken = accepted.accept({true, "reserve", encode(reserve{"bolt", 1}), {}, {{bolts, false}}}, now,
