@@ -118,6 +118,10 @@ void run_businesses(cluster& here, const std::vector<std::shared_ptr<business>>&
 
 // -- for businesses ---------------------------------------------------------------------------------------
 
+continuo::detail::saga_type bystander_type() {
+  return bystander::describe();
+}
+
 void must(bool holds, const std::string& what) {
   if (!holds) {
     throw testing::failure{what};

@@ -67,6 +67,10 @@ void run_businesses(cluster& here, const std::vector<std::shared_ptr<business>>&
 
 // -- for businesses ---------------------------------------------------------------------------------------
 
+/// What each node hosts beside, so that each has something: a business with programs of its own offers it
+/// there as well.
+continuo::detail::saga_type bystander_type();
+
 /// @throws testing::failure
 void must(bool holds, const std::string& what);
 

@@ -11,6 +11,9 @@ std::shared_ptr<business> errands(const ingredients& with);
 /// Timers: far ones that are set anew and taken back, near ones whose handlers send to other sagas.
 std::shared_ptr<business> calendars(const ingredients& with);
 
+/// A bakery whose nodes run different programs, and whose oven moves.
+std::shared_ptr<business> bakery();
+
 /// Clients' commands to a service with effects, and what people do with the letters of those that failed.
 std::shared_ptr<business> stamps();
 

@@ -496,7 +496,7 @@ const ingredients most_ingredients{withdrawals, verbs,     skips,        letters
 const std::vector<named_scenario>& all_scenarios() {
   static const std::vector<named_scenario> all{
       {"short", "three orders on three nodes, one crash",
-       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 300},
+       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 280},
       {"orders", "orders with all outcomes, four faults of any kind",
        scenario_with({5, 600ms, any_four}, orders), 140},
       {"bank", "transfers between accounts on two nodes, four faults",
@@ -547,6 +547,8 @@ const std::vector<named_scenario>& all_scenarios() {
        scenario_with({5, 300ms, {{}, 2, 2s, {}}, {}}, stamps), 20},
       {"claims", "more starts than may be in flight, with two instances in memory",
        scenario_with({2, 200ms, no_faults(), {small_memory}, 6}, [] { return claims(6); }), 10},
+      {"programs", "nodes of different programs, services that move and are renamed, three faults",
+       scenario_with({5, 400ms, {{}, 3, 2s, {}}}, bakery), 20},
       {"far", "timers in years", calendar_scenario({far_timers}), 15},
       {"chimes", "timers that fell due while their node was down, and that wake others",
        calendar_scenario({chimes}, crashes), 25},
