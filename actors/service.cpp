@@ -464,7 +464,9 @@ void on_open(service* self, const std::shared_ptr<core>& shared) {
   for (const auto& id : adopted) {
     // Also where a receipt that came during the start has changed it: it owes the rest.
     if (const auto found = self->state.executions.find(id); found != self->state.executions.end()) {
-      carry_out(self, *shared, *found->second, found->second->recover(shared->time->now()), 0);
+      const auto revision = shared->next_revision();
+      carry_out(self, *shared, *found->second, found->second->recover(shared->time->now(), revision),
+                revision);
     }
   }
   self->state.is_open = true;

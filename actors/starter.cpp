@@ -64,13 +64,13 @@ bool must_wake(const engine::record& stored, const engine::routing_table& routes
       stored.kind == engine::record_kind::saga || stored.kind == engine::record_kind::keyed;
   // Who sent to a service that has moved, or was renamed, sends it on when it recovers. The open requests of
   // a saga wait for a person.
-  const auto goes_on_by_itself = [&](const engine::stored_message& sent) {
-    return (sent.told || stored.kind != engine::record_kind::saga) && !routes.is_hosted(sent.to) &&
-           !planted("what_lost_its_service_is_not_woken");
+  const auto lost_its_service = [&](const engine::stored_message& sent) {
+    return !routes.is_hosted(sent.to) && !planted("what_lost_its_service_is_not_woken");
   };
   return (is_instance && stored.failed && goes_on) ||
-         std::any_of(stored.requests.begin(), stored.requests.end(), goes_on_by_itself) ||
-         std::any_of(stored.outbox.begin(), stored.outbox.end(), goes_on_by_itself) ||
+         (stored.kind != engine::record_kind::saga &&
+          std::any_of(stored.requests.begin(), stored.requests.end(), lost_its_service)) ||
+         std::any_of(stored.outbox.begin(), stored.outbox.end(), lost_its_service) ||
          std::any_of(stored.requests.begin(), stored.requests.end(), goes_here) ||
          std::any_of(stored.outbox.begin(), stored.outbox.end(), goes_here) ||
          std::any_of(stored.inbox.begin(), stored.inbox.end(),

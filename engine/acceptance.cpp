@@ -138,6 +138,9 @@ transition acceptance::recover(const moment& now, std::uint64_t revision) {
   transition out;
   out.edge = "delivered";
   mail_.recover(out, *environment_->routes);
+  if (mail_.is_dirty()) {
+    write(out, now, revision);
+  }
   return out;
 }
 

@@ -331,10 +331,13 @@ transition execution::discard(const moment& now, std::uint64_t revision) {
   return out;
 }
 
-transition execution::recover(const moment& now) {
+transition execution::recover(const moment& now, std::uint64_t revision) {
   transition out;
   out.edge = "receipt";
   mail_.recover(out, *environment_->routes);
+  if (mail_.is_dirty()) {
+    write(out, now, revision);
+  }
   if (phase_ == phase::backoff) {
     out.try_again = time_to_next_attempt(now);
   }

@@ -119,7 +119,7 @@ public:
   const instance_id& origin() const { return origin_; } ///< of an event: who published it; else empty
 
   /// What is sent again after a restart: an unacknowledged reply, events.
-  transition recover(const moment& now);
+  transition recover(const moment& now, std::uint64_t revision);
 
   const record& current() const { return record_; }
   std::string encoded() const { return encode(record_); }

@@ -164,9 +164,12 @@ transition letter::called(const messages::call_for& call) const {
 transition letter::recover(const moment& now, std::uint64_t revision) {
   transition out;
   out.edge = "duplicate";
-  if (!record_.requests.empty() && !environment_->routes->is_hosted(record_.requests.front().to)) {
-    auto& lost = record_.requests.front();
-    if (auto where = environment_->routes->command(lost.type, lost.payload, record_.self)) {
+  auto* under_way = !record_.requests.empty() ? static_cast<stored_message*>(&record_.requests.front())
+                    : !record_.outbox.empty() ? &record_.outbox.front()
+                                              : nullptr;
+  if (under_way != nullptr && !environment_->routes->is_hosted(under_way->to)) {
+    auto& lost = *under_way;
+    if (auto where = destination_of(*environment_->routes, mail_.to_envelope(lost))) {
       out.edge = "move";
       lost.to = std::move(where->to);
       lost.effects = where->effects;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -267,7 +268,50 @@ void mailbox::resend(transition& into, const instance_id* only) const {
   }
 }
 
-void mailbox::recover(transition& into, const routing_table& routes) const {
+namespace {
+
+/// Where an entry of an outbox, whose receiver nothing hosts any more, goes now; nothing where to nobody.
+std::optional<destination> destination_now(const stored_message& sent, const routing_table& routes,
+                                           const instance_id& sender) {
+  if (sent.told) {
+    auto where = routes.command(sent.type, sent.payload, sender);
+    return where ? std::optional{std::move(*where)} : std::nullopt;
+  }
+  if (planted("event_stays_where_its_service_was")) {
+    return std::nullopt;
+  }
+  auto all = sent.kind == message_kind::event ? routes.event(sent.type, sent.payload, sender)
+                                              : result<std::vector<destination>>{};
+  const auto same = [&](const destination& one) {
+    return placement::service_of(one.to.type) == placement::service_of(sent.to.type);
+  };
+  const auto found =
+      all ? std::find_if(all->begin(), all->end(), same) : std::vector<destination>::iterator{};
+  return all && found != all->end() ? std::optional{std::move(*found)} : std::nullopt;
+}
+
+} // namespace
+
+void mailbox::send_on(transition& into, const routing_table& routes) {
+  for (auto& sent : record_->outbox) {
+    if (routes.is_hosted(sent.to)) {
+      continue;
+    }
+    auto where = destination_now(sent, routes, record_->self);
+    if (!where || !routes.is_hosted(where->to)) {
+      continue;
+    }
+    sent.to = std::move(where->to);
+    sent.effects = where->effects;
+    changed();
+    if (!routes.is_here(sent.to)) {
+      into.released.push_back(to_envelope(sent));
+    }
+  }
+}
+
+void mailbox::recover(transition& into, const routing_table& routes) {
+  send_on(into, routes);
   for (auto& entry : owed()) {
     if (routes.is_here(entry.message.to)) {
       entry.message.repeated = true;

@@ -101,7 +101,11 @@ public:
   /// (it was read from the store, so there is no write to wait for; and if a command did wait, the receipt of
   /// its reply would overtake it, and it would run again), and each sender in the inbox is told what was
   /// handled last, so that a lost `forget` is made good. With other nodes the links do both.
-  void recover(transition& into, const routing_table& routes) const;
+  ///
+  /// What was told or published to a stateless service that nothing hosts any more goes to who handles it
+  /// now: a command to any service, an event to the same subscriber on another node. The record says so with
+  /// its next write; a life that ends before that does the same again.
+  void recover(transition& into, const routing_table& routes);
 
   /// Tells the senders in the inbox for which `is_asked` what was handled last of them.
   template <class Filter>
@@ -160,6 +164,7 @@ public:
   envelope withdrawal_of(const request& sent) const;
 
 private:
+  void send_on(transition& into, const routing_table& routes);
   bool misses_predecessor(const envelope& message) const;
   bool is_behind_left(const envelope& message) const;
   message_id predecessor_of(const stored_message& sent) const;

@@ -186,7 +186,6 @@ private:
   void begin_rollback(draft& next, std::string reason, const message_id& answered = {});
   bool is_homeless(const request& sent) const;
   result<void> reroute(draft& next);
-  void reroute_told(transition& out);
   void give_up_homeless(draft& next, const message_id& answered = {});
   void advance_rollback(draft& next);
   void become_stuck(draft& next, std::string reason, instance_status resumes_to);

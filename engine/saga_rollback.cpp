@@ -112,26 +112,6 @@ result<void> saga_machine::reroute(draft& next) {
   return {};
 }
 
-/// Sends what was told to a service that nothing hosts any more to who handles it now. The record says so
-/// with its next write; a life that ends before that does the same again.
-void saga_machine::reroute_told(transition& out) {
-  for (auto& sent : record_.outbox) {
-    if (!sent.told || environment_->routes->is_hosted(sent.to)) {
-      continue;
-    }
-    auto where = environment_->routes->command(sent.type, sent.payload, record_.self);
-    if (!where) {
-      continue;
-    }
-    sent.to = std::move(where->to);
-    sent.effects = where->effects;
-    mail_.changed();
-    if (!environment_->routes->is_here(sent.to)) { // else `mailbox::recover` sends it
-      out.released.push_back(mail_.to_envelope(sent));
-    }
-  }
-}
-
 void saga_machine::advance_rollback(draft& next) {
   if (record_.status != instance_status::compensating || !record_.requests.empty()) {
     return;
@@ -641,7 +621,6 @@ transition saga_machine::recover() {
   if (!exists_) {
     return out;
   }
-  reroute_told(out);
   mail_.recover(out, *environment_->routes);
   out.armed = record_.timers;
   if (record_.failed &&

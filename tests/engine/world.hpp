@@ -353,7 +353,7 @@ public:
       throw std::logic_error("its record cannot be read: " + decoded.error().message);
     }
     machine_ = std::make_unique<execution>(environment_, std::move(*decoded));
-    return machine_->recover(world_->now);
+    return machine_->recover(world_->now, world_->next_revision());
   }
 
   // -- queries ---------------------------------------------------------------------------------

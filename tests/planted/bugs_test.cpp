@@ -116,6 +116,7 @@ constexpr planted_bug bugs[] = {
     {"unknown_is_acknowledged", &programs},
     {"rerouted_under_a_new_id", &programs},
     {"what_lost_its_service_is_not_woken", &programs},
+    {"event_stays_where_its_service_was", &programs},
     {"letter_ends_before_its_message_begins", &programs},
 };
 

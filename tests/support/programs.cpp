@@ -264,8 +264,9 @@ struct bakery_book {
   std::map<std::string, std::set<std::string>> baked;  ///< by loaf: keys
   std::map<std::string, std::set<std::string>> glazed; ///< the same
   std::set<std::string> binned;
-  std::map<std::string, int> tries; ///< of what burns
-  std::set<std::string> taken;      ///< of what clients sent: what was accepted
+  std::map<std::string, std::set<std::string>> noted; ///< by loaf that was sold: keys
+  std::map<std::string, int> tries;                   ///< of what burns
+  std::set<std::string> taken;                        ///< of what clients sent: what was accepted
 };
 
 constexpr int attempts = 3;
@@ -291,6 +292,15 @@ service oven(const std::string& name, const std::shared_ptr<bakery_book>& book) 
   return made;
 }
 
+/// Notes what is sold.
+service board(const std::shared_ptr<bakery_book>& book) {
+  service made{"board"};
+  made.on([book](const loaf_sold& event, command_context& call) {
+    book->noted[event.id].insert(call.idempotency_key());
+  });
+  return made;
+}
+
 template <class Till, class Pay>
 keyed_service<Till> tills() {
   return keyed_service<Till>{"tills"}
@@ -310,7 +320,7 @@ template <class Program>
 void offer_older(Program&& to, const std::shared_ptr<bakery_book>& book) {
   to.template offer<older::loaf>();
   to.template offer<older::fan>();
-  to.offer(oven<older::bake>("oven", book));
+  to.offer(oven<older::bake>("oven", book)).offer(board(book));
   to.offer(tills<older::till, older::pay_till>());
 }
 
@@ -318,12 +328,13 @@ template <class Program>
 void offer_newer(Program&& to, const std::string& oven_name, const std::shared_ptr<bakery_book>& book) {
   to.template offer<newer::loaf>();
   to.template offer<newer::fan>();
-  to.offer(oven<newer::bake>(oven_name, book)
-               .handle([book](const newer::glaze_loaf& command,
-                              command_context& call) -> outcome<newer::glazed> {
-                 book->glazed[command.id].insert(call.idempotency_key());
-                 return newer::glazed{};
-               }));
+  to.offer(board(book));
+  to.offer(
+      oven<newer::bake>(oven_name, book)
+          .handle([book](const newer::glaze_loaf& command, command_context& call) -> outcome<newer::glazed> {
+            book->glazed[command.id].insert(call.idempotency_key());
+            return newer::glazed{};
+          }));
   to.offer(tills<newer::till, newer::pay_till>().handle(
       &newer::lend_till::till,
       [](newer::till& state, const newer::lend_till& command, keyed_context&) -> outcome<newer::lent> {
@@ -332,7 +343,7 @@ void offer_newer(Program&& to, const std::string& oven_name, const std::shared_p
       }));
 }
 
-/// Where the oven stands, and under which name.
+/// Where the oven stands, and under which name. The board hangs beside it.
 struct layout {
   const char* program; ///< that all nodes run at first
   std::string oven;
@@ -343,9 +354,9 @@ const std::array layouts{layout{"", "oven", "south"}, layout{"", "oven", "west"}
                          layout{"renamed", "stove", "south"}, layout{"renamed", "stove", "west"}};
 
 hosts_by_node hosts_of(const layout& where) {
-  hosts_by_node hosts{
-      {"north", {"loaf", "fan"}}, {"south", {"tills", "fan"}}, {"west", {"loaf", "tills"}}};
+  hosts_by_node hosts{{"north", {"loaf", "fan"}}, {"south", {"tills", "fan"}}, {"west", {"loaf", "tills"}}};
   hosts[where.node].push_back(where.oven);
+  hosts[where.node].emplace_back("board");
   return hosts;
 }
 
@@ -395,6 +406,7 @@ public:
       must(keys <= 1 && book_->glazed[id].size() <= 1, id + " was made under several keys");
       if (end == "completed") {
         must(keys == 1, id + " is completed, and was never baked");
+        must(book_->noted[id].size() == 1, fmt::format("{} was noted {} times", id, book_->noted[id].size()));
         takings[customer].insert(id);
       } else {
         must(end == "compensated", id + " is " + end);
@@ -415,7 +427,8 @@ public:
       }
     }
     for (const auto& id : direct_) {
-      must(book_->baked[id].size() <= 1 && book_->glazed[id].size() <= 1, id + " was made under several keys");
+      must(book_->baked[id].size() <= 1 && book_->glazed[id].size() <= 1,
+           id + " was made under several keys");
     }
     for (const auto& id : fine_) {
       must(!book_->taken.contains(id) || book_->baked[id].size() + book_->glazed[id].size() == 1,
@@ -427,8 +440,8 @@ private:
   static void check(const std::multiset<std::string>& wanted, const std::vector<std::string>& found,
                     const std::string& customer, const std::string& what) {
     const std::multiset<std::string> all{found.begin(), found.end()};
-    must(wanted == all, fmt::format("{} {} {} loaves, and {} are right", customer, what, all.size(),
-                                    wanted.size()));
+    must(wanted == all,
+         fmt::format("{} {} {} loaves, and {} are right", customer, what, all.size(), wanted.size()));
   }
 
   static bool knows_all(cluster& here, const std::string& node) { return here[node].program() != "older"; }
@@ -490,14 +503,13 @@ private:
     if (!here[node].is_up()) {
       return;
     }
-    here[node].client().send(
-        std::string{message_name<Command>()}, encode(command),
-        [book = book_, id](const result<accepted>& said) {
-          if (said) {
-            book->taken.insert(id);
-          }
-        },
-        {});
+    here[node].client().send(std::string{message_name<Command>()}, encode(command),
+                             [book = book_, id](const result<accepted>& said) {
+                               if (said) {
+                                 book->taken.insert(id);
+                               }
+                             },
+                             {});
   }
 
   // -- operators -------------------------------------------------------------------------------------------
@@ -535,8 +547,8 @@ private:
     }
   }
 
-  /// Redrives what failed, and sends on what waits for a service that is not there any more. Whether there was
-  /// anything to do.
+  /// Redrives what failed, and sends on what waits for a service that is not there any more. Whether there
+  /// was anything to do.
   bool look_after(cluster& here, bool at_last) {
     auto was_done = clear_letters(here, {"bake"}, at_last);
     for (const auto& [id, customer] : ordered_) {

@@ -28,6 +28,10 @@ struct charged {
   CONTINUO_FIELDS(charged)
 };
 
+struct price_changed {
+  CONTINUO_FIELDS(price_changed)
+};
+
 namespace older {
 struct charge {
   using reply = charged;
@@ -57,15 +61,18 @@ struct fixture : testing::fixture {
 
   template <class Charge, class Program>
   void offer_all(Program&& to, const std::string& name) {
-    to.offer(service{"bell"}.handle([](const ring&, command_context&) -> continuo::outcome<rung> { return rung{}; }));
+    to.offer(service{"bell"}.handle(
+        [](const ring&, command_context&) -> continuo::outcome<rung> { return rung{}; }));
     to.offer(service{name}
-                 .handle([keys = keys, tries = tries](const Charge& command, command_context& call) -> continuo::outcome<charged> {
+                 .handle([keys = keys, tries = tries](const Charge& command,
+                                                      command_context& call) -> continuo::outcome<charged> {
                    if (command.id == "fails" && ++*tries == 1) {
                      throw 1;
                    }
                    keys->insert(call.idempotency_key());
                    return charged{};
                  })
+                 .on([heard = heard](const price_changed&, command_context&) { ++*heard; })
                  .retry({.attempts = 1}));
   }
 
@@ -83,6 +90,7 @@ struct fixture : testing::fixture {
     shop.start();
   }
 
+  std::shared_ptr<int> heard = std::make_shared<int>(0);
   std::shared_ptr<int> tries = std::make_shared<int>(0);
   std::shared_ptr<std::set<std::string>> keys = std::make_shared<std::set<std::string>>();
   testing::node& desk = build();
@@ -114,6 +122,15 @@ CAF_TEST(what a client sent follows its service to another node) {
   move_the_till();
   run();
   CAF_CHECK_EQUAL(keys->size(), 1u);
+  finish();
+}
+
+CAF_TEST(an event follows its subscriber to another node) {
+  shop.crash();
+  publish(price_changed{}, "desk");
+  move_the_till();
+  run();
+  CAF_CHECK_EQUAL(*heard, 1);
   finish();
 }
 
