@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@ public:
 
   [[nodiscard]] bool contains(std::string_view key) const;
   [[nodiscard]] bool empty() const { return ranges_.empty(); }
+
+  /// From, to: apart from each other, in order.
+  [[nodiscard]] const std::map<std::string, std::string, std::less<>>& all() const { return ranges_; }
 
 private:
   // From, to. Invariant: each is apart from the next one.

@@ -98,8 +98,6 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   to.max_open_files = static_cast<int>(options.open_tables);
   to.max_write_buffer_number = 4;
   to.write_buffer_size = memory / 2 / 4;
-  // No `memtable_insert_with_hint_prefix_extractor`: RocksDB keeps one hint for keys and for ranges that are
-  // deleted, which stand in two lists, and writes into the wrong one.
   to.stats_dump_period_sec = 0;
   to.stats_persist_period_sec = 0;
   to.info_log = std::make_shared<no_log>();
