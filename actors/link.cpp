@@ -50,7 +50,7 @@ public:
     auto message = std::move(found->second);
     owed_.erase(found); // offered twice it is sent once
     message.unseen = !wanted.again && message.kind == messages::message_kind::command &&
-                     message.id.revision > state_->seen_up_to;
+                     state_->seen_up_to.precedes(message.id);
     return message;
   }
 
@@ -100,8 +100,8 @@ void want_scan(link* self) {
     return;
   }
   if (!state.scanning) {
-    state.offer_from = state.machine->take_dropped();
-    state.scanning = state.offer_from != 0;
+    state.offered_up_to = state.machine->take_dropped();
+    state.scanning = state.offered_up_to.has_value();
     state.cursor.clear();
   }
   if (state.scanning) {
@@ -148,7 +148,7 @@ void offer_owed(link_state& state, const record& stored, bool again, Filter is_m
   }
   std::sort(names.begin(), names.end());
   for (const auto& [id, abandoned] : names) {
-    if (id.revision > state.began_at) {
+    if (state.began_at.precedes(id)) {
       state.offered.insert(id);
     }
     state.machine->offer({stored.self, id, false, again});
@@ -162,10 +162,10 @@ void offer_owed(link_state& state, const record& stored, bool again, Filter is_m
 void offer(link* self, const core& shared, record& stored) {
   auto& state = self->state;
   offer_owed(state, stored, false, [&](const engine::stored_message& sent) {
-    return sent.id.revision >= state.offer_from && shared.peer_of(sent.to) == state.peer &&
-           !state.moving.contains(sent.id);
+    const auto is_queued = state.offered_up_to && state.offered_up_to->covers(sent.id);
+    return !is_queued && shared.peer_of(sent.to) == state.peer && !state.moving.contains(sent.id);
   });
-  if (state.offer_from == 0) {
+  if (!state.offered_up_to) {
     std::vector<messages::receipt> asks;
     engine::mailbox{stored}.ask_senders(
         asks, [&](const instance_id& sender) { return shared.peer_of(sender) == state.peer; });
@@ -179,7 +179,7 @@ void begin_scan(link* self) {
   auto& state = self->state;
   state.scanning = true;
   state.cursor.clear();
-  state.offer_from = 0;
+  state.offered_up_to.reset();
   want_scan(self);
 }
 
@@ -362,8 +362,8 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
   if (out.began) {
     state.offered.clear();
     state.calls.clear(); // of an epoch before: in this one all is offered again
-    state.began_at = shared.position().revision;
-    shared.contacts.met(state.machine->known()->store, *out.contact);
+    state.began_at = {shared.store_id, shared.position().revision};
+    shared.contacts.met(*out.contact);
     drop_questions(state, "the connection began anew"); // where nobody noticed that the old one was gone
     if (std::exchange(state.was_up, true)) {            // nobody noticed that the connection before was gone
       begin_to_move(state, shared);
@@ -575,8 +575,9 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
         if (self->state.moving.contains(withdraws ? message.in_reply_to : message.id)) {
           return; // it may have moved; if it stays it is offered
         }
-        if (!withdraws && self->state.offered.erase(message.id) > 0) {
-          return; // by its name already
+        const auto is_offered = !withdraws && self->state.offered.erase(message.id) > 0;
+        if (is_offered && (!message.repeated || planted("called_reply_swallowed_by_its_name"))) {
+          return; // by its name already; a repeated one is asked for, and comes behind its original
         }
         if (message.repeated) {
           self->state.machine->offer(
@@ -585,7 +586,7 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
           return;
         }
         message.unseen =
-            message.kind == messages::message_kind::command && message.id.revision > self->state.seen_up_to;
+            message.kind == messages::message_kind::command && self->state.seen_up_to.precedes(message.id);
         self->state.machine->send(std::move(message));
         want_flush(self);
       },

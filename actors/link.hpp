@@ -36,8 +36,10 @@ struct link_state {
   /// What became durable while the outboxes were read and was offered from there: it comes once more from the
   /// journal, perhaps when it is not owed any more.
   std::set<message_id> offered;
-  std::uint64_t began_at = 0;   ///< the last durable revision when the epoch began
-  std::uint64_t offer_from = 0; ///< the first revision that is offered; 0: all, and senders are asked as well
+  engine::store_point began_at; ///< what was durable when the epoch began
+  /// What this point covers is not offered, only what found no room; nothing: all is offered, and senders are
+  /// asked as well.
+  std::optional<engine::store_point> offered_up_to;
 
   // -- what the peer's instances ask for --------------------------------------------------
   std::deque<messages::call_for> calls; ///< of this epoch, that are not answered yet; in order
@@ -45,7 +47,7 @@ struct link_state {
 
   // -- commands that leave a peer that is down --------------------------------------------
   bool was_up = false;
-  std::uint64_t seen_up_to = 0; ///< the peer may have commands of up to this revision; never later ones
+  engine::store_point seen_up_to; ///< the peer may have commands of up to this point; never later ones
   engine::boot_time down_since;
   std::string moves_to; ///< what the last reading of the records for such commands was for
   bool moving_scan = false;

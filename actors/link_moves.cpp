@@ -61,7 +61,7 @@ void ask_to_move(link* self, const core& shared, const record& stored) {
       continue;
     }
     const auto service = shared.services.find(engine::placement::service_of(sent.to.type));
-    const auto handed_out = sent.id.revision <= state.seen_up_to;
+    const auto handed_out = !state.seen_up_to.precedes(sent.id);
     const auto may_move =
         service != shared.services.end() && (!handed_out || (overdue && service->second.idempotent));
     const auto& home = shared.home_of(stored.self);
@@ -75,7 +75,7 @@ void ask_to_move(link* self, const core& shared, const record& stored) {
 } // namespace
 
 void begin_to_move(link_state& state, const core& shared) {
-  state.seen_up_to = shared.last_revision.load();
+  state.seen_up_to = {shared.store_id, shared.last_revision.load()};
   state.down_since = shared.time->now().up;
   state.moves_to.clear();
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <continuo/ids.hpp>
+#include "engine/store_point.hpp"
 
 #include <cstdint>
 #include <map>
@@ -14,22 +14,22 @@ namespace continuo::engine {
 /// Any thread.
 class first_contacts {
 public:
-  /// All that the store sends from here on is behind `revision`. What was known of it before stays.
-  void met(std::uint64_t store, std::uint64_t revision) {
+  /// All that the store sends from now on is behind this point. What was known of it before stays.
+  void met(const store_point& at) {
     const std::lock_guard lock{mutex_};
-    known_.try_emplace(store, revision);
+    known_.try_emplace(at.store, at);
   }
 
   /// Whether the message was made since; false while nothing is known of its store.
   bool is_new(const message_id& id) const {
     const std::lock_guard lock{mutex_};
     const auto known = known_.find(id.store);
-    return known != known_.end() && id.revision > known->second;
+    return known != known_.end() && known->second.precedes(id);
   }
 
 private:
   mutable std::mutex mutex_;
-  std::map<std::uint64_t, std::uint64_t> known_;
+  std::map<std::uint64_t, store_point> known_; // by store
 };
 
 } // namespace continuo::engine

@@ -66,7 +66,7 @@ void link::lost() {
   phase_ = phase::down;
   queue_.clear();
   ready_.clear();
-  dropped_ = 0;
+  dropped_.reset();
   used_ = answered_ = allowed_ = 0;
 }
 
@@ -264,7 +264,7 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
     std::erase_if(accepted_, [&](const auto& one) { return one.first != proven_life_; });
   }
   accepted_[life] = frame.epoch;
-  out.contact = frame.me.at.revision;
+  out.contact = {frame.me.store, frame.me.at.revision};
   out.frames.push_back(framed(messages::welcome{frame.epoch, greet(at)}));
   learn(frame.me, out);
   begin(frame.epoch, out);
@@ -293,7 +293,7 @@ link_effects link::on_welcome(messages::welcome&& frame, const messages::positio
     return out;
   }
   out.edge = "welcome";
-  out.contact = frame.me.at.revision;
+  out.contact = {frame.me.store, frame.me.at.revision};
   learn(frame.me, out);
   begin(frame.epoch, out);
   return out;
@@ -396,13 +396,18 @@ void link::offer(waiting_message&& message) {
 void link::queue(waiting_message&& message) {
   if (queue_.size() < settings_.queue_max || planted("unbounded_link_queue")) {
     queue_.push_back(std::move(message));
-  } else if (dropped_ == 0 || message.id.revision < dropped_) {
-    dropped_ = message.id.revision;
+    return;
+  }
+  const store_point before{message.id.store, message.id.revision - 1};
+  if (!dropped_ || dropped_->covers(message.id)) {
+    dropped_ = before;
+  } else if (dropped_->store != message.id.store) {
+    dropped_ = store_point{}; // everything is offered
   }
 }
 
-std::uint64_t link::take_dropped() {
-  return std::exchange(dropped_, 0);
+std::optional<store_point> link::take_dropped() {
+  return std::exchange(dropped_, std::nullopt);
 }
 
 bool link::has_work() const {

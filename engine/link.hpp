@@ -1,6 +1,7 @@
 #pragma once
 
 #include "engine/record.hpp"
+#include "engine/store_point.hpp"
 #include "messages/frames.hpp"
 
 #include <cstddef>
@@ -80,11 +81,11 @@ struct link_effects {
   std::vector<messages::frame> frames;         ///< to the peer, in order
   std::optional<messages::known_peer> learned; ///< to the journal, before anything of `arrived` moves
   std::vector<messages::batch_item> arrived;   ///< from the peer, in order
-  bool began = false;                   ///< an epoch is up: the outboxes must be offered from the beginning
-  std::optional<std::uint64_t> contact; ///< with `began`: up to which revision the peer's messages are older
-  bool broke = false;                   ///< the epoch is over: the dialer dials again
-  std::optional<error> refused;         ///< why one side refuses the other
-  std::optional<error> fatal;           ///< `errc::identity`: the node must stop before it uses an id twice
+  bool began = false;                 ///< an epoch is up: the outboxes must be offered from the beginning
+  std::optional<store_point> contact; ///< with `began`: up to where the peer's messages are older
+  bool broke = false;                 ///< the epoch is over: the dialer dials again
+  std::optional<error> refused;       ///< why one side refuses the other
+  std::optional<error> fatal;         ///< `errc::identity`: the node must stop before it uses an id twice
 };
 
 /// One side of a link, without a transport, a clock or a store. Not thread-safe: it belongs to the link
@@ -150,9 +151,9 @@ public:
   /// Whether more may be read from the outboxes.
   bool wants_offers() const { return is_up() && allowed_ > 0 && queue_.size() < settings_.queue_low; }
 
-  /// The first revision of which something was dropped for want of room, since the outboxes were offered
-  /// last; 0: none. The outboxes must be offered again from there.
-  std::uint64_t take_dropped();
+  /// Up to where all messages found room, where one behind it did not since the outboxes were offered last:
+  /// they must be offered again from there. Nothing where all found room.
+  std::optional<store_point> take_dropped();
 
   std::size_t waiting() const { return queue_.size() + ready_.size(); }
   std::uint64_t unanswered_units() const { return used_ > answered_ ? used_ - answered_ : 0; }
@@ -212,7 +213,7 @@ private:
 
   std::deque<waiting_message> queue_;       // waits for credit
   std::vector<messages::batch_item> ready_; // goes with the next batch
-  std::uint64_t dropped_ = 0;
+  std::optional<store_point> dropped_;      // as `take_dropped` says
 };
 
 /// The instance in whose record a message stands.

@@ -205,7 +205,7 @@ CAF_TEST(a command whose handler ended the process has begun and cannot be withd
 CAF_TEST(a command from an earlier life may have begun in it and cannot be withdrawn) {
   const auto sent = charge();
   first_contacts later;
-  later.met(store, sent.id.revision);
+  later.met({store, sent.id.revision});
   const execution_environment later_life{&payment.describe(), &routes, store, 1, &later};
   execution resent{later_life, sent};
   CAF_CHECK_EQUAL(edge_of(resent.receive(withdrawal_of(sent), now, next_revision())), "too_late");
@@ -216,7 +216,7 @@ CAF_TEST(what is new of another store is not told by the numbers of this one) {
   sent.id = {9, revision + 1'000'000, 0}; // of a peer whose journal has come much further
   execution_box unknown{*this, payment, sent};
   CAF_CHECK_EQUAL(edge_of(unknown.take(withdrawal_of(sent))), "too_late");
-  contacts.met(9, sent.id.revision); // it may have come, and begun, before the first contact in this life
+  contacts.met({9, sent.id.revision}); // it may have come, and begun, before the first contact in this life
   CAF_CHECK_EQUAL(edge_of(unknown.take(withdrawal_of(sent))), "too_late");
   auto later = charge();
   later.id = {9, sent.id.revision + 1, 0};

@@ -150,19 +150,19 @@ public:
       return false;
     }
     if (!scanning_) {
-      offer_from_ = machine_->take_dropped();
-      scanning_ = offer_from_ != 0;
+      queued_up_to_ = machine_->take_dropped();
+      scanning_ = queued_up_to_.has_value();
       cursor_ = 0;
     }
     if (!scanning_) {
       return false;
     }
     for (const auto& one : durable_.outbox) {
-      if (one.on.first == cursor_ && one.id.revision >= offer_from_) {
+      if (one.on.first == cursor_ && !(queued_up_to_ && queued_up_to_->covers(one.id))) {
         offer(one);
       }
     }
-    if (offer_from_ == 0 && cursor_ < receivers) {
+    if (!queued_up_to_ && cursor_ < receivers) {
       for (const auto& [on, last] : durable_.inbox) {
         if (on.second == cursor_) {
           machine_->send(receipt(on, false, last, {}));
@@ -227,7 +227,7 @@ public:
       is_heard_ = false;
       scanning_ = true;
       cursor_ = 0;
-      offer_from_ = 0;
+      queued_up_to_.reset();
       if (is_open_) {
         machine_->open();
         demand(machine_->has_work(), "a new epoch begins with credit");
@@ -449,7 +449,7 @@ private:
 
   bool scanning_ = false;
   int cursor_ = 0;
-  std::uint64_t offer_from_ = 0;
+  std::optional<engine::store_point> queued_up_to_; // as of the link's `offered_up_to`
 
   std::map<lane, message_id> held_;
   std::map<lane, message_id> dropped_;

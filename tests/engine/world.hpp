@@ -69,7 +69,7 @@ public:
   static constexpr std::uint64_t store = 7;
 
   world() {
-    contacts.met(store, 0);
+    contacts.met({store, 0});
     play() = {};
     play_shelf() = {};
     for (const auto& added :
