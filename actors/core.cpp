@@ -92,26 +92,41 @@ void core::count_unknown(const std::string& receiver, const messages::envelope& 
   }
 }
 
+void core::tell_failed_attempt(seldom& when, const instance_id& of, const messages::envelope& message,
+                               std::uint32_t attempt, const error& why,
+                               std::optional<std::chrono::milliseconds> next) const {
+  const auto untold = when.let_through(time->now().up);
+  if (!untold) {
+    return;
+  }
+  auto said = fmt::format("{}: attempt {} at {} ({}) of {} failed: {}; the next one follows ", of.type,
+                          attempt, message.type, to_string(message.id), to_string(message.from), why.message);
+  said += next ? fmt::format("in {} ms", next->count()) : std::string{"when its handler has returned"};
+  if (*untold > 0) {
+    said += fmt::format(" ({} more attempts failed since this was said last)", *untold);
+  }
+  log(log_level::warn, said);
+}
+
 std::uint64_t core::orphans_of_process() {
   return orphans.load();
 }
 
-void core::instance_begins(const instance_id& id) {
+void core::instance_begins() {
   const std::lock_guard lock{instances_mutex_};
-  instances_.insert(id);
+  ++instances_;
 }
 
-void core::instance_ends(const instance_id& id) {
+void core::instance_ends() {
   const std::lock_guard lock{instances_mutex_};
-  instances_.erase(instances_.find(id)); // one of them, where the next one of this name has begun
-  if (instances_.empty()) {
+  if (--instances_ == 0) {
     instances_changed_.notify_all();
   }
 }
 
 void core::wait_for_instances() {
   std::unique_lock lock{instances_mutex_};
-  instances_changed_.wait(lock, [this] { return instances_.empty(); });
+  instances_changed_.wait(lock, [this] { return instances_ == 0; });
 }
 
 void core::handler_ended(std::string_view address, handler_done&& done) {
@@ -241,13 +256,14 @@ void add_writes(const engine::transition& decided, const instance_id& of,
       planted("record_written_half") && decided.history && decided.history->revision % 16 == 0;
   if (decided.write != engine::write_kind::none && !is_half) { // its history is written all the same
     const auto erased = decided.write == engine::write_kind::erase;
-    const auto key = engine::record_key(of);
-    into.push_back({erased ? kind::erase : kind::put, key, erased ? std::string{} : encoded()});
+    const auto at = into.size();
+    into.push_back(
+        {erased ? kind::erase : kind::put, engine::record_key(of), erased ? std::string{} : encoded()});
     for (const auto& peer : decided.owed_now) {
-      into.push_back({kind::put, engine::owed_key(peer, key), {}});
+      into.push_back({kind::put, engine::owed_key(peer, into[at].key), {}});
     }
     for (const auto& peer : decided.owed_no_more) {
-      into.push_back({kind::erase, engine::owed_key(peer, key), {}});
+      into.push_back({kind::erase, engine::owed_key(peer, into[at].key), {}});
     }
   }
   add_upkeep(decided, of, into);

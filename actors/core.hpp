@@ -5,6 +5,7 @@
 #include "actors/link_board.hpp"
 #include "actors/marker.hpp"
 #include "actors/protocol.hpp"
+#include "actors/running_handlers.hpp"
 #include "actors/span.hpp"
 #include "actors/unknown_board.hpp"
 #include "engine/acceptance.hpp"
@@ -108,9 +109,9 @@ public:
   // -- means -------------------------------------------------------------------------
   std::uint64_t store_id = 0;
   std::uint64_t incarnation = 0; ///< of this start; 0 where the node stands alone
-  std::uint64_t begun_at = 0; ///< the last revision before the actors: what was written up to here they have
-                              ///< not yet had in memory
+  std::uint64_t begun_at = 0;    ///< the last revision before the actors
   engine::first_contacts contacts;
+  running_handlers handlers;
   std::uint64_t seed = 0;
   limits bounds;
   std::shared_ptr<journal::store> store;
@@ -168,11 +169,12 @@ public:
   std::atomic<std::uint64_t> letters_made{0};
   unknown_board unknown;
   std::map<std::string, service_counters, std::less<>> service_counts; ///< by name, of those that run here
+  seldom saga_failures_told; ///< attempts of handlers that failed; those of services are in their counters
   std::shared_ptr<journal::counters> written = std::make_shared<journal::counters>();
 
   /// Instances whose actors may still read the store. The node waits for zero before it closes the store.
-  void instance_begins(const instance_id& id);
-  void instance_ends(const instance_id& id);
+  void instance_begins();
+  void instance_ends();
   void wait_for_instances();
 
   /// A number that no transition had before.
@@ -193,6 +195,9 @@ public:
   /// The peer where an instance lives; empty for one that lives here, or nowhere.
   std::string_view peer_of(const instance_id& id) const { return routes.peer_of(id); }
 
+  /// Written before the actors were: none of them has it in memory, but if it was read since.
+  bool is_of_earlier_life(const engine::record& stored) const { return stored.revision <= begun_at; }
+
   /// How far the journal is durable, as peers are told.
   messages::position position() const { return {incarnation, written->durable.load()}; }
 
@@ -206,6 +211,12 @@ public:
   /// A message for `receiver` waits, since this program does not know it: counted, and logged for the first
   /// one of its type.
   void count_unknown(const std::string& receiver, const messages::envelope& message, const error& why);
+
+  /// An attempt of a handler failed: logged where `when` lets it through. `next`: when the next one follows;
+  /// nothing where its handler still runs.
+  void tell_failed_attempt(seldom& when, const instance_id& of, const messages::envelope& message,
+                           std::uint32_t attempt, const error& why,
+                           std::optional<std::chrono::milliseconds> next) const;
 
   /// Those of all nodes that this process ever had, for tests: there must be none as they end.
   static std::uint64_t orphans_of_process();
@@ -230,7 +241,7 @@ public:
 private:
   mutable std::mutex instances_mutex_;
   std::condition_variable instances_changed_;
-  std::unordered_multiset<instance_id> instances_;
+  std::size_t instances_ = 0;
   std::mutex handles_mutex_; // between `handler_ended` and `forget_actors`
 };
 

@@ -1,13 +1,35 @@
 #pragma once
 
+#include "engine/moment.hpp"
 #include "engine/transition.hpp"
 #include "journal/histogram.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 
 namespace continuo::actors {
+
+/// Lets one of many through: the first, then one in ten seconds. Any thread.
+class seldom {
+public:
+  /// How many were kept back since one was let through; nothing where this one is kept back as well.
+  std::optional<std::uint64_t> let_through(engine::boot_time now) {
+    constexpr std::int64_t pause = std::chrono::nanoseconds{std::chrono::seconds{10}}.count();
+    const auto at = now.since_boot.count();
+    auto last = last_.load(std::memory_order_relaxed);
+    if ((last != 0 && at - last < pause) || !last_.compare_exchange_strong(last, at)) {
+      kept_back_.fetch_add(1, std::memory_order_relaxed);
+      return std::nullopt;
+    }
+    return kept_back_.exchange(0, std::memory_order_relaxed);
+  }
+
+private:
+  std::atomic<std::int64_t> last_{0};
+  std::atomic<std::uint64_t> kept_back_{0};
+};
 
 /// What one service has done on this node since it started. Written by the service's actor, those of a keyed
 /// service by all its instances; read by any thread. Each on cache lines of its own, so that services do not
@@ -19,6 +41,7 @@ struct alignas(64) service_counters {
   std::atomic<std::uint64_t> gave_up{0};     ///< after the last attempt
   std::atomic<std::uint64_t> retries{0};     ///< attempts after the first one that began
   journal::histogram handler_times{journal::time_bounds_ns};
+  seldom failures_told;
 
   void count(engine::settlement what) {
     switch (what) {

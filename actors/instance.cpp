@@ -22,7 +22,7 @@ instance_actor<Machine>::instance_actor(caf::actor_config& config, std::shared_p
   if constexpr (!is_saga) {
     counts_ = &core_->service_counts.find(start_.self.type)->second;
   }
-  core_->instance_begins(start_.self);
+  core_->instance_begins();
 }
 
 template <class Machine>
@@ -55,7 +55,7 @@ template <class Machine>
 void instance_actor<Machine>::on_exit() {
   start_.shard = nullptr;
   machine_.reset();
-  core_->instance_ends(start_.self);
+  core_->instance_ends();
 }
 
 template <class Machine>
@@ -66,7 +66,7 @@ bool instance_actor<Machine>::load() {
   }
   auto& stored = *read;
   // Nobody has had it in memory since the node started: others may not know yet what it owes them.
-  const auto recovers = stored && stored->revision <= core_->begun_at;
+  const auto recovers = stored && core_->is_of_earlier_life(*stored);
   if (stored) {
     if (planted("inbox_forgotten_at_restart")) {
       stored->inbox.clear();
@@ -122,8 +122,9 @@ void instance_actor<Machine>::on_envelope(messages::envelope& message) {
 /// counted for a keyed service.
 template <class Machine>
 template <class Call>
-engine::transition instance_actor<Machine>::run_handler(const message_id& cause, Call call) {
-  const marker::note running{core_->suspects.get(), start_.self, cause};
+engine::transition instance_actor<Machine>::run_handler(const messages::envelope& cause, Call call) {
+  const marker::note running{core_->suspects.get(), start_.self, cause.id};
+  const running_handlers::entry shown{core_->handlers, start_.self, cause.type};
   handling_since_ = core_->time->now().wall;
   if constexpr (is_saga) {
     return call();
@@ -142,7 +143,7 @@ template <class Machine>
 void instance_actor<Machine>::handle(const messages::envelope& message) {
   const auto revision = core_->next_revision();
   auto decided =
-      run_handler(message.id, [&] { return machine_->receive(message, core_->time->now(), revision); });
+      run_handler(message, [&] { return machine_->receive(message, core_->time->now(), revision); });
   if (std::string_view{decided.edge} == "unknown_here") {
     core_->count_unknown(start_.self.type, message, decided.verdict.error());
   }
@@ -283,7 +284,7 @@ void instance_actor<Machine>::on_try_again() {
   }
   const auto revision = core_->next_revision();
   const auto message = machine_->retried();
-  auto decided = run_handler(message.id, [&] { return machine_->try_again(core_->time->now(), revision); });
+  auto decided = run_handler(message, [&] { return machine_->try_again(core_->time->now(), revision); });
   if (std::string_view{decided.edge} == "unknown_here") {
     core_->count_unknown(start_.self.type, message, decided.verdict.error());
   }
@@ -359,10 +360,9 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
                              extra);
   }
   const auto again = decided.try_again;
-  if (again && machine_->retrying()) {
-    core_->log(log_level::info,
-               fmt::format("{}: the handler of {} is tried (again) in {} ms", to_string(start_.self),
-                           machine_->retried().type, again->count()));
+  if (again && !decided.verdict) {
+    core_->tell_failed_attempt(is_saga ? core_->saga_failures_told : counts_->failures_told, start_.self,
+                               machine_->retried(), machine_->attempts(), decided.verdict.error(), again);
   }
   // Counted before its receipt leaves, so that it never seems as if less were in flight than is.
   const auto counts = machine_->in_flight();

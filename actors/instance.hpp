@@ -62,7 +62,7 @@ private:
   void want_tick();
   void leave_if_asked();
   template <class Call>
-  engine::transition run_handler(const message_id& cause, Call call);
+  engine::transition run_handler(const messages::envelope& cause, Call call);
   bool is_orphaned() const;
   saga_result end_of() const;
 

@@ -115,7 +115,7 @@ std::unique_ptr<light> load_light(const core& shared, const instance_id& id) {
   }
   auto& stored = *read;
   auto made = std::make_unique<light>();
-  made->recovers = stored && stored->revision <= shared.begun_at;
+  made->recovers = stored && shared.is_of_earlier_life(*stored);
   if (id.type == engine::dead_letter_type) {
     made->letter = std::make_unique<engine::letter>(shared.dead_letters, id, std::move(stored));
   } else {

@@ -64,6 +64,8 @@ struct trim {
 /// One that was to expire, or to be trimmed, is, or cannot be yet. What it did is durable.
 struct looked_after {};
 
+struct look_at_handlers {}; ///< for those that run too long
+
 /// Brings an instance into memory, where it recovers by itself if it was not there in this life.
 struct wake {};
 
@@ -334,6 +336,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_end)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::expire)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::trim)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::looked_after)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::look_at_handlers)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::wake)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::woken)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::accept)

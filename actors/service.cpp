@@ -34,6 +34,10 @@ void carry_out(service* self, core& shared, execution& of, engine::transition&& 
   if (is_unknown) {
     shared.count_unknown(self->state.environment->type->name, of.message(), decided.verdict.error());
   }
+  if (!is_unknown && !decided.verdict) {
+    shared.tell_failed_attempt(self->state.counts->failures_told, of.current().self, of.message(),
+                               of.current().attempts, decided.verdict.error(), decided.try_again);
+  }
   self->state.counts->count(decided.settled);
   const auto again = decided.try_again;
   act(
@@ -214,8 +218,11 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
       continue;
     }
     if (type.pure) {
-      auto done = run_handler(*shared, *state.environment, next.current().self, message, attempt,
-                              next.idempotency_key());
+      auto done = [&] { // what it names may be gone after `finish`
+        const running_handlers::entry running{shared->handlers, next.current().self, message.type};
+        return run_handler(*shared, *state.environment, next.current().self, message, attempt,
+                           next.idempotency_key());
+      }();
       finish(self, *shared, done);
       continue;
     }
@@ -325,12 +332,14 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
   if (message.kind == messages::message_kind::event) {
     state.events[message.from].insert(id);
   }
+  const auto withdrawn = message.withdrawn;
   const auto made =
-      state.executions.emplace(id, std::make_unique<execution>(*state.environment, message)).first;
-  if (message.withdrawn) { // its sender has given it up meanwhile
+      state.executions.emplace(id, std::make_unique<execution>(*state.environment, std::move(message))).first;
+  if (withdrawn) { // its sender has given it up meanwhile
     const auto revision = shared->next_revision();
     auto& fresh = *made->second;
-    carry_out(self, *shared, fresh, fresh.withdraw(message, shared->time->now(), revision), revision);
+    const auto given_up = fresh.message();
+    carry_out(self, *shared, fresh, fresh.withdraw(given_up, shared->time->now(), revision), revision);
     if (fresh.now_in() == execution::phase::answered) {
       return;
     }

@@ -112,7 +112,7 @@ void remember(starter_state& state, const core& shared, const instance_id& id, c
 void note(starter_state& state, core& shared, engine::record&& stored, const std::string& before,
           portion& into) {
   ++state.found.records;
-  if (stored.revision > shared.begun_at) {
+  if (!shared.is_of_earlier_life(stored)) {
     return; // written in this life: it is in memory, or was
   }
   if (!is_hosted(shared, stored)) {
@@ -170,7 +170,7 @@ void remember_more(starter* self, core& shared) {
     auto before = cursor;
     whole = read_some(shared, cursor, [&](engine::record&& stored) {
       const auto at = std::exchange(before, cursor);
-      if (stored.kind != engine::record_kind::command && stored.revision <= shared.begun_at &&
+      if (stored.kind != engine::record_kind::command && shared.is_of_earlier_life(stored) &&
           is_hosted(shared, stored) && must_wake(stored, shared.routes)) {
         remember(state, shared, stored.self, at);
       }

@@ -21,14 +21,14 @@ std::span<const char* const> execution_edges() {
   return edges;
 }
 
-execution::execution(const execution_environment& environment, const envelope& message)
+execution::execution(const execution_environment& environment, envelope message)
     : environment_(&environment), id_(message.id), command_(message.kind == message_kind::command) {
   record_.kind = record_kind::command;
   record_.self = {environment.address(), to_string(message.id)};
-  record_.failed = message;
   if (!command_) {
     origin_ = message.from;
   }
+  record_.failed = std::move(message);
 }
 
 execution::execution(const execution_environment& environment, record stored)
@@ -150,6 +150,7 @@ void execution::attempt_failed(transition& out, const char* edge, const std::str
     fail_for_good(out, reason, now, revision);
     return;
   }
+  out.verdict = fail(errc::handler_failed, reason);
   const auto delay = delay_of_next_attempt();
   record_.retry_at = later(now.wall, delay);
   if (phase_ != phase::overdue) {
@@ -201,8 +202,7 @@ void execution::fail_for_good(transition& out, const std::string& reason, const 
 void execution::answer(transition& out, message_kind kind, std::string payload, const moment& now,
                        std::uint64_t revision) {
   const auto behind = trace();
-  const auto sent = std::move(*record_.failed);
-  record_.failed.reset();
+  const auto& sent = *record_.failed;
   record_.status = instance_status::completed;
   record_.reason.clear();
   forget_deaths(record_);
@@ -226,6 +226,7 @@ void execution::answer(transition& out, message_kind kind, std::string payload, 
     record_.inbox = {{sent.from, sent.id}};
     mailbox::done(sent, out);
   }
+  record_.failed.reset();
   write(out, now, revision);
 }
 

@@ -66,7 +66,7 @@ public:
   };
 
   /// A command that has just come.
-  execution(const execution_environment& environment, const envelope& message);
+  execution(const execution_environment& environment, envelope message);
 
   /// One that the store holds.
   execution(const execution_environment& environment, record stored);

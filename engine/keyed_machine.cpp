@@ -190,6 +190,7 @@ void keyed_machine::handle(transition& out, const envelope& message, const momen
     ++attempts_;
     if (attempts_ < environment_->type->retry.attempts || message.compensation) {
       out.edge = "retry_later";
+      out.verdict = tl::unexpected(std::move(done.error()));
       retrying_ = message;
       auto policy = environment_->type->retry;
       if (message.compensation) { // has no last attempt, and at most a minute between two

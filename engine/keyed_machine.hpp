@@ -88,6 +88,7 @@ public:
   bool puts_off() const { return puts_off_; }
   bool retrying() const { return retrying_.has_value(); }
   const envelope& retried() const { return *retrying_; }
+  std::uint32_t attempts() const { return attempts_; } ///< of `retried()` that failed
   bool may_passivate() const { return !mail_.is_dirty() && !retrying_ && !mail_.holds_back(); }
 
   /// Whether so many replies are unacknowledged that the next command should wait: this bounds what one write

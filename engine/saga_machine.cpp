@@ -739,6 +739,7 @@ void saga_machine::handler_failed(draft& next, const envelope& message, const er
   ++attempts_;
   if (attempts_ < environment_->handler_attempts) {
     next.out.edge = "retry_later";
+    next.out.verdict = tl::unexpected(why);
     retrying_ = message;
     next.out.try_again = environment_->handler_delay * (1u << std::min<std::uint32_t>(attempts_ - 1, 20));
     return;
@@ -825,9 +826,16 @@ void saga_machine::write(draft& next) {
     if (environment_->history) {
       const auto attempt = next.in ? note_attempt(record_, next.in->id) : 0;
       record_.history = next.revision;
-      next.out.history = history_entry{record_.self,  next.revision,         next.now.wall,
-                                       next.out.edge, record_.status,        std::move(next.in),
-                                       attempt,       std::move(next.noted), std::move(next.note)};
+      auto& entry = next.out.history.emplace();
+      entry.self = record_.self;
+      entry.revision = next.revision;
+      entry.at = next.now.wall;
+      entry.what = next.out.edge;
+      entry.status = record_.status;
+      entry.in = std::move(next.in);
+      entry.attempt = attempt;
+      entry.out = std::move(next.noted);
+      entry.note = std::move(next.note);
     }
   }
   change_expiry(record_.self, indexed_, expiry_of(record_), next.out);

@@ -133,6 +133,7 @@ public:
 
   /// The message whose handler failed and is to be tried again. @pre `retrying()`
   const envelope& retried() const { return *retrying_; }
+  std::uint32_t attempts() const { return attempts_; } ///< of `retried()` that failed
 
   /// Whether it may leave memory: nothing is retried or unwritten, or held until something happens here.
   bool may_passivate() const;

@@ -66,7 +66,8 @@ struct transition {
   bool ended = false;                      ///< became terminal
   std::string trace{};                     ///< of the message that was handled, as it carried it; empty: none
   settlement settled = settlement::none;
-  result<void> verdict; ///< of an operator's verb; of what this program does not know, why not
+  result<void> verdict; ///< of an operator's verb; of what this program does not know, why not; of an attempt
+                        ///< that failed and is made again, why
 };
 
 } // namespace continuo::engine

@@ -476,7 +476,7 @@ result<void> node_runtime::read_identity() {
 /// What the machines of this node's instances know of it.
 void node_runtime::make_environments() {
   auto& shared = *core_;
-  shared.contacts.met(shared.store_id, shared.last_revision.load());
+  shared.contacts.met({shared.store_id, shared.last_revision.load()});
   shared.acceptances = {&shared.routes, shared.store_id};
   shared.dead_letters = {&shared.routes, shared.store_id};
   const auto& where = shared.routes.where();
@@ -787,11 +787,11 @@ void node_runtime::spawn_actors() {
     sweeper_ = system_->spawn<caf::detached>(
         [core = core_, keep = config_.keep_ended, every = config_.sweep_every](caf::event_based_actor* self) {
           nodes::name_thread("sweeper");
-          return nodes::sweeper_actor(self, core, keep, every);
+          return nodes::sweeper_actor(self, core, keep, every, true);
         });
   } else {
     shared.journal = system_->spawn(journal);
-    sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every);
+    sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every, false);
   }
   for (const auto& [peer, settings] : shared.link_settings) {
     shared.links.emplace(peer, system_->spawn(actors::link_actor, core_, peer));

@@ -6,6 +6,8 @@
 
 #include <continuo/archive.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -193,12 +195,27 @@ private:
   std::size_t unanswered_ = 0;
 };
 
+constexpr std::chrono::seconds look_every{1};
+
+std::string to_sentence(const actors::running_handlers::slow& one) {
+  return fmt::format(
+      "{}: its handler{} has run for {} s. It keeps one of the node's workers from all else, and "
+      "its instance from every verb: what blocks or takes long belongs into the handler of a "
+      "service",
+      to_string(one.of), one.message_type.empty() ? "" : " of " + one.message_type,
+      std::chrono::seconds{look_every * one.looks}.count());
+}
+
 } // namespace
 
 caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors::core> shared,
-                            std::chrono::hours keep, std::chrono::milliseconds every) {
+                            std::chrono::hours keep, std::chrono::milliseconds every,
+                            bool looks_at_handlers) {
   actors::fail_node_on_trouble(self, shared);
   actors::send_later(self, every, actors::tick{});
+  if (looks_at_handlers) {
+    actors::send_later(self, look_every, actors::look_at_handlers{});
+  }
   const auto under_way = std::make_shared<sweep>(self, shared, keep);
   return {
       [self, under_way, every](actors::tick) {
@@ -211,6 +228,12 @@ caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors
         if (under_way->answered()) {
           actors::send_later(self, every, actors::tick{});
         }
+      },
+      [self, shared](actors::look_at_handlers) {
+        for (const auto& one : shared->handlers.look()) {
+          shared->log(log_level::warn, to_sentence(one));
+        }
+        actors::send_later(self, look_every, actors::look_at_handlers{});
       },
   };
 }

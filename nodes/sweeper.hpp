@@ -11,8 +11,9 @@
 namespace continuo::nodes {
 
 /// The actor that looks, now and then, for ended instances and clients' commands that were kept long enough,
-/// and has them deleted. It reads the store, so it has a thread of its own.
+/// and has them deleted. It reads the store, so it has a thread of its own. On this it may also look, each
+/// second, for handlers that have run on the node's workers for longer, and log them.
 caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors::core> shared,
-                            std::chrono::hours keep, std::chrono::milliseconds every);
+                            std::chrono::hours keep, std::chrono::milliseconds every, bool looks_at_handlers);
 
 } // namespace continuo::nodes

@@ -6,7 +6,9 @@
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/sinks/ringbuffer_sink.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <sstream>
@@ -26,6 +28,31 @@ public:
   }
   void on(const order_placed&, saga_context&) { throw std::runtime_error{"no paper"}; }
   CONTINUO_FIELDS(fragile)
+};
+
+/// Its handler waits, which it must not.
+class waiting : public saga<waiting> {
+public:
+  static void define(saga_definition<waiting>& saga) {
+    saga.starts_on<order_placed>(&order_placed::order_id);
+  }
+  void on(const order_placed&, saga_context& context) {
+    door->pass();
+    context.complete();
+  }
+  CONTINUO_FIELDS(waiting)
+
+  static inline gate* door = nullptr;
+};
+
+struct shelf_state {
+  CONTINUO_FIELDS(shelf_state)
+};
+
+struct make_payment_by_shelf {
+  using reply = payment_completed;
+  std::string order_id;
+  CONTINUO_FIELDS(make_payment_by_shelf, order_id)
 };
 
 struct fixture {
@@ -128,6 +155,60 @@ CAF_TEST(that an instance is stuck is said once) {
   });
   run([&](node& here) { CAF_CHECK(is_stuck(here)); });
   CAF_CHECK_EQUAL(count(text.str(), "fragile/o-1 is stuck: "), 1u);
+}
+
+CAF_TEST(a handler that keeps a worker is named while it runs) {
+  const auto lines = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
+  gate door;
+  waiting::door = &door;
+  auto config = node_config::in_memory();
+  config.logger = std::make_shared<spdlog::logger>("mine", lines);
+  node here{config};
+  here.host<waiting>();
+  CAF_REQUIRE(here.start().has_value());
+  CAF_REQUIRE(here.client().publish(order_placed{"o-1", 100}).get().has_value());
+  CAF_REQUIRE(door.wait_for_held(1));
+  const auto is_named = [&] {
+    const auto said = lines->last_formatted();
+    return std::any_of(said.begin(), said.end(), [](const std::string& line) {
+      return line.find("waiting/o-1: its handler of order_placed has run for 2 s") != std::string::npos;
+    });
+  };
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (!is_named() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  CAF_CHECK(is_named());
+  door.open();
+  here.stop();
+}
+
+CAF_TEST(of attempts that fail the first is told with its reason) {
+  own->set_level(spdlog::level::warn);
+  auto config = node_config::in_memory();
+  config.logger = own;
+  node here{config};
+  here.host(service{"payment"}
+                .handle([](const make_payment&, command_context&) -> outcome<payment_completed> {
+                  throw std::runtime_error{"no line to the bank"};
+                })
+                .retry({.attempts = 5, .first = 1ms}));
+  here.host(keyed_service<shelf_state>{"shelf"}
+                .handle(&make_payment_by_shelf::order_id,
+                        [](shelf_state&, const make_payment_by_shelf&, keyed_context&)
+                            -> outcome<payment_completed> { throw std::runtime_error{"no paper"}; })
+                .retry({.attempts = 3, .first = 1ms}));
+  CAF_REQUIRE(here.start().has_value());
+  CAF_CHECK(!wait_for(here.client().send(make_payment{"o-1", 42})).has_value());
+  CAF_CHECK(!wait_for(here.client().send(make_payment{"o-2", 42})).has_value());
+  CAF_CHECK(!wait_for(here.client().send(make_payment_by_shelf{"o-3"})).has_value());
+  here.stop();
+  const auto said = text.str();
+  CAF_CHECK_EQUAL(count(said, "mine warning payment: attempt 1 at make_payment ("), 1u);
+  CAF_CHECK_EQUAL(count(said, "failed: no line to the bank; the next one follows in "), 1u);
+  CAF_CHECK_EQUAL(count(said, "mine warning shelf: attempt 1 at make_payment_by_shelf ("), 1u);
+  CAF_CHECK_EQUAL(count(said, "failed: no paper; the next one follows in "), 1u);
+  CAF_CHECK_EQUAL(count(said, "attempt "), 2u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
