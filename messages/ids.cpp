@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <concepts>
 
@@ -34,7 +35,15 @@ std::string to_string(const instance_id& id) {
 }
 
 std::string to_string(const message_id& id) {
-  return fmt::format("{:016x}-{}-{}", id.store, id.revision, id.index);
+  const fmt::format_int revision{id.revision};
+  const fmt::format_int index{id.index};
+  std::string text(store_digits + 2 + revision.size() + index.size(), '-');
+  for (std::size_t digit = 0; digit < store_digits; ++digit) {
+    text[digit] = "0123456789abcdef"[(id.store >> (60 - 4 * digit)) & 0xf];
+  }
+  std::copy_n(revision.data(), revision.size(), &text[store_digits + 1]);
+  std::copy_n(index.data(), index.size(), &text[store_digits + 2 + revision.size()]);
+  return text;
 }
 
 result<message_id> parse_message_id(std::string_view text) {

@@ -39,7 +39,9 @@ void thread_pool::post(messages::envelope message, actors::handler_job handler) 
     if (state_->stopping) {
       return; // the record says that it has to run: it does after the next start
     }
-    state_->jobs.push_back({std::move(message), std::move(handler)});
+    auto& job = state_->jobs.emplace_back();
+    job.message = std::move(message);
+    job.handler = std::move(handler);
     called = call_somebody(state_);
   }
   if (!called) {
