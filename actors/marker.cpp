@@ -12,6 +12,7 @@
 #include <functional>
 #include <mutex>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 #include <utility>
@@ -28,11 +29,19 @@ struct marker::slot {
   std::uint64_t revision;
   std::atomic<std::uint32_t> guilty; // its thread has ended the process
   std::uint32_t unused;
-  char text[472]; // type, then key; a longer pair is not noted
+  char text[976]; // type, then key
 
   static constexpr std::uint32_t free = 0;
   static constexpr std::uint32_t claimed = 1;
   static constexpr std::uint32_t noted = 2;
+
+  /// A page that holds nothing is not written.
+  void clear() {
+    if (busy.load() != free || guilty.load() != 0) {
+      busy.store(free);
+      guilty.store(0);
+    }
+  }
 };
 
 namespace {
@@ -162,8 +171,17 @@ result<std::unique_ptr<marker>> marker::open(const std::string& path) {
   if (file < 0) {
     return refuse("cannot open");
   }
-  if (::ftruncate(file, bytes) != 0) {
+  struct stat before {};
+  if (::fstat(file, &before) != 0 ||
+      (before.st_size != 0 && static_cast<std::size_t>(before.st_size) != bytes &&
+       ::ftruncate(file, 0) != 0)) { // notes of another layout say nothing
     ::close(file);
+    return refuse("cannot clear");
+  }
+  // Its blocks at once: a note in a page that the disk has no room for would end the process.
+  if (const auto trouble = ::posix_fallocate(file, 0, bytes); trouble != 0) {
+    ::close(file);
+    errno = trouble;
     return refuse("cannot resize");
   }
   void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
@@ -181,8 +199,7 @@ result<std::unique_ptr<marker>> marker::open(const std::string& path) {
                        {entry.store, entry.revision, entry.index},
                        entry.guilty.load() != 0});
     }
-    entry.busy.store(slot::free);
-    entry.guilty.store(0);
+    entry.clear();
   }
   const auto is_proven = [](const suspect& one) { return one.proven; };
   if (std::any_of(found.begin(), found.end(), is_proven)) {
@@ -197,7 +214,7 @@ result<std::unique_ptr<marker>> marker::open(const std::string& path) {
 void marker::forgive() {
   for (std::size_t i = 0; i < slots_max; ++i) {
     if (slots_[i].guilty.load() == 0) {
-      slots_[i].busy.store(slot::free);
+      slots_[i].clear();
     }
   }
 }
@@ -212,8 +229,9 @@ marker::~marker() {
 
 marker::note::note(marker* in, const instance_id& instance, const message_id& message)
     : in_(in), slot_(slots_max) {
+  static_assert(name_bytes_max + 1 + name_bytes_max + key_bytes_max <= sizeof(slot::text)); // NAME@NODE, key
   if (in_ == nullptr || instance.type.size() + instance.key.size() > sizeof(slot::text)) {
-    in_ = nullptr;
+    in_ = nullptr; // of an older program: no name and no key is longer
     return;
   }
   static thread_local const auto hint = std::hash<std::thread::id>{}(std::this_thread::get_id());

@@ -61,7 +61,7 @@ public:
   struct slot;
 
 private:
-  static constexpr std::size_t slots_max = 128;
+  static constexpr std::size_t slots_max = 1'024;
 
   explicit marker(slot* slots) : slots_(slots) {}
 

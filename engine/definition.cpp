@@ -1,9 +1,12 @@
 #include "messages/application.hpp"
+#include "messages/printable.hpp"
 
 #include <continuo/definition.hpp>
 
 #include <continuo/context.hpp>
 #include <continuo/service.hpp>
+
+#include <fmt/format.h>
 
 #include <cstring>
 #include <optional>
@@ -103,6 +106,15 @@ key_reader make_key_reader(body_type type, kept_function correlation, key_functi
       auto key = read(correlation.get(), body);
       if (key.empty()) {
         return fail(errc::malformed, type.type.name + ": its correlation key is empty");
+      }
+      if (key.size() > key_bytes_max) {
+        return fail(errc::malformed, fmt::format("{}: its correlation key has {} bytes, and may have {}",
+                                                 type.type.name, key.size(), key_bytes_max));
+      }
+      if (!is_printable(key)) {
+        return fail(errc::malformed, fmt::format("{}: its correlation key \"{}\" holds control characters, "
+                                                 "marks of direction, or bytes that are no UTF-8",
+                                                 type.type.name, printable(key)));
       }
       return key;
     };

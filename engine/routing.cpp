@@ -1,6 +1,7 @@
 #include "engine/routing.hpp"
 
 #include "engine/acceptance.hpp"
+#include "messages/printable.hpp"
 
 #include <fmt/format.h>
 
@@ -11,6 +12,13 @@ namespace continuo::engine {
 result<void> routing_table::claim_name(const std::string& name) {
   if (name.empty()) {
     return fail(errc::invalid_definition, "a service has an empty name");
+  }
+  if (name.size() > name_bytes_max || !is_printable(name)) {
+    return fail(
+        errc::invalid_definition,
+        fmt::format("the name \"{}\" of a saga or service must have at most {} bytes, of UTF-8 without "
+                    "control characters",
+                    printable(name.substr(0, name_bytes_max)), name_bytes_max));
   }
   if (name.starts_with("continuo.")) {
     return fail(errc::invalid_definition,

@@ -1,6 +1,7 @@
 #include "nodes/log.hpp"
 
 #include "messages/application.hpp"
+#include "messages/printable.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/logger.h>
@@ -35,13 +36,11 @@ public:
   bool enabled(log_level level) const override { return to_->should_log(to_spdlog(level)); }
 
   // spdlog catches what is a std::exception, and hands it to an error handler that may be the application's.
-  void write(log_level level, std::string_view text) override {
+  // Keys, reasons and what applications log may hold anything.
+  void write(log_level level, std::string_view line) override {
+    const auto text = printable(line);
     const auto written = call_application(
-        errc::handler_failed,
-        [&] {
-          to_->log(to_spdlog(level), spdlog::string_view_t{text.data(), text.size()});
-        },
-        "the logger failed: ");
+        errc::handler_failed, [&] { to_->log(to_spdlog(level), text); }, "the logger failed: ");
     if (!written) {
       std::fputs(fmt::format("{}; what it was to write: {}\n", written.error().message, text).c_str(),
                  stderr);

@@ -133,23 +133,6 @@ std::string age_text(std::chrono::milliseconds age) {
   return minutes < 48 * 60 ? fmt::format("{} h", minutes / 60) : fmt::format("{} d", minutes / (24 * 60));
 }
 
-std::string printable(std::string_view text) {
-  std::string made;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0u;
-    if (c < 0x20 || c == 0x7f) {
-      made += c == '\n' ? std::string{"\\n"} : fmt::format("\\x{:02x}", c);
-    } else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
-      made += fmt::format("\\x{:02x}", next); // C1 in UTF-8: terminals heed these too
-      ++i;
-    } else {
-      made += static_cast<char>(c);
-    }
-  }
-  return made;
-}
-
 bool has_colours() {
   static const bool has = ::isatty(STDOUT_FILENO) == 1 && std::getenv("NO_COLOR") == nullptr;
   return has;

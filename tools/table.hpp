@@ -1,5 +1,7 @@
 #pragma once
 
+#include "messages/printable.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <string>
@@ -35,9 +37,6 @@ private:
 
 /// "820 ms", "3.4 s", "12 min", "5 h", "3 d": for people.
 std::string age_text(std::chrono::milliseconds age);
-
-/// The text as it may be shown: control characters, which could change what a terminal does, as `\xNN`.
-std::string printable(std::string_view text);
 
 /// Whether standard output is a terminal that shows colours (and NO_COLOR is not set).
 bool has_colours();

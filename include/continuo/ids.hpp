@@ -3,12 +3,20 @@
 #include <continuo/result.hpp>
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
 
 namespace continuo {
+
+/// The longest name of a saga, a service or a node.
+constexpr std::size_t name_bytes_max = 128;
+
+/// The longest correlation key. A key is UTF-8 without control characters, line ends and marks that turn the
+/// direction of text: it stands in logs, on terminals and in URLs.
+constexpr std::size_t key_bytes_max = 512;
 
 /// Names one durable actor: a saga instance, a keyed service instance, a command in execution, an accepted
 /// publish or a dead letter.
@@ -48,8 +56,9 @@ result<message_id> parse_message_id(std::string_view text);
 template <>
 struct std::hash<continuo::instance_id> {
   std::size_t operator()(const continuo::instance_id& id) const noexcept {
-    const auto type = std::hash<std::string>{}(id.type);
-    return std::hash<std::string>{}(id.key) ^ (type + 0x9e3779b97f4a7c15ULL + (type << 6) + (type >> 2));
+    // Of the key alone but for a hint of the type: few instances of different types have the same key.
+    const auto type = id.type.empty() ? 0 : id.type.size() + 31 * static_cast<unsigned char>(id.type.back());
+    return std::hash<std::string>{}(id.key) ^ (type * 0x9e3779b97f4a7c15ULL);
   }
 };
 

@@ -266,6 +266,21 @@ CAF_TEST(who changes the configuration may throw) {
   }
 }
 
+CAF_TEST(a key that is too long or cannot be shown is refused where it comes in) {
+  start();
+  const auto refused = [&](const std::string& key) {
+    const auto taken = here->client().publish(order_placed{key, 100}).get();
+    CAF_CHECK(taken || taken.error().code == errc::malformed);
+    return taken ? std::string{"taken"} : taken.error().message;
+  };
+  CAF_CHECK(has(refused(std::string(513, 'k')),
+                "order_placed: its correlation key has 513 bytes, and may have 512"));
+  CAF_CHECK(has(refused("a\n\x1b[2Jb"), R"(its correlation key "a\n\x1b[2Jb" holds control characters)"));
+  CAF_CHECK(has(refused("\xff"), "bytes that are no UTF-8"));
+  CAF_CHECK(goes_on(std::string(512, 'k')));
+  CAF_CHECK(goes_on("Ü-😀"));
+}
+
 CAF_TEST(what is no event is not published and what is no command is not sent) {
   start();
   const auto client = here->client();

@@ -132,6 +132,15 @@ CAF_TEST(one service hosted twice is an error) {
   CAF_CHECK(has(said, "warehouse"));
 }
 
+CAF_TEST(a name that is too long or cannot be shown is an error) {
+  const auto said_of = [](const std::string& name) {
+    return objection([&](node& here) { here.host(empty_warehouse(name)); });
+  };
+  CAF_CHECK_EQUAL(said_of(std::string(128, 'w')), "none");
+  CAF_CHECK(has(said_of(std::string(129, 'w')), "must have at most 128 bytes"));
+  CAF_CHECK(has(said_of("ware\x1b[2Jhouse"), R"("ware\x1b[2Jhouse" of a saga or service must have)"));
+}
+
 CAF_TEST(two types of one name are an error that names it) {
   const auto said = objection([](node& here) {
     host_shop(here);
