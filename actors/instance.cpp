@@ -77,12 +77,12 @@ bool instance_actor<Machine>::load() {
   orphaned_ = is_orphaned();
   counted_ = machine_->in_flight();
   if (recovers && !planted("woken_without_recovering")) {
-    auto decided = machine_->recover();
+    const auto revision = core_->next_revision();
+    auto decided = machine_->recover(revision);
     // What goes to another node than before goes with the write that says so: by it the link there finds it.
     auto sent_on = std::exchange(decided.released, {});
     carry_out(std::move(decided), 0);
     if (!sent_on.empty()) {
-      const auto revision = core_->next_revision();
       auto written = machine_->flush(core_->time->now(), revision);
       written.released = std::move(sent_on);
       carry_out(std::move(written), revision);

@@ -137,7 +137,7 @@ transition acceptance::recover(const moment& now, std::uint64_t revision) {
   }
   transition out;
   out.edge = "delivered";
-  mail_.recover(out, *environment_->routes);
+  mail_.recover(out, *environment_->routes, {environment_->store, revision, 0});
   if (mail_.is_dirty()) {
     write(out, now, revision);
   }

@@ -335,7 +335,7 @@ transition execution::discard(const moment& now, std::uint64_t revision) {
 transition execution::recover(const moment& now, std::uint64_t revision) {
   transition out;
   out.edge = "receipt";
-  mail_.recover(out, *environment_->routes);
+  mail_.recover(out, *environment_->routes, {environment_->store, revision, 0});
   if (mail_.is_dirty()) {
     write(out, now, revision);
   }

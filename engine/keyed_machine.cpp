@@ -416,10 +416,10 @@ transition keyed_machine::call_put_off(bool again) {
   return out;
 }
 
-transition keyed_machine::recover() {
+transition keyed_machine::recover(std::uint64_t revision) {
   transition out;
   out.edge = "flush";
-  mail_.recover(out, *environment_->routes);
+  mail_.recover(out, *environment_->routes, {environment_->store, revision, 0});
   if (record_.failed) {
     retrying_ = record_.failed;
     out.try_again = std::chrono::milliseconds{0};

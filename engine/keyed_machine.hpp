@@ -61,7 +61,7 @@ public:
   transition flush(const moment& now, std::uint64_t revision);
   /// As `saga_machine::suspect`.
   transition suspect(const envelope& message, bool proven, const moment& now, std::uint64_t revision);
-  transition recover();
+  transition recover(std::uint64_t revision);
 
   /// Deletes the record and its history if the key was ended before `before`, and nobody waits for anything
   /// of it.

@@ -186,7 +186,7 @@ transition letter::recover(const moment& now, std::uint64_t revision) {
       return out;
     }
   }
-  mail_.recover(out, *environment_->routes);
+  mail_.recover(out, *environment_->routes, {environment_->store, revision, 0});
   return out;
 }
 

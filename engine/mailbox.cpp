@@ -292,7 +292,8 @@ std::optional<destination> destination_now(const stored_message& sent, const rou
 
 } // namespace
 
-void mailbox::send_on(transition& into, const routing_table& routes) {
+std::set<message_id> mailbox::send_on(transition& into, const routing_table& routes, message_id next_id) {
+  std::set<message_id> moved;
   for (auto& sent : record_->outbox) {
     if (routes.is_hosted(sent.to)) {
       continue;
@@ -303,17 +304,29 @@ void mailbox::send_on(transition& into, const routing_table& routes) {
     }
     sent.to = std::move(where->to);
     sent.effects = where->effects;
+    if (!sent.to.key.empty()) {
+      // An instance with a key remembers the last id that it had from here, which may be a later one.
+      if (sent.idempotency_key.empty()) {
+        sent.idempotency_key = to_string(sent.id);
+      }
+      sent.id = next_id;
+      ++next_id.index;
+    }
     changed();
-    if (!routes.is_here(sent.to)) {
+    moved.insert(sent.id);
+  }
+  for (const auto& sent : record_->outbox) {
+    if (moved.contains(sent.id)) {
       into.released.push_back(to_envelope(sent));
     }
   }
+  return moved;
 }
 
-void mailbox::recover(transition& into, const routing_table& routes) {
-  send_on(into, routes);
+void mailbox::recover(transition& into, const routing_table& routes, const message_id& first_new) {
+  const auto moved = send_on(into, routes, first_new);
   for (auto& entry : owed()) {
-    if (routes.is_here(entry.message.to)) {
+    if (routes.is_here(entry.message.to) && !moved.contains(entry.message.id)) {
       entry.message.repeated = true;
       into.sent.push_back(std::move(entry.message));
     }

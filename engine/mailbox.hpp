@@ -103,9 +103,10 @@ public:
   /// handled last, so that a lost `forget` is made good. With other nodes the links do both.
   ///
   /// What was told or published to a stateless service that nothing hosts any more goes to who handles it
-  /// now: a command to any service, an event to the same subscriber on another node. The record says so with
-  /// its next write; a life that ends before that does the same again.
-  void recover(transition& into, const routing_table& routes);
+  /// now: a command to any service, an event to the same subscriber on another node. It leaves with the next
+  /// write of the record, which says so; a life that ends before that does the same again. What goes to an
+  /// instance with a key gets a new id, from `first_new` on: no earlier message had it.
+  void recover(transition& into, const routing_table& routes, const message_id& first_new);
 
   /// Tells the senders in the inbox for which `is_asked` what was handled last of them.
   template <class Filter>
@@ -164,7 +165,7 @@ public:
   envelope withdrawal_of(const request& sent) const;
 
 private:
-  void send_on(transition& into, const routing_table& routes);
+  std::set<message_id> send_on(transition& into, const routing_table& routes, message_id next_id);
   bool misses_predecessor(const envelope& message) const;
   bool is_behind_left(const envelope& message) const;
   message_id predecessor_of(const stored_message& sent) const;

@@ -125,7 +125,7 @@ public:
   // -- queries ------------------------------------------------------------------
   /// In memory for the first time since the node started: what is unacknowledged here, in the order in which
   /// it was sent, and the timers to set. Delivered before the instance handles anything new.
-  transition recover();
+  transition recover(std::uint64_t revision);
 
   bool exists() const { return exists_; }
   bool dirty() const { return mail_.is_dirty(); }

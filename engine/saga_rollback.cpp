@@ -101,7 +101,13 @@ result<void> saga_machine::reroute(draft& next) {
     }
     sent.to = std::move(destinations[i].to);
     sent.effects = destinations[i].effects;
-    sent.moved = true; // the service before may have begun it
+    sent.moved = true;          // the service before may have begun it
+    if (!sent.to.key.empty()) { // as in `mailbox::send_on`
+      if (sent.idempotency_key.empty()) {
+        sent.idempotency_key = to_string(sent.id);
+      }
+      sent.id = next.next_id();
+    }
     if (planted("rerouted_under_a_new_id")) {
       sent.id = {environment_->store, next.revision, static_cast<std::uint32_t>(open_requests_max + i)};
     }
@@ -615,13 +621,13 @@ transition saga_machine::suspect(const envelope& received, bool proven, const mo
 
 // -- queries -------------------------------------------------------------------------------------
 
-transition saga_machine::recover() {
+transition saga_machine::recover(std::uint64_t revision) {
   transition out;
   out.edge = "flush";
   if (!exists_) {
     return out;
   }
-  mail_.recover(out, *environment_->routes);
+  mail_.recover(out, *environment_->routes, {environment_->store, revision, 0});
   out.armed = record_.timers;
   if (record_.failed &&
       (record_.status == instance_status::running || record_.status == instance_status::compensating)) {

@@ -230,7 +230,7 @@ public:
   /// Drops what is in memory and reads what was written, as a restart of the node does.
   transition crash() {
     load();
-    return keep(machine_->recover(), false);
+    return keep(machine_->recover(world_->next_revision()), false);
   }
 
   /// Changes what is on disk, as another program would have written it, and restarts.
