@@ -2,6 +2,7 @@
 
 #include "actors/intake_keys.hpp"
 #include "actors/misaddressed.hpp"
+#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 
 #include <continuo/archive.hpp>
@@ -217,6 +218,9 @@ void on_room(intake* self, const std::shared_ptr<core>& shared) {
   while (!state.waiting.empty() && !start_objection(state, *shared)) {
     auto event = std::move(state.waiting.front());
     state.waiting.pop_front();
+    if (!planted("key_not_looked_at_after_waiting") && answer_again(self, *shared, event, event.answer)) {
+      continue; // its key was taken while it waited
+    }
     auto where =
         shared->routes.event(event.type, event.payload, {std::string{engine::publish_type}, event.payload});
     if (where) {

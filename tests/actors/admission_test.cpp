@@ -66,6 +66,25 @@ CAF_TEST(who wants to wait is let in when there is room) {
   CAF_CHECK_EQUAL(here.status_of("fulfilment", "o-9"), "completed");
 }
 
+CAF_TEST(an event that waits twice with one key is taken once) {
+  fill();
+  const auto waits = [&](std::int64_t cents) {
+    return here.client().publish(order_placed{"o-9", cents}, {.wait_for_room = true, .idempotency_key = "K"});
+  };
+  const auto first = waits(1);
+  const auto again = waits(1);
+  const auto other = waits(2);
+  here.run();
+  CAF_CHECK(first.taken().wait_for(0s) != std::future_status::ready);
+  down = false;
+  here.run_for(1s);
+  CAF_REQUIRE(other.taken().wait_for(0s) == std::future_status::ready);
+  CAF_REQUIRE(first.get().has_value() && again.get().has_value());
+  CAF_CHECK_EQUAL(first.get()->id, again.get()->id);
+  CAF_REQUIRE(!other.get().has_value());
+  CAF_CHECK(other.get().error().code == errc::conflict);
+}
+
 CAF_TEST(other events are taken when no start is) {
   fill();
   CAF_CHECK(here.publish(order_cancelled{"o-0"}).get().has_value());

@@ -60,6 +60,7 @@ constexpr const char* claims_name = "claims";
 constexpr const char* far_name = "far";
 constexpr const char* own_name = "own";
 constexpr const char* guests_name = "guests";
+constexpr const char* freight_name = "freight";
 constexpr const char* programs_name = "programs";
 constexpr scenario withdrawals{withdrawals_name, play<withdrawals_name>, 400};
 constexpr scenario chimes{chimes_name, play<chimes_name>, 400};
@@ -70,6 +71,7 @@ constexpr scenario claims{claims_name, play<claims_name>, 20};
 constexpr scenario far{far_name, play<far_name>, 20};
 constexpr scenario own{own_name, play<own_name>, 300};
 constexpr scenario guests_leave{guests_name, play<guests_name>, 5};
+constexpr scenario freight{freight_name, play<freight_name>, 200};
 constexpr scenario programs{programs_name, play<programs_name>, 400};
 constexpr scenario large{"large parcels", large_parcels, 3};
 constexpr scenario many{"many parcels", many_parcels, 20};
@@ -112,6 +114,8 @@ constexpr planted_bug bugs[] = {
     {"ended_and_not_in_the_expiry_index", &guests_leave},
     {"history_outlives_its_instance", &guests_leave},
     {"range_goes_too_far", &guests_leave},
+    {"called_reply_swallowed_by_its_name", &freight},
+    {"key_not_looked_at_after_waiting", &claims},
     {"unknown_counts_as_an_attempt", &programs},
     {"unknown_is_acknowledged", &programs},
     {"rerouted_under_a_new_id", &programs},

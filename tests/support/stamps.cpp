@@ -126,7 +126,8 @@ public:
 };
 
 struct taken_claims {
-  std::set<std::string> ids;
+  std::map<std::string, std::set<message_id>> answers; ///< by claim, as clients were told
+  std::map<std::string, std::set<std::string>> heard;  ///< by claim: under which keys the archive heard of it
 };
 
 class claim_business : public business {
@@ -138,21 +139,30 @@ public:
         service{"assessors"}
             .handle([](const assess_claim&, command_context&) -> outcome<assessed> { return assessed{}; })
             .concurrency(2));
+    here.offer(service{"archive"}.on([taken = taken_](const claim_filed& event, command_context& call) {
+      taken->heard[event.id].insert(call.idempotency_key());
+    }));
     here.handlers_take("assessors", 1s);
-    return {{"west", {"claim", "assessors"}}};
+    return {{"west", {"claim", "assessors", "archive"}}};
   }
 
   void act(cluster& here, int round) override {
     here.start();
     for (int i = 0; i < 12 && here["west"].is_up(); ++i) {
       const auto id = fmt::format("claim-{}-{}", round, i);
-      const claim_filed event{id};
-      here["west"].client().publish("claim_filed", encode(event), {},
-                                    [taken = taken_, id](const result<accepted>& said) {
-                                      if (said) {
-                                        taken->ids.insert(id);
-                                      }
-                                    });
+      // Some wait, and file it once more with the same key: it waits, or is taken, by then.
+      const auto waits = here.draw(3) == 0;
+      publish_options how;
+      how.wait_for_room = waits;
+      how.idempotency_key = waits ? id : std::string{};
+      for (int time = 0; time < (waits ? 2 : 1); ++time) {
+        here["west"].client().publish("claim_filed", encode(claim_filed{id}), how,
+                                      [taken = taken_, id](const result<accepted>& said) {
+                                        if (said) {
+                                          taken->answers[id].insert(said->id);
+                                        }
+                                      });
+      }
       if (here.draw(3) == 0) {
         here.run_for(std::chrono::microseconds{here.draw(5'000)});
       }
@@ -162,12 +172,14 @@ public:
   }
 
   void judge(cluster& here) override {
-    for (const auto& id : taken_->ids) {
+    for (const auto& [id, answers] : taken_->answers) {
       must(status_of<claim>(here, id) == "completed",
            id + " was taken, and is " + status_of<claim>(here, id));
+      must(answers.size() == 1, id + " was filed with one key, and taken twice");
+      must(taken_->heard[id].size() == 1, id + " was not heard of once");
     }
     if (in_flight_ < 24) {
-      here.sometimes("a claim is refused", taken_->ids.size() < 24);
+      here.sometimes("a claim is refused", taken_->answers.size() < 24);
     }
   }
 
