@@ -6,9 +6,7 @@
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
-#include <fstream>
 #include <pwd.h>
-#include <sstream>
 #include <string>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -21,6 +19,7 @@ namespace continuo::journal {
 
 namespace {
 
+constexpr std::size_t small_file_bytes = 4'096;
 constexpr std::string_view format_prefix = "continuo data directory, format ";
 
 /// Closes what it holds.
@@ -62,15 +61,11 @@ std::string format_line() {
 /// Whether the directory was made by this program: false for an empty one.
 result<bool> has_format(const std::filesystem::path& directory) {
   const auto path = directory / "FORMAT";
-  std::error_code trouble;
-  if (!std::filesystem::exists(path, trouble)) {
-    return false;
+  const auto text = read_small_file(path, small_file_bytes);
+  if (!text) {
+    return text.error().code == errc::not_found ? result<bool>{false} : tl::unexpected(text.error());
   }
-  std::ifstream file{path};
-  std::ostringstream read;
-  read << file.rdbuf();
-  const auto text = read.str();
-  std::string_view rest{text};
+  std::string_view rest{*text};
   unsigned number = 0;
   const auto readable = rest.starts_with(format_prefix) && rest.ends_with('\n');
   if (readable) {
@@ -248,6 +243,64 @@ error system_failure(std::string_view what, const std::filesystem::path& path, i
                       number == EACCES ? denial_text(path) : "")};
 }
 
+result<void> check_plain(const std::filesystem::path& directory) {
+  std::error_code trouble;
+  for (std::filesystem::recursive_directory_iterator i{directory, trouble}, end; !trouble && i != end;
+       i.increment(trouble)) {
+    if (i.depth() == 0 && i->path().filename() == "lost+found") { // root's, of a file system
+      i.disable_recursion_pending();
+      continue;
+    }
+    struct stat status {};
+    if (::lstat(i->path().c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
+      return continuo::fail(
+          errc::invalid_configuration,
+          fmt::format("{} is {}: here stand only files and directories; nothing was changed",
+                      i->path().string(),
+                      S_ISLNK(status.st_mode)    ? "a link"
+                      : S_ISFIFO(status.st_mode) ? "a FIFO"
+                      : S_ISSOCK(status.st_mode) ? "a socket"
+                                                 : "a device"));
+    }
+  }
+  if (trouble && trouble != std::errc::no_such_file_or_directory) { // where a node runs files go meanwhile
+    return tl::unexpected(system_failure("look through", directory, trouble.value()));
+  }
+  return {};
+}
+
+result<std::string> read_small_file(const std::filesystem::path& path, std::size_t bytes_max) {
+  const descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+  if (file.get() < 0) {
+    return errno == ENOENT ? continuo::fail(errc::not_found, path.string() + " is missing")
+           : errno == ELOOP
+               ? continuo::fail(errc::invalid_configuration, path.string() + " is a link: a file is expected")
+               : tl::unexpected(system_failure("read", path, errno));
+  }
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    return continuo::fail(errc::invalid_configuration, path.string() + " is no file");
+  }
+  std::string text(bytes_max + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const auto got = ::read(file.get(), text.data() + size, text.size() - size);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      return tl::unexpected(system_failure("read", path, errno));
+    }
+    if (got == 0) {
+      text.resize(size);
+      return text;
+    }
+    size += static_cast<std::size_t>(got);
+  }
+  return continuo::fail(errc::invalid_configuration,
+                        fmt::format("{} is larger than {} bytes", path.string(), bytes_max));
+}
+
 result<void> sync_directory(const std::filesystem::path& path) {
   const descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (directory.get() < 0 || ::fsync(directory.get()) != 0) {
@@ -260,7 +313,8 @@ result<void> write_file_atomically(const std::filesystem::path& path, std::strin
   auto beside = path;
   beside += ".new";
   {
-    const descriptor file{::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+    const descriptor file{
+        ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)};
     if (file.get() < 0) {
       return tl::unexpected(system_failure("create", beside, errno));
     }
@@ -323,13 +377,11 @@ result<std::unique_ptr<data_directory>> data_directory::open(const std::filesyst
   if (!formatted) {
     return tl::unexpected(formatted.error());
   }
-  if (!*formatted) {
-    if (auto foreign = check_foreign(path); !foreign) {
-      return tl::unexpected(foreign.error());
-    }
+  if (auto fits = *formatted ? check_plain(path) : check_foreign(path); !fits) {
+    return tl::unexpected(fits.error());
   }
   const auto lock_path = path / "LOCK";
-  descriptor lock{::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)};
+  descriptor lock{::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)};
   if (lock.get() < 0) {
     return tl::unexpected(system_failure("write to the data directory, opening", lock_path, errno));
   }
@@ -363,8 +415,11 @@ result<std::unique_ptr<data_directory>> data_directory::look_at(const std::files
                     "DATA/NODE; nothing was changed",
                     path.string()));
   }
+  if (auto plain = check_plain(path); !plain) {
+    return tl::unexpected(plain.error());
+  }
   const auto lock_path = path / "LOCK";
-  descriptor lock{::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC)};
+  descriptor lock{::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
   if (lock.get() < 0 && errno != ENOENT) { // a copy may lack it
     return tl::unexpected(system_failure("open", lock_path, errno));
   }
@@ -377,7 +432,7 @@ result<std::unique_ptr<data_directory>> data_directory::look_at(const std::files
 }
 
 std::string data_directory::http_of_holder(const std::filesystem::path& path) {
-  const descriptor lock{::open((path / "LOCK").c_str(), O_RDONLY | O_CLOEXEC)};
+  const descriptor lock{::open((path / "LOCK").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
   if (lock.get() < 0 || ::flock(lock.get(), LOCK_SH | LOCK_NB) == 0) {
     return {}; // nobody holds it: what stands there is of one who died
   }

@@ -61,6 +61,15 @@ private:
 /// the directory synced. `errc::storage_full` or `errc::storage_failed` with path and reason.
 [[nodiscard]] result<void> write_file_atomically(const std::filesystem::path& path, std::string_view text);
 
+/// Looks at all that stands in `directory`, which may be another's work, before anything of it is opened: a
+/// FIFO would be waited for, a link followed, a device read for ever. `errc::invalid_configuration` with the
+/// first thing that is neither file nor directory. What is missing is no trouble.
+[[nodiscard]] result<void> check_plain(const std::filesystem::path& directory);
+
+/// Reads a file that is expected to be small: `errc::invalid_configuration` where it is no file or larger
+/// than `bytes_max`, `errc::not_found` where it is missing, else as `system_failure`.
+[[nodiscard]] result<std::string> read_small_file(const std::filesystem::path& path, std::size_t bytes_max);
+
 /// Marks a directory as a data directory. It is to be the last thing that is made in one that did not begin
 /// with `data_directory::open`.
 [[nodiscard]] result<void> write_format(const std::filesystem::path& directory);

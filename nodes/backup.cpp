@@ -13,7 +13,6 @@
 #include <fcntl.h>
 #include <fstream>
 #include <optional>
-#include <sstream>
 #include <string>
 #include <sys/file.h>
 #include <system_error>
@@ -33,19 +32,15 @@ std::string backup_line(std::uint64_t store) {
 
 /// What `BACKUP` says; nothing where it is missing.
 std::optional<std::string> read_backup_line(const fs::path& directory) {
-  std::ifstream in{directory / "BACKUP"};
-  if (!in) {
-    return std::nullopt;
-  }
-  std::ostringstream read;
-  read << in.rdbuf();
-  return read.str();
+  auto read = journal::read_small_file(directory / "BACKUP", 4'096);
+  return read ? std::optional{std::move(*read)} : std::nullopt;
 }
 
 /// A file that is there already, locked until this goes. The lock is the kernel's: it ends with the process.
 class file_lock {
 public:
-  explicit file_lock(const fs::path& path) : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  explicit file_lock(const fs::path& path)
+      : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) {}
   ~file_lock() {
     if (file_ >= 0) {
       ::close(file_);
@@ -94,7 +89,7 @@ result<void> prepare(const fs::path& to, std::uint64_t store) {
   if (!found->empty()) {
     const auto known = read_backup_line(to);
     if (known == line) {
-      return {};
+      return journal::check_plain(to);
     }
     return fail(
         errc::invalid_configuration,
@@ -193,6 +188,9 @@ result<void> restore(const fs::path& from, fs::path to,
     return fail(errc::invalid_configuration,
                 fmt::format("{} holds no backup of `continuo journal backup`{}", from.string(),
                             line ? ": its file BACKUP cannot be understood" : " (it has no file BACKUP)"));
+  }
+  if (auto plain = journal::check_plain(from); !plain) {
+    return plain;
   }
   to = fs::absolute(to).lexically_normal();
   if (!to.has_filename()) {

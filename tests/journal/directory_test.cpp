@@ -229,6 +229,39 @@ CAF_TEST(who looks at a directory changes nothing and keeps nodes out) {
   CAF_CHECK(!std::filesystem::exists(path / "LOCK"));
 }
 
+CAF_TEST(what is neither file nor directory is refused before it is opened) {
+  const auto path = place / "data";
+  CAF_REQUIRE(data_directory::open(path).has_value());
+  std::filesystem::create_directories(path / "journal" / "tables");
+  const auto text_of = [](const auto& opened) { return opened ? std::string{} : opened.error().message; };
+  for (const auto* name : {"FORMAT", "LOCK", "running", "journal/tables/CURRENT"}) {
+    const auto file = path / name;
+    const auto aside = place / "aside";
+    const auto is_there = std::filesystem::exists(file);
+    if (is_there) {
+      std::filesystem::rename(file, aside);
+    }
+    for (const bool is_link : {false, true}) {
+      CAF_REQUIRE_EQUAL(is_link ? ::symlink("/dev/zero", file.c_str()) : ::mkfifo(file.c_str(), 0600), 0);
+      const auto expected = file.string() + (is_link ? " is a link" : " is a FIFO");
+      // FORMAT says whose the directory is, and is read first.
+      const auto other = file.string() + (is_link ? " is a link" : " is no file");
+      for (const auto& said : {text_of(data_directory::open(path)), text_of(data_directory::look_at(path))}) {
+        CAF_MESSAGE(said);
+        CAF_CHECK(said.starts_with(expected) ||
+                  (name == std::string_view{"FORMAT"} && said.starts_with(other)));
+      }
+      std::filesystem::remove(file);
+    }
+    if (is_there) {
+      std::filesystem::rename(aside, file);
+    }
+  }
+  CAF_CHECK(data_directory::open(path).has_value());
+  std::filesystem::resize_file(path / "FORMAT", 1u << 30); // a hole: nobody reads so much
+  CAF_CHECK(text_of(data_directory::open(path)).ends_with("is larger than 4096 bytes"));
+}
+
 CAF_TEST(where the holder answers can be read while it holds the directory) {
   const auto path = place / "data";
   CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
