@@ -1,6 +1,7 @@
 #include "nodes/runtime.hpp"
 
 #include "messages/application.hpp"
+#include "nodes/endings.hpp"
 #include "nodes/http/api.hpp"
 #include "nodes/http/server.hpp"
 #include "nodes/middleman.hpp"
@@ -108,6 +109,7 @@ void node_runtime::stop(bool destroyed) {
     changed_.notify_all(); // a start that waits for its records waits no longer
   }
   if (end_->begins()) {
+    nodes::outlast(end_);
     auto thread = nodes::start_thread("ending", [self = shared_from_this(), end = end_]() mutable {
       self->end();
       self.reset(); // first, so that this thread destroys it only where nobody waits

@@ -56,8 +56,15 @@ void back_up(desk& at, call&& one) {
     one.done(error_response({errc::conflict, "a backup is being made already: wait until it is done"}));
     return;
   }
-  at.post([self = at.shared_from_this(), to = to->get<std::string>(), done = std::move(one.done),
-           free = std::shared_ptr<void>{&busy, [](void*) { busy = false; }}] { run(*self, to, done); });
+  // Free before the answer goes out, and where nobody answers: who has it may begin the next one.
+  at.post(
+      [self = at.shared_from_this(), to = to->get<std::string>(),
+       done = answer{[done = std::move(one.done), free = std::shared_ptr<void>{&busy, [](void*) {
+                                                                                 busy = false;
+                                                                               }}](response&& said) mutable {
+         free.reset();
+         done(std::move(said));
+       }}] { run(*self, to, done); });
 }
 
 } // namespace

@@ -2,7 +2,9 @@
 // for ever for code that does not return.
 #define CAF_SUITE stop
 
+#include "tests/nodes/process.hpp"
 #include "tests/nodes/shop.hpp"
+#include "tests/support/places.hpp"
 
 #include "journal/memory_store.hpp"
 #include "nodes/runtime.hpp"
@@ -139,6 +141,14 @@ CAF_TEST(a node is destroyed in a callback of its client) {
   });
   once.wait();
   wait_until_gone();
+}
+
+CAF_TEST(a process that ends while its node is at its end waits for that) {
+  const temporary_directory directory;
+  for (int i = 0; i < 20; ++i) {
+    process brief{places::programs() + "/brief_node", {(directory.path() / "data").string()}};
+    CAF_CHECK_EQUAL(brief.wait().code.value_or(-1), 0);
+  }
 }
 
 CAF_TEST(a node is stopped by its logger) {
