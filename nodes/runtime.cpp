@@ -579,7 +579,7 @@ result<void> node_runtime::answer_http() {
   }
   http::server_limits limits;
   limits.connections = shares_.clients;
-  auto listening = http::server::listen(*config_.http, calls->answers(), limits);
+  auto listening = http::server::listen(*config_.http, calls->answers(), calls->admits(), limits);
   if (!listening) {
     return tl::unexpected(listening.error());
   }

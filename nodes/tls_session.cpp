@@ -43,7 +43,7 @@ result<tls_context> read_certificates(const tls_files& files) {
   }
   auto* raw = made.get();
   if (SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) != 1 ||
-      SSL_CTX_set_cipher_list(raw, "HIGH:!aNULL:!MD5") != 1 ||
+      SSL_CTX_set_cipher_list(raw, "HIGH:!aNULL:!MD5:!SHA1") != 1 ||
       SSL_CTX_use_certificate_chain_file(raw, files.certificate.c_str()) != 1 ||
       SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
       SSL_CTX_load_verify_locations(raw, files.authority.c_str(), nullptr) != 1) {

@@ -8,7 +8,9 @@
 #include <fmt/format.h>
 #include <openssl/crypto.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 
 namespace continuo::http {
 
@@ -63,9 +65,16 @@ bool is_allowed(const request& asked, const std::string& token) {
   if (token.empty() || asked.path == "/healthz") {
     return true;
   }
-  constexpr std::string_view scheme = "Bearer ";
+  constexpr std::string_view scheme = "bearer "; // in any case: RFC 9110, 11.1
   const auto given = asked.headers.find("authorization");
-  return given != asked.headers.end() && given->second.starts_with(scheme) &&
+  if (given == asked.headers.end() || given->second.size() < scheme.size()) {
+    return false;
+  }
+  const auto is_same = [](char a, char b) {
+    return std::tolower(static_cast<unsigned char>(a)) == static_cast<unsigned char>(b);
+  };
+  return std::equal(scheme.begin(), scheme.end(), given->second.begin(),
+                    [&](char wanted, char sent) { return is_same(sent, wanted); }) &&
          is_same_secret(std::string_view{given->second}.substr(scheme.size()), token);
 }
 
@@ -120,23 +129,27 @@ result<void> api::start() {
   return desk_->start();
 }
 
-handler api::answers() const {
-  return [at = desk_, token = token_](request&& asked, answer done) {
+admission api::admits() const {
+  return [token = token_](const request& asked) -> std::optional<response> {
     if (token.empty() && is_of_a_page(asked)) {
-      done(error_response(
+      return error_response(
           401, "unauthorized",
           "this node has no token, so it answers no web pages: leave Origin out, ask localhost or "
-          "an IP address, or set token-file"));
-      return;
+          "an IP address, or set token-file");
     }
-    if (!is_allowed(asked, token)) {
-      auto refusal = error_response(
-          401, "unauthorized",
-          "this node wants a token: send it as `Authorization: Bearer TOKEN`, as its token file has it");
-      refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
-      done(std::move(refusal));
-      return;
+    if (is_allowed(asked, token)) {
+      return std::nullopt;
     }
+    auto refusal = error_response(
+        401, "unauthorized",
+        "this node wants a token: send it as `Authorization: Bearer TOKEN`, as its token file has it");
+    refusal.headers.emplace_back("WWW-Authenticate", "Bearer");
+    return refusal;
+  };
+}
+
+handler api::answers() const {
+  return [at = desk_](request&& asked, answer done) {
     take_safely(*at, {std::move(asked), {}, false, std::move(done)});
   };
 }

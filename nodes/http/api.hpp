@@ -34,7 +34,8 @@ public:
   api(const api&) = delete;
   api& operator=(const api&) = delete;
 
-  /// What a server is to be given.
+  /// What a server is to be given. The token is looked at by `admits`, and nowhere else.
+  admission admits() const;
   handler answers() const;
 
   /// Answers what other nodes pass on, from bytes to bytes; they have shown who they are. It may be called

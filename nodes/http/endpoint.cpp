@@ -183,6 +183,14 @@ public:
   }
 
   bool reusable() const { return reusable_; }
+
+  /// Whether nothing came while nobody used it: what came then answers no question, and must not be taken for
+  /// the answer to the next one.
+  bool is_quiet() {
+    error_code trouble;
+    return socket_.available(trouble) == 0 && !trouble;
+  }
+
   bool anything_came() const { return anything_came_; }
 
   /// Ends what runs. Any thread. @pre the endpoint is stopping
@@ -214,7 +222,8 @@ private:
   const std::atomic<bool>& stopping_;
   asio::io_context context_{1};
   tcp::socket socket_{context_};
-  beast::flat_buffer buffer_;
+  // What must be read whole, such as a chunk's header, has no more room than the header.
+  beast::flat_buffer buffer_{answer_header_bytes_max + 65'536};
   bool reusable_ = false;
   bool anything_came_ = false;
 };
@@ -248,12 +257,14 @@ endpoint::~endpoint() = default;
 
 std::unique_ptr<endpoint::connection> endpoint::take_kept() {
   const std::lock_guard lock{mutex_};
-  if (kept_.empty()) {
-    return nullptr;
+  while (!kept_.empty()) {
+    auto taken = std::move(kept_.back());
+    kept_.pop_back();
+    if (taken->is_quiet()) {
+      return taken;
+    }
   }
-  auto taken = std::move(kept_.back());
-  kept_.pop_back();
-  return taken;
+  return nullptr;
 }
 
 void endpoint::keep(std::unique_ptr<connection> used) {

@@ -34,6 +34,9 @@ using tcp = asio::ip::tcp;
 constexpr std::size_t message_bytes_max = 2'000;
 constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
 
+/// Of a body that is read at a time. What must be read whole, such as a chunk's header, has not much more.
+constexpr std::size_t piece_bytes = 65'536;
+
 /// How long a refused request is still read, and thrown away.
 constexpr std::chrono::seconds linger{2};
 
@@ -130,7 +133,8 @@ response error_response(unsigned status, std::string_view code, std::string_view
 
 class server::state : public std::enable_shared_from_this<server::state> {
 public:
-  state(handler answers, const server_limits& limits) : answers_(std::move(answers)), limits_(limits) {}
+  state(handler answers, admission admits, const server_limits& limits)
+      : answers_(std::move(answers)), admits_(std::move(admits)), limits_(limits) {}
 
   result<void> open(const http_address& at);
   result<void> run();
@@ -145,6 +149,7 @@ private:
   void accept();
 
   handler answers_;
+  admission admits_;
   server_limits limits_;
   tcp::acceptor acceptor_{context};
   asio::steady_timer pause_{context};
@@ -157,7 +162,8 @@ private:
 class server::state::session : public std::enable_shared_from_this<session> {
 public:
   session(tcp::socket&& socket, std::shared_ptr<state> owner)
-      : stream_(std::move(socket)), timer_(owner->context), owner_(std::move(owner)) {}
+      : stream_(std::move(socket)), timer_(owner->context), owner_(std::move(owner)),
+        buffer_(owner_->limits_.header_bytes + piece_bytes) {}
 
   void read() {
     parser_.emplace();
@@ -201,8 +207,17 @@ private:
   }
 
   void on_header(beast::error_code failed) {
+    if (failed) {
+      on_read(failed);
+      return;
+    }
+    // The fields now: those of a trailer, which come behind the body, are put to them.
+    if (auto refusal = take_header()) {
+      refuse(std::move(*refusal));
+      return;
+    }
     const auto& header = parser_->get();
-    if (failed || header.version() < 11 || parser_->is_done() ||
+    if (header.version() < 11 || parser_->is_done() ||
         !beast::iequals(header[wire::field::expect], "100-continue")) {
       read_body(failed);
       return;
@@ -231,6 +246,8 @@ private:
     } else if (failed == wire::error::header_limit) {
       refuse(431, "too_large",
              fmt::format("the header is larger than {} bytes: send less", owner_->limits_.header_bytes));
+    } else if (failed == wire::error::buffer_overflow) {
+      refuse(431, "too_large", "the header of a chunk, or a trailer, is too large: leave them out");
     } else if (failed == wire::error::end_of_stream || failed == wire::error::partial_message ||
                failed.category() != wire::make_error_code(wire::error::bad_target).category()) {
       close(); // it has gone, or is too slow
@@ -239,30 +256,40 @@ private:
     }
   }
 
-  void take(wire::request<wire::string_body>&& message) {
+  /// Reads what stands before the body; why the request is refused, whatever follows.
+  std::optional<response> take_header() {
+    const auto& message = parser_->get();
     keep_alive_ = message.keep_alive();
     version_ = message.version();
     is_head_ = message.method() == wire::verb::head;
-    request made;
-    made.method = std::string{message.method_string()};
+    asked_ = {};
+    asked_.method = std::string{message.method_string()};
     const auto hosts = message.count(wire::field::host);
     if (hosts > 1 || (hosts == 0 && version_ >= 11)) {
-      refuse(400, "bad_request", "a request has one Host header");
-      return;
+      return error_response(400, "bad_request", "a request has one Host header");
     }
-    if (const auto wrong = read_target({message.target().data(), message.target().size()}, made);
+    // What is not understood would be read as the next request: RFC 9112, 6.1.
+    if (message.count(wire::field::transfer_encoding) > 0 &&
+        !beast::iequals(message[wire::field::transfer_encoding], "chunked")) {
+      return error_response(400, "bad_request", "the only Transfer-Encoding that is understood is chunked");
+    }
+    if (const auto wrong = read_target({message.target().data(), message.target().size()}, asked_);
         !wrong.empty()) {
-      refuse(400, "bad_request", wrong);
-      return;
+      return error_response(400, "bad_request", wrong);
     }
     for (const auto& field : message) {
       const auto [header, is_new] =
-          made.headers.try_emplace(lower({field.name_string().data(), field.name_string().size()}),
-                                   field.value().data(), field.value().size());
+          asked_.headers.try_emplace(lower({field.name_string().data(), field.name_string().size()}),
+                                     field.value().data(), field.value().size());
       if (!is_new) { // RFC 9110, 5.3
         header->second.append(", ").append(field.value().data(), field.value().size());
       }
     }
+    return owner_->admits_ ? owner_->admits_(asked_) : std::nullopt;
+  }
+
+  void take(wire::request<wire::string_body>&& message) {
+    auto made = std::move(asked_);
     made.body = std::move(message.body());
     stream_.expires_never();
     timer_.expires_after(owner_->limits_.to_answer);
@@ -284,9 +311,13 @@ private:
   }
 
   void refuse(unsigned status, std::string_view code, std::string_view message) {
+    refuse(error_response(status, code, message));
+  }
+
+  void refuse(response&& why) {
     keep_alive_ = false;
     is_refused_ = true;
-    write(++requests_, error_response(status, code, message));
+    write(++requests_, std::move(why));
   }
 
   /// Reads on until the client has seen the refusal: closed with something unread, the connection would be
@@ -451,6 +482,7 @@ private:
   bool writing_ = false;
   std::array<char, 512> rest_{};
   beast::flat_buffer buffer_;
+  request asked_; // the one whose body is read
   std::optional<wire::request_parser<wire::string_body>> parser_;
   std::optional<wire::response<wire::string_body>> message_;
   std::uint64_t requests_ = 0;
@@ -545,9 +577,9 @@ server::~server() {
   state_->stop();
 }
 
-result<std::unique_ptr<server>> server::listen(const http_address& at, handler answers,
+result<std::unique_ptr<server>> server::listen(const http_address& at, handler answers, admission admits,
                                                server_limits limits) {
-  auto made = std::make_shared<state>(std::move(answers), limits);
+  auto made = std::make_shared<state>(std::move(answers), std::move(admits), limits);
   if (auto opened = made->open(at); !opened) {
     return tl::unexpected(opened.error());
   }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -78,6 +79,10 @@ using answer = std::function<void(response)>;
 /// and costs no thread meanwhile. @pre it does not throw
 using handler = std::function<void(request&&, answer)>;
 
+/// Why a request is refused by its header alone: its body is not read then. Runs on the server's thread and
+/// must not block. @pre it does not throw
+using admission = std::function<std::optional<response>(const request&)>;
+
 struct server_limits {
   /// Beyond it a new one is closed at once.
   std::size_t connections = 1'024;
@@ -97,7 +102,7 @@ public:
   /// Listens until it is destroyed. `errc::address_in_use` where the address is taken, `errc::unavailable`
   /// where it is none of this machine's or its name cannot be resolved. Port 0: the kernel chooses.
   static result<std::unique_ptr<server>> listen(const http_address& at, handler answers,
-                                                server_limits limits = {});
+                                                admission admits = {}, server_limits limits = {});
 
   /// Closes all connections. A handler that runs ends first.
   ~server();

@@ -250,6 +250,17 @@ TABLE = [
     ("a chunk without an end", raw("POST", PUBLISH, None, ["Transfer-Encoding: chunked"]) + b"2\r\n{}xx\r\n0\r\n\r\n", [400]),
     ("no end of chunks before it", raw("POST", PUBLISH, None, ["Transfer-Encoding: gzip, chunked"]) + b"0\r\n\r\n", [400, 501]),
     ("an encoding nobody knows", raw("POST", PUBLISH, None, ["Transfer-Encoding: rot13"]), [400, 501]),
+    ("a coding nobody knows", raw("POST", PUBLISH, b"{}", ["Transfer-Encoding: gzip"]), [400]),
+    (
+        "a chunk's header of 200,000 bytes",
+        raw("POST", PUBLISH, None, ["Transfer-Encoding: chunked"]) + b"2;x=" + b"y" * 200_000 + b"\r\n{}\r\n0\r\n\r\n",
+        [431],
+    ),
+    (
+        "trailers of 200,000 bytes",
+        raw("POST", PUBLISH, None, ["Transfer-Encoding: chunked"]) + b"2\r\n{}\r\n0\r\n" + b"a: b\r\n" * 30_000 + b"\r\n",
+        [431],
+    ),
     ("chunked twice", raw("POST", PUBLISH, None, ["Transfer-Encoding: chunked, chunked"]) + b"0\r\n\r\n", [400, 501]),
     ("chunks in HTTP/1.0", raw("POST", PUBLISH, None, ["Transfer-Encoding: chunked"], "HTTP/1.0") + b"0\r\n\r\n", [400]),
     ("no host", raw("GET", "/healthz", host=None), [400]),

@@ -1,6 +1,7 @@
 """A node that is down, or hangs, while others are asked; and who may ask at all."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -186,6 +187,9 @@ class Tokens(unittest.TestCase):
         for node in NODES:
             right = {"Authorization": f"Bearer {TOKEN}"}
             self.assertEqual(shop.get(node, "/api/v1/nodes", headers=right).status, 200)
+            for scheme in ("bearer", "BEARER"):
+                said = shop.get(node, "/api/v1/nodes", headers={"Authorization": f"{scheme} {TOKEN}"})
+                self.assertEqual(said.status, 200)
             self.assertEqual(shop.place(node, f"token-{node}").status, 202)
             self.assertEqual(shop.result("warehouse", f"token-{node}").status, 200)
             self.assertEqual(shop.get(node, "/api/v1/instances").json["unreachable"], [])
@@ -217,6 +221,13 @@ class Tokens(unittest.TestCase):
                 self.assertEqual((said.status, said.error()), (401, "unauthorized"), (method, target, said))
             self.assertEqual(shop.get(node, "/healthz").status, 200)
             self.assertNotIn(TOKEN, shop.log(node))
+        # It is looked at before the body, and a trailer holds none.
+        publish = "POST /api/v1/publish/order_placed HTTP/1.1\r\nHost: localhost\r\n"
+        trailer = f"Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
+        for rest in ("Content-Length: 1000000\r\n\r\n", "Expect: 100-continue\r\nContent-Length: 9\r\n\r\n", trailer):
+            with socket.create_connection(("127.0.0.1", shop.http["payment"]), timeout=10) as wire:
+                wire.sendall((publish + rest).encode())
+                self.assertTrue(wire.recv(65536).startswith(b"HTTP/1.1 401 "), rest)
         # `continuo cluster status` reads the token by itself.
         self.assertEqual(shop.run("status", shop.file, check=False).returncode, 0)
 

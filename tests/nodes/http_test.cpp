@@ -101,7 +101,7 @@ std::unique_ptr<http::server> echo(const http::server_limits& limits = {}) {
         seen["test"] = asked.headers["x-test"];
         done({200, seen.dump()});
       },
-      limits);
+      {}, limits);
   CAF_REQUIRE(made.has_value());
   return std::move(*made);
 }
@@ -206,7 +206,7 @@ CAF_TEST(an answer may come later from another thread or never) {
         waiting.push_back(done);
         one_more.notify_all();
       },
-      limits);
+      {}, limits);
   CAF_REQUIRE(server.has_value());
   const auto request = "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
   const auto wait_for = [&](std::size_t count) {
