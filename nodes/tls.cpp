@@ -34,6 +34,9 @@ using clock = std::chrono::steady_clock;
 /// As a handshake may take. Nothing waits for it but the next attempt.
 constexpr std::chrono::seconds handshake_time{3};
 
+/// Of what a peer announces to send at a time: a batch has `batch_bytes_max` and one message more, roughly.
+constexpr std::size_t announced_bytes_max = 64u << 20;
+
 /// Accepted connections that have not said anything yet, oldest first. I/O thread only.
 class strangers {
 public:
@@ -81,7 +84,12 @@ public:
 
   ~tls_scribe() override { is_known(); }
 
+  /// CAF makes room at once for as many bytes as a header announces.
   void configure_read(caf::io::receive_policy::config config) override {
+    if (config.second > announced_bytes_max) {
+      ::shutdown(stream_.fd(), SHUT_RDWR); // its own event closes it
+      config = caf::io::receive_policy::at_most(1);
+    }
     stream_.configure_read(config);
     if (!launched_) {
       launched_ = true;
@@ -102,6 +110,9 @@ public:
 
   /// What is written before the handshake is over goes out when it is.
   void flush() override {
+    if (detached()) { // the broker has closed it, and answers what it had read of it
+      return;
+    }
     begin_life();
     if (session_->is_ready()) {
       stream_.flush(this);
