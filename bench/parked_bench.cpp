@@ -2,6 +2,7 @@
 #include "bench/measuring.hpp"
 #include "bench/order_workflow.hpp"
 #include "bench/report.hpp"
+#include "bench/three_nodes.hpp"
 
 #include <fmt/core.h>
 
@@ -30,7 +31,8 @@ constexpr std::chrono::minutes patience{1};
 struct run_options {
   options common;
   std::uint64_t count = 1'000'000;
-  std::string phase; ///< empty: the whole benchmark; else what this process does for it
+  bool for_peer = false; ///< what waits is a command for a node that is down, with 1 KiB of payload, no timer
+  std::string phase;     ///< empty: the whole benchmark; else what this process does for it
   std::filesystem::path data;
   std::filesystem::path result;
 };
@@ -43,7 +45,8 @@ std::string id_of(std::uint64_t number) {
 /// callbacks.
 class loader {
 public:
-  loader(client target, std::uint64_t count) : client_(std::move(target)), count_(count) {}
+  loader(client target, std::uint64_t count, bool for_peer)
+      : client_(std::move(target)), count_(count), for_peer_(for_peer) {}
 
   /// Returns once every event is durable.
   void run() {
@@ -73,15 +76,19 @@ private:
       leave({});
       return;
     }
-    const subscribed event{id_of(number), fmt::format("customer-{:06}", number % 1'000'000)};
-    client_.publish("subscribed", encode(event), {.wait_for_room = true},
-                    [this](const result<accepted>& taken) {
-                      if (taken) {
-                        next();
-                      } else {
-                        leave("refused: " + taken.error().message);
-                      }
-                    });
+    const auto customer = fmt::format("customer-{:06}", number % 1'000'000);
+    const auto [type, payload] =
+        for_peer_
+            ? std::pair{"order_placed", encode(order_placed{id_of(number), customer + std::string(1'024, 'x'),
+                                                            "1 Long Street, 12345 Some Town", 4200})}
+            : std::pair{"subscribed", encode(subscribed{id_of(number), customer})};
+    client_.publish(type, payload, {.wait_for_room = true}, [this](const result<accepted>& taken) {
+      if (taken) {
+        next();
+      } else {
+        leave("refused: " + taken.error().message);
+      }
+    });
   }
 
   void leave(const std::string& trouble) {
@@ -96,6 +103,7 @@ private:
 
   client client_;
   std::uint64_t count_;
+  bool for_peer_;
   std::atomic<std::uint64_t> next_number_{0};
   std::mutex mutex_;
   std::condition_variable all_left_;
@@ -103,8 +111,26 @@ private:
   std::string trouble_;
 };
 
-void start(node& target) {
-  target.host<subscription>();
+/// A node with a data directory; where it waits for a peer, one of two nodes, the other of which is never
+/// there: nothing listens at port 1.
+node_config config_of(const run_options& chosen) {
+  auto config = node_config::embedded(chosen.data);
+  if (chosen.for_peer) {
+    config.name = "ordering";
+    auto& cluster = config.cluster.emplace();
+    cluster.name = "bench";
+    cluster.nodes.push_back({"ordering", "127.0.0.1", free_port(), {"fulfilment"}});
+    cluster.nodes.push_back({"payment", "127.0.0.1", 1, {"payment", "warehouse"}});
+  }
+  return config;
+}
+
+void start(node& target, bool for_peer) {
+  if (for_peer) {
+    host_orders(target, 16);
+  } else {
+    target.host<subscription>();
+  }
   const auto started = target.start();
   require(started.has_value(),
           "the node does not start: " + (started ? std::string{} : started.error().message));
@@ -112,10 +138,10 @@ void start(node& target) {
 
 /// In a process of its own: starts the sagas, waits until all are parked, stops.
 nlohmann::ordered_json load(const run_options& chosen) {
-  node target{node_config::embedded(chosen.data)};
-  start(target);
+  node target{config_of(chosen)};
+  start(target, chosen.for_peer);
   const auto begun = steady::now();
-  loader source{target.client(), chosen.count};
+  loader source{target.client(), chosen.count, chosen.for_peer};
   source.run();
   const auto all_taken = steady::now();
   while (target.figures().in_flight > 0) {
@@ -144,17 +170,18 @@ nlohmann::ordered_json load(const run_options& chosen) {
 /// In a process of its own: starts the node on what `load` left, and looks whether everything is there.
 nlohmann::ordered_json recover(const run_options& chosen) {
   const auto begun = steady::now();
-  node target{node_config::embedded(chosen.data)};
-  start(target);
+  node target{config_of(chosen)};
+  start(target, chosen.for_peer);
   const auto seconds = seconds_since(begun);
   const auto held = memory_now();
   const auto& figures = target.recovery();
   // An instance that was still told what to forget when the node stopped is resumed, and arms its timer
   // itself.
-  require(figures.timers + figures.resumed == chosen.count,
+  require(chosen.for_peer || figures.timers + figures.resumed == chosen.count,
           fmt::format("{} timers are armed after the restart and {} instances resumed, of {}", figures.timers,
                       figures.resumed, chosen.count));
-  const auto last = target.client().show({"subscription", id_of(chosen.count - 1)}).get();
+  const auto* type = chosen.for_peer ? "fulfilment" : "subscription";
+  const auto last = target.client().show({type, id_of(chosen.count - 1)}).get();
   require(last && last->status == instance_status::running, "the last saga is not waiting after the restart");
   nlohmann::ordered_json json{
       {"recovery_seconds", seconds}, {"records", figures.records},
@@ -173,7 +200,8 @@ nlohmann::ordered_json in_own_process(const std::string& phase, const run_option
   require(child >= 0, "fork failed");
   if (child == 0) {
     execl("/proc/self/exe", "parked_bench", "--phase", phase.c_str(), "--count", count.c_str(), "--data",
-          chosen.data.c_str(), "--result", chosen.result.c_str(), nullptr);
+          chosen.data.c_str(), "--result", chosen.result.c_str(), chosen.for_peer ? "--for-peer" : nullptr,
+          nullptr);
     _exit(127);
   }
   int status = 0;
@@ -212,7 +240,9 @@ std::uint64_t bytes_in(const std::filesystem::path& directory) {
 
 void print(const nlohmann::ordered_json& row) {
   const auto number = [&row](const char* key) { return row[key].get<double>(); };
-  fmt::print("{} waiting sagas, each with a timer of 30 days\n", grouped(number("sagas")));
+  fmt::print("{} waiting sagas, each with {}\n", grouped(number("sagas")),
+             row["for_peer"].get<bool>() ? "a command of 1 KiB for a node that is down"
+                                         : "a timer of 30 days");
   fmt::print("  started in   {:.1f} s ({} a second, {:.1f} s of CPU time), stopped in {:.1f} s\n",
              number("load_seconds"), grouped(number("loaded_per_second")), number("load_cpu_seconds"),
              number("stop_seconds"));
@@ -235,7 +265,7 @@ int run(run_options chosen) {
   const scratch_directory scratch{chosen.common.directory};
   chosen.data = scratch.path() / "data";
   chosen.result = scratch.path() / "result.json";
-  nlohmann::ordered_json row{{"sagas", chosen.count}};
+  nlohmann::ordered_json row{{"sagas", chosen.count}, {"for_peer", chosen.for_peer}};
   row.update(in_own_process("load", chosen));
   row["disk_bytes"] = bytes_in(chosen.data);
   row["cache_dropped_by"] = drop_page_cache(chosen.data);
@@ -263,6 +293,8 @@ int main(int argc, char** argv) {
   chosen.common.add_to(line);
   auto* count =
       line.add_option("--count", chosen.count, "sagas")->check(CLI::PositiveNumber)->capture_default_str();
+  line.add_flag("--for-peer", chosen.for_peer,
+                "they wait for the answer of a node that is down to a command of 1 KiB, not for a timer");
   line.add_option("--phase", chosen.phase)->group("")->check(CLI::IsMember({"load", "recover"}));
   line.add_option("--data", chosen.data)->group("");
   line.add_option("--result", chosen.result)->group("");

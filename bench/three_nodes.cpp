@@ -28,7 +28,12 @@ namespace {
 constexpr std::chrono::seconds patience{30};
 constexpr const char* child_mark = "--as-node";
 
-/// A port that the kernel had free a moment ago.
+void require(const result<void>& done) {
+  bench::require(done.has_value(), done ? std::string{} : done.error().message);
+}
+
+} // namespace
+
 std::uint16_t free_port() {
   const int file = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
@@ -43,12 +48,6 @@ std::uint16_t free_port() {
   }
   return ntohs(address.sin_port);
 }
-
-void require(const result<void>& done) {
-  bench::require(done.has_value(), done ? std::string{} : done.error().message);
-}
-
-} // namespace
 
 three_nodes::three_nodes(std::filesystem::path directory, bool tls, std::uint32_t concurrency)
     : directory_(std::move(directory)), file_(directory_ / "bench.conf"), concurrency_(concurrency) {

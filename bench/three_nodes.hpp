@@ -13,6 +13,9 @@
 
 namespace continuo::bench {
 
+/// A port that the kernel had free a moment ago.
+std::uint16_t free_port();
+
 /// The order workflow of the benchmarks as three processes: the sagas in this one, on the node "ordering";
 /// "payment" and "warehouse" run as children, which end with it. All of them are given the same cluster file.
 class three_nodes {
