@@ -243,7 +243,27 @@ error system_failure(std::string_view what, const std::filesystem::path& path, i
                       number == EACCES ? denial_text(path) : "")};
 }
 
+namespace {
+
+/// Refuses what is neither file nor directory; what is missing is no trouble.
+result<void> check_kind(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
+    return {};
+  }
+  return continuo::fail(errc::invalid_configuration,
+                        fmt::format("{} is {}: here stand only files and directories; nothing was changed",
+                                    path.string(),
+                                    S_ISLNK(status.st_mode)    ? "a link"
+                                    : S_ISFIFO(status.st_mode) ? "a FIFO"
+                                    : S_ISSOCK(status.st_mode) ? "a socket"
+                                                               : "a device"));
+}
+
+} // namespace
+
 result<void> check_plain(const std::filesystem::path& directory) {
+  auto last = directory; // the next step goes into it, where it is one
   std::error_code trouble;
   for (std::filesystem::recursive_directory_iterator i{directory, trouble}, end; !trouble && i != end;
        i.increment(trouble)) {
@@ -251,20 +271,13 @@ result<void> check_plain(const std::filesystem::path& directory) {
       i.disable_recursion_pending();
       continue;
     }
-    struct stat status {};
-    if (::lstat(i->path().c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode)) {
-      return continuo::fail(
-          errc::invalid_configuration,
-          fmt::format("{} is {}: here stand only files and directories; nothing was changed",
-                      i->path().string(),
-                      S_ISLNK(status.st_mode)    ? "a link"
-                      : S_ISFIFO(status.st_mode) ? "a FIFO"
-                      : S_ISSOCK(status.st_mode) ? "a socket"
-                                                 : "a device"));
+    last = i->path();
+    if (auto plain = check_kind(i->path()); !plain) {
+      return plain;
     }
   }
-  if (trouble && trouble != std::errc::no_such_file_or_directory) { // where a node runs files go meanwhile
-    return tl::unexpected(system_failure("look through", directory, trouble.value()));
+  if (trouble) {
+    return tl::unexpected(system_failure("look through", last, trouble.value()));
   }
   return {};
 }
@@ -377,16 +390,24 @@ result<std::unique_ptr<data_directory>> data_directory::open(const std::filesyst
   if (!formatted) {
     return tl::unexpected(formatted.error());
   }
-  if (auto fits = *formatted ? check_plain(path) : check_foreign(path); !fits) {
-    return tl::unexpected(fits.error());
+  if (!*formatted) {
+    if (auto foreign = check_foreign(path); !foreign) {
+      return tl::unexpected(foreign.error());
+    }
   }
   const auto lock_path = path / "LOCK";
+  if (auto plain = check_kind(lock_path); !plain) {
+    return tl::unexpected(plain.error());
+  }
   descriptor lock{::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)};
   if (lock.get() < 0) {
     return tl::unexpected(system_failure("write to the data directory, opening", lock_path, errno));
   }
   if (auto locked = take_lock(lock.get(), LOCK_EX, path); !locked) {
     return tl::unexpected(locked.error());
+  }
+  if (auto plain = check_plain(path); !plain) {
+    return tl::unexpected(plain.error());
   }
   if (auto written = write_lock(lock.get(), std::to_string(::getpid()) + "\n", lock_path); !written) {
     return tl::unexpected(written.error());
@@ -415,10 +436,10 @@ result<std::unique_ptr<data_directory>> data_directory::look_at(const std::files
                     "DATA/NODE; nothing was changed",
                     path.string()));
   }
-  if (auto plain = check_plain(path); !plain) {
+  const auto lock_path = path / "LOCK";
+  if (auto plain = check_kind(lock_path); !plain) {
     return tl::unexpected(plain.error());
   }
-  const auto lock_path = path / "LOCK";
   descriptor lock{::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
   if (lock.get() < 0 && errno != ENOENT) { // a copy may lack it
     return tl::unexpected(system_failure("open", lock_path, errno));
@@ -427,6 +448,9 @@ result<std::unique_ptr<data_directory>> data_directory::look_at(const std::files
     if (auto locked = take_lock(lock.get(), LOCK_SH, path); !locked) {
       return tl::unexpected(locked.error());
     }
+  }
+  if (auto plain = check_plain(path); !plain) {
+    return tl::unexpected(plain.error());
   }
   return std::unique_ptr<data_directory>{new data_directory{path, lock.release()}};
 }

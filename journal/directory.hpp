@@ -63,7 +63,8 @@ private:
 
 /// Looks at all that stands in `directory`, which may be another's work, before anything of it is opened: a
 /// FIFO would be waited for, a link followed, a device read for ever. `errc::invalid_configuration` with the
-/// first thing that is neither file nor directory. What is missing is no trouble.
+/// first thing that is neither file nor directory; what cannot be looked at is an error as well, so nobody
+/// may remove anything meanwhile. A file system's own `lost+found` is passed over.
 [[nodiscard]] result<void> check_plain(const std::filesystem::path& directory);
 
 /// Reads a file that is expected to be small: `errc::invalid_configuration` where it is no file or larger

@@ -89,7 +89,7 @@ result<void> prepare(const fs::path& to, std::uint64_t store) {
   if (!found->empty()) {
     const auto known = read_backup_line(to);
     if (known == line) {
-      return journal::check_plain(to);
+      return {};
     }
     return fail(
         errc::invalid_configuration,
@@ -169,6 +169,9 @@ result<backup_figures> back_up(const journal::store& store, const fs::path& to,
   const file_lock alone{to / "BACKUP"};
   if (!alone.take()) {
     return fail(errc::conflict, fmt::format("another backup to {} runs just now", to.string()));
+  }
+  if (auto plain = journal::check_plain(to); !plain) {
+    return tl::unexpected(plain.error());
   }
   const auto copied = store.back_up(to, goes_on);
   if (!copied) {

@@ -262,6 +262,37 @@ CAF_TEST(what is neither file nor directory is refused before it is opened) {
   CAF_CHECK(text_of(data_directory::open(path)).ends_with("is larger than 4096 bytes"));
 }
 
+CAF_TEST(what cannot be looked at is no plain directory) {
+  const auto path = place / "data";
+  CAF_REQUIRE(data_directory::open(path).has_value());
+  std::filesystem::create_directories(path / "meta" / "locked");
+  std::filesystem::create_directory(path / "lost+found"); // of a file system, where there is one
+  give_all(place.path(), nobody);
+  lock_up(path / "meta" / "locked");
+  lock_up(path / "lost+found");
+  {
+    const as_nobody somebody_else;
+    const auto seen = check_plain(path);
+    CAF_REQUIRE(!seen.has_value());
+    CAF_MESSAGE(seen.error().message);
+    CAF_CHECK(seen.error().message.starts_with("cannot look through " + (path / "meta" / "locked").string()));
+  }
+  std::filesystem::permissions(path / "meta" / "locked", std::filesystem::perms::owner_all);
+  std::filesystem::remove(path / "meta" / "locked");
+  const as_nobody somebody_else;
+  CAF_CHECK(check_plain(path).has_value());
+}
+
+CAF_TEST(a slip in the path is called one whatever stands there) {
+  const auto home = place / "home";
+  std::filesystem::create_directories(home / "docs");
+  CAF_REQUIRE_EQUAL(::symlink("/nowhere", (home / "docs" / "current").c_str()), 0);
+  const auto opened = data_directory::open(home);
+  CAF_REQUIRE(!opened.has_value());
+  CAF_CHECK(opened.error().message.find("is not empty and not a data directory (it holds docs)") !=
+            std::string::npos);
+}
+
 CAF_TEST(where the holder answers can be read while it holds the directory) {
   const auto path = place / "data";
   CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
