@@ -205,7 +205,10 @@ void instance_actor<Machine>::on_operate(operate& request) {
   ++handled_;
   if constexpr (is_saga) {
     const auto revision = core_->next_revision();
-    auto decided = machine_->operate(request.what, request.who, request.note, core_->time->now(), revision);
+    auto decided = [&] { // it may run the saga's handler of its end
+      const running_handlers::entry shown{core_->handlers, start_.self, {}};
+      return machine_->operate(request.what, request.who, request.note, core_->time->now(), revision);
+    }();
     const auto verdict = decided.verdict;
     std::vector<journal::release> extra;
     extra.push_back({core_->intake, caf::make_message(call{[answer = std::move(request.answer), verdict] {

@@ -165,7 +165,8 @@ private:
 result<std::unique_ptr<marker>> marker::open(const std::string& path) {
   constexpr auto bytes = sizeof(slot) * slots_max;
   const auto refuse = [&](const char* what) {
-    return fail(errc::storage_failed, fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
+    return fail(errno == ENOSPC ? errc::storage_full : errc::storage_failed,
+                fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
   };
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) {

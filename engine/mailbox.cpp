@@ -292,6 +292,13 @@ std::optional<destination> destination_now(const stored_message& sent, const rou
 
 } // namespace
 
+void mailbox::begin_anew(stored_message& sent, const message_id& id) {
+  if (sent.idempotency_key.empty()) {
+    sent.idempotency_key = to_string(sent.id);
+  }
+  sent.id = id;
+}
+
 std::set<message_id> mailbox::send_on(transition& into, const routing_table& routes, message_id next_id) {
   std::set<message_id> moved;
   for (auto& sent : record_->outbox) {
@@ -305,11 +312,7 @@ std::set<message_id> mailbox::send_on(transition& into, const routing_table& rou
     sent.to = std::move(where->to);
     sent.effects = where->effects;
     if (!sent.to.key.empty()) {
-      // An instance with a key remembers the last id that it had from here, which may be a later one.
-      if (sent.idempotency_key.empty()) {
-        sent.idempotency_key = to_string(sent.id);
-      }
-      sent.id = next_id;
+      begin_anew(sent, next_id);
       ++next_id.index;
     }
     changed();

@@ -108,6 +108,10 @@ public:
   /// instance with a key gets a new id, from `first_new` on: no earlier message had it.
   void recover(transition& into, const routing_table& routes, const message_id& first_new);
 
+  /// Gives what goes to another receiver, with a key, a new id: such a one remembers the last id that it had
+  /// from here, which may be a later one. Effects outside go by the key, which stays.
+  static void begin_anew(stored_message& sent, const message_id& id);
+
   /// Tells the senders in the inbox for which `is_asked` what was handled last of them.
   template <class Filter>
   void ask_senders(std::vector<messages::receipt>& into, Filter is_asked) const {

@@ -101,12 +101,9 @@ result<void> saga_machine::reroute(draft& next) {
     }
     sent.to = std::move(destinations[i].to);
     sent.effects = destinations[i].effects;
-    sent.moved = true;          // the service before may have begun it
-    if (!sent.to.key.empty()) { // as in `mailbox::send_on`
-      if (sent.idempotency_key.empty()) {
-        sent.idempotency_key = to_string(sent.id);
-      }
-      sent.id = next.next_id();
+    sent.moved = true; // the service before may have begun it
+    if (!sent.to.key.empty()) {
+      mailbox::begin_anew(sent, next.next_id());
     }
     if (planted("rerouted_under_a_new_id")) {
       sent.id = {environment_->store, next.revision, static_cast<std::uint32_t>(open_requests_max + i)};

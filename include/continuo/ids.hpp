@@ -11,7 +11,7 @@
 
 namespace continuo {
 
-/// The longest name of a saga, a service or a node.
+/// The longest name of a saga or a service; that of a node is shorter.
 constexpr std::size_t name_bytes_max = 128;
 
 /// The longest correlation key. A key is UTF-8 without control characters, line ends and marks that turn the

@@ -7,6 +7,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <sys/stat.h>
 #include <vector>
 
 using namespace continuo;
@@ -55,6 +56,14 @@ CAF_TEST(hundreds run at a time and each is noted) {
     notes.pop_back();
   }
   CAF_CHECK(found_after_a_crash().empty());
+}
+
+CAF_TEST(a note needs no room that the disk may lack) {
+  const auto opened = marker::open(running);
+  CAF_REQUIRE(opened.has_value());
+  struct stat file {};
+  CAF_REQUIRE_EQUAL(::stat(running.c_str(), &file), 0);
+  CAF_CHECK_GREATER_OR_EQUAL(file.st_blocks * 512, file.st_size);
 }
 
 CAF_TEST(a file of another size says nothing) {
