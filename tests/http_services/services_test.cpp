@@ -130,14 +130,15 @@ CAF_TEST(an answer that nobody asked for is taken for no other) {
   const auto refused = answer("422 No", R"({"reason":"meant for nobody"})");
   std::mutex mutex;
   std::condition_variable changed;
+  bool is_over = false; // the first order: its connection is kept
   bool is_said = false;
   scripted_server bank{[&](scripted_server::peer& to) {
     for (auto request = to.request(); !request.empty(); request = to.request()) {
       to.send(paid);
       if (request.find("\"o-1\"") != std::string::npos) {
-        std::this_thread::sleep_for(50ms); // the first answer has been taken by then
+        std::unique_lock lock{mutex};
+        changed.wait_for(lock, 20s, [&] { return is_over; });
         to.send(refused);
-        const std::lock_guard lock{mutex};
         is_said = true;
         changed.notify_all();
       }
@@ -149,6 +150,8 @@ CAF_TEST(an answer that nobody asked for is taken for no other) {
   CAF_CHECK(place(here, "o-1").starts_with("completed"));
   {
     std::unique_lock lock{mutex};
+    is_over = true;
+    changed.notify_all();
     CAF_REQUIRE(changed.wait_for(lock, 20s, [&] { return is_said; }));
   }
   CAF_CHECK(place(here, "o-2").starts_with("completed"));
