@@ -111,7 +111,7 @@ public:
   std::uint64_t incarnation = 0; ///< of this start; 0 where the node stands alone
   std::uint64_t begun_at = 0;    ///< the last revision before the actors
   engine::first_contacts contacts;
-  running_handlers handlers;
+  std::shared_ptr<running_handlers> handlers = std::make_shared<running_handlers>();
   std::uint64_t seed = 0;
   limits bounds;
   std::shared_ptr<journal::store> store;

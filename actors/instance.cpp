@@ -31,13 +31,14 @@ caf::behavior instance_actor<Machine>::make_behavior() {
     return {};
   }
   return {
+      // CAF tries one after the other: the frequent ones come first.
       [this](messages::envelope& message) { on_envelope(message); },
       [this](const messages::receipt& receipt) { on_receipt(receipt); },
+      [this](report_end) { on_report_end(); },
       [this](const messages::call_for& call) { on_call(call); },
       [this](operate& request) { on_operate(request); },
       [this](const move_command& request) { on_move(request); },
       [this](show& request) { on_show(request); },
-      [this](report_end) { on_report_end(); },
       [this](const expire& request) { on_expire(request); },
       [this](const trim& request) { on_trim(request); },
       [this](wake) {
@@ -124,7 +125,7 @@ template <class Machine>
 template <class Call>
 engine::transition instance_actor<Machine>::run_handler(const messages::envelope& cause, Call call) {
   const marker::note running{core_->suspects.get(), start_.self, cause.id};
-  const running_handlers::entry shown{core_->handlers, start_.self, cause.type};
+  const running_handlers::entry shown{*core_->handlers, start_.self, cause.type};
   handling_since_ = core_->time->now().wall;
   if constexpr (is_saga) {
     return call();
@@ -206,7 +207,7 @@ void instance_actor<Machine>::on_operate(operate& request) {
   if constexpr (is_saga) {
     const auto revision = core_->next_revision();
     auto decided = [&] { // it may run the saga's handler of its end
-      const running_handlers::entry shown{core_->handlers, start_.self, {}};
+      const running_handlers::entry shown{*core_->handlers, start_.self, {}};
       return machine_->operate(request.what, request.who, request.note, core_->time->now(), revision);
     }();
     const auto verdict = decided.verdict;

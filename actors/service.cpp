@@ -219,7 +219,7 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
     }
     if (type.pure) {
       auto done = [&] { // what it names may be gone after `finish`
-        const running_handlers::entry running{shared->handlers, next.current().self, message.type};
+        const running_handlers::entry running{*shared->handlers, next.current().self, message.type};
         return run_handler(*shared, *state.environment, next.current().self, message, attempt,
                            next.idempotency_key());
       }();

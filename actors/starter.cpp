@@ -119,6 +119,13 @@ void note(starter_state& state, core& shared, engine::record&& stored, const std
     ++state.homeless[stored.self.type];
     return;
   }
+  const auto look_for_its_host = [&](const engine::stored_message& sent) {
+    if (!shared.routes.is_hosted(sent.to)) {
+      ++state.unhosted[sent.to.type];
+    }
+  };
+  std::for_each(stored.requests.begin(), stored.requests.end(), look_for_its_host);
+  std::for_each(stored.outbox.begin(), stored.outbox.end(), look_for_its_host);
   if (engine::is_in_flight(stored, shared.routes)) {
     shared.in_flight.fetch_add(1);
   }
@@ -205,6 +212,12 @@ void open_all(starter* self, core& shared) {
   state.now = phase::ready;
   for (const auto& [type, count] : state.homeless) {
     shared.log(log_level::warn, fmt::format("{} record(s) of {} wait: nothing here hosts it", count, type));
+  }
+  for (const auto& [type, count] : state.unhosted) {
+    shared.log(log_level::warn,
+               fmt::format("{} message(s) were for {}, which no node hosts any more: those that something else "
+                           "handles now go there, the others wait until it is hosted again",
+                           count, type));
   }
   self->send(shared.timers, open{});
   for (const auto& [address, service] : shared.service_actors) {

@@ -24,6 +24,7 @@ struct starter_state {
   std::string wake_from; ///< where to read on for those that were too many to remember; empty: nowhere
   std::size_t open_portions = 0;                 ///< handed out, and not confirmed
   std::map<std::string, std::uint64_t> homeless; ///< records of what nothing here hosts, by type
+  std::map<std::string, std::uint64_t> unhosted; ///< messages for what no node hosts, by its type
   enum class phase : std::uint8_t { reading, waking, ready } now = phase::reading;
   static inline const char* name = "continuo.starter";
 };

@@ -191,7 +191,7 @@ class kept_call {
 public:
   kept_call(const std::shared_ptr<node_runtime>& runtime, const char* of,
             std::function<void(result<T>)> function)
-      : node_(runtime), of_(of), function_(std::move(function)) {}
+      : node_(runtime), handlers_(runtime->handlers()), of_{{}, of}, function_(std::move(function)) {}
   kept_call(const kept_call&) = delete;
   kept_call& operator=(const kept_call&) = delete;
 
@@ -207,9 +207,10 @@ public:
         errc::handler_failed,
         [&] {
           const auto function = std::exchange(function_, nullptr);
+          const actors::running_handlers::entry shown{*handlers_, of_, {}};
           function(std::move(answer));
         },
-        "the callback of client::", of_, " threw: ");
+        "the callback of client::", of_.key, " threw: ");
     const auto node = called ? nullptr : node_.lock();
     if (node) {
       node->log(log_level::error, called.error().message);
@@ -218,7 +219,8 @@ public:
 
 private:
   std::weak_ptr<node_runtime> node_;
-  const char* of_;
+  std::shared_ptr<actors::running_handlers> handlers_;
+  instance_id of_; // by which it is shown while it runs
   std::function<void(result<T>)> function_;
 };
 

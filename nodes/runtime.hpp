@@ -114,6 +114,9 @@ public:
 
   std::shared_future<error> failed() const { return failed_; }
 
+  /// Outlives the node.
+  const std::shared_ptr<actors::running_handlers>& handlers() const { return core_->handlers; }
+
   /// Whether `start` has begun and the node does not take calls yet.
   bool is_starting() const {
     const std::shared_lock lock{mutex_};

@@ -198,12 +198,17 @@ private:
 constexpr std::chrono::seconds look_every{1};
 
 std::string to_sentence(const actors::running_handlers::slow& one) {
+  const auto seconds = std::chrono::seconds{look_every * one.looks}.count();
+  if (one.of.type.empty()) {
+    return fmt::format("a callback given to client::{} has run for {} s. Nothing is taken in meanwhile: what "
+                       "blocks or takes long belongs on a thread of the application",
+                       one.of.key, seconds);
+  }
   return fmt::format(
       "{}: its handler{} has run for {} s. It keeps one of the node's workers from all else, and "
       "its instance from every verb: what blocks or takes long belongs into the handler of a "
       "service",
-      to_string(one.of), one.message_type.empty() ? "" : " of " + one.message_type,
-      std::chrono::seconds{look_every * one.looks}.count());
+      to_string(one.of), one.message_type.empty() ? "" : " of " + one.message_type, seconds);
 }
 
 } // namespace
@@ -230,7 +235,7 @@ caf::behavior sweeper_actor(caf::event_based_actor* self, std::shared_ptr<actors
         }
       },
       [self, shared](actors::look_at_handlers) {
-        for (const auto& one : shared->handlers.look()) {
+        for (const auto& one : shared->handlers->look()) {
           shared->log(log_level::warn, to_sentence(one));
         }
         actors::send_later(self, look_every, actors::look_at_handlers{});
