@@ -25,6 +25,7 @@
 #include "nodes/owed_index.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/quarantine.hpp"
+#include "nodes/scheduler.hpp"
 #include "nodes/span_writer.hpp"
 #include "nodes/sweeper.hpp"
 #include "nodes/system_clock.hpp"
@@ -705,6 +706,7 @@ result<void> node_runtime::make_system() {
         return configured;
       }
     }
+    nodes::share_work(*own_config_);
     workers = caf::get_or(*own_config_, "scheduler.max-threads", std::size_t{threads});
   }
   // CAF ends the process where it gets no thread.
