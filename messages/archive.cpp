@@ -2,6 +2,7 @@
 #include "messages/shapes.hpp"
 
 #include <continuo/archive.hpp>
+#include <continuo/ids.hpp>
 
 #include <fmt/format.h>
 
@@ -49,6 +50,17 @@ inline void copy_number(void* to, const void* from, std::size_t size) {
   } else {
     std::memcpy(to, from, size);
   }
+}
+
+// A message_id's first byte, and the room to write it in whole numbers.
+constexpr unsigned revision_mask = 0x0f;
+constexpr unsigned index_shift = 4;
+constexpr unsigned index_mask = 0x07;
+constexpr unsigned has_store = 0x80;
+constexpr std::size_t id_bytes_max = 1 + 3 * sizeof(std::uint64_t);
+
+inline unsigned bytes_of(std::uint64_t number) {
+  return (static_cast<unsigned>(std::bit_width(number)) + 7) / 8;
 }
 
 // What the loops below do for each of their elements; a call for each number would cost more than the number.
@@ -123,16 +135,30 @@ private:
 
   // A function of its own, small enough to keep what it needs in registers: most of all calls go here.
   [[gnu::noinline]] void save_object(const object_shape& of, const void* value) {
-    enter(of.version);
-    if (of.block != 0) {
-      save_binary(value, of.block);
-      --nesting_;
+    if (of.is_message_id) {
+      save_id(as<message_id>(value));
       return;
     }
+    enter(of.version);
     for (const auto *one = of.fields, *end = one + of.size; one != end; ++one) {
       save(*one->of, field_at(*one, value));
     }
     --nesting_;
+  }
+
+  void save_id(const message_id& id) {
+    const auto revision_bytes = bytes_of(id.revision);
+    const auto index_bytes = bytes_of(id.index);
+    make_room(id_bytes_max);
+    *at_++ = static_cast<char>(revision_bytes | index_bytes << index_shift | (id.store != 0 ? has_store : 0));
+    // The whole number each time: what is too much of it is written over.
+    const auto index = std::uint64_t{id.index};
+    copy_number(at_, &id.revision, sizeof(id.revision));
+    at_ += revision_bytes;
+    copy_number(at_, &index, sizeof(index));
+    at_ += index_bytes;
+    copy_number(at_, &id.store, sizeof(id.store));
+    at_ += id.store != 0 ? sizeof(id.store) : 0;
   }
 
   [[gnu::noinline]] void save_compound(const shape& of, const void* value) {
@@ -385,12 +411,11 @@ private:
 
   // A function of its own, small enough to keep what it needs in registers: most of all calls go here.
   [[gnu::noinline]] void load_object(const object_shape& of, void* value) {
-    const auto version = enter(of.version);
-    if (of.block != 0 && of.block <= left()) {
-      std::memcpy(value, take(of.block, "numbers"), of.block);
-      --nesting_;
+    if (of.is_message_id) {
+      as<message_id>(value) = take_id();
       return;
     }
+    const auto version = enter(of.version);
     for (const auto *one = of.fields, *end = one + of.size; one != end; ++one) {
       if (version >= one->since) {
         load(*one->of, field_at(*one, value));
@@ -544,6 +569,36 @@ private:
     const char* taken = at_;
     at_ += size;
     return taken;
+  }
+
+  /// A number of so many bytes.
+  std::uint64_t take_short(unsigned size) {
+    std::uint64_t number = 0;
+    const auto* bytes = take(size, "a message id");
+    for (unsigned at = 0; at < size; ++at) {
+      number |= std::uint64_t{static_cast<unsigned char>(bytes[at])} << (8 * at);
+    }
+    return number;
+  }
+
+  message_id take_id() {
+    const auto start = offset();
+    const auto head = static_cast<unsigned char>(*take(1, "a message id"));
+    const auto revision_bytes = head & revision_mask;
+    const auto index_bytes = head >> index_shift & index_mask;
+    if (revision_bytes > sizeof(message_id::revision) || index_bytes > sizeof(message_id::index))
+        [[unlikely]] {
+      detail::refuse(start, "a message id of numbers that are too long");
+    }
+    message_id id;
+    id.revision = take_short(revision_bytes);
+    id.index = static_cast<std::uint32_t>(take_short(index_bytes));
+    id.store = take_short((head & has_store) != 0 ? sizeof(id.store) : 0);
+    if (bytes_of(id.revision) != revision_bytes || bytes_of(id.index) != index_bytes ||
+        (id.store != 0) != ((head & has_store) != 0)) [[unlikely]] {
+      detail::refuse(start, "a message id in more bytes than it takes");
+    }
+    return id;
   }
 
   CONTINUO_INLINE bool take_bool() {

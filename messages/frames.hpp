@@ -14,7 +14,7 @@
 namespace continuo::messages {
 
 /// Of the frames and their order. Nodes of different protocols refuse each other.
-constexpr std::uint32_t protocol_version = 2;
+constexpr std::uint32_t protocol_version = 3;
 
 /// In `greeting::replaces`: whichever store was behind the name before. What was wiped does not know it.
 constexpr std::uint64_t any_store = ~std::uint64_t{0};

@@ -1,6 +1,5 @@
 #include "messages/envelope.hpp"
 
-#include <bit>
 #include <cstddef>
 
 namespace continuo::detail {
@@ -23,10 +22,7 @@ constexpr field message_id_fields[] = {
     {"revision", &shape_for<std::uint64_t>::value, offsetof(message_id, revision), 0},
     {"index", &shape_for<std::uint32_t>::value, offsetof(message_id, index), 0},
 };
-constexpr std::uint32_t message_id_bytes = offsetof(message_id, index) + sizeof(message_id::index);
-static_assert(message_id_bytes == 2 * sizeof(std::uint64_t) + sizeof(std::uint32_t));
-constexpr object_shape message_id_shape{message_id_fields, 3, 0, &print_id<message_id>,
-                                        std::endian::native == std::endian::little ? message_id_bytes : 0};
+constexpr object_shape message_id_shape{message_id_fields, 3, 0, &print_id<message_id>, true};
 
 } // namespace
 

@@ -17,6 +17,10 @@
 /// - A string: its size, then its characters.
 /// - A type with fields (CONTINUO_FIELDS or Boost's `serialize`): its class version, then the fields in
 ///   order.
+/// - A `message_id`: a byte in which bits 0 to 3 say how many bytes of the revision follow, bits 4 to 6 how
+/// many of
+///   the index, and bit 7 whether the store; then these, little-endian, the first two without leading zeros.
+///   So the one that stands for "none" is a single 0.
 /// - An optional: 0, or 1 and the value. A variant: the index, then the value; `std::monostate` is nothing.
 /// - A vector, deque or list: its size, then the elements. An array, pair or tuple: the elements.
 /// - A map or set, unordered or not: its size, then the elements in the order of their keys.

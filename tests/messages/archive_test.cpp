@@ -7,6 +7,7 @@
 #include <continuo/archive.hpp>
 
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 using namespace continuo;
@@ -144,4 +145,44 @@ CAF_TEST(what no reader would take is not written) {
   }
   CAF_CHECK(refused<std::length_error>([&] { encode(deep); }));
   check_round_trip(deep.children.front());
+}
+CAF_TEST(a message id takes as few bytes as it can) {
+  CAF_CHECK_EQUAL(hex(encode(message_id{})), "00");
+  CAF_CHECK_EQUAL(hex(encode(message_id{0x0807060504030201, 0x1234, 0})), "82"
+                                                                          "3412"
+                                                                          "0102030405060708");
+  CAF_CHECK_EQUAL(hex(encode(message_id{1, 7, 300})), "a1"
+                                                      "07"
+                                                      "2c01"
+                                                      "0100000000000000");
+  constexpr auto most64 = std::numeric_limits<std::uint64_t>::max();
+  constexpr auto most32 = std::numeric_limits<std::uint32_t>::max();
+  for (const auto store : {std::uint64_t{0}, std::uint64_t{1}, most64}) {
+    for (const auto revision : {std::uint64_t{0}, std::uint64_t{255}, std::uint64_t{256}, most64}) {
+      for (const auto index : {std::uint32_t{0}, std::uint32_t{1}, std::uint32_t{65'536}, most32}) {
+        check_round_trip(message_id{store, revision, index});
+        check_round_trip(std::vector<message_id>(3, {store, revision, index}));
+      }
+    }
+  }
+}
+
+CAF_TEST(a message id has one form only) {
+  using namespace std::string_view_literals;
+  for (const auto bytes : {
+           ""sv, // nothing
+           "\x09"
+           "123456789"sv, // nine bytes of a revision
+           "\x50"
+           "12345"sv,                                  // five of an index
+           "\x01\x00"sv, "\x02\x01\x00"sv,             // leading zeros
+           "\x10\x00"sv,                               // of the index
+           "\x80\x00\x00\x00\x00\x00\x00\x00\x00"sv,   // a store that is none
+           "\x01"sv, "\x82\x01\x01\x01\x00\x00\x00"sv, // cut
+           "\x00\x00"sv,                               // left over
+       }) {
+    const auto read = decode<message_id>(bytes);
+    CAF_REQUIRE(!read);
+    CAF_CHECK(read.error().code == errc::malformed);
+  }
 }

@@ -61,9 +61,7 @@ struct object_shape {
   std::uint32_t version = 0; ///< the class version
   /// Appends what stands for the value in print; null where that is its fields.
   void (*print)(std::string& out, const void* value) = nullptr;
-  /// So many bytes at its front are all its fields, numbers without a gap as little-endian memory has them; 0
-  /// where this is not so.
-  std::uint32_t block = 0;
+  bool is_message_id = false; ///< has a form of its own in bytes (`continuo/archive.hpp`)
 };
 
 struct base_shape {
