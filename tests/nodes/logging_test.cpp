@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <future>
 #include <sstream>
 #include <stdexcept>
 #include <thread>
@@ -87,6 +88,20 @@ std::size_t count(const std::string& text, const std::string& part) {
     ++found;
   }
   return found;
+}
+
+/// Whether a line with this text comes.
+bool comes(spdlog::sinks::ringbuffer_sink_mt& lines, const std::string& text) {
+  const auto is_there = [&] {
+    const auto said = lines.last_formatted();
+    return std::any_of(said.begin(), said.end(),
+                       [&](const std::string& line) { return line.find(text) != std::string::npos; });
+  };
+  const auto deadline = std::chrono::steady_clock::now() + 30s;
+  while (!is_there() && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  return is_there();
 }
 
 } // namespace
@@ -168,18 +183,50 @@ CAF_TEST(a handler that keeps a worker is named while it runs) {
   CAF_REQUIRE(here.start().has_value());
   CAF_REQUIRE(here.client().publish(order_placed{"o-1", 100}).get().has_value());
   CAF_REQUIRE(door.wait_for_held(1));
-  const auto is_named = [&] {
-    const auto said = lines->last_formatted();
-    return std::any_of(said.begin(), said.end(), [](const std::string& line) {
-      return line.find("waiting/o-1: its handler of order_placed has run for 2 s") != std::string::npos;
-    });
-  };
-  const auto deadline = std::chrono::steady_clock::now() + 30s;
-  while (!is_named() && std::chrono::steady_clock::now() < deadline) {
-    std::this_thread::yield();
-  }
-  CAF_CHECK(is_named());
+  CAF_CHECK(comes(*lines, "waiting/o-1: its handler of order_placed has run for 2 s"));
   door.open();
+  here.stop();
+}
+
+CAF_TEST(a callback that keeps the node from taking anything in is named while it runs) {
+  const auto lines = std::make_shared<spdlog::sinks::ringbuffer_sink_mt>(100);
+  gate door;
+  auto config = node_config::in_memory();
+  config.logger = std::make_shared<spdlog::logger>("mine", lines);
+  node here{config};
+  here.host<fragile>();
+  CAF_REQUIRE(here.start().has_value());
+  here.client().publish("order_placed", encode(order_placed{"o-1", 100}), {},
+                        [&](const result<accepted>&) { door.pass(); });
+  CAF_REQUIRE(door.wait_for_held(1));
+  CAF_CHECK(comes(*lines, "a callback given to client::publish has run for 2 s"));
+  door.open();
+  here.stop();
+}
+
+CAF_TEST(what waits for a service that nothing hosts any more is told at a start) {
+  own->set_level(spdlog::level::warn);
+  const temporary_directory directory;
+  auto config = node_config::embedded(directory.path() / "data");
+  config.logger = own;
+  {
+    node here{config};
+    here.host(service{"payment"}
+                  .handle([](const make_payment&, command_context&) -> outcome<payment_completed> {
+                    throw std::runtime_error{"no line to the bank"};
+                  })
+                  .retry({.attempts = 2, .first = 1h}));
+    CAF_REQUIRE(here.start().has_value());
+    std::promise<bool> taken;
+    here.client().send("make_payment", encode(make_payment{"o-1", 42}),
+                       [&](const result<accepted>& said) { taken.set_value(said.has_value()); }, {});
+    CAF_REQUIRE(taken.get_future().get());
+    here.stop();
+  }
+  node here{config};
+  here.host<fragile>();
+  CAF_REQUIRE(here.start().has_value());
+  CAF_CHECK_EQUAL(count(text.str(), "1 message(s) were for payment, which no node hosts any more"), 1u);
   here.stop();
 }
 
