@@ -11,8 +11,8 @@ namespace continuo::actors {
 
 /// What runs of the application on the node's workers: handlers of sagas, keyed instances and pure services,
 /// and callbacks of clients, which have no type and the client's function as key. They decide and return, and
-/// one that blocks keeps a worker from all else, and its instance from being shown; so somebody looks for such
-/// ones and says it. Any thread.
+/// one that blocks keeps a worker from all else, and its instance from being shown; so somebody looks for
+/// such ones and says it. Any thread.
 class running_handlers {
 public:
   /// One handler, for as long as it lives. What it names must live as long.

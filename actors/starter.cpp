@@ -214,10 +214,11 @@ void open_all(starter* self, core& shared) {
     shared.log(log_level::warn, fmt::format("{} record(s) of {} wait: nothing here hosts it", count, type));
   }
   for (const auto& [type, count] : state.unhosted) {
-    shared.log(log_level::warn,
-               fmt::format("{} message(s) were for {}, which no node hosts any more: those that something else "
-                           "handles now go there, the others wait until it is hosted again",
-                           count, type));
+    shared.log(
+        log_level::warn,
+        fmt::format("{} message(s) were for {}, which no node hosts any more: those that something else "
+                    "handles now go there, the others wait until it is hosted again",
+                    count, type));
   }
   self->send(shared.timers, open{});
   for (const auto& [address, service] : shared.service_actors) {

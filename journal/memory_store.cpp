@@ -3,6 +3,7 @@
 #include "journal/frame.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -31,7 +32,8 @@ std::uint64_t size_of(const memory_disk::contents& all) {
 /// The entries that a change erases, as a range of them.
 auto erased_by(memory_disk::contents& in, const operation& change) {
   if (change.what == operation::kind::erase) {
-    return in.equal_range(change.key);
+    const auto found = in.find(change.key);
+    return std::pair{found, found == in.end() ? found : std::next(found)};
   }
   const auto from = in.lower_bound(change.key);
   return std::pair{from, change.key < change.value ? in.lower_bound(change.value) : from};
@@ -130,7 +132,7 @@ std::uint64_t memory_disk::used_bytes() const {
 
 std::vector<memory_disk::batch_size> memory_disk::last_batches() const {
   const std::lock_guard lock{mutex_};
-  return last_;
+  return {last_.begin(), last_.end()};
 }
 
 bool memory_disk::has_failed() const {
@@ -196,7 +198,7 @@ result<void> memory_disk::commit(std::uint64_t opening, const batch& changes) {
   commits_ = number;
   bytes_written_ += bytes;
   if (last_.size() == last_batches_max) {
-    last_.erase(last_.begin());
+    last_.pop_front();
   }
   last_.push_back({changes.size(), bytes});
   return {};
@@ -205,12 +207,18 @@ result<void> memory_disk::commit(std::uint64_t opening, const batch& changes) {
 void memory_disk::apply(const batch& changes) {
   for (const auto& change : changes) {
     if (change.what == operation::kind::put) {
-      damaged_.erase(change.key);
-      if (const auto place = visible_.find(change.key); place != visible_.end()) {
-        used_ -= place->first.size() + place->second.size();
+      if (!damaged_.empty()) {
+        damaged_.erase(change.key);
       }
-      used_ += change.key.size() + change.value.size();
-      visible_.insert_or_assign(change.key, change.value);
+      const auto place = visible_.lower_bound(change.key);
+      if (place != visible_.end() && place->first == change.key) {
+        used_ -= place->second.size();
+        place->second = change.value;
+      } else {
+        used_ += change.key.size();
+        visible_.emplace_hint(place, change.key, change.value);
+      }
+      used_ += change.value.size();
       continue;
     }
     const auto [first, last] = erased_by(visible_, change);

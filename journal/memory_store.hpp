@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -107,7 +108,7 @@ private:
   std::uint64_t opening_ = 0; // stores of earlier openings are dead
   std::uint64_t commits_ = 0;
   std::uint64_t bytes_written_ = 0;
-  std::vector<batch_size> last_;
+  std::deque<batch_size> last_;
 };
 
 /// The store on a `memory_disk`. Opening one makes any other on the same disk useless, as a crash does, but

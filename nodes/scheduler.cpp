@@ -84,9 +84,8 @@ public:
   void start() override {
     for (std::size_t i = 0; i < num_workers(); ++i) {
       workers_.push_back(std::make_unique<worker>(system(), queue_));
-      threads_.push_back(start_thread("caf.multiplexer", [this, one = workers_.back().get()] {
-        one->run(max_throughput());
-      }));
+      threads_.push_back(start_thread("caf.multiplexer",
+                                      [this, one = workers_.back().get()] { one->run(max_throughput()); }));
     }
     timer_ = start_thread("caf.clock", [this] { clock_.run_dispatch_loop(); });
     abstract_coordinator::start();
