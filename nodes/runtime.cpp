@@ -579,7 +579,8 @@ result<void> node_runtime::answer_http() {
     return {};
   }
   http::server_limits limits;
-  limits.connections = shares_.clients;
+  limits.spare = std::min(limits.spare, shares_.clients / 4);
+  limits.connections = shares_.clients - limits.spare;
   auto listening = http::server::listen(*config_.http, calls->answers(), calls->admits(), limits);
   if (!listening) {
     return tl::unexpected(listening.error());

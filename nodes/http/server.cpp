@@ -1,8 +1,11 @@
 #include "nodes/http/server.hpp"
 
+#include "nodes/http/request_reader.hpp"
 #include "nodes/http/sockets.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/threads.hpp"
+
+#include <continuo/detail/times.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -14,13 +17,15 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include <array>
 #include <atomic>
 #include <cctype>
+#include <chrono>
 #include <deque>
+#include <list>
 #include <optional>
-#include <set>
 #include <thread>
+#include <utility>
+#include <vector>
 
 namespace continuo::http {
 
@@ -30,14 +35,17 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace wire = boost::beast::http;
 using tcp = asio::ip::tcp;
+using clock = std::chrono::steady_clock;
 
 constexpr std::size_t message_bytes_max = 2'000;
-constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr std::string_view go_on_word = "HTTP/1.1 100 Continue\r\n\r\n";
 
-/// Of a body that is read at a time. What must be read whole, such as a chunk's header, has not much more.
-constexpr std::size_t piece_bytes = 65'536;
+/// What is read at a time: little while a connection is idle, more where much comes.
+constexpr std::size_t input_bytes_least = 4'096;
+constexpr std::size_t input_bytes_most = 65'536;
 
-/// How long a refused request is still read, and thrown away.
+/// How long a refused request is still read, and thrown away; and how long a client that says nothing more
+/// may still get its answer.
 constexpr std::chrono::seconds linger{2};
 
 int digit_of(char letter) {
@@ -67,11 +75,9 @@ std::optional<std::string> decoded(std::string_view text, bool in_query) {
   return plain;
 }
 
-std::string lower(std::string_view text) {
-  std::string made{text};
-  for (auto& letter : made) {
-    letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-  }
+response busy(std::string_view why) {
+  auto made = error_response(503, "unavailable", fmt::format("{}: try again", why));
+  made.headers.emplace_back("Retry-After", "1");
   return made;
 }
 
@@ -145,163 +151,261 @@ public:
 private:
   friend class server;
   class session;
+  using sessions = std::list<std::shared_ptr<session>>;
 
   void accept();
+  void take_in(tcp::socket&& socket);
+  std::optional<response> refusal_of(const request& asked, bool crowded) const;
 
   handler answers_;
   admission admits_;
   server_limits limits_;
   tcp::acceptor acceptor_{context};
   asio::steady_timer pause_{context};
-  bool stopped_ = false;                        // of the server's thread
-  std::set<std::shared_ptr<session>> sessions_; // of the server's thread
+
+  // Of the server's thread. Each connection is in one of these:
+  sessions idle_; ///< nothing of a request is under way: the one that is so for longest first
+  sessions busy_;
+  sessions spare_;       ///< those over the limit, the oldest first
+  std::size_t held_ = 0; ///< bytes
+  bool stopped_ = false;
   std::thread thread_;
 };
 
-/// One connection: a request, its answer, the next request.
+/// One connection: a request, its answer, the next request. It is read all the while, so that it is seen when
+/// the client leaves.
 class server::state::session : public std::enable_shared_from_this<session> {
 public:
-  session(tcp::socket&& socket, std::shared_ptr<state> owner)
-      : stream_(std::move(socket)), timer_(owner->context), owner_(std::move(owner)),
-        buffer_(owner_->limits_.header_bytes + piece_bytes) {}
+  session(tcp::socket&& socket, std::shared_ptr<state> owner, bool crowded)
+      : stream_(std::move(socket)), timer_(owner->context), owner_(std::move(owner)), crowded_(crowded),
+        reader_(owner_->limits_), input_(input_bytes_least) {}
 
-  void read() {
-    parser_.emplace();
-    parser_->header_limit(static_cast<std::uint32_t>(owner_->limits_.header_bytes));
-    parser_->body_limit(owner_->limits_.body_bytes);
-    stream_.expires_after(owner_->limits_.idle);
-    if (buffer_.size() > 0) {
-      read_rest();
-      return;
-    }
-    // The first bytes may take long; from then on the client has to go on.
-    stream_.async_read_some(buffer_.prepare(4'096),
-                            [self = shared_from_this()](beast::error_code failed, std::size_t bytes) {
-                              if (failed) {
-                                self->close();
-                                return;
-                              }
-                              self->buffer_.commit(bytes);
-                              self->read_rest();
-                            });
+  void begin() {
+    in_ = crowded_ ? &owner_->spare_ : &owner_->idle_;
+    place_ = in_->insert(in_->end(), shared_from_this());
+    expect_within(crowded_ ? owner_->limits_.to_send : owner_->limits_.idle);
+    fill();
   }
 
   void close() {
+    if (phase_ == phase::closed) {
+      return;
+    }
+    const auto self = shared_from_this(); // the list's may be the last one
+    phase_ = phase::closed;
+    left_->store(true, std::memory_order_relaxed);
     if (stream_of_) {
       stream_of_->is_over = true;
       stream_of_->kept.reset();
     }
     beast::error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_both, ignored);
-    stream_.close();
+    stream_.shutdown(tcp::socket::shutdown_both, ignored);
+    stream_.close(ignored);
     timer_.cancel();
-    owner_->sessions_.erase(shared_from_this());
+    holds(0);
+    in_->erase(place_);
   }
 
 private:
-  void read_rest() {
-    stream_.expires_after(owner_->limits_.to_send);
-    wire::async_read_header(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](beast::error_code failed, std::size_t) { self->on_header(failed); });
-  }
+  enum class phase {
+    idle,       // nothing of a request is there
+    reading,    // it comes
+    continuing, // the word is written that lets its body come
+    answering,  // a handler has it
+    writing,    // its answer is written
+    streaming,  // so is an answer that goes on
+    draining,   // it was refused: what comes is thrown away
+    closed
+  };
 
-  void on_header(beast::error_code failed) {
-    if (failed) {
-      on_read(failed);
-      return;
-    }
-    // The fields now: those of a trailer, which come behind the body, are put to them.
-    if (auto refusal = take_header()) {
-      refuse(std::move(*refusal));
-      return;
-    }
-    const auto& header = parser_->get();
-    if (header.version() < 11 || parser_->is_done() ||
-        !beast::iequals(header[wire::field::expect], "100-continue")) {
-      read_body(failed);
-      return;
-    }
-    asio::async_write(
-        stream_, asio::buffer(go_on),
-        [self = shared_from_this()](beast::error_code gone, std::size_t) { self->read_body(gone); });
-  }
-
-  void read_body(beast::error_code failed) {
-    if (failed) {
-      on_read(failed);
-      return;
-    }
-    wire::async_read(
-        stream_, buffer_, *parser_,
-        [self = shared_from_this()](beast::error_code ended, std::size_t) { self->on_read(ended); });
-  }
-
-  void on_read(beast::error_code failed) {
-    if (!failed) {
-      take(parser_->release());
-    } else if (failed == wire::error::body_limit) {
-      refuse(413, "too_large",
-             fmt::format("the body is larger than {} bytes: send less", owner_->limits_.body_bytes));
-    } else if (failed == wire::error::header_limit) {
-      refuse(431, "too_large",
-             fmt::format("the header is larger than {} bytes: send less", owner_->limits_.header_bytes));
-    } else if (failed == wire::error::buffer_overflow) {
-      refuse(431, "too_large", "the header of a chunk, or a trailer, is too large: leave them out");
-    } else if (failed == wire::error::end_of_stream || failed == wire::error::partial_message ||
-               failed.category() != wire::make_error_code(wire::error::bad_target).category()) {
-      close(); // it has gone, or is too slow
-    } else {
-      refuse(400, "bad_request", fmt::format("this is no HTTP/1.1 request: {}", failed.message()));
+  // -- where it stands ---------------------------------------------------------------------------
+  void move_to(sessions& list, sessions::iterator before) {
+    if (!crowded_) { // one over the limit stays that
+      list.splice(before, *in_, place_);
+      in_ = &list;
     }
   }
 
-  /// Reads what stands before the body; why the request is refused, whatever follows.
-  std::optional<response> take_header() {
-    const auto& message = parser_->get();
-    keep_alive_ = message.keep_alive();
-    version_ = message.version();
-    is_head_ = message.method() == wire::verb::head;
-    asked_ = {};
-    asked_.method = std::string{message.method_string()};
-    const auto hosts = message.count(wire::field::host);
-    if (hosts > 1 || (hosts == 0 && version_ >= 11)) {
-      return error_response(400, "bad_request", "a request has one Host header");
+  void count_as_busy() { move_to(owner_->busy_, owner_->busy_.end()); }
+  void count_as_idle() { move_to(owner_->idle_, owner_->idle_.end()); }
+
+  /// Requests and answers of this connection that are in memory.
+  void holds(std::size_t bytes) { owner_->held_ += bytes - std::exchange(held_, bytes); }
+
+  // -- time --------------------------------------------------------------------------------------
+  /// What runs must have ended by then. Reads and writes do not renew it.
+  void expect_within(std::chrono::nanoseconds time) { expect_by(detail::later(clock::now(), time)); }
+  void expect_nothing() { deadline_ = clock::time_point::max(); }
+
+  void expect_by(clock::time_point time) {
+    deadline_ = time;
+    // A wait that ends earlier finds out by itself that there is more time: most requests move the deadline,
+    // few need another wait.
+    if (!waits_ || deadline_ < timer_.expiry()) {
+      wait();
     }
-    // What is not understood would be read as the next request: RFC 9112, 6.1.
-    if (message.count(wire::field::transfer_encoding) > 0 &&
-        !beast::iequals(message[wire::field::transfer_encoding], "chunked")) {
-      return error_response(400, "bad_request", "the only Transfer-Encoding that is understood is chunked");
-    }
-    if (const auto wrong = read_target({message.target().data(), message.target().size()}, asked_);
-        !wrong.empty()) {
-      return error_response(400, "bad_request", wrong);
-    }
-    for (const auto& field : message) {
-      const auto [header, is_new] =
-          asked_.headers.try_emplace(lower({field.name_string().data(), field.name_string().size()}),
-                                     field.value().data(), field.value().size());
-      if (!is_new) { // RFC 9110, 5.3
-        header->second.append(", ").append(field.value().data(), field.value().size());
-      }
-    }
-    return owner_->admits_ ? owner_->admits_(asked_) : std::nullopt;
   }
 
-  void take(wire::request<wire::string_body>&& message) {
-    auto made = std::move(asked_);
-    made.body = std::move(message.body());
-    stream_.expires_never();
-    timer_.expires_after(owner_->limits_.to_answer);
-    const auto number = ++requests_;
-    timer_.async_wait([self = shared_from_this(), number](beast::error_code cancelled) {
-      if (!cancelled) {
-        auto late = error_response(503, "unavailable", "the node took too long to answer: try again");
-        late.headers.emplace_back("Retry-After", "1");
-        self->write(number, std::move(late));
+  void wait() {
+    waits_ = true;
+    timer_.expires_at(deadline_);
+    timer_.async_wait([self = shared_from_this()](beast::error_code cancelled) {
+      if (!cancelled && self->phase_ != phase::closed) {
+        self->waits_ = false;
+        self->look_at_time();
       }
     });
-    owner_->answers_(std::move(made), [weak = weak_from_this(), owner = owner_, number](response ready) {
+  }
+
+  void look_at_time() {
+    if (clock::now() < deadline_) {
+      if (deadline_ != clock::time_point::max()) {
+        wait();
+      }
+    } else if (phase_ == phase::answering && !has_ended_) {
+      write(requests_, busy("the node took too long to answer"));
+    } else {
+      close(); // who is there is too slow, or idle for too long
+    }
+  }
+
+  // -- what comes --------------------------------------------------------------------------------
+  /// Reads once, unless that is under way, or what comes ahead has no room.
+  void fill() {
+    const auto takes_all = phase_ == phase::streaming || phase_ == phase::draining;
+    const auto room = takes_all ? input_.size() : std::min(input_.size(), reader_.room());
+    if (fills_ || room == 0 || has_ended_) {
+      return;
+    }
+    fills_ = true;
+    stream_.async_read_some(asio::buffer(input_.data(), room),
+                            [self = shared_from_this()](beast::error_code failed, std::size_t bytes) {
+                              self->fills_ = false;
+                              self->on_input(failed, bytes);
+                            });
+  }
+
+  void on_input(beast::error_code failed, std::size_t bytes) {
+    if (phase_ == phase::closed) {
+      return;
+    }
+    if (failed) {
+      on_end(failed);
+      return;
+    }
+    if (phase_ == phase::streaming || phase_ == phase::draining) {
+      fill(); // nobody asked for it
+      return;
+    }
+    reader_.add({input_.data(), bytes});
+    if (bytes == input_.size() && bytes < input_bytes_most) {
+      input_.resize(2 * bytes);
+    }
+    if (phase_ == phase::idle) {
+      begin_request();
+    } else if (phase_ == phase::reading) {
+      go_on();
+    } else {
+      fill(); // the next request waits for the answer to this one
+    }
+  }
+
+  /// Nothing more comes. What has come is answered all the same, if that is soon: a client may have closed
+  /// only its own direction.
+  void on_end(beast::error_code failed) {
+    const auto may_take_more =
+        phase_ == phase::continuing || phase_ == phase::answering || phase_ == phase::writing;
+    if (failed != asio::error::eof || !may_take_more) {
+      close();
+      return;
+    }
+    has_ended_ = true;
+    left_->store(true, std::memory_order_relaxed);
+    if (phase_ == phase::answering) {
+      answer_soon();
+    }
+  }
+
+  void answer_soon() {
+    move_to(owner_->idle_, owner_->idle_.begin()); // nobody may be there any more
+    expect_by(std::min(deadline_, detail::later(clock::now(), linger)));
+  }
+
+  void begin_request() {
+    phase_ = phase::reading;
+    count_as_busy();
+    expect_within(owner_->limits_.to_send); // the first byte may take long; now the client has to go on
+    go_on();
+  }
+
+  void go_on() {
+    const auto found = reader_.go_on();
+    holds(reader_.held());
+    const auto is_small = held_ <= owner_->limits_.header_bytes; // what has no body always comes in
+    if (found == request_reader::found::nothing && owner_->held_ > owner_->limits_.held_bytes && !is_small) {
+      refuse(busy("there is no room for more requests at this moment"));
+      return;
+    }
+    switch (found) {
+    case request_reader::found::nothing:
+      wait_for_more();
+      break;
+    case request_reader::found::header:
+      on_header();
+      break;
+    case request_reader::found::request:
+      take();
+      break;
+    case request_reader::found::nothing_good:
+      refuse(response{reader_.refusal()});
+      break;
+    }
+  }
+
+  void wait_for_more() {
+    if (has_ended_) {
+      close();
+    } else {
+      fill();
+    }
+  }
+
+  void on_header() {
+    if (auto refusal = owner_->refusal_of(reader_.asked(), crowded_)) {
+      refuse(std::move(*refusal));
+    } else if (reader_.waits_for_word()) {
+      phase_ = phase::continuing;
+      asio::async_write(
+          stream_, asio::buffer(go_on_word),
+          [self = shared_from_this()](beast::error_code gone, std::size_t) { self->on_continued(gone); });
+    } else {
+      go_on();
+    }
+  }
+
+  void on_continued(beast::error_code gone) {
+    if (gone) {
+      close();
+    } else if (phase_ == phase::continuing) {
+      phase_ = phase::reading;
+      go_on();
+    }
+  }
+
+  // -- what is answered --------------------------------------------------------------------------
+  void take() {
+    phase_ = phase::answering;
+    keep_alive_ = reader_.keep_alive() && !crowded_;
+    expect_within(owner_->limits_.to_answer);
+    if (has_ended_) {
+      answer_soon();
+    }
+    auto asked = reader_.take();
+    holds(asked.body.size());
+    asked.client_left = left_;
+    const auto number = ++requests_;
+    fill();
+    owner_->answers_(std::move(asked), [weak = weak_from_this(), owner = owner_, number](response ready) {
       asio::post(owner->context, [weak, number, ready = std::move(ready)]() mutable {
         if (const auto self = weak.lock()) {
           self->write(number, std::move(ready));
@@ -310,38 +414,20 @@ private:
     });
   }
 
-  void refuse(unsigned status, std::string_view code, std::string_view message) {
-    refuse(error_response(status, code, message));
-  }
-
   void refuse(response&& why) {
     keep_alive_ = false;
     is_refused_ = true;
+    phase_ = phase::answering;
     write(++requests_, std::move(why));
-  }
-
-  /// Reads on until the client has seen the refusal: closed with something unread, the connection would be
-  /// reset, and the refusal lost.
-  void drain() {
-    buffer_.consume(buffer_.size());
-    stream_.async_read_some(buffer_.prepare(65'536),
-                            [self = shared_from_this()](beast::error_code ended, std::size_t) {
-                              if (ended) {
-                                self->close();
-                              } else {
-                                self->drain();
-                              }
-                            });
   }
 
   /// Writes the answer to the request of that number, unless it has one.
   void write(std::uint64_t number, response&& ready) {
-    if (number != requests_ || number == answered_) {
+    if (number != requests_ || phase_ != phase::answering) {
       return;
     }
-    answered_ = number;
-    timer_.cancel();
-    message_.emplace(static_cast<wire::status>(ready.status), version_);
+    phase_ = phase::writing;
+    message_.emplace(static_cast<wire::status>(ready.status), reader_.version());
     message_->set(wire::field::content_type, ready.type);
     message_->set(wire::field::cache_control, "no-store");
     for (const auto& [name, value] : ready.headers) {
@@ -352,24 +438,57 @@ private:
       return;
     }
     message_->keep_alive(keep_alive_);
+    holds(ready.body.size());
     message_->body() = std::move(ready.body);
     message_->prepare_payload();
-    if (is_head_) { // the length stays, the body does not: RFC 9110, 9.3.2
+    if (reader_.is_head()) { // the length stays, the body does not: RFC 9110, 9.3.2
       message_->body().clear();
     }
-    stream_.expires_after(owner_->limits_.to_send);
+    expect_within(owner_->limits_.to_send);
     wire::async_write(stream_, *message_, [self = shared_from_this()](beast::error_code failed, std::size_t) {
-      if (!failed && self->is_refused_) {
-        beast::error_code ignored;
-        self->stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-        self->stream_.expires_after(linger);
-        self->drain();
-      } else if (failed || !self->keep_alive_) {
-        self->close();
-      } else {
-        self->read();
-      }
+      self->on_written(failed);
     });
+  }
+
+  void on_written(beast::error_code failed) {
+    if (phase_ == phase::closed) {
+      return;
+    }
+    if (!failed && is_refused_ && !has_ended_) {
+      drain();
+    } else if (failed || !keep_alive_) {
+      close();
+    } else {
+      next();
+    }
+  }
+
+  void next() {
+    phase_ = phase::idle;
+    message_.reset();
+    holds(0);
+    reader_.begin();
+    if (reader_.has_begun()) {
+      begin_request();
+      return;
+    }
+    count_as_idle();
+    expect_within(owner_->limits_.idle);
+    if (!fills_ && input_.size() > input_bytes_least) {
+      input_ = std::vector<char>(input_bytes_least);
+    }
+    wait_for_more();
+  }
+
+  /// Reads on until the client has seen the refusal: closed with something unread, the connection would be
+  /// reset, and the refusal lost.
+  void drain() {
+    phase_ = phase::draining;
+    count_as_idle();
+    beast::error_code ignored;
+    stream_.shutdown(tcp::socket::shutdown_send, ignored);
+    expect_within(linger);
+    fill();
   }
 
   // -- streams ---------------------------------------------------------------------------------
@@ -408,34 +527,29 @@ private:
     keep_alive_ = false;
     stream_of_ = std::make_shared<piecewise>(weak_from_this(), owner_);
     message_->keep_alive(false);
-    message_->chunked(version_ >= 11); // before 1.1 the end of the connection ends the body
+    message_->chunked(reader_.version() >= 11); // before 1.1 the end of the connection ends the body
     head_.emplace(*message_);
     writing_ = true;
-    stream_.expires_after(owner_->limits_.to_send);
-    wire::async_write_header(stream_, *head_,
-                             [self = shared_from_this()](beast::error_code failed, std::size_t) {
-                               self->writing_ = false;
-                               if (failed) {
-                                 self->close();
-                                 return;
-                               }
-                               self->stream_.expires_never();
-                               self->listen_for_end();
-                               self->write_piece();
-                             });
+    expect_within(owner_->limits_.to_send);
+    wire::async_write_header(
+        stream_, *head_,
+        [self = shared_from_this()](beast::error_code failed, std::size_t) { self->on_opened(failed); });
     opened(stream_of_);
   }
 
-  /// A client has nothing more to say; that it closes is all that can come.
-  void listen_for_end() {
-    stream_.async_read_some(asio::buffer(rest_),
-                            [self = shared_from_this()](beast::error_code failed, std::size_t) {
-                              if (failed) {
-                                self->close();
-                              } else {
-                                self->listen_for_end();
-                              }
-                            });
+  void on_opened(beast::error_code failed) {
+    writing_ = false;
+    if (phase_ == phase::closed) {
+      return;
+    }
+    if (failed || has_ended_) {
+      close();
+      return;
+    }
+    phase_ = phase::streaming;
+    expect_nothing();
+    fill(); // a client has nothing more to say; that it closes is all that can come
+    write_piece();
   }
 
   void queue_piece(std::string&& piece) {
@@ -444,27 +558,14 @@ private:
   }
 
   void write_piece() {
-    if (writing_ || pieces_.empty() || stream_of_->is_over) {
+    if (writing_ || pieces_.empty() || phase_ != phase::streaming) {
       return;
     }
     writing_ = true;
     const auto& piece = pieces_.front();
-    timer_.expires_after(owner_->limits_.to_send); // the stream's own timer would end the reading as well
-    timer_.async_wait([self = shared_from_this()](beast::error_code cancelled) {
-      if (!cancelled) {
-        self->close();
-      }
-    });
+    expect_within(owner_->limits_.to_send);
     const auto written = [self = shared_from_this()](beast::error_code failed, std::size_t) {
-      self->timer_.cancel();
-      self->writing_ = false;
-      if (failed) {
-        self->close();
-        return;
-      }
-      self->stream_of_->queued -= self->pieces_.front().size();
-      self->pieces_.pop_front();
-      self->write_piece();
+      self->on_piece_written(failed);
     };
     if (message_->chunked()) {
       asio::async_write(stream_, wire::make_chunk(asio::buffer(piece)), written);
@@ -473,24 +574,44 @@ private:
     }
   }
 
-  beast::tcp_stream stream_;
+  void on_piece_written(beast::error_code failed) {
+    writing_ = false;
+    if (failed) {
+      close();
+      return;
+    }
+    expect_nothing();
+    stream_of_->queued -= pieces_.front().size();
+    pieces_.pop_front();
+    write_piece();
+  }
+
+  tcp::socket stream_;
   asio::steady_timer timer_;
+  clock::time_point deadline_;
+  bool waits_ = false; // the timer, for the deadline or an earlier one
   std::shared_ptr<state> owner_;
+  const bool crowded_;
+  sessions* in_ = nullptr;
+  sessions::iterator place_;
+
+  phase phase_ = phase::idle;
+  request_reader reader_;
+  std::vector<char> input_;
+  std::size_t held_ = 0;
+  bool fills_ = false;     // a read is under way
+  bool has_ended_ = false; // the client says nothing more
+  std::shared_ptr<std::atomic<bool>> left_ = std::make_shared<std::atomic<bool>>(false);
+
+  std::optional<wire::response<wire::string_body>> message_;
+  std::uint64_t requests_ = 0;
+  bool keep_alive_ = false;
+  bool is_refused_ = false;
+
   std::shared_ptr<piecewise> stream_of_;
   std::optional<wire::response_serializer<wire::string_body>> head_;
   std::deque<std::string> pieces_;
-  bool writing_ = false;
-  std::array<char, 512> rest_{};
-  beast::flat_buffer buffer_;
-  request asked_; // the one whose body is read
-  std::optional<wire::request_parser<wire::string_body>> parser_;
-  std::optional<wire::response<wire::string_body>> message_;
-  std::uint64_t requests_ = 0;
-  std::uint64_t answered_ = 0;
-  unsigned version_ = 11;
-  bool keep_alive_ = false;
-  bool is_head_ = false;
-  bool is_refused_ = false;
+  bool writing_ = false; // a piece of the stream
 };
 
 result<void> server::state::open(const http_address& at) {
@@ -531,10 +652,8 @@ void server::state::accept() {
       self->accept();
       return;
     }
-    if (!failed && self->sessions_.size() < self->limits_.connections) {
-      const auto made = std::make_shared<session>(std::move(socket), self);
-      self->sessions_.insert(made);
-      made->read();
+    if (!failed) {
+      self->take_in(std::move(socket));
     }
     if (failed) { // out of descriptors, as a rule: not at once again
       self->pause_.expires_after(std::chrono::milliseconds{50});
@@ -547,6 +666,31 @@ void server::state::accept() {
     }
     self->accept();
   });
+}
+
+/// Who is idle makes room for who comes. Where nobody is, who comes is over the limit; of those the last ones
+/// stay, since one that may be answered at once has sent its request by then.
+void server::state::take_in(tcp::socket&& socket) {
+  if (idle_.size() + busy_.size() >= limits_.connections && !idle_.empty()) {
+    idle_.front()->close();
+  }
+  const auto crowded = idle_.size() + busy_.size() >= limits_.connections;
+  if (crowded && spare_.size() >= limits_.spare) {
+    if (spare_.empty()) {
+      return;
+    }
+    spare_.front()->close();
+  }
+  std::make_shared<session>(std::move(socket), shared_from_this(), crowded)->begin();
+}
+
+/// Why a request is not let in.
+std::optional<response> server::state::refusal_of(const request& asked, bool crowded) const {
+  if (crowded && asked.path != limits_.spare_path) {
+    return busy(fmt::format("{} clients have requests under way here, and no more are served at a time",
+                            busy_.size()));
+  }
+  return admits_ ? admits_(asked) : std::nullopt;
 }
 
 result<void> server::state::run() {
@@ -562,8 +706,10 @@ void server::state::stop() {
     beast::error_code ignored;
     self->acceptor_.close(ignored);
     self->pause_.cancel();
-    for (const auto& one : std::set{self->sessions_}) {
-      one->close();
+    for (auto* list : {&self->idle_, &self->busy_, &self->spare_}) {
+      while (!list->empty()) {
+        list->front()->close();
+      }
     }
   });
   if (thread_.joinable()) {

@@ -4,6 +4,7 @@
 #include <continuo/fields.hpp>
 #include <continuo/result.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -30,6 +31,8 @@ struct request {
   /// A client in a process of the cluster asks: the bodies of the request and of its answer are bytes of the
   /// types in `bodies.hpp`, not JSON, unless the answer is an error. Nothing from outside sets it.
   bool in_bytes = false;
+  /// Set once the client has gone: nobody waits for the answer then. Empty where that cannot be seen.
+  std::shared_ptr<const std::atomic<bool>> client_left{};
 
   CONTINUO_FIELDS(request, method, path, segments, query, headers, body, in_bytes)
 };
@@ -84,19 +87,29 @@ using handler = std::function<void(request&&, answer)>;
 using admission = std::function<std::optional<response>(const request&)>;
 
 struct server_limits {
-  /// Beyond it a new one is closed at once.
+  /// Where there are so many a new one closes the one that is idle for longest, or whose client has left.
   std::size_t connections = 1'024;
+  /// So many more are there for a moment where none of them is idle: `spare_path` is answered, whatever else
+  /// is asked for is a 503. A new one closes the oldest of them.
+  std::size_t spare = 16;
+  std::string spare_path = "/healthz";
   std::size_t header_bytes = 16'384;
+  /// Of what must be read whole besides the header (a chunk's header, the trailers), and of requests that
+  /// come ahead of their turn.
+  std::size_t rest_bytes = 65'536;
   std::size_t body_bytes = 2u << 20;
+  /// Of all connections together, requests and answers: beyond it what a client sends is a 503.
+  std::size_t held_bytes = 256u << 20;
   std::size_t stream_bytes = 1u << 20; ///< that a client of a stream has not taken
-  std::chrono::seconds to_send{10};    ///< a client has this long for a request once it has begun, or to take
-                                       ///< an answer
+  std::chrono::seconds to_send{10};    ///< a client has this long in all for a request once it has begun, and
+                                       ///< to take an answer
   std::chrono::seconds idle{60};       ///< a connection without a request is closed after it
   std::chrono::seconds to_answer{90};  ///< then a 503
 };
 
 /// An HTTP/1.1 server on one thread of its own. What it cannot read is answered with 400, 413 or 431 and
-/// closed.
+/// closed. A client that closes while it waits is noticed at once: its connection makes room, and is closed
+/// within two seconds, for it may have closed only its own direction, and still take an answer.
 class server {
 public:
   /// Listens until it is destroyed. `errc::address_in_use` where the address is taken, `errc::unavailable`

@@ -1,6 +1,7 @@
 #define CAF_SUITE http
 
 #include "nodes/http/server.hpp"
+#include "tests/nodes/http_connection.hpp"
 #include "tests/nodes/reserved_port.hpp"
 #include "tests/nodes/shop.hpp"
 
@@ -10,14 +11,10 @@
 
 #include <caf/test/dsl.hpp>
 
-#include <arpa/inet.h>
 #include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 
@@ -27,64 +24,6 @@ using namespace std::chrono_literals;
 using nlohmann::json;
 
 namespace {
-
-/// One connection, as any client may have it: bytes out, bytes in.
-class connection {
-public:
-  explicit connection(std::uint16_t port) : file_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port);
-    if (::connect(file_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
-      ::close(file_);
-      throw std::runtime_error{"nobody listens"};
-    }
-  }
-  ~connection() { ::close(file_); }
-  connection(const connection&) = delete;
-  connection& operator=(const connection&) = delete;
-
-  void say(const std::string& bytes) const {
-    [[maybe_unused]] const auto sent = ::send(file_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  }
-
-  /// All that comes until the other side closes, or `text` has come, or the time is over.
-  std::string hear(std::chrono::milliseconds time = 5s, const std::string& text = {}) const {
-    std::string heard;
-    const auto deadline = std::chrono::steady_clock::now() + time;
-    char part[4096];
-    for (;;) {
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-      pollfd in{file_, POLLIN, 0};
-      if (left.count() <= 0 || ::poll(&in, 1, static_cast<int>(left.count())) <= 0) {
-        return heard + "<silence>";
-      }
-      const auto got = ::recv(file_, part, sizeof(part), 0);
-      if (got <= 0) {
-        return heard;
-      }
-      heard.append(part, static_cast<std::size_t>(got));
-      if (!text.empty() && heard.find(text) != std::string::npos) {
-        return heard;
-      }
-    }
-  }
-
-private:
-  int file_;
-};
-
-std::string ask(std::uint16_t port, const std::string& target, const std::string& method = "GET") {
-  connection to{port};
-  to.say(method + " " + target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  return to.hear();
-}
-
-int status_of(const std::string& answer) {
-  return answer.starts_with("HTTP/1.1 ") ? std::stoi(answer.substr(9, 3)) : 0;
-}
 
 json body_of(const std::string& answer) {
   const auto end = answer.find("\r\n\r\n");
@@ -171,26 +110,6 @@ CAF_TEST(what cannot be read is refused and never a 500) {
     }
     CAF_CHECK(status == 200 || body_of(answer)["error"]["message"].is_string());
   }
-}
-
-CAF_TEST(slow and idle clients are closed and those beyond the bound too) {
-  http::server_limits limits;
-  limits.connections = 2;
-  limits.to_send = 1s;
-  limits.idle = 2s;
-  const auto server = echo(limits);
-  const connection slow{server->port()};
-  slow.say("GET /a HT");
-  const connection idle{server->port()};
-  std::string beyond;
-  for (int i = 0; i < 100 && beyond.empty(); ++i) { // until the server has seen the other two
-    const connection third{server->port()};
-    beyond = third.hear(50ms) == "" ? "closed" : "";
-  }
-  CAF_CHECK_EQUAL(beyond, "closed");
-  CAF_CHECK_EQUAL(slow.hear(3s), "");
-  CAF_CHECK_EQUAL(idle.hear(4s), "");
-  CAF_CHECK_EQUAL(status_of(ask(server->port(), "/again")), 200);
 }
 
 CAF_TEST(an answer may come later from another thread or never) {
