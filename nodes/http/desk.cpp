@@ -246,6 +246,21 @@ void desk::pass_on(std::string_view node, call&& one, std::chrono::milliseconds 
   });
 }
 
+void desk::pass_on(std::string_view node, call&& one, turns wait, bool (*is_open)(const response& said)) {
+  const auto time = wait.next();
+  auto turn = one;
+  turn.asked.query["wait"] = fmt::format("{}ms", time.count());
+  turn.done = [self = shared_from_this(), node = std::string{node}, one = std::move(one), wait,
+               is_open](response said) mutable {
+    if (is_open(said) && wait.more()) {
+      self->pass_on(node, std::move(one), wait, is_open);
+    } else {
+      one.done(std::move(said));
+    }
+  };
+  pass_on(node, std::move(turn), time + peer_patience);
+}
+
 void desk::ask_node(std::string_view node, const request& asked, std::chrono::milliseconds patience,
                     std::function<void(result<response>)> done) {
   caf::actor to;

@@ -47,6 +47,30 @@ struct part {
 /// How long a node waits for others that it asks on a client's behalf, beyond what the client asked for.
 constexpr std::chrono::milliseconds peer_patience{3'000};
 
+/// What a client waits for, a turn at a time: between two it is looked whether anybody still waits, so that
+/// what is kept for one that has left is soon gone, on this node and on others.
+class turns {
+public:
+  turns(const request& asked, std::chrono::milliseconds wait)
+      : client_left_(asked.client_left), rest_(wait) {}
+
+  /// How long the next one is: all that is left where nobody can be seen to leave.
+  std::chrono::milliseconds next() {
+    const auto one = client_left_ ? std::min(rest_, most) : rest_;
+    rest_ -= one;
+    return one;
+  }
+
+  /// Whether there is one more.
+  bool more() const { return rest_.count() > 0 && !*client_left_; }
+
+private:
+  static constexpr std::chrono::milliseconds most{2'000};
+
+  std::shared_ptr<const std::atomic<bool>> client_left_;
+  std::chrono::milliseconds rest_;
+};
+
 /// Runs something once, not within this call.
 using job_runner = std::function<void(std::function<void()>)>;
 
@@ -92,6 +116,9 @@ public:
   // -- other nodes -------------------------------------------------------------------------
   /// Lets another node answer. `patience` is how long this may take.
   void pass_on(std::string_view node, call&& one, std::chrono::milliseconds patience = peer_patience);
+
+  /// The same for a call that waits there, turn by turn for as long as it `is_open` after the one before.
+  void pass_on(std::string_view node, call&& one, turns wait, bool (*is_open)(const response& said));
 
   /// Asks another node; `done` gets what it says, from any thread, or why it says nothing.
   void ask_node(std::string_view node, const request& asked, std::chrono::milliseconds patience,

@@ -24,9 +24,12 @@ using engine::placement;
 
 constexpr std::size_t attempts_asked_max = 20;
 
+/// How a call is passed on to a node.
+using passing = std::function<void(const std::string& node, call&& one)>;
+
 /// Runs `here` with the instance that the call names, on the node where it lives; elsewhere lets that node
 /// answer.
-void on_its_node(desk& at, call&& one, std::chrono::milliseconds patience,
+void on_its_node(desk& at, call&& one, const passing& pass_on,
                  const std::function<void(desk::opened&, instance_id, call&&)>& here) {
   auto node = at.open(one.done);
   if (!node) {
@@ -42,10 +45,17 @@ void on_its_node(desk& at, call&& one, std::chrono::milliseconds patience,
   const std::string peer{node->core->peer_of(instance)};
   if (!peer.empty()) {
     node.reset();
-    at.pass_on(peer, std::move(one), patience);
+    pass_on(peer, std::move(one));
     return;
   }
   here(*node, std::move(instance), std::move(one));
+}
+
+void on_its_node(desk& at, call&& one, std::chrono::milliseconds patience,
+                 const std::function<void(desk::opened&, instance_id, call&&)>& here) {
+  on_its_node(
+      at, std::move(one),
+      [&](const std::string& node, call&& local) { at.pass_on(node, std::move(local), patience); }, here);
 }
 
 // -- GET /api/v1/instances/{type}/{key} --------------------------------------------------------------
@@ -323,6 +333,32 @@ void not_ended(const std::weak_ptr<node_runtime>& runtime, const instance_id& in
           }});
 }
 
+/// The answer is the end, or after the last turn what it waits for.
+void await_result(const std::weak_ptr<node_runtime>& runtime, const actors::core& at, instance_id instance,
+                  turns wait, answer done) {
+  const auto time = wait.next();
+  auto answered = [runtime, instance, wait, done = std::move(done)](const result<saga_result>& end) {
+    const auto is_open = !end && end.error().code == errc::timed_out;
+    const auto node = runtime.lock();
+    const auto core = node && (end || is_open) ? node->open_core() : detail::open_node{};
+    if (core && end) {
+      done(ok(result_json(*end, *core)));
+    } else if (core && wait.more()) {
+      await_result(runtime, *core, instance, wait, done);
+    } else if (end || is_open) {
+      not_ended(runtime, instance, done);
+    } else {
+      done(error_response(end.error()));
+    }
+  };
+  caf::anon_send(at.shard_of(instance), actors::await_end{instance, std::move(answered), time});
+}
+
+/// Whether another node may say something else after one more turn.
+bool is_not_ended(const response& said) {
+  return said.status == 202 || (said.status == 404 && error_of(said).code == errc::not_found);
+}
+
 void instance_result(desk& at, call&& one) {
   constexpr std::array<std::string_view, 1> known{"wait"};
   if (auto refusal = unknown_parameter(one.asked, known)) {
@@ -334,9 +370,13 @@ void instance_result(desk& at, call&& one) {
     one.done(error_response(wait.error()));
     return;
   }
+  const turns of_client{one.asked, *wait};
   on_its_node(
-      at, std::move(one), *wait + peer_patience,
-      [wait = *wait](desk::opened& here, const instance_id& instance, call&& local) {
+      at, std::move(one),
+      [&](const std::string& node, call&& passed) {
+        at.pass_on(node, std::move(passed), of_client, is_not_ended);
+      },
+      [&](desk::opened& here, instance_id instance, call&& local) {
         if (!here.core->sagas.contains(instance.type)) {
           local.done(error_response(
               {errc::unknown_type, fmt::format("{} is no saga: only sagas have an end", instance.type)}));
@@ -348,25 +388,10 @@ void instance_result(desk& at, call&& one) {
                                            [done = std::move(local.done)](const result<saga_result>& end) {
                                              done(end ? in_bytes(*end) : error_response(end.error()));
                                            },
-                                           wait});
+                                           *wait});
           return;
         }
-        caf::anon_send(here.core->shard_of(instance),
-                       actors::await_end{instance,
-                                         [runtime = std::weak_ptr{here.node}, instance,
-                                          done = std::move(local.done)](const result<saga_result>& end) {
-                                           const auto node = runtime.lock();
-                                           const auto core =
-                                               node && end ? node->open_core() : detail::open_node{};
-                                           if (core) {
-                                             done(ok(result_json(*end, *core)));
-                                           } else if (end || end.error().code == errc::timed_out) {
-                                             not_ended(runtime, instance, done);
-                                           } else {
-                                             done(error_response(end.error()));
-                                           }
-                                         },
-                                         wait});
+        await_result(here.node, *here.core, std::move(instance), of_client, std::move(local.done));
       });
 }
 

@@ -283,6 +283,37 @@ response end_in_bytes(const result<std::optional<command_result>>& end) {
   return in_bytes(command_end{one.id, failed, one.reason, one.reply_type, one.payload});
 }
 
+/// The answer is the outcome, or after the last turn that there is none yet.
+void await_outcome(const std::weak_ptr<node_runtime>& runtime, const actors::core& at, const message_id& id,
+                   turns wait, bool bytes, answer done) {
+  const auto time = wait.next();
+  auto answered = [runtime, id, wait, bytes,
+                   done = std::move(done)](const result<std::optional<command_result>>& end) {
+    if (bytes) {
+      done(end_in_bytes(end));
+      return;
+    }
+    const auto node = runtime.lock();
+    const auto shared = node && end ? node->open_core() : detail::open_node{};
+    if (!shared) {
+      done(error_response(end ? error{errc::unavailable, "the node has stopped"} : end.error()));
+    } else if (*end) {
+      done(ok(command_json(**end, *shared)));
+    } else if (wait.more()) {
+      await_outcome(runtime, *shared, id, wait, bytes, done);
+    } else {
+      done(ok({{"message_id", to_string(id)},
+               {"status", "running"},
+               {"reply_type", nullptr},
+               {"reply", nullptr},
+               {"failure", nullptr}},
+              202));
+    }
+  };
+  caf::anon_send(at.home_of({std::string{engine::send_type}, to_string(id)}),
+                 actors::await_command{id, time, std::move(answered)});
+}
+
 void command_outcome(desk& at, call&& one) {
   constexpr std::array<std::string_view, 1> known{"wait"};
   if (auto refusal = unknown_parameter(one.asked, known)) {
@@ -311,35 +342,12 @@ void command_outcome(desk& at, call&& one) {
       one.done(error_response(
           {errc::not_found, fmt::format("no node of this cluster has made the id {}", one.names[0])}));
     } else {
-      at.pass_on(peer, std::move(one), *wait + peer_patience);
+      const turns of_client{one.asked, *wait};
+      at.pass_on(peer, std::move(one), of_client, [](const response& said) { return said.status == 202; });
     }
     return;
   }
-  caf::anon_send(
-      core.home_of({std::string{engine::send_type}, to_string(*id)}),
-      actors::await_command{
-          *id, *wait,
-          [runtime = std::weak_ptr{here->node}, id = *id, bytes = one.asked.in_bytes,
-           done = std::move(one.done)](const result<std::optional<command_result>>& end) {
-            if (bytes) {
-              done(end_in_bytes(end));
-              return;
-            }
-            const auto node = runtime.lock();
-            const auto shared = node && end ? node->open_core() : detail::open_node{};
-            if (!shared) {
-              done(error_response(end ? error{errc::unavailable, "the node has stopped"} : end.error()));
-            } else if (*end) {
-              done(ok(command_json(**end, *shared)));
-            } else {
-              done(ok({{"message_id", to_string(id)},
-                       {"status", "running"},
-                       {"reply_type", nullptr},
-                       {"reply", nullptr},
-                       {"failure", nullptr}},
-                      202));
-            }
-          }});
+  await_outcome(here->node, core, *id, turns{one.asked, *wait}, one.asked.in_bytes, std::move(one.done));
 }
 
 // -- GET /api/v1/message-types --------------------------------------------------------------------------

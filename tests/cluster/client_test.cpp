@@ -17,10 +17,14 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace continuo;
@@ -112,6 +116,24 @@ public:
 std::string code_of(const auto& answer) {
   return answer ? "ok" : std::string{to_string(answer.error().code)};
 }
+
+/// A request of a client that may leave.
+struct http_call {
+  http_call(cluster_world& world, const std::string& node, std::string method, const std::string& target,
+            std::string body = {})
+      : over_http(world.node(node).weak_from_this(), std::string{}) {
+    http::request asked;
+    asked.method = std::move(method);
+    CAF_REQUIRE_EQUAL(http::read_target(target, asked), "");
+    asked.body = std::move(body);
+    asked.client_left = left;
+    over_http.answers()(std::move(asked), [to = said](http::response made) { *to = std::move(made); });
+  }
+
+  http::api over_http;
+  std::shared_ptr<std::atomic<bool>> left = std::make_shared<std::atomic<bool>>(false);
+  std::shared_ptr<std::optional<http::response>> said = std::make_shared<std::optional<http::response>>();
+};
 
 /// Three nodes: `front` hosts nothing, the others share the rest.
 struct fixture {
@@ -703,6 +725,50 @@ CAF_TEST(a client and HTTP share the keys) {
   CAF_CHECK_EQUAL(again.status, 202u);
   CAF_CHECK_EQUAL(nlohmann::json::parse(again.body)["message_id"].get<std::string>(), to_string(first->id));
   CAF_CHECK_EQUAL(post(R"({ "works": true, "key": ")" + key + R"(" })").status, 409u);
+}
+
+CAF_TEST(what a client waits for over HTTP is dropped soon after it has left) {
+  outside.work = true; // the command has no outcome: it is parked
+  http_call sent{here, "front", "POST", "/api/v1/send/work/do_work", R"({"key": "w"})"};
+  here.run_for(1s);
+  CAF_REQUIRE(sent.said->has_value());
+  const auto id = nlohmann::json::parse((*sent.said)->body)["message_id"].get<std::string>();
+  std::vector<std::pair<std::string, unsigned>> targets{{"/api/v1/commands/" + id, 202}};
+  for (const auto* node : {"left", "right"}) {
+    targets.emplace_back("/api/v1/instances/errand/" + keys_on(node).front() + "/result", 404);
+  }
+  for (const auto* asked_node : {"left", "right", "front"}) {
+    for (const auto& [target, status] : targets) {
+      const http_call stays{here, asked_node, "GET", target + "?wait=60s"};
+      here.run_for(55s);
+      CAF_CHECK(!*stays.said);
+      here.run_for(10s);
+      CAF_REQUIRE(stays.said->has_value());
+      CAF_CHECK_EQUAL((*stays.said)->status, status);
+      const http_call leaves{here, asked_node, "GET", target + "?wait=60s"};
+      here.run_for(5s);
+      CAF_CHECK(!*leaves.said);
+      *leaves.left = true;
+      here.run_for(3s);
+      CAF_CHECK(leaves.said->has_value()); // nobody hears it
+    }
+  }
+}
+
+CAF_TEST(a client that waits over HTTP gets what comes while it does) {
+  for (const auto* node : {"left", "right"}) {
+    const auto key = keys_on(node).front();
+    const http_call waits{here, "left", "GET", "/api/v1/instances/errand/" + key + "/result?wait=60s"};
+    here.run_for(7s);
+    begin(key);
+    here.run_for(7s);
+    CAF_CHECK(!*waits.said);
+    CAF_REQUIRE_EQUAL(code_of(take(front.publish(errand_confirmed{key}))), "ok");
+    here.run_for(1s);
+    CAF_REQUIRE(waits.said->has_value());
+    CAF_CHECK_EQUAL((*waits.said)->status, 200u);
+    CAF_CHECK_EQUAL(nlohmann::json::parse((*waits.said)->body)["result"], "done " + key);
+  }
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
