@@ -46,19 +46,39 @@ bool is_same_secret(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
-/// Whether the request may come from a web page of somebody else's: it has an `Origin`, which browsers send
-/// with what pages of other sites ask for, or it was sent to a name that may stand for any address. Without a
-/// token a page that is looked at on this machine could do anything.
-bool is_of_a_page(const request& asked) {
-  if (asked.path == "/healthz") { // tells nothing
-    return false;
+std::string_view header_of(const request& asked, const char* name) {
+  const auto found = asked.headers.find(name);
+  return found == asked.headers.end() ? std::string_view{} : std::string_view{found->second};
+}
+
+/// Whether the name stands for this machine, or one address, wherever it is asked for.
+bool is_plain_address(std::string_view host) {
+  if (host.starts_with('[')) {
+    return true;
   }
-  const auto host = asked.headers.find("host");
-  const auto name = host == asked.headers.end() ? std::string_view{} : std::string_view{host->second};
-  const auto bare = name.substr(0, name.starts_with('[') ? std::string_view::npos : name.find(':'));
-  const auto is_address =
-      name.starts_with('[') || bare.find_first_not_of("0123456789.") == std::string_view::npos;
-  return asked.headers.contains("origin") || !(is_address || bare == "localhost");
+  const auto bare = host.substr(0, host.find(':'));
+  return bare == "localhost" || bare.find_first_not_of("0123456789.") == std::string_view::npos;
+}
+
+/// Why a request is not answered that a browser may have sent for somebody else's page; empty where it is.
+/// Browsers say by `Sec-Fetch-Site` for whom they ask: `none` is the person before them, `same-origin` a page
+/// of this address (W3C, Fetch Metadata Request Headers). Older ones do not say it. Without a token, where
+/// any page that is looked at on this machine could do anything, a request is refused as well that has an
+/// `Origin`, which they do send, or that was sent to a name that may stand for any address.
+std::string_view why_of_a_page(const request& asked, bool has_token) {
+  if (asked.path == "/healthz") { // tells nothing
+    return {};
+  }
+  const auto site = asked.headers.find("sec-fetch-site");
+  if (site != asked.headers.end() && site->second != "same-origin" && site->second != "none") {
+    return "a web page of another site asks for this (Sec-Fetch-Site), and gets no answer: ask from a "
+           "program";
+  }
+  if (!has_token && (asked.headers.contains("origin") || !is_plain_address(header_of(asked, "host")))) {
+    return "this node has no token, so it answers no web pages: leave Origin out, ask localhost or an IP "
+           "address, or set token-file";
+  }
+  return {};
 }
 
 bool is_allowed(const request& asked, const std::string& token) {
@@ -66,16 +86,16 @@ bool is_allowed(const request& asked, const std::string& token) {
     return true;
   }
   constexpr std::string_view scheme = "bearer "; // in any case: RFC 9110, 11.1
-  const auto given = asked.headers.find("authorization");
-  if (given == asked.headers.end() || given->second.size() < scheme.size()) {
+  const auto given = header_of(asked, "authorization");
+  if (given.size() < scheme.size()) {
     return false;
   }
   const auto is_same = [](char a, char b) {
     return std::tolower(static_cast<unsigned char>(a)) == static_cast<unsigned char>(b);
   };
-  return std::equal(scheme.begin(), scheme.end(), given->second.begin(),
+  return std::equal(scheme.begin(), scheme.end(), given.begin(),
                     [&](char wanted, char sent) { return is_same(sent, wanted); }) &&
-         is_same_secret(std::string_view{given->second}.substr(scheme.size()), token);
+         is_same_secret(given.substr(scheme.size()), token);
 }
 
 void take(desk& at, call&& one) {
@@ -131,11 +151,8 @@ result<void> api::start() {
 
 admission api::admits() const {
   return [token = token_](const request& asked) -> std::optional<response> {
-    if (token.empty() && is_of_a_page(asked)) {
-      return error_response(
-          401, "unauthorized",
-          "this node has no token, so it answers no web pages: leave Origin out, ask localhost or "
-          "an IP address, or set token-file");
+    if (const auto why = why_of_a_page(asked, !token.empty()); !why.empty()) {
+      return error_response(403, "forbidden", why);
     }
     if (is_allowed(asked, token)) {
       return std::nullopt;

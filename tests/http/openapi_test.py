@@ -192,7 +192,8 @@ class Answers(unittest.TestCase):
 
     def test_unauthorized_is_described(self):
         for method, path, operation in calls():
-            self.assertEqual("401" in operation["responses"], path != "/healthz", path)
+            for status in ("401", "403"):
+                self.assertEqual(status in operation["responses"], path != "/healthz", path)
 
     def test_answers(self):
         shop = self.shop
