@@ -1,6 +1,9 @@
 #include "tools/http_client.hpp"
 
+#include "nodes/http/addresses.hpp"
 #include "nodes/http/server.hpp"
+
+#include <continuo/detail/times.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -9,11 +12,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 namespace continuo::tools {
 
@@ -49,66 +54,73 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace wire = boost::beast::http;
 
+constexpr std::size_t header_bytes_max = 16u << 10;
 constexpr std::uint64_t body_bytes_max = 64u << 20;
+
+/// What must be read whole, such as a chunk's header or the trailers, has not much more room than a header.
+constexpr std::size_t unread_bytes_max = header_bytes_max + 65'536;
+
+/// Answers that only say that the true one comes later (RFC 9110, 15.2), before one gives up on it.
+constexpr int interim_answers_max = 16;
 
 using parser = wire::response_parser<wire::string_body>;
 
 /// One connection, for one call.
 class exchange {
 public:
-  exchange(const http_address& at, std::chrono::milliseconds patience) : at_(at), patience_(patience) {
-    answer_.body_limit(body_bytes_max);
-  }
+  exchange(const http_address& at, std::chrono::milliseconds patience) : at_(at), patience_(patience) {}
 
-  /// Connects and sends; then reads the header, or all of the answer.
-  result<void> run(const http_request& asked, bool whole) {
-    beast::error_code failed;
-    const auto found = asio::ip::tcp::resolver{context_}.resolve(at_.host, std::to_string(at_.port), failed);
-    if (failed) {
-      return trouble(failed);
-    }
+  /// Connects, sends, and reads the header of the answer.
+  result<void> run(const http_request& asked) {
+    const auto deadline =
+        detail::later(std::chrono::steady_clock::now(), patience_); // for all of it together
     const auto token = read_token(at_.token_file);
     if (!token) {
       return tl::unexpected(token.error());
     }
+    const std::atomic<bool> never{false};
+    const auto found = http::addresses_of(at_.host, at_.port, deadline, never);
+    if (!found) {
+      return fail(errc::unavailable,
+                  fmt::format("{} cannot be asked: {}", text_of(at_), found.error().message));
+    }
     const auto sent = to_wire(asked, *token);
-    const auto end = [&](beast::error_code why, std::size_t) { failed = why; };
-    stream_.expires_after(patience_); // for all of it together
-    stream_.async_connect(found, [&](beast::error_code why, const asio::ip::tcp::endpoint&) {
-      if (why) {
-        return end(why, 0);
-      }
-      wire::async_write(stream_, sent, [&](beast::error_code lost, std::size_t) {
-        // A server that refuses a body may answer and close before it has read all of it.
-        if (lost && lost != asio::error::broken_pipe && lost != asio::error::connection_reset) {
-          return end(lost, 0);
-        }
-        if (whole) {
-          wire::async_read(stream_, buffer_, answer_, end);
-        } else {
-          wire::async_read_header(stream_, buffer_, answer_, end);
-        }
-      });
-    });
-    context_.run();
+    stream_.expires_at(deadline);
+    auto failed = await([&](auto done) { stream_.async_connect(*found, std::move(done)); });
     if (failed) {
       return trouble(failed);
     }
-    return {};
+    failed = await([&](auto done) { wire::async_write(stream_, sent, std::move(done)); });
+    // A server that refuses a body may answer and close before it has read all of it.
+    if (failed && failed != asio::error::broken_pipe && failed != asio::error::connection_reset) {
+      return trouble(failed);
+    }
+    for (int interim = 0; interim <= interim_answers_max; ++interim) {
+      answer_.emplace();
+      answer_->header_limit(header_bytes_max);
+      answer_->body_limit(body_bytes_max);
+      failed =
+          await([&](auto done) { wire::async_read_header(stream_, buffer_, *answer_, std::move(done)); });
+      if (failed) {
+        return trouble(failed);
+      }
+      if (status() / 100 != 1) {
+        return {};
+      }
+    }
+    return fail(errc::unavailable, fmt::format("{} has sent more than {} interim answers and no other",
+                                               text_of(at_), interim_answers_max));
   }
 
   /// Goes on with the body: `take` gets what has come. Ends with the answer or the connection.
   /// @pre `run` has read the header
   result<void> read_on(const std::function<void(std::string_view)>& take) {
     stream_.expires_never();
-    beast::error_code failed;
-    answer_.body_limit(boost::none);
-    while (!answer_.is_done()) {
-      context_.restart();
-      wire::async_read_some(stream_, buffer_, answer_,
-                            [&](beast::error_code why, std::size_t) { failed = why; });
-      context_.run();
-      auto& body = answer_.get().body();
+    answer_->body_limit(boost::none);
+    while (!answer_->is_done()) {
+      const auto failed =
+          await([&](auto done) { wire::async_read_some(stream_, buffer_, *answer_, std::move(done)); });
+      auto& body = answer_->get().body();
       take(body);
       body.clear();
       if (failed) {
@@ -118,27 +130,38 @@ public:
     return fail(errc::unavailable, fmt::format("{} has ended the answer", text_of(at_)));
   }
 
-  /// Reads the rest of an answer whose header is read.
+  /// Reads the rest of an answer whose header is read, in what is left of the time.
   result<void> read_rest() {
-    beast::error_code failed;
-    context_.restart();
-    wire::async_read(stream_, buffer_, answer_, [&](beast::error_code why, std::size_t) { failed = why; });
-    context_.run();
+    if (answer_->is_done()) {
+      return {};
+    }
+    const auto failed =
+        await([&](auto done) { wire::async_read(stream_, buffer_, *answer_, std::move(done)); });
     if (failed) {
       return trouble(failed);
     }
     return {};
   }
 
-  unsigned status() const { return answer_.get().result_int(); }
+  unsigned status() const { return answer_->get().result_int(); }
 
   http_answer take() {
-    auto& got = answer_.get();
+    auto& got = answer_->get();
     const auto later = got[wire::field::retry_after];
     return {got.result_int(), std::move(got.body()), std::string(later.data(), later.size())};
   }
 
 private:
+  /// Starts an operation and waits for its end.
+  template <class Start>
+  beast::error_code await(Start start) {
+    beast::error_code ended;
+    start([&ended](const beast::error_code& why, const auto&...) { ended = why; });
+    context_.restart();
+    context_.run();
+    return ended;
+  }
+
   wire::request<wire::string_body> to_wire(const http_request& asked, const std::string& token) const {
     wire::request<wire::string_body> made{wire::string_to_verb(asked.method), asked.target, 11};
     made.set(wire::field::host, text_of(at_));
@@ -173,8 +196,8 @@ private:
   std::chrono::milliseconds patience_;
   asio::io_context context_{1};
   beast::tcp_stream stream_{context_};
-  parser answer_;
-  beast::flat_buffer buffer_;
+  std::optional<parser> answer_;
+  beast::flat_buffer buffer_{unread_bytes_max};
 };
 
 } // namespace
@@ -182,7 +205,11 @@ private:
 result<http_answer> http_call(const http_address& at, const http_request& asked,
                               std::chrono::milliseconds patience) {
   exchange call{at, patience};
-  if (auto done = call.run(asked, true); !done) {
+  auto done = call.run(asked);
+  if (done) {
+    done = call.read_rest();
+  }
+  if (!done) {
     return tl::unexpected(done.error());
   }
   return call.take();
@@ -199,7 +226,7 @@ result<http_answer> http_stream(const http_address& at, const http_request& aske
                                 std::chrono::milliseconds patience,
                                 const std::function<void(std::string_view)>& take) {
   exchange call{at, patience};
-  auto done = call.run(asked, false);
+  auto done = call.run(asked);
   if (done) {
     done = call.status() == 200 ? call.read_on(take) : call.read_rest();
   }

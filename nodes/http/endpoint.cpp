@@ -1,7 +1,7 @@
 #include "nodes/http/endpoint.hpp"
 
+#include "nodes/http/addresses.hpp"
 #include "nodes/http/sockets.hpp"
-#include "nodes/threads.hpp"
 
 #include <continuo/detail/times.hpp>
 
@@ -11,7 +11,6 @@
 #include <boost/beast/http.hpp>
 #include <fmt/format.h>
 
-#include <condition_variable>
 #include <optional>
 
 namespace continuo::http {
@@ -24,65 +23,12 @@ namespace wire = boost::beast::http;
 using tcp = asio::ip::tcp;
 using boost::system::error_code;
 using clock = std::chrono::steady_clock;
-using addresses = std::vector<tcp::endpoint>;
+
+/// What must be read whole besides the header: a chunk's header, the trailers.
+constexpr std::size_t answer_rest_bytes_max = 64u << 10;
 
 /// Answers that only say that the true one comes later (RFC 9110, 15.2), before one gives up on it.
 constexpr int interim_answers_max = 16;
-
-auto stopped() {
-  return fail(errc::unavailable, "the node stops");
-}
-
-// -- the name ----------------------------------------------------------------------------------
-
-/// What a look-up shares with who waits for it, and who may give up.
-struct look_up {
-  std::mutex mutex;
-  std::condition_variable changed;
-  bool done = false;
-  error_code trouble;
-  addresses found;
-};
-
-/// The addresses of a host. A name server may be silent for long, and asking it cannot be interrupted: so it
-/// is asked on a thread that nobody has to wait for.
-result<addresses> addresses_of(const std::string& host, std::uint16_t port, clock::time_point deadline,
-                               const std::atomic<bool>& stopping) {
-  error_code no_literal;
-  if (const auto literal = asio::ip::make_address(host, no_literal); !no_literal) {
-    return addresses{{literal, port}};
-  }
-  auto shared = std::make_shared<look_up>();
-  auto asks = nodes::start_thread("resolver", [shared, host, port] {
-    asio::io_context context;
-    error_code trouble;
-    const auto found = tcp::resolver{context}.resolve(host, std::to_string(port), trouble);
-    const std::lock_guard lock{shared->mutex};
-    shared->trouble = trouble;
-    shared->found.assign(found.begin(), found.end());
-    shared->done = true;
-    shared->changed.notify_all();
-  });
-  if (!asks) {
-    return tl::unexpected(std::move(asks.error()));
-  }
-  asks->detach();
-  std::unique_lock lock{shared->mutex};
-  while (!shared->done && !stopping && clock::now() < deadline) {
-    const auto look_again = clock::now() + std::chrono::milliseconds{100};
-    shared->changed.wait_until(lock, std::min(deadline, look_again), [&] { return shared->done; });
-  }
-  if (stopping) {
-    return stopped();
-  }
-  if (!shared->done) {
-    return fail(errc::timed_out, "its name was not found in time");
-  }
-  if (shared->trouble) {
-    return fail(errc::handler_failed, fmt::format("its name is not known: {}", shared->trouble.message()));
-  }
-  return shared->found;
-}
 
 error why_no_answer(const error_code& trouble) {
   if (trouble == wire::error::body_limit) {
@@ -92,6 +38,12 @@ error why_no_answer(const error_code& trouble) {
   if (trouble == wire::error::header_limit) {
     return {errc::handler_failed,
             fmt::format("the header of the answer is larger than {} KiB", answer_header_bytes_max >> 10)};
+  }
+  if (trouble == wire::error::buffer_overflow) {
+    return {errc::handler_failed,
+            fmt::format("the header of a chunk, or the trailers, of the answer are larger "
+                        "than {} KiB",
+                        answer_rest_bytes_max >> 10)};
   }
   if (trouble == wire::error::end_of_stream) {
     return {errc::handler_failed, "the connection was closed without an answer"};
@@ -214,7 +166,7 @@ private:
     context_.restart();
     context_.run(); // the operation ends as aborted, and lets go of what it uses
     if (stopping_) {
-      return stopped();
+      return fail(errc::unavailable, "the node stops");
     }
     return fail(errc::timed_out, "no answer in time");
   }
@@ -222,8 +174,7 @@ private:
   const std::atomic<bool>& stopping_;
   asio::io_context context_{1};
   tcp::socket socket_{context_};
-  // What must be read whole, such as a chunk's header, has no more room than the header.
-  beast::flat_buffer buffer_{answer_header_bytes_max + 65'536};
+  beast::flat_buffer buffer_{answer_header_bytes_max + answer_rest_bytes_max};
   bool reusable_ = false;
   bool anything_came_ = false;
 };

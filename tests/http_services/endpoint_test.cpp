@@ -63,6 +63,15 @@ const behaviour table[] = {
        }
      },
      "handler_failed: more than 16 interim answers came"},
+    {"interim answers that dribble in",
+     [](peer& to) {
+       std::string many;
+       for (int i = 0; i < 20; ++i) {
+         many += "HTTP/1.1 102 Processing\r\n\r\n";
+       }
+       to.drip(many, 20ms);
+     },
+     "timed_out: no answer in time", timeout},
     {"another protocol", [](peer& to) { to.send("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"); },
      "101 "},
     {"a redirect, which is not followed",
@@ -95,6 +104,32 @@ const behaviour table[] = {
        }
      },
      "handler_failed: the header of the answer is larger than 16 KiB"},
+    {"a chunk's header without end",
+     [](peer& to) {
+       to.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=");
+       while (to.send(std::string(1'000, 'x'))) {
+       }
+     },
+     "handler_failed: the header of a chunk, or the trailers, of the answer are larger than 64 KiB"},
+    {"a chunk's header that dribbles in",
+     [](peer& to) {
+       to.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;a=");
+       to.drip(std::string(100, 'x'), 50ms);
+     },
+     "timed_out: no answer in time", timeout},
+    {"trailers without end",
+     [](peer& to) {
+       to.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n");
+       while (to.send("X-More: " + std::string(100, 'x') + "\r\n")) {
+       }
+     },
+     "handler_failed: the header of a chunk, or the trailers, of the answer are larger than 64 KiB"},
+    {"a trailer that dribbles in",
+     [](peer& to) {
+       to.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: ");
+       to.drip(std::string(100, 'x'), 50ms);
+     },
+     "timed_out: no answer in time", timeout},
     {"no HTTP", [](peer& to) { to.send("220 mail.example ESMTP\r\n"); },
      "handler_failed: the answer is no HTTP"},
     {"a chunk that is none",
