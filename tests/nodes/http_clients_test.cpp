@@ -68,7 +68,7 @@ std::string get(const std::string& path) {
 /// Whether the request on that connection is answered with the status.
 bool is_answered(const connection& on, const std::string& path, int status = 200) {
   on.say(get(path));
-  return status_of(on.hear(20s, "\r\n\r\n")) == status;
+  return status_of(on.hear(20s, status == 200 ? path : "}}")) == status; // all of it
 }
 
 /// Whether the other side closes without a word.
@@ -206,7 +206,7 @@ CAF_TEST(an idle connection is closed in the end) {
   const connection second{server.port()};
   CAF_CHECK(is_answered(second, "/a"));
   CAF_CHECK(is_closed(silent));
-  CAF_CHECK(second.hear(20s).ends_with("/a"));
+  CAF_CHECK(is_closed(second));
 }
 
 CAF_TEST(bytes that dribble in renew no deadline) {
