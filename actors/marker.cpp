@@ -1,5 +1,7 @@
 #include "actors/marker.hpp"
 
+#include "journal/files.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -168,25 +170,22 @@ result<std::unique_ptr<marker>> marker::open(const std::string& path) {
     return fail(errno == ENOSPC ? errc::storage_full : errc::storage_failed,
                 fmt::format("{}: {}: {}", path, what, std::strerror(errno)));
   };
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (file < 0) {
-    return refuse("cannot open");
+  const auto file = journal::open_file(path, journal::file_use::change);
+  if (!file) {
+    return tl::unexpected(file.error());
   }
   struct stat before {};
-  if (::fstat(file, &before) != 0 ||
+  if (::fstat(file->get(), &before) != 0 ||
       (before.st_size != 0 && static_cast<std::size_t>(before.st_size) != bytes &&
-       ::ftruncate(file, 0) != 0)) { // notes of another layout say nothing
-    ::close(file);
+       ::ftruncate(file->get(), 0) != 0)) { // notes of another layout say nothing
     return refuse("cannot clear");
   }
   // Its blocks at once: a note in a page that the disk has no room for would end the process.
-  if (const auto trouble = ::posix_fallocate(file, 0, bytes); trouble != 0) {
-    ::close(file);
+  if (const auto trouble = ::posix_fallocate(file->get(), 0, bytes); trouble != 0) {
     errno = trouble;
     return refuse("cannot resize");
   }
-  void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-  ::close(file);
+  void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file->get(), 0);
   if (mapped == MAP_FAILED) {
     return refuse("cannot map");
   }

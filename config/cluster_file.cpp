@@ -345,6 +345,26 @@ void check_data(contents& file, const cluster_file& found) {
   }
 }
 
+/// What a node finds in its data that is not its own it refuses, and so would it a backup there.
+void check_backups(contents& file, const cluster_file& found) {
+  for (const auto& node : found.nodes) {
+    const auto& chosen = node.limits.backup_folder;
+    const auto folder = chosen.empty() ? node.data.parent_path() / "backups" : chosen;
+    const auto own = fmt::format("nodes.{}.backup-folder", node.seen_by_peers.name);
+    const auto key = file.has(own) ? own : "node.backup-folder";
+    for (const auto& other : found.nodes) {
+      const auto way = folder.lexically_relative(other.data);
+      if (!way.empty() && *way.begin() != "..") {
+        file.complain(file.line_of(key, node.line), key,
+                      fmt::format("{}, where backups of {} go, is in the data directory of {}; write another "
+                                  "folder",
+                                  folder.string(), node.seen_by_peers.name, other.seen_by_peers.name));
+        break;
+      }
+    }
+  }
+}
+
 // -- filling ------------------------------------------------------------------------------------------
 
 template <class T>
@@ -388,6 +408,7 @@ void fill_limits(node_limits& to, const contents& from, const std::string& secti
   fill(to.store_memory, from, section + ".store-memory");
   fill(to.keep_ended, from, section + ".keep-ended");
   fill(to.history, from, section + ".history");
+  fill_path(to.backup_folder, from, section + ".backup-folder", folder);
   fill_path(to.trace_folder, from, section + ".trace-folder", folder);
   fill(to.trace_url, from, section + ".trace-url");
   fill(to.log_level, from, section + ".log-level");
@@ -520,6 +541,7 @@ result<cluster_file> parse_cluster_file(std::string_view text, const fs::path& f
   check_services(found);
   auto built = build(found, file);
   check_data(found, built);
+  check_backups(found, built);
   if (!found.is_good()) {
     return tl::unexpected(found.mistakes(file.string()));
   }
@@ -564,6 +586,7 @@ result<node_config> node_config_of(const cluster_file& file, const std::string& 
   config.http = entry->seen_by_peers.http;
   config.http_services = file.services;
   config.data = entry->data;
+  config.backup_folder = entry->limits.backup_folder;
   const auto& limits = entry->limits;
   config.in_flight = limits.in_flight;
   config.instances_in_memory = limits.instances_in_memory;

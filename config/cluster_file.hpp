@@ -31,7 +31,8 @@ struct node_limits {
   std::uint64_t store_memory = 128u << 20; ///< bytes
   std::chrono::hours keep_ended{7 * 24};
   bool history = true;
-  std::filesystem::path trace_folder{}; ///< absolute; empty: none
+  std::filesystem::path trace_folder{};  ///< absolute; empty: none
+  std::filesystem::path backup_folder{}; ///< absolute; empty: `backups` beside the data
   std::string trace_url{};
 
   std::uint32_t handler_attempts = 3;

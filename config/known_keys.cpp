@@ -26,6 +26,7 @@ using enum value_kind;
   known_key{section "store-memory", size, mebibyte, tebibyte},                               \
   known_key{section "keep-ended", duration, hour, 20 * 366 * 24 * hour, hour},               \
     known_key{section "history", flag},                                                        \
+  known_key{section "backup-folder", path},                                                  \
   known_key{section "trace-folder", path},                                                   \
   known_key{section "trace-url", url},                                                       \
   known_key{section "log-level", choice, 0, 0, 1, "trace debug info warn error critical off"}, \

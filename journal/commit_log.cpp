@@ -1,13 +1,11 @@
 #include "journal/commit_log.hpp"
 
-#include "journal/directory.hpp"
+#include "journal/files.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -49,17 +47,11 @@ commit_log::commit_log(std::filesystem::path directory, std::size_t segment_byte
     : directory_(std::move(directory)),
       segment_bytes_(std::max(segment_bytes, 8 * sector_bytes) / sector_bytes * sector_bytes) {}
 
-commit_log::~commit_log() {
-  if (file_ >= 0) {
-    ::close(file_);
-  }
-}
-
 result<std::unique_ptr<commit_log>> commit_log::begin(const std::filesystem::path& directory,
                                                       log_content found, std::uint64_t next_commit,
                                                       std::size_t segment_bytes) {
-  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return tl::unexpected(system_failure("make the directory", directory, errno));
+  if (auto made = make_directory(directory); !made) {
+    return tl::unexpected(made.error());
   }
   std::unique_ptr<commit_log> log{new commit_log{directory, segment_bytes}};
   if (!found.segments.empty()) {
@@ -86,21 +78,20 @@ result<std::unique_ptr<commit_log>> commit_log::begin(const std::filesystem::pat
 }
 
 result<void> commit_log::make_zeroed(const std::filesystem::path& path, std::size_t bytes) {
-  const auto file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) {
-    return tl::unexpected(system_failure("create", path, errno));
+  const auto file = open_file(path, file_use::create);
+  if (!file) {
+    return tl::unexpected(file.error());
   }
   // Written, not only reserved: the first write into reserved blocks changes metadata, and each sync would
   // pay for it.
   const std::string zeros(std::min<std::size_t>(bytes, 1u << 20), '\0');
   result<void> written;
   for (std::size_t offset = 0; written && offset < bytes; offset += zeros.size()) {
-    written = write_at(file, std::string_view{zeros}.substr(0, bytes - offset), offset, path);
+    written = write_at(file->get(), std::string_view{zeros}.substr(0, bytes - offset), offset, path);
   }
-  if (written && ::fsync(file) != 0) {
+  if (written && ::fsync(file->get()) != 0) {
     written = tl::unexpected(system_failure("sync", path, errno));
   }
-  ::close(file);
   return written;
 }
 
@@ -118,19 +109,17 @@ result<void> commit_log::begin_segment(std::uint64_t first_commit, std::size_t r
       return made;
     }
   }
-  if (file_ >= 0) {
-    ::close(file_);
+  auto file = open_file(from, file_use::write);
+  if (!file) {
+    return tl::unexpected(file.error());
   }
-  file_ = ::open(from.c_str(), O_WRONLY | O_CLOEXEC);
-  if (file_ < 0) {
-    return tl::unexpected(system_failure("open", from, errno));
-  }
+  file_ = std::move(*file);
   writer_.begin(first_commit, number, 0, 0, head_ordinal);
-  if (auto written = write_at(file_, writer_.finish(), 0, from); !written) {
+  if (auto written = write_at(file_.get(), writer_.finish(), 0, from); !written) {
     return written;
   }
   // Synced before it takes its name: under its name a segment always has a whole head.
-  if (::fdatasync(file_) != 0) {
+  if (::fdatasync(file_.get()) != 0) {
     return tl::unexpected(system_failure("sync", from, errno));
   }
   if (::rename(from.c_str(), path.c_str()) != 0) {
@@ -169,10 +158,10 @@ result<void> commit_log::append(std::uint64_t commit, const std::vector<logged_o
     writer_.append(one.value);
   }
   const auto& path = segments_.back().path;
-  if (auto written = write_at(file_, writer_.finish(), place_ * sector_bytes, path); !written) {
+  if (auto written = write_at(file_.get(), writer_.finish(), place_ * sector_bytes, path); !written) {
     return written;
   }
-  if (::fdatasync(file_) != 0) {
+  if (::fdatasync(file_.get()) != 0) {
     return tl::unexpected(system_failure("sync", path, errno));
   }
   // Durable from here.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "journal/files.hpp"
 #include "journal/sectors.hpp"
 #include "journal/store.hpp"
 
@@ -66,7 +67,6 @@ public:
                                                                  std::size_t segment_bytes);
   commit_log(const commit_log&) = delete;
   commit_log& operator=(const commit_log&) = delete;
-  ~commit_log();
 
   /// Writes one commit and syncs it. After an error nothing may be appended any more, and the commit may be
   /// there.
@@ -90,7 +90,7 @@ private:
   std::size_t segment_bytes_;
   std::deque<log_segment> segments_;
   std::vector<std::filesystem::path> spare_; // of segment_bytes_ each
-  int file_ = -1;                            // of the last segment
+  descriptor file_;                          // of the last segment
   std::size_t place_ = 0;                    // the next sector to write
   std::size_t sectors_ = 0;                  // of the file
   std::uint32_t number_ = 0;                 // of the segment begun last

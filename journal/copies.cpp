@@ -1,13 +1,14 @@
 #include "journal/copies.hpp"
 
 #include "journal/commit_log.hpp"
-#include "journal/directory.hpp"
+#include "journal/files.hpp"
 #include "journal/rocksdb_tables.hpp"
 
 #include <rocksdb/utilities/backup_engine.h>
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <memory>
@@ -36,10 +37,47 @@ error copy_error(const rocksdb::Status& status, const std::filesystem::path& dir
   return made;
 }
 
+/// Looks at the files of a copy before any of them is read and written: whether each is one of its own and as
+/// large as its name says, and whether there is room for all.
+result<void> check_files(const rocksdb::BackupInfo& copy, const std::filesystem::path& from,
+                         const std::filesystem::path& to) {
+  const auto damaged = [&](const std::string& what) {
+    return continuo::fail(errc::corrupt, fmt::format("the backup in {} is damaged: {}", from.string(), what));
+  };
+  std::uint64_t bytes = 0;
+  for (const auto& file : copy.file_details) {
+    const std::filesystem::path name{file.relative_filename};
+    if (name.is_absolute() || std::find(name.begin(), name.end(), "..") != name.end()) {
+      return damaged(fmt::format("its list names {}, which is no file of it", name.string()));
+    }
+    const auto stem = name.stem().native(); // NUMBER_SESSION_SIZE of a table
+    const auto size = stem.rfind('_');
+    if (name.extension() == ".sst" && size != std::string::npos &&
+        stem.substr(size + 1) != std::to_string(file.size)) {
+      return damaged(
+          fmt::format("{} has {} bytes, which is not what its name says", name.string(), file.size));
+    }
+    bytes += file.size;
+  }
+  std::error_code unknown;
+  const auto room = std::filesystem::space(to, unknown);
+  if (!unknown && bytes > room.available) {
+    return continuo::fail(
+        errc::storage_full,
+        fmt::format("the disk of {} has no room for the backup in {}: that has {} bytes, and "
+                    "{} are free",
+                    to.string(), from.string(), bytes, room.available));
+  }
+  return {};
+}
+
 } // namespace
 
 result<std::uint64_t> copy_tables(rocksdb::DB& tables, const std::filesystem::path& to,
                                   const std::function<bool(std::uint64_t bytes)>& goes_on) {
+  if (auto possible = check_sizes(to); !possible) {
+    return tl::unexpected(possible.error());
+  }
   no_log log;
   const auto options = engine_options(to, log);
   rocksdb::BackupEngine* opened = nullptr;
@@ -85,6 +123,9 @@ result<void> restore_store(const std::filesystem::path& from, const std::filesys
         errc::corrupt,
         fmt::format("{} has no list of its files (meta/): it is no whole backup", from.string()));
   }
+  if (auto possible = check_sizes(from); !possible) {
+    return possible;
+  }
   no_log log;
   rocksdb::BackupEngineReadOnly* opened = nullptr;
   if (const auto status =
@@ -94,14 +135,17 @@ result<void> restore_store(const std::filesystem::path& from, const std::filesys
   }
   const std::unique_ptr<rocksdb::BackupEngineReadOnly> engine{opened};
   rocksdb::BackupInfo newest;
-  if (!engine->GetLatestBackupInfo(&newest).ok()) {
+  if (!engine->GetLatestBackupInfo(&newest, true).ok()) {
     return continuo::fail(errc::corrupt, fmt::format("{} holds no complete backup", from.string()));
   }
-  std::error_code trouble;
   const auto tables = to / "tables";
-  std::filesystem::create_directories(tables, trouble);
-  if (trouble) {
-    return tl::unexpected(system_failure("make the directory", tables, trouble.value()));
+  for (const auto& directory : {to, tables}) {
+    if (auto made = make_directory(directory); !made) {
+      return made;
+    }
+  }
+  if (auto possible = check_files(newest, from, tables); !possible) {
+    return possible;
   }
   if (const auto status = engine->RestoreDBFromBackup(rocksdb::RestoreOptions{}, newest.backup_id,
                                                       tables.string(), tables.string());

@@ -6,7 +6,6 @@
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
-#include <pwd.h>
 #include <string>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -21,38 +20,6 @@ namespace {
 
 constexpr std::size_t small_file_bytes = 4'096;
 constexpr std::string_view format_prefix = "continuo data directory, format ";
-
-/// Closes what it holds.
-class descriptor {
-public:
-  explicit descriptor(int number) : number_(number) {}
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  ~descriptor() {
-    if (number_ >= 0) {
-      ::close(number_);
-    }
-  }
-  [[nodiscard]] int get() const { return number_; }
-  int release() { return std::exchange(number_, -1); }
-
-private:
-  int number_;
-};
-
-result<void> write_all(int file, std::string_view text, const std::filesystem::path& path) {
-  while (!text.empty()) {
-    const auto written = ::write(file, text.data(), text.size());
-    if (written < 0 && errno == EINTR) {
-      continue;
-    }
-    if (written < 0) {
-      return tl::unexpected(system_failure("write", path, errno));
-    }
-    text.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
 
 std::string format_line() {
   return fmt::format("{}{}\n", format_prefix, directory_format);
@@ -91,33 +58,6 @@ result<bool> has_format(const std::filesystem::path& directory) {
 
 // -- users ------------------------------------------------------------------------------------------
 
-/// `user 998 (_continuo)`
-std::string user_text(uid_t id) {
-  passwd entry{};
-  passwd* found = nullptr;
-  std::vector<char> names(16'384);
-  const auto known = ::getpwuid_r(id, &entry, names.data(), names.size(), &found) == 0 && found != nullptr;
-  return known ? fmt::format("user {} ({})", id, found->pw_name) : fmt::format("user {}", id);
-}
-
-/// Whose the file is that was denied, or the nearest folder above it of which that can be known.
-std::string denial_text(const std::filesystem::path& path) {
-  struct stat status {};
-  auto known = path;
-  while (::lstat(known.c_str(), &status) != 0) {
-    const auto above = known.parent_path();
-    if (above.empty() || above == known) {
-      return {};
-    }
-    known = above;
-  }
-  return fmt::format(
-      ": {} belongs to {} with mode {:04o}, and this process is {}; run it as the owner, or give the "
-      "files to this user with chown -R",
-      known == path ? "it" : known.string(), user_text(status.st_uid), status.st_mode & 07777u,
-      user_text(::geteuid()));
-}
-
 /// Refuses one that this process may not use; `how` as access(2) has it. Other trouble shows by itself.
 result<void> check_file(const std::filesystem::path& path, int how) {
   if (::faccessat(AT_FDCWD, path.c_str(), how, AT_EACCESS) == 0 || errno != EACCES) {
@@ -144,6 +84,9 @@ result<void> check_access(const std::filesystem::path& directory, int how) {
   std::error_code trouble; // files may go meanwhile, where a node runs
   for (std::filesystem::recursive_directory_iterator i{journal, trouble}, end; !trouble && i != end;
        i.increment(trouble)) {
+    if (i.depth() > 4) { // nothing of ours; `check_plain` says so
+      i.disable_recursion_pending();
+    }
     std::error_code gone;
     if (auto usable = check_file(i->path(), i->is_directory(gone) ? how | X_OK : how); !usable) {
       return usable;
@@ -171,28 +114,6 @@ result<void> check_foreign(const std::filesystem::path& directory) {
     return tl::unexpected(system_failure("list", directory, trouble.value()));
   }
   return {};
-}
-
-result<void> make_directory(const std::filesystem::path& path) {
-  std::error_code trouble;
-  const auto status = std::filesystem::status(path, trouble);
-  if (std::filesystem::is_directory(status)) {
-    return {};
-  }
-  if (std::filesystem::exists(status)) {
-    return continuo::fail(errc::invalid_configuration, fmt::format("{} is not a directory", path.string()));
-  }
-  const auto parent = path.parent_path();
-  if (!parent.empty()) {
-    std::filesystem::create_directories(parent, trouble);
-    if (trouble) {
-      return tl::unexpected(system_failure("make the directory", parent, trouble.value()));
-    }
-  }
-  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
-    return tl::unexpected(system_failure("make the directory", path, errno));
-  }
-  return sync_directory(parent.empty() ? "." : parent);
 }
 
 /// What the holder wrote: its process id, and perhaps a second line.
@@ -234,127 +155,18 @@ result<void> take_lock(int lock, int how, const std::filesystem::path& directory
 
 } // namespace
 
-error system_failure(std::string_view what, const std::filesystem::path& path, int number) {
-  const auto full = number == ENOSPC || number == EDQUOT;
-  return {full               ? errc::storage_full
-          : number == EACCES ? errc::invalid_configuration
-                             : errc::storage_failed,
-          fmt::format("cannot {} {}: {}{}", what, path.string(), std::generic_category().message(number),
-                      number == EACCES ? denial_text(path) : "")};
-}
-
-namespace {
-
-/// Refuses what is neither file nor directory; what is missing is no trouble.
-result<void> check_kind(const std::filesystem::path& path) {
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
-    return {};
-  }
-  return continuo::fail(errc::invalid_configuration,
-                        fmt::format("{} is {}: here stand only files and directories; nothing was changed",
-                                    path.string(),
-                                    S_ISLNK(status.st_mode)    ? "a link"
-                                    : S_ISFIFO(status.st_mode) ? "a FIFO"
-                                    : S_ISSOCK(status.st_mode) ? "a socket"
-                                                               : "a device"));
-}
-
-} // namespace
-
-result<void> check_plain(const std::filesystem::path& directory) {
-  auto last = directory; // the next step goes into it, where it is one
-  std::error_code trouble;
-  for (std::filesystem::recursive_directory_iterator i{directory, trouble}, end; !trouble && i != end;
-       i.increment(trouble)) {
-    if (i.depth() == 0 && i->path().filename() == "lost+found") { // root's, of a file system
-      i.disable_recursion_pending();
-      continue;
-    }
-    last = i->path();
-    if (auto plain = check_kind(i->path()); !plain) {
-      return plain;
-    }
-  }
-  if (trouble) {
-    return tl::unexpected(system_failure("look through", last, trouble.value()));
-  }
-  return {};
-}
-
-result<std::string> read_small_file(const std::filesystem::path& path, std::size_t bytes_max) {
-  const descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
-  if (file.get() < 0) {
-    return errno == ENOENT ? continuo::fail(errc::not_found, path.string() + " is missing")
-           : errno == ELOOP
-               ? continuo::fail(errc::invalid_configuration, path.string() + " is a link: a file is expected")
-               : tl::unexpected(system_failure("read", path, errno));
-  }
-  struct stat status {};
-  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return continuo::fail(errc::invalid_configuration, path.string() + " is no file");
-  }
-  std::string text(bytes_max + 1, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const auto got = ::read(file.get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) {
-      continue;
-    }
-    if (got < 0) {
-      return tl::unexpected(system_failure("read", path, errno));
-    }
-    if (got == 0) {
-      text.resize(size);
-      return text;
-    }
-    size += static_cast<std::size_t>(got);
-  }
-  return continuo::fail(errc::invalid_configuration,
-                        fmt::format("{} is larger than {} bytes", path.string(), bytes_max));
-}
-
-result<void> sync_directory(const std::filesystem::path& path) {
-  const descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (directory.get() < 0 || ::fsync(directory.get()) != 0) {
-    return tl::unexpected(system_failure("sync the directory", path, errno));
-  }
-  return {};
-}
-
-result<void> write_file_atomically(const std::filesystem::path& path, std::string_view text) {
-  auto beside = path;
-  beside += ".new";
-  {
-    const descriptor file{
-        ::open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)};
-    if (file.get() < 0) {
-      return tl::unexpected(system_failure("create", beside, errno));
-    }
-    if (auto written = write_all(file.get(), text, beside); !written) {
-      return written;
-    }
-    if (::fsync(file.get()) != 0) {
-      return tl::unexpected(system_failure("sync", beside, errno));
-    }
-  }
-  if (::rename(beside.c_str(), path.c_str()) != 0) {
-    return tl::unexpected(system_failure("rename to", path, errno));
-  }
-  return sync_directory(path.has_parent_path() ? path.parent_path() : ".");
-}
-
 result<void> write_format(const std::filesystem::path& directory) {
   return write_file_atomically(directory / "FORMAT", format_line());
 }
 
-data_directory::data_directory(std::filesystem::path path, int lock) : path_(std::move(path)), lock_(lock) {}
+data_directory::data_directory(std::filesystem::path path, descriptor lock)
+    : path_(std::move(path)), lock_(std::move(lock)) {}
 
 data_directory::~data_directory() {
   // The file stays: were it removed, a third process could lock a new one while a second still waits on this.
-  if (lock_ >= 0) {
-    static_cast<void>(::ftruncate(lock_, 0)); // of one that is only looked at, open for reading, it fails
-    ::close(lock_);
+  if (lock_.get() >= 0) {
+    static_cast<void>(
+        ::ftruncate(lock_.get(), 0)); // of one that is only looked at, open for reading, it fails
   }
 }
 
@@ -386,6 +198,9 @@ result<std::unique_ptr<data_directory>> data_directory::open(const std::filesyst
   if (auto ours = check_user(path); !ours) {
     return tl::unexpected(ours.error());
   }
+  if (auto ours = check_owner(path); !ours) {
+    return tl::unexpected(ours.error());
+  }
   auto formatted = has_format(path);
   if (!formatted) {
     return tl::unexpected(formatted.error());
@@ -399,17 +214,17 @@ result<std::unique_ptr<data_directory>> data_directory::open(const std::filesyst
   if (auto plain = check_kind(lock_path); !plain) {
     return tl::unexpected(plain.error());
   }
-  descriptor lock{::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600)};
-  if (lock.get() < 0) {
-    return tl::unexpected(system_failure("write to the data directory, opening", lock_path, errno));
+  auto lock = open_file(lock_path, file_use::change);
+  if (!lock) {
+    return tl::unexpected(lock.error());
   }
-  if (auto locked = take_lock(lock.get(), LOCK_EX, path); !locked) {
+  if (auto locked = take_lock(lock->get(), LOCK_EX, path); !locked) {
     return tl::unexpected(locked.error());
   }
   if (auto plain = check_plain(path); !plain) {
     return tl::unexpected(plain.error());
   }
-  if (auto written = write_lock(lock.get(), std::to_string(::getpid()) + "\n", lock_path); !written) {
+  if (auto written = write_lock(lock->get(), std::to_string(::getpid()) + "\n", lock_path); !written) {
     return tl::unexpected(written.error());
   }
   // Only now: of two first starts at the same time, the one without the lock writes nothing.
@@ -418,7 +233,7 @@ result<std::unique_ptr<data_directory>> data_directory::open(const std::filesyst
       return tl::unexpected(written.error());
     }
   }
-  return std::unique_ptr<data_directory>{new data_directory{path, lock.release()}};
+  return std::unique_ptr<data_directory>{new data_directory{path, std::move(*lock)}};
 }
 
 result<std::unique_ptr<data_directory>> data_directory::look_at(const std::filesystem::path& path) {
@@ -440,33 +255,44 @@ result<std::unique_ptr<data_directory>> data_directory::look_at(const std::files
   if (auto plain = check_kind(lock_path); !plain) {
     return tl::unexpected(plain.error());
   }
-  descriptor lock{::open(lock_path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
-  if (lock.get() < 0 && errno != ENOENT) { // a copy may lack it
-    return tl::unexpected(system_failure("open", lock_path, errno));
+  auto lock = open_file(lock_path, file_use::read);
+  if (!lock && lock.error().code != errc::not_found) { // a copy may lack it
+    return tl::unexpected(lock.error());
   }
-  if (lock.get() >= 0) {
-    if (auto locked = take_lock(lock.get(), LOCK_SH, path); !locked) {
+  if (lock) {
+    if (auto locked = take_lock(lock->get(), LOCK_SH, path); !locked) {
       return tl::unexpected(locked.error());
     }
   }
   if (auto plain = check_plain(path); !plain) {
     return tl::unexpected(plain.error());
   }
-  return std::unique_ptr<data_directory>{new data_directory{path, lock.release()}};
+  return std::unique_ptr<data_directory>{new data_directory{path, lock ? std::move(*lock) : descriptor{}}};
 }
 
-std::string data_directory::http_of_holder(const std::filesystem::path& path) {
-  const descriptor lock{::open((path / "LOCK").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
-  if (lock.get() < 0 || ::flock(lock.get(), LOCK_SH | LOCK_NB) == 0) {
-    return {}; // nobody holds it: what stands there is of one who died
+result<std::string> data_directory::http_of_holder(const std::filesystem::path& path) {
+  const auto lock_path = path / "LOCK";
+  const auto lock = open_file(lock_path, file_use::read);
+  if (!lock) {
+    return lock.error().code == errc::not_found ? result<std::string>{} : tl::unexpected(lock.error());
   }
-  const auto text = read_lock(lock.get());
+  if (::flock(lock->get(), LOCK_SH | LOCK_NB) == 0) {
+    return std::string{}; // nobody holds it: what stands there is of one who died
+  }
+  const descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (auto ours = check_trusted(directory, path); !ours) {
+    return tl::unexpected(ours.error());
+  }
+  if (auto ours = check_trusted(*lock, lock_path); !ours) {
+    return tl::unexpected(ours.error());
+  }
+  const auto text = read_lock(lock->get());
   const auto begin = std::min(text.find('\n'), text.size() - 1) + 1;
   return text.empty() ? text : text.substr(begin, text.find('\n', begin) - begin);
 }
 
 result<void> data_directory::tell_http(std::string_view url) {
-  return write_lock(lock_, fmt::format("{}\n{}\n", ::getpid(), url), path_ / "LOCK");
+  return write_lock(lock_.get(), fmt::format("{}\n{}\n", ::getpid(), url), path_ / "LOCK");
 }
 
 } // namespace continuo::journal

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "journal/files.hpp"
+
 #include <continuo/result.hpp>
 
 #include <filesystem>
@@ -23,7 +25,8 @@ public:
   /// `errc::in_use` if this or another process holds it (the message names the process),
   /// `errc::newer_version` if a newer program wrote it (nothing is touched), `errc::corrupt` if `FORMAT`
   /// cannot be understood, `errc::invalid_configuration` if it is not a directory, holds files of others or
-  /// files that this user may not use, or belongs to somebody else and this is root (nothing is touched),
+  /// files that this user may not use, belongs to somebody else, or everybody may write there (nothing is
+  /// touched),
   /// `errc::storage_full` or `errc::storage_failed` if it cannot be made or written.
   [[nodiscard]] static result<std::unique_ptr<data_directory>> open(const std::filesystem::path& path);
 
@@ -37,7 +40,8 @@ public:
   [[nodiscard]] static result<void> check_user(const std::filesystem::path& path);
 
   /// Where the process that holds `path` says that it answers HTTP; empty where nobody does.
-  [[nodiscard]] static std::string http_of_holder(const std::filesystem::path& path);
+  /// `errc::invalid_configuration` where others than this user and root may have written what stands there.
+  [[nodiscard]] static result<std::string> http_of_holder(const std::filesystem::path& path);
 
   /// Lets whoever finds the directory in use know where to ask. @pre opened for writing
   [[nodiscard]] result<void> tell_http(std::string_view url);
@@ -51,36 +55,14 @@ public:
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
 private:
-  data_directory(std::filesystem::path path, int lock);
+  data_directory(std::filesystem::path path, descriptor lock);
 
   std::filesystem::path path_;
-  int lock_; // of the open LOCK file; -1: there is none to read
+  descriptor lock_; // of the open LOCK file; negative: there is none to read
 };
-
-/// Writes a small file so that after a crash it is there whole or not at all: beside it, synced, renamed, and
-/// the directory synced. `errc::storage_full` or `errc::storage_failed` with path and reason.
-[[nodiscard]] result<void> write_file_atomically(const std::filesystem::path& path, std::string_view text);
-
-/// Looks at all that stands in `directory`, which may be another's work, before anything of it is opened: a
-/// FIFO would be waited for, a link followed, a device read for ever. `errc::invalid_configuration` with the
-/// first thing that is neither file nor directory; what cannot be looked at is an error as well, so nobody
-/// may remove anything meanwhile. A file system's own `lost+found` is passed over.
-[[nodiscard]] result<void> check_plain(const std::filesystem::path& directory);
-
-/// Reads a file that is expected to be small: `errc::invalid_configuration` where it is no file or larger
-/// than `bytes_max`, `errc::not_found` where it is missing, else as `system_failure`.
-[[nodiscard]] result<std::string> read_small_file(const std::filesystem::path& path, std::size_t bytes_max);
 
 /// Marks a directory as a data directory. It is to be the last thing that is made in one that did not begin
 /// with `data_directory::open`.
 [[nodiscard]] result<void> write_format(const std::filesystem::path& directory);
-
-/// Syncs a directory, so that the names in it are durable.
-[[nodiscard]] result<void> sync_directory(const std::filesystem::path& path);
-
-/// The failure of a system call: `errc::storage_full` where `number` (an errno) says so,
-/// `errc::invalid_configuration` where it was denied, else `errc::storage_failed`; the message reads "cannot
-/// <what> <path>: <reason>", and says whose the file is where it was denied.
-[[nodiscard]] error system_failure(std::string_view what, const std::filesystem::path& path, int number);
 
 } // namespace continuo::journal

@@ -1,13 +1,15 @@
 #include "journal/commit_log.hpp"
-#include "journal/directory.hpp"
+#include "journal/files.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <fstream>
+#include <optional>
+#include <sys/stat.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace continuo::journal {
 
@@ -47,20 +49,76 @@ result<std::vector<log_segment>> list_segments(const std::filesystem::path& dire
   return found;
 }
 
-result<std::string> read_file(const std::filesystem::path& path) {
-  errno = 0;
-  std::ifstream file{path, std::ios::binary};
-  if (!file) {
-    return tl::unexpected(system_failure("open", path, errno != 0 ? errno : EIO));
+/// The largest segment there can be: of one commit, which its head can count no further.
+constexpr std::uint64_t segment_bytes_max =
+    (std::uint64_t{0xFFFF'FFFF} / sector_payload_bytes + 2) * sector_bytes;
+
+/// The sectors of a segment's file, of which a part at a time is in memory.
+class segment_file {
+public:
+  static result<segment_file> open(const std::filesystem::path& path) {
+    if (auto possible = check_size(path, segment_bytes_max); !possible) {
+      return tl::unexpected(possible.error());
+    }
+    auto file = open_file(path, file_use::read);
+    struct stat status {};
+    if (file && ::fstat(file->get(), &status) != 0) {
+      return tl::unexpected(system_failure("read", path, errno));
+    }
+    return file ? result<segment_file>{segment_file{path, std::move(*file),
+                                                    static_cast<std::uint64_t>(status.st_size)}}
+                : tl::unexpected(file.error());
   }
-  std::string bytes;
-  std::error_code trouble;
-  bytes.resize(std::filesystem::file_size(path, trouble));
-  if (trouble || !file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()))) {
-    return tl::unexpected(system_failure("read", path, trouble ? trouble.value() : errno != 0 ? errno : EIO));
+
+  /// In whole sectors; what may follow them is none.
+  std::size_t sectors() const { return size_ / sector_bytes; }
+
+  /// The sector at `place`, valid until the next call; empty beyond the end. A read that fails is in
+  /// `failure`.
+  std::string_view at(std::size_t place) {
+    if (place < first_ || place - first_ >= part_.size() / sector_bytes) {
+      read(place);
+    }
+    return std::string_view{part_}.substr(std::min((place - first_) * sector_bytes, part_.size()),
+                                          sector_bytes);
   }
-  return bytes;
-}
+
+  const std::optional<error>& failure() const { return failure_; }
+
+private:
+  static constexpr std::size_t part_bytes = 1u << 20;
+
+  segment_file(std::filesystem::path path, descriptor file, std::uint64_t size)
+      : path_(std::move(path)), file_(std::move(file)), size_(size) {}
+
+  void read(std::size_t place) {
+    first_ = place;
+    part_.resize(place < sectors() ? part_bytes : 0);
+    std::size_t got = 0;
+    while (got < part_.size()) {
+      const auto read = ::pread(file_.get(), part_.data() + got, part_.size() - got,
+                                static_cast<off_t>(place * sector_bytes + got));
+      if (read < 0 && errno == EINTR) {
+        continue;
+      }
+      if (read < 0) {
+        failure_ = system_failure("read", path_, errno);
+      }
+      if (read <= 0) {
+        break;
+      }
+      got += static_cast<std::size_t>(read);
+    }
+    part_.resize(got / sector_bytes * sector_bytes);
+  }
+
+  std::filesystem::path path_;
+  descriptor file_;
+  std::uint64_t size_;
+  std::string part_;
+  std::size_t first_ = 0; // its place
+  std::optional<error> failure_;
+};
 
 /// Cuts an entry's payload into its operations; false if it does not have that shape.
 bool parse(std::string_view payload, std::vector<logged_operation>& operations) {
@@ -85,12 +143,16 @@ bool parse(std::string_view payload, std::vector<logged_operation>& operations) 
 /// One segment's way through its sectors.
 class segment_reader {
 public:
-  segment_reader(const log_segment& segment, std::string_view bytes) : segment_(segment), bytes_(bytes) {}
+  segment_reader(const log_segment& segment, segment_file& file) : segment_(segment), file_(file) {}
 
   /// The number of the first commit.
   result<std::uint64_t> read_head() {
     sector_head head;
-    if (look_at(bytes_, 0, segment_.number, head) != sector_kind::present || head.ordinal != head_ordinal) {
+    const auto kind = look_at_sector(file_.at(0), 0, segment_.number, head);
+    if (file_.failure()) {
+      return tl::unexpected(*file_.failure());
+    }
+    if (kind != sector_kind::present || head.ordinal != head_ordinal) {
       return damaged(segment_.path, 0, "the head of the log segment is damaged");
     }
     if (head.version > log_version) {
@@ -107,7 +169,7 @@ public:
   result<bool> next(std::uint64_t commit, std::string& payload) {
     payload.clear();
     sector_head first;
-    const auto kind = look_at(bytes_, place_, segment_.number, first);
+    const auto kind = look_at_sector(file_.at(place_), place_, segment_.number, first);
     if (kind == sector_kind::present && first.commit == commit && first.ordinal == 0) {
       const auto count = sectors_of(first.payload_bytes);
       auto is_whole = true;
@@ -115,10 +177,11 @@ public:
         auto expected = first;
         expected.ordinal = static_cast<std::uint32_t>(i);
         sector_head head;
-        const auto at = look_at(bytes_, place_ + i, segment_.number, head);
+        const auto sector = file_.at(place_ + i);
+        const auto at = look_at_sector(sector, place_ + i, segment_.number, head);
         is_whole = at == sector_kind::present && head == expected;
         if (is_whole) {
-          payload.append(payload_at(bytes_, place_ + i));
+          payload.append(payload_of(sector));
         }
       }
       if (is_whole) {
@@ -132,9 +195,9 @@ public:
 
 private:
   result<bool> check_rest(std::uint64_t torn) {
-    for (auto place = place_; place * sector_bytes < bytes_.size(); ++place) {
+    for (auto place = place_; place < file_.sectors() && !file_.failure(); ++place) {
       sector_head head;
-      const auto kind = look_at(bytes_, place, segment_.number, head);
+      const auto kind = look_at_sector(file_.at(place), place, segment_.number, head);
       if (kind == sector_kind::damaged) {
         return damaged(segment_.path, place, "the checksum of this log sector does not fit");
       }
@@ -144,25 +207,28 @@ private:
             fmt::format("commit {} should stand here, since {} stands behind it", torn, head.commit));
       }
     }
+    if (file_.failure()) {
+      return tl::unexpected(*file_.failure());
+    }
     return false;
   }
 
   const log_segment& segment_;
-  std::string_view bytes_;
+  segment_file& file_;
   std::size_t place_ = 1;
 };
 
 } // namespace
 
 bool is_reusable(const std::filesystem::path& path, std::uint32_t number) {
-  const auto bytes = read_file(path);
+  auto file = segment_file::open(path);
   sector_head head;
-  for (std::size_t place = 0; bytes && place * sector_bytes < bytes->size(); ++place) {
-    if (look_at(*bytes, place, number, head) == sector_kind::damaged) {
+  for (std::size_t place = 0; file && place < file->sectors() && !file->failure(); ++place) {
+    if (look_at_sector(file->at(place), place, number, head) == sector_kind::damaged) {
       return false;
     }
   }
-  return bytes.has_value();
+  return file && !file->failure();
 }
 
 result<log_content> read_log(const std::filesystem::path& directory, std::uint64_t applied,
@@ -175,11 +241,11 @@ result<log_content> read_log(const std::filesystem::path& directory, std::uint64
   std::vector<logged_operation> operations;
   std::string payload;
   for (auto& segment : content.segments) {
-    const auto bytes = read_file(segment.path);
-    if (!bytes) {
-      return tl::unexpected(bytes.error());
+    auto file = segment_file::open(segment.path);
+    if (!file) {
+      return tl::unexpected(file.error());
     }
-    segment_reader reader{segment, *bytes};
+    segment_reader reader{segment, *file};
     const auto first = reader.read_head();
     if (!first) {
       return tl::unexpected(first.error());

@@ -2,7 +2,7 @@
 
 #include "journal/commit_log.hpp"
 #include "journal/copies.hpp"
-#include "journal/directory.hpp"
+#include "journal/files.hpp"
 #include "journal/frame.hpp"
 #include "journal/key_ranges.hpp"
 #include "journal/large_values.hpp"
@@ -85,10 +85,8 @@ public:
       : directory_(options.directory), flushed_(std::make_shared<std::atomic<std::uint64_t>>(0)) {}
 
   result<void> recover(const rocksdb_options& options) {
-    std::error_code trouble;
-    std::filesystem::create_directory(directory_, trouble);
-    if (trouble) {
-      return tl::unexpected(system_failure("make the directory", directory_, trouble.value()));
+    if (auto made = make_directory(directory_); !made) {
+      return made;
     }
     // Looked at first without a right to write: opening for writing removes tables that the manifest does not
     // know, and a damaged manifest may have forgotten some. What the log cannot make whole is refused with

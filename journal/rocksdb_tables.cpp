@@ -1,5 +1,6 @@
 #include "journal/rocksdb_tables.hpp"
 
+#include "journal/files.hpp"
 #include "journal/frame.hpp"
 #include "journal/patch.hpp"
 #include "journal/sectors.hpp"
@@ -83,6 +84,27 @@ error error_of(const rocksdb::Status& status, const std::filesystem::path& direc
   return {errc::storage_failed, "the journal in " + directory.string() + " failed: " + text};
 }
 
+result<void> check_sizes(const std::filesystem::path& directory) {
+  constexpr std::uint64_t small = 4'096;
+  constexpr std::uint64_t mebibyte = 1u << 20;
+  std::error_code trouble;
+  for (std::filesystem::recursive_directory_iterator i{directory, trouble}, end; !trouble && i != end;
+       i.increment(trouble)) {
+    const auto& path = i->path();
+    const auto name = path.filename().native();
+    // Tables are read in parts that their checksummed index names; all else is RocksDB's to read whole.
+    const auto bytes_max = path.extension() == ".sst"                      ? ~std::uint64_t{0} >> 1
+                           : name.starts_with("MANIFEST-")                 ? 2'048 * mebibyte
+                           : name.starts_with("CURRENT") || name == "LOCK" ? small
+                           : name.starts_with("IDENTITY")                  ? small
+                                                                           : 16 * mebibyte;
+    if (auto possible = check_size(path, bytes_max); !possible) {
+      return possible;
+    }
+  }
+  return {}; // what cannot be listed, cannot be opened either, which says so
+}
+
 rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   const auto memory = std::max<std::uint64_t>(options.memory_bytes, 8u << 20);
   rocksdb::Options to;
@@ -121,6 +143,9 @@ result<std::unique_ptr<rocksdb::DB>> open_tables(const std::filesystem::path& di
   std::error_code trouble;
   if (!std::filesystem::exists(tables / "CURRENT", trouble)) {
     return nullptr;
+  }
+  if (auto possible = check_sizes(tables); !possible) {
+    return tl::unexpected(possible.error());
   }
   rocksdb::DB* opened = nullptr;
   if (const auto status = rocksdb::DB::OpenForReadOnly(settings, tables.string(), &opened); !status.ok()) {

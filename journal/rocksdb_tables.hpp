@@ -40,6 +40,11 @@ inline std::string_view view(const rocksdb::Slice& bytes) {
   return {bytes.data(), bytes.size()};
 }
 
+/// Looks at the sizes of the files of tables in `directory` (or of a backup of them) before anything is
+/// opened that is read to its end: the small ones into memory, the manifest for as long as it is.
+/// `errc::corrupt`.
+[[nodiscard]] result<void> check_sizes(const std::filesystem::path& directory);
+
 [[nodiscard]] rocksdb::Options rocksdb_settings(const rocksdb_options& options);
 
 /// Opens the tables in `directory`, a store's own, and changes nothing; null where there are none. Takes no

@@ -45,12 +45,12 @@ std::uint64_t get_u64(const char* from) {
   return get_number<std::uint64_t>(from);
 }
 
-sector_kind look_at(std::string_view segment_bytes, std::size_t place, std::uint32_t segment,
-                    sector_head& head) {
-  if ((place + 1) * sector_bytes > segment_bytes.size()) {
+sector_kind look_at_sector(std::string_view bytes, std::size_t place, std::uint32_t segment,
+                           sector_head& head) {
+  if (bytes.size() < sector_bytes) {
     return sector_kind::absent;
   }
-  const auto* sector = segment_bytes.data() + place * sector_bytes;
+  const auto* sector = bytes.data();
   static constexpr char zeros[sector_bytes] = {};
   if (std::memcmp(sector, zeros, sector_bytes) == 0) {
     return sector_kind::absent;
@@ -66,8 +66,14 @@ sector_kind look_at(std::string_view segment_bytes, std::size_t place, std::uint
   return head.segment == segment ? sector_kind::present : sector_kind::absent;
 }
 
-std::string_view payload_at(std::string_view segment_bytes, std::size_t place) {
-  return segment_bytes.substr(place * sector_bytes + sector_head_bytes, sector_payload_bytes);
+sector_kind look_at(std::string_view segment_bytes, std::size_t place, std::uint32_t segment,
+                    sector_head& head) {
+  const auto at = std::min(place * sector_bytes, segment_bytes.size());
+  return look_at_sector(segment_bytes.substr(at, sector_bytes), place, segment, head);
+}
+
+std::string_view payload_of(std::string_view sector) {
+  return sector.substr(sector_head_bytes, sector_payload_bytes);
 }
 
 void sector_writer::begin(std::uint64_t commit, std::uint32_t segment, std::size_t place,

@@ -44,12 +44,17 @@ enum class sector_kind : std::uint8_t {
   damaged, ///< neither
 };
 
-/// Looks at the sector at `place` (0 is the first) of a segment's bytes, and reads its head if it is present.
+/// Looks at a sector (fewer bytes: beyond the end of the file) that stands at `place`, 0 being the first, and
+/// reads its head if it is present.
+[[nodiscard]] sector_kind look_at_sector(std::string_view sector, std::size_t place, std::uint32_t segment,
+                                         sector_head& head);
+
+/// The same for the one at `place` of a segment's bytes.
 [[nodiscard]] sector_kind look_at(std::string_view segment_bytes, std::size_t place, std::uint32_t segment,
                                   sector_head& head);
 
-/// The payload part of the sector at `place`; the last sector of an entry holds fewer bytes than this gives.
-[[nodiscard]] std::string_view payload_at(std::string_view segment_bytes, std::size_t place);
+/// The payload part of a sector; the last sector of an entry holds fewer bytes than this gives.
+[[nodiscard]] std::string_view payload_of(std::string_view sector);
 
 /// Builds one entry as the sectors that will stand at `place` and after it. Reused for its memory.
 class sector_writer {

@@ -2,6 +2,7 @@
 
 #include "journal/copies.hpp"
 #include "journal/directory.hpp"
+#include "journal/files.hpp"
 #include "journal/journal.hpp"
 
 #include <continuo/archive.hpp>
@@ -11,10 +12,10 @@
 #include <cerrno>
 #include <cstdlib>
 #include <fcntl.h>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -35,25 +36,6 @@ std::optional<std::string> read_backup_line(const fs::path& directory) {
   auto read = journal::read_small_file(directory / "BACKUP", 4'096);
   return read ? std::optional{std::move(*read)} : std::nullopt;
 }
-
-/// A file that is there already, locked until this goes. The lock is the kernel's: it ends with the process.
-class file_lock {
-public:
-  explicit file_lock(const fs::path& path)
-      : file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) {}
-  ~file_lock() {
-    if (file_ >= 0) {
-      ::close(file_);
-    }
-  }
-  file_lock(const file_lock&) = delete;
-  file_lock& operator=(const file_lock&) = delete;
-
-  [[nodiscard]] bool take() const { return file_ >= 0 && ::flock(file_, LOCK_EX | LOCK_NB) == 0; }
-
-private:
-  int file_;
-};
 
 /// What stands in a directory that is in the way; empty where nothing does.
 result<std::string> content_of(const fs::path& directory) {
@@ -101,14 +83,13 @@ result<void> prepare(const fs::path& to, std::uint64_t store) {
                           "nothing was changed",
                           to.string(), *found));
   }
-  std::error_code trouble;
-  fs::create_directories(to, trouble);
-  if (trouble) {
-    return tl::unexpected(journal::system_failure("make the directory", to, trouble.value()));
+  if (auto made = journal::make_directory(to); !made) {
+    return made;
   }
-  fs::permissions(to, fs::perms::owner_all, trouble); // as the data itself: for its owner alone
-  if (auto synced = journal::sync_directory(to.has_parent_path() ? to.parent_path() : "."); !synced) {
-    return synced;
+  std::error_code theirs;
+  fs::permissions(to, fs::perms::owner_all, theirs); // as the data itself: for its owner alone
+  if (auto ours = journal::check_owner(to); !ours) {
+    return ours;
   }
   return journal::write_file_atomically(to / "BACKUP", line);
 }
@@ -149,6 +130,50 @@ private:
 
 } // namespace
 
+result<fs::path> place_of_backup(const fs::path& folder, const fs::path& to) {
+  if (folder.empty()) {
+    return fail(errc::invalid_configuration,
+                "backups that are asked for over HTTP go to the node's backup folder, and it has none: set "
+                "backup-folder in [node] of the cluster file, or node_config::backup_folder");
+  }
+  auto place = to.lexically_normal();
+  place = place.has_filename() ? place : place.parent_path();
+  const auto way = place.lexically_relative(folder);
+  if (way.empty() || *way.begin() == "..") {
+    return fail(
+        errc::invalid_configuration,
+        fmt::format("backups that are asked for over HTTP go to {} or folders in it, and {} is not: name "
+                    "one there, or set backup-folder in [node] of the cluster file "
+                    "(node_config::backup_folder); nothing was changed",
+                    folder.string(), to.string()));
+  }
+  if (auto made = journal::make_directory(folder); !made) {
+    return tl::unexpected(made.error());
+  }
+  constexpr auto as_directory = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  journal::descriptor at{::open(folder.c_str(), as_directory)}; // itself it may be a link: it was chosen
+  auto reached = folder;
+  auto usable = journal::check_trusted(at, reached);
+  for (auto part = way.begin(); usable && part != way.end() && *part != "."; ++part) {
+    reached /= *part;
+    if (::mkdirat(at.get(), part->c_str(), 0700) != 0 && errno != EEXIST) {
+      return tl::unexpected(journal::system_failure("make the directory", reached, errno));
+    }
+    journal::descriptor next{::openat(at.get(), part->c_str(), as_directory | O_NOFOLLOW)};
+    if (next.get() < 0 && errno != ELOOP && errno != ENOTDIR) {
+      return tl::unexpected(journal::system_failure("open the directory", reached, errno));
+    }
+    if (next.get() < 0) {
+      return fail(errc::invalid_configuration,
+                  fmt::format("{} is a link, or no directory: a backup goes to none; nothing was changed",
+                              reached.string()));
+    }
+    at = std::move(next);
+    usable = journal::check_trusted(at, reached);
+  }
+  return usable ? result<fs::path>{reached} : tl::unexpected(usable.error());
+}
+
 result<backup_figures> back_up(const journal::store& store, const fs::path& to,
                                const std::function<bool(std::uint64_t bytes)>& goes_on) {
   const auto begun = std::chrono::steady_clock::now();
@@ -166,8 +191,12 @@ result<backup_figures> back_up(const journal::store& store, const fs::path& to,
   if (auto prepared = prepare(to, *id); !prepared) {
     return tl::unexpected(prepared.error());
   }
-  const file_lock alone{to / "BACKUP"};
-  if (!alone.take()) {
+  // The lock is the kernel's: it ends with the process.
+  const auto alone = journal::open_file(to / "BACKUP", journal::file_use::write);
+  if (!alone) {
+    return tl::unexpected(alone.error());
+  }
+  if (::flock(alone->get(), LOCK_EX | LOCK_NB) != 0) {
     return fail(errc::conflict, fmt::format("another backup to {} runs just now", to.string()));
   }
   if (auto plain = journal::check_plain(to); !plain) {
@@ -210,10 +239,8 @@ result<void> restore(const fs::path& from, fs::path to,
                             to.string(), *in_the_way));
   }
   const auto parent = to.parent_path();
-  std::error_code trouble;
-  fs::create_directories(parent, trouble);
-  if (trouble) {
-    return tl::unexpected(journal::system_failure("make the directory", parent, trouble.value()));
+  if (auto placed = journal::make_directory(parent, 0755); !placed) {
+    return placed;
   }
   auto made = scratch_directory::beside(to);
   if (!made) {

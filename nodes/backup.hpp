@@ -18,6 +18,13 @@ struct backup_figures {
   std::chrono::milliseconds took{0};
 };
 
+/// The place of a backup that somebody asks for over HTTP: `to`, which must be the absolute path of `folder`
+/// or of a folder in it. What is missing of it is made for this user alone. Nobody but this user, and root,
+/// may be able to change anything on the way from `folder` on, and none of it may be a link.
+/// `errc::invalid_configuration`, or as `journal::system_failure`.
+result<std::filesystem::path> place_of_backup(const std::filesystem::path& folder,
+                                              const std::filesystem::path& to);
+
 /// Makes or renews the backup in `to`, which is made where it is missing. Any thread, while a node runs on
 /// the store; `goes_on` as in `store::back_up`. Returns after the sync; what is broken off leaves the earlier
 /// backup.

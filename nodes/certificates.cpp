@@ -1,6 +1,6 @@
 #include "nodes/certificates.hpp"
 
-#include "journal/directory.hpp"
+#include "journal/files.hpp"
 
 #include <fmt/format.h>
 
@@ -15,9 +15,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <fcntl.h>
 #include <memory>
-#include <sys/stat.h>
 #include <unistd.h>
 
 namespace continuo::nodes {
@@ -52,13 +50,18 @@ tl::unexpected<error> wrong(const std::filesystem::path& file, const std::string
 }
 
 result<file_ptr> open_file(const std::filesystem::path& path) {
-  file_ptr file{std::fopen(path.c_str(), "re")};
-  if (!file && errno == EACCES) {
-    return tl::unexpected(journal::system_failure("read", path, EACCES));
+  auto opened = journal::open_file(path, journal::file_use::read, 0, journal::links::followed);
+  if (!opened && opened.error().code == errc::not_found) {
+    return wrong(path, std::strerror(ENOENT));
   }
+  if (!opened) {
+    return tl::unexpected(opened.error());
+  }
+  file_ptr file{::fdopen(opened->get(), "r")};
   if (!file) {
     return wrong(path, std::strerror(errno));
   }
+  opened->release();
   return file;
 }
 
@@ -89,11 +92,16 @@ result<key_ptr> read_key(const std::filesystem::path& path) {
 /// A new file that only its owner can read where it is a secret. Never overwrites.
 template <class Write>
 result<void> write_file(const std::filesystem::path& path, bool secret, Write write) {
-  const int number = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, secret ? 0600 : 0644);
-  file_ptr file{number < 0 ? nullptr : ::fdopen(number, "w")};
+  auto opened = journal::open_file(path, journal::file_use::create, secret ? 0600 : 0644);
+  if (!opened) {
+    return fail(errc::invalid_configuration, opened.error().message);
+  }
+  const auto number = opened->get();
+  file_ptr file{::fdopen(number, "w")};
   if (!file) {
     return fail(errc::invalid_configuration, fmt::format("{}: {}", path.string(), std::strerror(errno)));
   }
+  opened->release();
   if (write(file.get()) != 1 || std::fflush(file.get()) != 0 || ::fsync(number) != 0) {
     return fail(errc::invalid_configuration, fmt::format("{}: cannot be written", path.string()));
   }
@@ -231,10 +239,8 @@ result<void> check_certificates(const tls_files& files) {
 }
 
 result<void> make_certificates(const std::filesystem::path& folder, const std::vector<std::string>& names) {
-  std::error_code trouble;
-  std::filesystem::create_directories(folder, trouble);
-  if (trouble) {
-    return fail(errc::invalid_configuration, fmt::format("{}: {}", folder.string(), trouble.message()));
+  if (auto made = journal::make_directory(folder, 0755); !made) {
+    return fail(errc::invalid_configuration, made.error().message);
   }
   const auto signer = authority_in(folder);
   if (!signer) {

@@ -74,6 +74,11 @@ node_config anchored(node_config config) {
   };
   anchor(config.data);
   anchor(config.trace_file);
+  if (config.backup_folder.empty() && !config.data.empty()) {
+    const std::filesystem::path data{config.data};
+    config.backup_folder = (data.has_filename() ? data : data.parent_path()).parent_path() / "backups";
+  }
+  anchor(config.backup_folder);
   if (config.http) {
     anchor(config.http->token_file);
   }
@@ -371,12 +376,8 @@ result<void> node_runtime::open_store() {
     return {};
   }
   if (config_.cluster) { // the folder that holds the data of all nodes is nobody's own
-    std::error_code trouble;
-    const auto above = std::filesystem::path{config_.data}.parent_path();
-    std::filesystem::create_directories(above, trouble);
-    if (trouble) {
-      return continuo::fail(errc::invalid_configuration,
-                            fmt::format("{}: {}", above.string(), trouble.message()));
+    if (auto made = journal::make_directory(std::filesystem::path{config_.data}.parent_path(), 0755); !made) {
+      return continuo::fail(errc::invalid_configuration, made.error().message);
     }
   }
   auto directory = journal::data_directory::open(config_.data);
@@ -588,7 +589,9 @@ result<void> node_runtime::answer_http() {
   api_ = std::move(calls);
   server_ = std::move(*listening);
   if (directory_) {
-    return directory_->tell_http("http://" + http::address_text(config_.http->host, server_->port()));
+    const auto& host = config_.http->host;
+    const auto* here = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host.c_str();
+    return directory_->tell_http("http://" + http::address_text(here, server_->port()));
   }
   return {};
 }

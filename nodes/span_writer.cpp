@@ -2,6 +2,7 @@
 
 #include "config/http_url.hpp"
 #include "engine/trace.hpp"
+#include "journal/files.hpp"
 #include "nodes/threads.hpp"
 
 #include <continuo/version.hpp>
@@ -50,13 +51,18 @@ result<std::unique_ptr<span_writer>> span_writer::start(const span_target& targe
                                                         std::function<void(const std::string&)> complain) {
   std::unique_ptr<span_writer> made{new span_writer{std::move(node), std::move(complain)}};
   if (!target.file.empty()) {
-    std::error_code ignored; // opening it says what is wrong
-    std::filesystem::create_directories(target.file.parent_path(), ignored);
-    made->file_.reset(std::fopen(target.file.c_str(), "ae"));
-    if (!made->file_) {
+    auto placed = journal::make_directory(target.file.parent_path(), 0755);
+    auto file = placed ? journal::open_file(target.file, journal::file_use::append)
+                       : result<journal::descriptor>{tl::unexpected(placed.error())};
+    if (!file) {
       return fail(errc::invalid_configuration,
-                  fmt::format("the trace-file {} cannot be opened for writing", target.file.string()));
+                  fmt::format("the trace-file cannot be opened for writing: {}", file.error().message));
     }
+    made->file_.reset(::fdopen(file->get(), "a"));
+    if (!made->file_) {
+      return fail(errc::overloaded, "no memory for the trace-file");
+    }
+    file->release();
   }
   if (!target.url.empty()) {
     const auto url = config::read_http_url(target.url);

@@ -1,5 +1,6 @@
 #include "tools/cluster_commands.hpp"
 
+#include "journal/files.hpp"
 #include "nodes/certificates.hpp"
 #include "tools/cluster_state.hpp"
 #include "tools/node_client.hpp"
@@ -13,11 +14,11 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
-#include <fstream>
 #include <functional>
 #include <map>
 #include <optional>
 #include <poll.h>
+#include <sstream>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <thread>
@@ -179,9 +180,14 @@ private:
 
 /// The last line of a log, which says why the node that wrote it has ended; empty where there is none.
 std::string last_line_of(const std::filesystem::path& file) {
-  constexpr std::streamoff looked_at = 8'192; // logs may be large
-  std::ifstream in{file, std::ios::binary | std::ios::ate};
-  in.seekg(std::max<std::streamoff>(0, in.tellg() - looked_at));
+  constexpr off_t looked_at = 8'192; // logs may be large
+  const auto log = journal::open_file(file, journal::file_use::read);
+  std::string end(static_cast<std::size_t>(looked_at), '\0');
+  const auto size = log ? ::lseek(log->get(), 0, SEEK_END) : 0;
+  const auto got =
+      log ? ::pread(log->get(), end.data(), end.size(), std::max(off_t{0}, size - looked_at)) : 0;
+  end.resize(static_cast<std::size_t>(std::max<ssize_t>(0, got)));
+  std::istringstream in{end};
   std::string last;
   for (std::string line; std::getline(in, line);) {
     if (!line.empty()) {
@@ -314,6 +320,16 @@ void just_wait(std::chrono::milliseconds time) {
   std::this_thread::sleep_for(time);
 }
 
+/// Before a signal goes to any of them.
+result<void> check_pid_files(const config::cluster_file& file) {
+  for (const auto& node : file.nodes) {
+    if (auto believed = check_pid_file(node); !believed) {
+      return believed;
+    }
+  }
+  return {};
+}
+
 std::vector<const config::node_entry*> all_nodes(const config::cluster_file& file) {
   std::vector<const config::node_entry*> all;
   for (const auto& node : file.nodes) {
@@ -428,6 +444,9 @@ int cluster_up(const cluster_options& chosen) {
       return refuse(usable.error());
     }
   }
+  if (auto believed = check_pid_files(*file); !believed) {
+    return refuse(believed.error());
+  }
   const signal_source signals;
   children started{*file};
   std::vector<node_state> nodes;
@@ -462,6 +481,9 @@ int cluster_down(const cluster_options& chosen) {
   const auto file = config::read_cluster_file(chosen.file);
   if (!file) {
     return refuse(file.error());
+  }
+  if (auto believed = check_pid_files(*file); !believed) {
+    return refuse(believed.error());
   }
   const auto left = end_nodes(all_nodes(*file), SIGTERM, just_wait);
   if (!left.empty()) {
@@ -501,8 +523,8 @@ int end_one(const cluster_options& chosen, int signal, const char* what) {
   }
   const auto runs = find_process(**node);
   if (!runs) {
-    if (const auto readable = check_pid_file(**node); !readable) {
-      return refuse(readable.error().message);
+    if (const auto believed = check_pid_file(**node); !believed) {
+      return refuse(believed.error().message);
     }
     return refuse(fmt::format("{} does not run (or was not started by `continuo cluster`)", chosen.node));
   }

@@ -121,7 +121,17 @@ error failure_of(const http_answer& answer) {
 
 result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, const error& in_use) {
   const auto url = journal::data_directory::http_of_holder(chosen.data);
-  auto at = read_http_address(url);
+  if (!url) {
+    return fail(url.error().code, fmt::format("{}: {}", in_use.message, url.error().message));
+  }
+  auto at = read_http_address(*url);
+  if (at && !nodes::is_loopback(at->host)) { // it gets the token
+    return fail(
+        errc::in_use,
+        fmt::format("{} (only a node that answers at a loopback address of this machine is asked for a "
+                    "backup, and this one answers at {})",
+                    in_use.message, *url));
+  }
   if (!at) {
     return fail(errc::in_use, in_use.message +
                                   " (a running node makes a backup itself where it has an HTTP address, and "

@@ -1,18 +1,22 @@
 #include "tools/node_process.hpp"
 
 #include "journal/directory.hpp"
+#include "journal/files.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <fcntl.h>
 #include <fstream>
+#include <iterator>
 #include <poll.h>
 #include <sstream>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
@@ -23,6 +27,12 @@ namespace continuo::tools {
 
 namespace {
 
+constexpr std::chrono::seconds time_to_lock{20};
+constexpr std::chrono::seconds time_to_die{10}; // of what has been killed
+
+constexpr std::size_t pid_file_bytes = 4'096;
+
+/// Of a file of the kernel's.
 std::string first_line_of(const std::filesystem::path& file) {
   std::ifstream in{file};
   std::string line;
@@ -32,6 +42,42 @@ std::string first_line_of(const std::filesystem::path& file) {
 
 std::string boot_id() {
   return first_line_of("/proc/sys/kernel/random/boot_id");
+}
+
+/// Whether threads of the process are left, where its first one has ended.
+bool has_threads(pid_t pid, std::uint64_t at_least) {
+  std::error_code gone;
+  const auto threads = std::filesystem::directory_iterator{fmt::format("/proc/{}/task", pid), gone};
+  return !gone && static_cast<std::uint64_t>(std::distance(begin(threads), end(threads))) >= at_least;
+}
+
+/// What proc(5) says of a process behind `name` in its file `status`; empty where it is gone.
+std::string status_of(pid_t pid, std::string_view name) {
+  std::ifstream in{fmt::format("/proc/{}/status", pid)};
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with(name) && line.substr(name.size()).starts_with(":\t")) {
+      return line.substr(name.size() + 2);
+    }
+  }
+  return {};
+}
+
+/// Whether it has been killed and is not gone yet: what it holds is let go of soon.
+bool is_killed(pid_t pid) {
+  const auto state = status_of(pid, "State");
+  const auto has_kill = [&](std::string_view pending) {
+    return (std::strtoull(status_of(pid, pending).c_str(), nullptr, 16) & (1u << (SIGKILL - 1))) != 0;
+  };
+  return state.empty() || state.front() == 'Z' || state.front() == 'X' || has_kill("SigPnd") ||
+         has_kill("ShdPnd");
+}
+
+/// As whom it runs.
+std::optional<uid_t> user_of(pid_t pid) {
+  std::istringstream ids{status_of(pid, "Uid")};
+  uid_t real = 0;
+  uid_t effective = 0;
+  return ids >> real >> effective ? std::optional{effective} : std::nullopt;
 }
 
 std::filesystem::path beside(const std::filesystem::path& data, const char* ending) {
@@ -65,26 +111,22 @@ private:
   int number_ = -1;
 };
 
-/// Holds a lock on a directory until it ends; waits for it.
-class directory_lock {
-public:
-  explicit directory_lock(const std::filesystem::path& path)
-      : number_(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    if (number_ >= 0) {
-      ::flock(number_, LOCK_EX);
+/// Locks a directory until what is given ends. Waits for it, but not for ever: everybody who may read the
+/// directory can hold the lock.
+result<journal::descriptor> lock_directory(const std::filesystem::path& path) {
+  journal::descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  const auto deadline = std::chrono::steady_clock::now() + time_to_lock;
+  while (directory.get() >= 0 && ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() > deadline) {
+      return fail(errc::in_use,
+                  fmt::format("{} is locked by another process, as by another `continuo cluster` "
+                              "that starts a node: try again when that has ended",
+                              path.string()));
     }
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
   }
-  ~directory_lock() {
-    if (number_ >= 0) {
-      ::close(number_);
-    }
-  }
-  directory_lock(const directory_lock&) = delete;
-  directory_lock& operator=(const directory_lock&) = delete;
-
-private:
-  int number_;
-};
+  return directory;
+}
 
 /// Becomes the node's program. Only returns where that fails, with errno.
 void execute(const config::cluster_file& file, const config::node_entry& node) {
@@ -118,7 +160,7 @@ void execute_in_child(const config::cluster_file& file, const config::node_entry
     ::setpgid(0, 0); // Ctrl-C is for its starter, who stops it in order
     ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   }
-  const int nothing = ::open("/dev/null", O_RDONLY);
+  const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC); // dup2 makes one that is inherited
   const int output = how.detached ? log : how.output;
   if (nothing < 0 || ::dup2(nothing, STDIN_FILENO) < 0 ||
       (output >= 0 && (::dup2(output, STDOUT_FILENO) < 0 || ::dup2(output, STDERR_FILENO) < 0))) {
@@ -141,18 +183,19 @@ result<void> prepare(const config::cluster_file& file, const config::node_entry&
       !ours && ours.error().code != errc::in_use) {
     return ours;
   }
-  std::error_code trouble;
-  std::filesystem::create_directories(node.data.parent_path(), trouble);
-  if (trouble) {
-    return fail(errc::invalid_configuration,
-                fmt::format("{}: {}", node.data.parent_path().string(), trouble.message()));
+  if (auto made = journal::make_directory(node.data.parent_path(), 0755); !made) {
+    return fail(errc::invalid_configuration, made.error().message);
   }
-  return {};
+  return check_pid_file(node);
 }
 
+/// Waits for one that has been killed: what it holds is free when it is gone.
 /// @pre whoever calls has locked the folder of the data
 result<void> refuse_second(const config::node_entry& node) {
   if (const auto runs = find_process(node)) {
+    if (is_killed(runs->pid) && wait_for_end(*runs, time_to_die)) {
+      return {};
+    }
     return fail(errc::in_use,
                 fmt::format("{} runs already, as process {}", node.seen_by_peers.name, runs->pid));
   }
@@ -197,7 +240,7 @@ std::optional<process_mark> mark_of(pid_t pid) {
     fields >> skipped;
   }
   process_mark found{pid, 0, boot_id()};
-  if (!(fields >> found.start) || state == "Z" || state == "X") {
+  if (!(fields >> found.start) || state == "X" || (state == "Z" && !has_threads(pid, 2))) {
     return std::nullopt;
   }
   return found;
@@ -211,26 +254,56 @@ std::filesystem::path log_file_of(const config::node_entry& node) {
   return beside(node.data, ".log");
 }
 
-std::optional<process_mark> find_process(const config::node_entry& node) {
-  std::istringstream line{first_line_of(pid_file_of(node))};
+namespace {
+
+/// The process that a pid file names; an error where the file is not to be believed.
+result<std::optional<process_mark>> read_pid_file(const config::node_entry& node) {
+  const auto path = pid_file_of(node);
+  const auto file = journal::open_file(path, journal::file_use::read);
+  if (!file) {
+    return file.error().code == errc::not_found ? result<std::optional<process_mark>>{std::nullopt}
+                                                : tl::unexpected(file.error());
+  }
+  const auto text = journal::read_small_file(*file, path, pid_file_bytes);
+  if (!text) {
+    return tl::unexpected(text.error());
+  }
+  struct stat written {};
+  if (::fstat(file->get(), &written) != 0 || (written.st_mode & 022u) != 0) {
+    return fail(
+        errc::invalid_configuration,
+        fmt::format("{} can be written by others, who could name any process there: remove it, and end "
+                    "the node by hand where it runs",
+                    path.string()));
+  }
+  std::istringstream line{*text};
   process_mark noted;
   if (!(line >> noted.pid >> noted.start >> noted.boot) || noted.pid <= 1) {
     return std::nullopt;
   }
   const auto runs = mark_of(noted.pid);
-  return runs && *runs == noted ? runs : std::nullopt;
+  const auto user = user_of(noted.pid);
+  if (!runs || *runs != noted || !user) {
+    return std::nullopt;
+  }
+  if (*user != written.st_uid) {
+    return fail(
+        errc::invalid_configuration,
+        fmt::format("{} belongs to {} and names process {}, which is one of {}: it is no pid file of that "
+                    "process; remove it",
+                    path.string(), journal::user_text(written.st_uid), noted.pid, journal::user_text(*user)));
+  }
+  return runs;
+}
+
+} // namespace
+
+std::optional<process_mark> find_process(const config::node_entry& node) {
+  return read_pid_file(node).value_or(std::nullopt);
 }
 
 result<void> check_pid_file(const config::node_entry& node) {
-  const auto path = pid_file_of(node);
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  char first = 0;
-  const auto why = file < 0 || ::read(file, &first, 1) < 0 ? errno : 0;
-  if (file >= 0) {
-    ::close(file);
-  }
-  return why == 0 || why == ENOENT ? result<void>{}
-                                   : tl::unexpected(journal::system_failure("read", path, why));
+  return read_pid_file(node).map([](const auto&) {});
 }
 
 result<process_mark> start_node(const config::cluster_file& file, const config::node_entry& node,
@@ -238,17 +311,21 @@ result<process_mark> start_node(const config::cluster_file& file, const config::
   if (auto ready = prepare(file, node); !ready) {
     return tl::unexpected(ready.error());
   }
-  const directory_lock alone{node.data.parent_path()}; // of two who start it, one sees the other's pid file
+  const auto alone =
+      lock_directory(node.data.parent_path()); // of two who start it, one sees the other's pid file
+  if (!alone) {
+    return tl::unexpected(alone.error());
+  }
   if (auto first = refuse_second(node); !first) {
     return tl::unexpected(first.error());
   }
-  int log = -1;
+  journal::descriptor log;
   if (how.detached) {
-    const auto path = log_file_of(node);
-    log = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    if (log < 0) {
-      return tl::unexpected(journal::system_failure("open", path, errno));
+    auto opened = journal::open_file(log_file_of(node), journal::file_use::append);
+    if (!opened) {
+      return tl::unexpected(opened.error());
     }
+    log = std::move(*opened);
   }
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) {
@@ -256,15 +333,12 @@ result<process_mark> start_node(const config::cluster_file& file, const config::
   }
   const auto child = ::fork();
   if (child == 0) {
-    execute_in_child(file, node, how, log);
+    execute_in_child(file, node, how, log.get());
     const int why = errno;
     [[maybe_unused]] const auto wrote = ::write(report[1], &why, sizeof(why));
     ::_exit(127);
   }
   ::close(report[1]);
-  if (log >= 0) {
-    ::close(log);
-  }
   int why = child < 0 ? errno : 0;
   if (child > 0 && ::read(report[0], &why, sizeof(why)) > 0) { // ends with the exec
     ::waitpid(child, nullptr, 0);
@@ -286,7 +360,10 @@ error become_node(const config::cluster_file& file, const config::node_entry& no
   if (auto ready = prepare(file, node); !ready) {
     return ready.error();
   }
-  const directory_lock alone{node.data.parent_path()}; // until the exec
+  const auto alone = lock_directory(node.data.parent_path()); // until the exec
+  if (!alone) {
+    return alone.error();
+  }
   if (auto first = refuse_second(node); !first) {
     return first.error();
   }

@@ -27,7 +27,8 @@ struct process_mark {
   friend bool operator==(const process_mark&, const process_mark&) = default;
 };
 
-/// The mark of a process that runs; nothing where there is none. A zombie does not run.
+/// The mark of a process that runs; nothing where there is none. A zombie does not run; but a process whose
+/// first thread has ended does, until the others have: it holds its files.
 std::optional<process_mark> mark_of(pid_t pid);
 
 /// Where the mark of a node that runs stands, and what it says when it runs detached: `DATA.pid` and
@@ -35,7 +36,8 @@ std::optional<process_mark> mark_of(pid_t pid);
 std::filesystem::path pid_file_of(const config::node_entry& node);
 std::filesystem::path log_file_of(const config::node_entry& node);
 
-/// The process of a node as its pid file names it, if that runs.
+/// The process of a node as its pid file names it, if that runs. Nothing where `check_pid_file` would refuse
+/// the file: whoever wrote it could have a signal sent to any process.
 std::optional<process_mark> find_process(const config::node_entry& node);
 
 struct start_options {
@@ -43,7 +45,9 @@ struct start_options {
   int output = -1;       ///< where its output goes otherwise; inherited by the child
 };
 
-/// Whether the pid file can be read, or is missing: without it nobody knows whether the node runs.
+/// Whether the pid file is missing, or can be read and believed: without it nobody knows whether the node
+/// runs. It is a plain file that nobody but its owner can write, and names a process of its owner, if that
+/// runs.
 result<void> check_pid_file(const config::node_entry& node);
 
 /// Starts a node and writes its pid file. The child's current directory is the folder of the cluster file. A

@@ -54,6 +54,10 @@ struct node_config {
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
   file_path data;
 
+  /// Where backups go that are asked for over HTTP: into this folder, which is made for the node's user
+  /// alone, or folders in it. Empty: the folder `backups` beside `data`.
+  file_path backup_folder{};
+
   /// Instances accepted and not yet parked (waiting for a timer, an event or a person). Beyond it starts are
   /// refused with `errc::overloaded`, or wait.
   std::uint32_t in_flight = 10'000;

@@ -24,7 +24,9 @@ void run(desk& at, const std::string& to, const answer& done) {
   if (!store) {
     return;
   }
-  const auto made = nodes::back_up(*store, to, [&](std::uint64_t) { return !node->ending(); });
+  const auto place = nodes::place_of_backup(node->config().backup_folder, to);
+  const auto made = place ? nodes::back_up(*store, *place, [&](std::uint64_t) { return !node->ending(); })
+                          : result<nodes::backup_figures>{tl::unexpected(place.error())};
   if (made) {
     done(ok({{"to", to}, {"bytes", made->bytes}, {"took_ms", made->took.count()}}));
     return;

@@ -1,12 +1,12 @@
 #include "nodes/http/token.hpp"
 
+#include "journal/files.hpp"
 #include "nodes/identity.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 namespace continuo::nodes {
@@ -14,6 +14,7 @@ namespace continuo::nodes {
 namespace {
 
 constexpr std::size_t token_least = 16;
+constexpr std::size_t token_file_most = 65'536;
 
 } // namespace
 
@@ -28,9 +29,10 @@ result<std::string> read_token(const http_address& at) {
                     "address, or give a token-file",
                     at.host));
   }
-  std::ifstream in{at.token_file.string()};
-  std::string token;
-  if (!in || !std::getline(in, token)) {
+  const auto text = journal::read_small_file(at.token_file, token_file_most, journal::links::followed)
+                        .value_or(std::string{});
+  const auto token = text.substr(0, text.find('\n'));
+  if (token.empty()) {
     return fail(errc::invalid_configuration,
                 fmt::format("the token-file {} cannot be read, or is empty", at.token_file.string()));
   }
