@@ -3,6 +3,7 @@
 #include "journal/commit_log.hpp"
 #include "journal/files.hpp"
 #include "journal/rocksdb_tables.hpp"
+#include "messages/printable.hpp"
 
 #include <rocksdb/utilities/backup_engine.h>
 
@@ -28,7 +29,7 @@ rocksdb::BackupEngineOptions engine_options(const std::filesystem::path& directo
 /// As `error_of`, of a copy.
 error copy_error(const rocksdb::Status& status, const std::filesystem::path& directory) {
   auto made = error_of(status, directory);
-  const auto text = status.ToString();
+  const auto text = continuo::printable(status.ToString());
   if (made.code == errc::corrupt) {
     made.message = fmt::format("the backup in {} is damaged: {}", directory.string(), text);
   } else if (made.code == errc::storage_failed) {
@@ -48,14 +49,15 @@ result<void> check_files(const rocksdb::BackupInfo& copy, const std::filesystem:
   for (const auto& file : copy.file_details) {
     const std::filesystem::path name{file.relative_filename};
     if (name.is_absolute() || std::find(name.begin(), name.end(), "..") != name.end()) {
-      return damaged(fmt::format("its list names {}, which is no file of it", name.string()));
+      return damaged(fmt::format("its list names {}, which is no file of it", continuo::printable(name.string())));
     }
     const auto stem = name.stem().native(); // NUMBER_SESSION_SIZE of a table
     const auto size = stem.rfind('_');
     if (name.extension() == ".sst" && size != std::string::npos &&
         stem.substr(size + 1) != std::to_string(file.size)) {
       return damaged(
-          fmt::format("{} has {} bytes, which is not what its name says", name.string(), file.size));
+          fmt::format("{} has {} bytes, which is not what its name says", continuo::printable(name.string()),
+                                 file.size));
     }
     bytes += file.size;
   }

@@ -1,5 +1,7 @@
 #include "journal/directory.hpp"
 
+#include "messages/printable.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -107,7 +109,7 @@ result<void> check_foreign(const std::filesystem::path& directory) {
           errc::invalid_configuration,
           fmt::format("the directory {} is not empty and not a data directory (it holds {}): choose "
                       "another one; nothing was changed",
-                      directory.string(), name.string()));
+                      directory.string(), continuo::printable(name.string())));
     }
   }
   if (trouble) {

@@ -1,5 +1,7 @@
 #include "journal/files.hpp"
 
+#include "messages/printable.hpp"
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -31,7 +33,7 @@ std::string denial_text(const std::filesystem::path& path) {
   return fmt::format(
       ": {} belongs to {} with mode {:04o}, and this process is {}; run it as the owner, or give the "
       "files to this user with chown -R",
-      known == path ? "it" : known.string(), user_text(status.st_uid), status.st_mode & 07777u,
+      known == path ? "it" : continuo::printable(known.string()), user_text(status.st_uid), status.st_mode & 07777u,
       user_text(::geteuid()));
 }
 
@@ -44,7 +46,7 @@ const char* kind_text(mode_t mode) {
 }
 
 tl::unexpected<error> refuse(const std::filesystem::path& path, std::string_view what) {
-  return fail(errc::invalid_configuration, fmt::format("{} {}", path.string(), what));
+  return fail(errc::invalid_configuration, fmt::format("{} {}", continuo::printable(path.string()), what));
 }
 
 int flags_of(file_use use) {
@@ -98,7 +100,7 @@ error system_failure(std::string_view what, const std::filesystem::path& path, i
   return {full               ? errc::storage_full
           : number == EACCES ? errc::invalid_configuration
                              : errc::storage_failed,
-          fmt::format("cannot {} {}: {}{}", what, path.string(), std::generic_category().message(number),
+          fmt::format("cannot {} {}: {}{}", what, continuo::printable(path.string()), std::generic_category().message(number),
                       number == EACCES ? denial_text(path) : "")};
 }
 
@@ -115,7 +117,7 @@ result<descriptor> open_file(const std::filesystem::path& path, file_use use, mo
     return refuse(path, fmt::format("is {}: a file is expected", kind_text(status.st_mode)));
   }
   if (file.get() < 0) {
-    return why == ENOENT ? fail(errc::not_found, path.string() + " is missing")
+    return why == ENOENT ? fail(errc::not_found, continuo::printable(path.string()) + " is missing")
                          : tl::unexpected(system_failure(what, path, why));
   }
   if (use != file_use::read && status.st_uid != ::geteuid()) {
@@ -285,7 +287,7 @@ result<void> check_size(const std::filesystem::path& path, std::uint64_t bytes_m
   }
   return fail(errc::corrupt, fmt::format("{} has {} bytes, and none of its kind more than {}: it was damaged, "
                                          "or is not one of this program; nothing was changed",
-                                         path.string(), status.st_size, bytes_max));
+                                         continuo::printable(path.string()), status.st_size, bytes_max));
 }
 
 result<void> sync_directory(const std::filesystem::path& path) {

@@ -1,5 +1,6 @@
 #include "journal/commit_log.hpp"
 #include "journal/files.hpp"
+#include "messages/printable.hpp"
 
 #include <fmt/format.h>
 
@@ -16,7 +17,7 @@ namespace continuo::journal {
 namespace {
 
 tl::unexpected<error> damaged(const std::filesystem::path& path, std::size_t place, std::string_view what) {
-  return continuo::fail(errc::corrupt, fmt::format("{}: byte {}: {}; nothing was changed", path.string(),
+  return continuo::fail(errc::corrupt, fmt::format("{}: byte {}: {}; nothing was changed", continuo::printable(path.string()),
                                                    place * sector_bytes, what));
 }
 

@@ -4,6 +4,7 @@
 #include "journal/frame.hpp"
 #include "journal/patch.hpp"
 #include "journal/sectors.hpp"
+#include "messages/printable.hpp"
 
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
@@ -30,7 +31,7 @@ std::string text_of(const rocksdb::Status& status) {
   if (table != std::string::npos && text.find("MANIFEST", table) != std::string::npos) {
     text.resize(table + table_suffix.size());
   }
-  return text;
+  return continuo::printable(text);
 }
 
 /// Puts together a value of which the tables have an older one and patches.

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -69,6 +70,17 @@ std::string printable(std::string_view text) {
       }
     }
     text.remove_prefix(part.size());
+  }
+  return made;
+}
+
+std::string printable_lines(std::string_view text) {
+  std::string made;
+  while (!text.empty()) {
+    const auto end = std::min(text.find_first_of("\n\t"), text.size());
+    made += printable(text.substr(0, end));
+    made += text.substr(end, 1);
+    text.remove_prefix(std::min(end + 1, text.size()));
   }
   return made;
 }

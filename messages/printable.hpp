@@ -10,6 +10,10 @@ namespace continuo {
 /// no UTF-8; all else stays as it is.
 std::string printable(std::string_view text);
 
+/// The same of text that has lines of its own: what ends them stays, and tabs. A text from elsewhere goes
+/// through `printable` before it becomes part of one, so that it does not make lines.
+std::string printable_lines(std::string_view text);
+
 /// Whether `printable` leaves it as it is.
 bool is_printable(std::string_view text);
 

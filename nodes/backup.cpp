@@ -4,6 +4,7 @@
 #include "journal/directory.hpp"
 #include "journal/files.hpp"
 #include "journal/journal.hpp"
+#include "messages/printable.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -52,7 +53,7 @@ result<std::string> content_of(const fs::path& directory) {
   for (fs::directory_iterator i{directory, trouble}, end; !trouble && i != end; i.increment(trouble)) {
     const auto name = i->path().filename();
     if (name != "BACKUP.new" && name != "lost+found") { // the first: of one that died as it began
-      return name.string();
+      return printable(name.string());
     }
   }
   if (trouble) {
@@ -78,7 +79,7 @@ result<void> prepare(const fs::path& to, std::uint64_t store) {
         known && known->starts_with(backup_prefix)
             ? fmt::format("{} holds backups of another store ({}; this one is {:016x}): choose another "
                           "directory; nothing was changed",
-                          to.string(), known->substr(backup_prefix.size(), 16), store)
+                          to.string(), printable(known->substr(backup_prefix.size(), 16)), store)
             : fmt::format("{} is not empty and holds no backup (it has {}): choose another directory; "
                           "nothing was changed",
                           to.string(), *found));

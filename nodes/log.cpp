@@ -42,8 +42,9 @@ public:
     const auto written = call_application(
         errc::handler_failed, [&] { to_->log(to_spdlog(level), text); }, "the logger failed: ");
     if (!written) {
-      std::fputs(fmt::format("{}; what it was to write: {}\n", written.error().message, text).c_str(),
-                 stderr);
+      std::fputs(
+          fmt::format("{}; what it was to write: {}\n", printable(written.error().message), text).c_str(),
+          stderr);
     }
   }
 

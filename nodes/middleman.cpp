@@ -2,6 +2,7 @@
 
 #include "messages/caf_types.hpp"
 #include "nodes/dialer.hpp"
+#include "nodes/plain_doors.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/threads.hpp"
 #include "nodes/tls.hpp"
@@ -17,6 +18,7 @@
 #include <future>
 #include <mutex>
 #include <set>
+#include <utility>
 #include <vector>
 
 namespace continuo::nodes {
@@ -27,9 +29,12 @@ constexpr std::chrono::seconds probe_time{1};
 class middleman_connector : public actors::connector {
 public:
   middleman_connector(caf::actor_system& system, const cluster_config& cluster, std::string here,
-                      std::shared_ptr<tls_transport> tls, std::function<void(const error&)> failed)
+                      std::shared_ptr<tls_transport> tls, caf::actor doors,
+                      std::function<void(const error&)> failed)
       : system_(&system), cluster_(cluster), here_(std::move(here)), tls_(std::move(tls)),
-        failed_(std::move(failed)) {}
+        doors_(std::move(doors)), failed_(std::move(failed)) {}
+
+  ~middleman_connector() override { close_doors(); }
 
   void dial(const std::string& peer, const caf::actor& link) override { spawn_dialer(broker(), peer, link); }
 
@@ -40,7 +45,7 @@ public:
     // Always to an address: without one CAF listens on all of them.
     result<void> outcome;
     caf::scoped_actor self{*system_, true};
-    self->request(broker(), caf::infinite, caf::publish_atom_v, me.port,
+    self->request(doors_ ? doors_ : broker(), caf::infinite, caf::publish_atom_v, me.port,
                   caf::actor_cast<caf::strong_actor_ptr>(gate), std::set<std::string>{}, me.host, true)
         .receive([](std::uint16_t) {},
                  [&](const caf::error& why) {
@@ -70,9 +75,16 @@ public:
     if (tls_) {
       tls_->stop();
     }
+    close_doors();
   }
 
 private:
+  void close_doors() {
+    if (doors_) {
+      caf::anon_send_exit(std::exchange(doors_, nullptr), caf::exit_reason::kill);
+    }
+  }
+
   caf::actor broker() const {
     return tls_ ? tls_->broker() : caf::actor_cast<caf::actor>(system_->middleman().actor_handle());
   }
@@ -116,6 +128,7 @@ private:
   cluster_config cluster_;
   std::string here_;
   std::shared_ptr<tls_transport> tls_;
+  caf::actor doors_; // without TLS; null where CAF's own must do
   std::function<void(const error&)> failed_;
   std::mutex mutex_;
   bool stopped_ = false;
@@ -165,7 +178,11 @@ make_middleman_connector(caf::actor_system& system, const cluster_config& cluste
         "configuration before the system is made");
   }
   std::shared_ptr<tls_transport> tls;
-  if (cluster.tls) {
+  caf::actor doors;
+  if (!cluster.tls) {
+    // A peer has one connection, and the next one while the old one is not closed yet.
+    doors = start_plain_doors(system, strangers + 2 * cluster.nodes.size(), failed);
+  } else {
     auto started = tls_transport::start(system, *cluster.tls, strangers, failed);
     if (!started) {
       return tl::unexpected(started.error());
@@ -173,7 +190,7 @@ make_middleman_connector(caf::actor_system& system, const cluster_config& cluste
     tls = std::move(*started);
   }
   return std::shared_ptr<actors::connector>{
-      std::make_shared<middleman_connector>(system, cluster, here, std::move(tls), failed)};
+      std::make_shared<middleman_connector>(system, cluster, here, std::move(tls), std::move(doors), failed)};
 }
 
 } // namespace continuo::nodes

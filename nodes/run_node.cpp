@@ -2,6 +2,7 @@
 
 #include "config/cluster_file.hpp"
 #include "messages/application.hpp"
+#include "messages/printable.hpp"
 #include "nodes/descriptors.hpp"
 #include "nodes/threads.hpp"
 
@@ -46,7 +47,7 @@ constexpr const char* usage =
     "  -- ...       is left to the program\n";
 
 void say(const std::string& line) {
-  std::fputs((line + "\n").c_str(), stderr);
+  std::fputs((printable_lines(line) + "\n").c_str(), stderr);
 }
 
 /// The exit code of what may pass: the system has no thread for the process.

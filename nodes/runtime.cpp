@@ -351,7 +351,7 @@ result<void> node_runtime::share_descriptors() {
   demands.answers = config_.http.has_value();
   if (config_.cluster && !means_.reach) {
     demands.peers = config_.cluster->nodes.size() - 1;
-    demands.strangers = config_.cluster->tls.has_value();
+    demands.strangers = true;
   }
   for (const auto& [name, service] : core_->services) {
     const auto calls_http = std::any_of(service.commands.begin(), service.commands.end(),

@@ -1,6 +1,7 @@
 #include "nodes/runtime.hpp"
 
 #include "messages/application.hpp"
+#include "messages/printable.hpp"
 #include "nodes/endings.hpp"
 #include "nodes/http/api.hpp"
 #include "nodes/http/server.hpp"
@@ -168,7 +169,7 @@ void node_runtime::end() {
 
 /// The logger may be the one that waits for this, or that does not return.
 void node_runtime::say_outside_of_the_log(const std::string& text) const {
-  std::fputs(fmt::format("{}: {}\n", config_.name, text).c_str(), stderr);
+  std::fputs(printable_lines(fmt::format("{}: {}\n", config_.name, text)).c_str(), stderr);
 }
 
 std::vector<caf::actor> node_runtime::all_actors() const {

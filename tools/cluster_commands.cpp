@@ -206,7 +206,7 @@ public:
       return;
     }
     next_ = now + std::chrono::seconds{1};
-    fmt::print("waiting for {} ({})\n", what,
+    fmt::print("waiting for {} ({})\n", printable(what),
                age_text(std::chrono::duration_cast<std::chrono::milliseconds>(now - begun_)));
     std::fflush(stdout);
   }

@@ -6,8 +6,10 @@
 #include "nodes/identity.hpp"
 #include "tools/http_client.hpp"
 #include "tools/journal_verify.hpp"
+#include "tools/json_text.hpp"
 #include "tools/progress.hpp"
 #include "tools/report.hpp"
+#include "tools/table.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -71,7 +73,7 @@ ordered_json json_of(const journal_findings& found, const std::filesystem::path&
 std::string findings_text(const journal_findings& found) {
   auto text = fmt::format("store {:016x}, {}, revision {}\n", found.store,
                           found.node.empty() ? "of a node that stands alone"
-                                             : fmt::format("node {} of {}", found.node, found.cluster),
+                                             : fmt::format("node {} of {}", printable(found.node), printable(found.cluster)),
                           found.revision);
   const auto add = [&](std::string_view what, std::uint64_t count) {
     text += count == 0 ? "" : fmt::format("{:>10} {}\n", count, what);
@@ -92,7 +94,7 @@ std::string findings_text(const journal_findings& found) {
 /// Exit code of what was found; the problems are on standard error.
 int report(const journal_findings& found) {
   for (const auto& one : found.problems) {
-    fmt::print(stderr, "continuo: {}\n", one.message);
+    fmt::print(stderr, "continuo: {}\n", printable_lines(one.message));
   }
   if (found.problem_count == 0) {
     return 0;
@@ -107,11 +109,13 @@ int report(const journal_findings& found) {
 
 /// The failure that a node's answer tells, with the code that it names.
 error failure_of(const http_answer& answer) {
-  const auto body = ordered_json::parse(answer.body, nullptr, false);
-  const auto told = body.is_object() ? body.value("error", ordered_json::object()) : ordered_json::object();
-  const auto name = told.value("code", std::string{});
-  error why{errc::unavailable,
-            told.value("message", fmt::format("the node answered with status {}", answer.status))};
+  const auto body = nlohmann::json::parse(answer.body, nullptr, false);
+  const auto told = body.is_object() ? body.value("error", nlohmann::json{}) : nlohmann::json{};
+  const auto name = text_at(told, "code");
+  error why{errc::unavailable, printable(text_at(told, "message"))};
+  if (why.message.empty()) {
+    why.message = fmt::format("the node answered with status {}", answer.status);
+  }
   for (const auto code :
        {errc::storage_full, errc::storage_failed, errc::corrupt, errc::invalid_configuration}) {
     why.code = name == to_string(code) ? code : why.code;
@@ -202,7 +206,7 @@ int journal_verify(const journal_options& chosen) {
   if (chosen.json) {
     fmt::print("{}\n", json_of(found, chosen.data).dump(2));
   } else {
-    fmt::print("{}: {}\n{}", chosen.data.string(), found.problem_count == 0 ? "whole" : "damaged",
+    fmt::print("{}: {}\n{}", printable(chosen.data.string()), found.problem_count == 0 ? "whole" : "damaged",
                findings_text(found));
     std::fflush(stdout);
   }
@@ -240,7 +244,8 @@ int journal_backup(const journal_options& chosen) {
             .dump());
   } else {
     fmt::print("{}: {} bytes in {} ms; bring it back with `continuo journal restore {} DIR`\n",
-               chosen.backup.string(), made->bytes, made->took.count(), chosen.backup.string());
+               printable(chosen.backup.string()), made->bytes, made->took.count(),
+               printable(chosen.backup.string()));
   }
   return 0;
 }
@@ -265,7 +270,7 @@ int journal_restore(const journal_options& chosen) {
   if (chosen.json) {
     fmt::print("{}\n", json_of(found, chosen.data).dump(2));
   } else {
-    fmt::print("{}: restored and whole\n{}", chosen.data.string(), findings_text(found));
+    fmt::print("{}: restored and whole\n{}", printable(chosen.data.string()), findings_text(found));
   }
   return 0;
 }
@@ -295,7 +300,7 @@ int accept_loss(const journal_options& chosen) {
     fmt::print(
         "{}: the store has a new id. Its peers take it in place of what they knew, and send again whatever\n"
         "they have not seen answered; what only the lost data held is gone. Start the node.\n",
-        data.string());
+        printable(data.string()));
   }
   return 0;
 }

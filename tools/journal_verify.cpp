@@ -8,6 +8,7 @@
 #include "journal/reader.hpp"
 #include "messages/frames.hpp"
 #include "messages/layout.hpp"
+#include "messages/printable.hpp"
 #include "nodes/identity.hpp"
 
 #include <continuo/archive.hpp>
@@ -145,7 +146,7 @@ private:
       return;
     }
     if (engine::history_key(entry->self, entry->revision) != key) {
-      object(key, fmt::format("holds the history entry {} of {}", entry->revision, to_string(entry->self)));
+      object(key, fmt::format("holds the history entry {} of {}", entry->revision, continuo::printable(to_string(entry->self))));
       return;
     }
     newest_revision_ = std::max(newest_revision_, entry->revision);
@@ -193,7 +194,7 @@ private:
     }
     ++found_.records[std::string{to_string(stored->kind)}];
     if (engine::record_key(stored->self) != key) {
-      object(key, fmt::format("holds the record of {}", to_string(stored->self)));
+      object(key, fmt::format("holds the record of {}", continuo::printable(to_string(stored->self))));
       return;
     }
     newest_revision_ = std::max(newest_revision_, stored->revision);

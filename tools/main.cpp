@@ -1,3 +1,4 @@
+#include "messages/printable.hpp"
 #include "tools/cluster_commands.hpp"
 #include "tools/completion.hpp"
 #include "tools/help.hpp"
@@ -198,8 +199,8 @@ std::string mistake_text(const CLI::App* program, const CLI::Error& wrong) {
   const auto is_unknown =
       !left.empty() && !left.front().starts_with('-') && command->get_require_subcommand_max() > 0;
   return fmt::format("continuo: {} (`{} --help` shows how)\n",
-                     is_unknown ? fmt::format("there is no command `{} {}`", words, left.front())
-                                : std::string{wrong.what()},
+                     continuo::printable_lines(is_unknown ? fmt::format("there is no command `{} {}`", words, left.front())
+                                                : std::string{wrong.what()}),
                      words);
 }
 

@@ -77,7 +77,7 @@ void node_output::pass_on() {
 }
 
 void node_output::print(std::string_view line) const {
-  fmt::print("{}{}\n", prefix_, line);
+  fmt::print("{}{}\n", prefix_, printable_lines(line));
 }
 
 } // namespace continuo::tools

@@ -12,7 +12,7 @@
 namespace continuo::tools {
 
 int refuse(const error& why) {
-  fmt::print(stderr, "continuo: {}\n", why.message);
+  fmt::print(stderr, "continuo: {}\n", printable_lines(why.message));
   const auto code = exit_code(why.code);
   return code != 0 ? code : 1;
 }
@@ -23,7 +23,7 @@ int refuse(std::string why) {
 
 void remark(const std::string& what) {
   std::fflush(stdout); // what it is about stands before it
-  fmt::print(stderr, "continuo: {}\n", what);
+  fmt::print(stderr, "continuo: {}\n", printable_lines(what));
 }
 
 void remark_unreachable(const nlohmann::json& answer) {
@@ -50,7 +50,7 @@ void progress_line::show(const std::string& what) {
   const auto age =
       std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun_);
   if (visible_ && age >= std::chrono::seconds{1}) {
-    fmt::print(stderr, "\r\x1b[K{} ({})", what, age_text(age));
+    fmt::print(stderr, "\r\x1b[K{} ({})", printable(what), age_text(age));
     shown_ = true;
   }
 }

@@ -7,7 +7,8 @@
 #include <chrono>
 #include <string>
 
-/// What commands say besides their results, all of it on standard error.
+/// What commands say besides their results, all of it on standard error, and as a terminal may show it
+/// (`printable_lines`).
 namespace continuo::tools {
 
 /// Prints `continuo: MESSAGE`. Gives the exit code: 2 of wrong arguments (`invalid_configuration`), 3 of
