@@ -348,8 +348,7 @@ void check_data(contents& file, const cluster_file& found) {
 /// What a node finds in its data that is not its own it refuses, and so would it a backup there.
 void check_backups(contents& file, const cluster_file& found) {
   for (const auto& node : found.nodes) {
-    const auto& chosen = node.limits.backup_folder;
-    const auto folder = chosen.empty() ? node.data.parent_path() / "backups" : chosen;
+    const auto& folder = node.limits.backup_folder;
     const auto own = fmt::format("nodes.{}.backup-folder", node.seen_by_peers.name);
     const auto key = file.has(own) ? own : "node.backup-folder";
     for (const auto& other : found.nodes) {
@@ -506,6 +505,9 @@ cluster_file build(const contents& from, const fs::path& file) {
       entry.environment = found->second;
     }
     fill_limits(entry.limits, from, "nodes." + node.name, folder);
+    if (entry.limits.backup_folder.empty()) {
+      entry.limits.backup_folder = entry.data.parent_path() / "backups";
+    }
     to.cluster.nodes.push_back(entry.seen_by_peers);
     to.nodes.push_back(std::move(entry));
   }

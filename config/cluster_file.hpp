@@ -31,13 +31,13 @@ struct node_limits {
   std::uint64_t store_memory = 128u << 20; ///< bytes
   std::chrono::hours keep_ended{7 * 24};
   bool history = true;
-  std::filesystem::path trace_folder{};  ///< absolute; empty: none
-  std::filesystem::path backup_folder{}; ///< absolute; empty: `backups` beside the data
+  std::filesystem::path trace_folder{}; ///< absolute; empty: none
   std::string trace_url{};
 
   std::uint32_t handler_attempts = 3;
   std::chrono::milliseconds handler_delay{100};
-  std::string log_level = "info"; ///< trace, debug, info, warn, error, critical or off
+  std::string log_level = "info";        ///< trace, debug, info, warn, error, critical or off
+  std::filesystem::path backup_folder{}; ///< absolute
 
   friend bool operator==(const node_limits&, const node_limits&) = default;
 };

@@ -49,15 +49,15 @@ result<void> check_files(const rocksdb::BackupInfo& copy, const std::filesystem:
   for (const auto& file : copy.file_details) {
     const std::filesystem::path name{file.relative_filename};
     if (name.is_absolute() || std::find(name.begin(), name.end(), "..") != name.end()) {
-      return damaged(fmt::format("its list names {}, which is no file of it", continuo::printable(name.string())));
+      return damaged(
+          fmt::format("its list names {}, which is no file of it", continuo::printable(name.string())));
     }
     const auto stem = name.stem().native(); // NUMBER_SESSION_SIZE of a table
     const auto size = stem.rfind('_');
     if (name.extension() == ".sst" && size != std::string::npos &&
         stem.substr(size + 1) != std::to_string(file.size)) {
-      return damaged(
-          fmt::format("{} has {} bytes, which is not what its name says", continuo::printable(name.string()),
-                                 file.size));
+      return damaged(fmt::format("{} has {} bytes, which is not what its name says",
+                                 continuo::printable(name.string()), file.size));
     }
     bytes += file.size;
   }

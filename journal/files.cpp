@@ -33,8 +33,8 @@ std::string denial_text(const std::filesystem::path& path) {
   return fmt::format(
       ": {} belongs to {} with mode {:04o}, and this process is {}; run it as the owner, or give the "
       "files to this user with chown -R",
-      known == path ? "it" : continuo::printable(known.string()), user_text(status.st_uid), status.st_mode & 07777u,
-      user_text(::geteuid()));
+      known == path ? "it" : continuo::printable(known.string()), user_text(status.st_uid),
+      status.st_mode & 07777u, user_text(::geteuid()));
 }
 
 const char* kind_text(mode_t mode) {
@@ -100,8 +100,8 @@ error system_failure(std::string_view what, const std::filesystem::path& path, i
   return {full               ? errc::storage_full
           : number == EACCES ? errc::invalid_configuration
                              : errc::storage_failed,
-          fmt::format("cannot {} {}: {}{}", what, continuo::printable(path.string()), std::generic_category().message(number),
-                      number == EACCES ? denial_text(path) : "")};
+          fmt::format("cannot {} {}: {}{}", what, continuo::printable(path.string()),
+                      std::generic_category().message(number), number == EACCES ? denial_text(path) : "")};
 }
 
 result<descriptor> open_file(const std::filesystem::path& path, file_use use, mode_t mode, links how) {
@@ -285,9 +285,10 @@ result<void> check_size(const std::filesystem::path& path, std::uint64_t bytes_m
       static_cast<std::uint64_t>(status.st_size) <= bytes_max) {
     return {};
   }
-  return fail(errc::corrupt, fmt::format("{} has {} bytes, and none of its kind more than {}: it was damaged, "
-                                         "or is not one of this program; nothing was changed",
-                                         continuo::printable(path.string()), status.st_size, bytes_max));
+  return fail(errc::corrupt,
+              fmt::format("{} has {} bytes, and none of its kind more than {}: it was damaged, "
+                          "or is not one of this program; nothing was changed",
+                          continuo::printable(path.string()), status.st_size, bytes_max));
 }
 
 result<void> sync_directory(const std::filesystem::path& path) {

@@ -12,8 +12,8 @@
 
 /// The one way in which files and folders are made and opened whose place others may reach: whatever stands
 /// there (a link, a FIFO, a device, a file of somebody else) is refused with a sentence, and neither followed
-/// nor waited for; what is made is for its owner to write, whatever the umask says; no program that is started
-/// later inherits it. Any thread.
+/// nor waited for; what is made is for its owner to write, whatever the umask says; no program that is
+/// started later inherits it. Any thread.
 namespace continuo::journal {
 
 /// A descriptor, closed with this object.
@@ -81,22 +81,22 @@ enum class links : std::uint8_t { refused, followed };
 /// there, else as `system_failure`.
 [[nodiscard]] result<void> make_directory(const std::filesystem::path& path, mode_t mode = 0700);
 
-/// Refuses a directory in which others than this user, root and their groups can put something in the place of
-/// something else. `errc::invalid_configuration`, or as `system_failure`.
+/// Refuses a directory in which others than this user, root and their groups can put something in the place
+/// of something else. `errc::invalid_configuration`, or as `system_failure`.
 [[nodiscard]] result<void> check_owner(const std::filesystem::path& directory);
 
 /// Looks at all that stands in `directory`, which may be another's work, before anything of it is opened: a
 /// FIFO would be waited for, a link followed, a device read for ever. `errc::invalid_configuration` with the
-/// first thing that is neither file nor directory, or lies deeper than anything of ours; what cannot be looked
-/// at is an error as well, so nobody may remove anything meanwhile. A file system's own `lost+found` is passed
-/// over.
+/// first thing that is neither file nor directory, or lies deeper than anything of ours; what cannot be
+/// looked at is an error as well, so nobody may remove anything meanwhile. A file system's own `lost+found`
+/// is passed over.
 [[nodiscard]] result<void> check_plain(const std::filesystem::path& directory);
 
 /// Refuses what is neither file nor directory; what is missing is no trouble.
 [[nodiscard]] result<void> check_kind(const std::filesystem::path& path);
 
-/// Refuses a file that is larger than any of its kind can be, which would be read for hours or into all of the
-/// memory; what is missing is no trouble. `errc::corrupt`.
+/// Refuses a file that is larger than any of its kind can be, which would be read for hours or into all of
+/// the memory; what is missing is no trouble. `errc::corrupt`.
 [[nodiscard]] result<void> check_size(const std::filesystem::path& path, std::uint64_t bytes_max);
 
 /// Syncs a directory, so that the names in it are durable.

@@ -17,8 +17,9 @@ namespace continuo::journal {
 namespace {
 
 tl::unexpected<error> damaged(const std::filesystem::path& path, std::size_t place, std::string_view what) {
-  return continuo::fail(errc::corrupt, fmt::format("{}: byte {}: {}; nothing was changed", continuo::printable(path.string()),
-                                                   place * sector_bytes, what));
+  return continuo::fail(errc::corrupt,
+                        fmt::format("{}: byte {}: {}; nothing was changed",
+                                    continuo::printable(path.string()), place * sector_bytes, what));
 }
 
 result<std::vector<log_segment>> list_segments(const std::filesystem::path& directory) {

@@ -20,7 +20,8 @@ namespace {
 
 namespace network = caf::io::network;
 
-/// Connections that came in: how many, and those that have not said anything yet, oldest first. I/O thread only.
+/// Connections that came in: how many, and those that have not said anything yet, oldest first. I/O thread
+/// only.
 class visitors {
 public:
   explicit visitors(std::size_t at_most) : at_most_(at_most) {}

@@ -72,8 +72,9 @@ ordered_json json_of(const journal_findings& found, const std::filesystem::path&
 
 std::string findings_text(const journal_findings& found) {
   auto text = fmt::format("store {:016x}, {}, revision {}\n", found.store,
-                          found.node.empty() ? "of a node that stands alone"
-                                             : fmt::format("node {} of {}", printable(found.node), printable(found.cluster)),
+                          found.node.empty()
+                              ? "of a node that stands alone"
+                              : fmt::format("node {} of {}", printable(found.node), printable(found.cluster)),
                           found.revision);
   const auto add = [&](std::string_view what, std::uint64_t count) {
     text += count == 0 ? "" : fmt::format("{:>10} {}\n", count, what);

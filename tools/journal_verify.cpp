@@ -146,7 +146,8 @@ private:
       return;
     }
     if (engine::history_key(entry->self, entry->revision) != key) {
-      object(key, fmt::format("holds the history entry {} of {}", entry->revision, continuo::printable(to_string(entry->self))));
+      object(key, fmt::format("holds the history entry {} of {}", entry->revision,
+                              continuo::printable(to_string(entry->self))));
       return;
     }
     newest_revision_ = std::max(newest_revision_, entry->revision);

@@ -95,7 +95,7 @@ void describe_restore(CLI::App* journal, chosen_command& chosen) {
       "restore",
       "Make a data directory of a backup; or, with --accept-loss and one directory, go on with what "
       "stands there");
-  restore->footer("Example: continuo journal restore /var/backups/payment data/payment");
+  restore->footer("Example: continuo journal restore data/backups/payment data/payment");
   restore->add_flag(
       "--accept-loss", chosen.accepts_loss,
       "Accept that what the directory does not hold is lost: the way out where a node ends with "
@@ -145,9 +145,14 @@ void describe_journal(CLI::App& program, chosen_command& chosen) {
   auto* backup = add_journal(journal, chosen, "backup",
                              "Copy the data of a node, running or stopped, to a new directory or an earlier "
                              "backup of it",
-                             journal_backup, "data/payment /var/backups/payment");
+                             journal_backup, "data/payment data/backups/payment");
   add_data(backup);
-  backup->add_option("TO", options.backup, "The directory of the backup")->required();
+  backup
+      ->add_option(
+          "TO", options.backup,
+          "The directory of the backup; of a node that runs, one in its backup folder (backup-folder in "
+          "the cluster file, else data/backups)")
+      ->required();
   backup->add_option("--token-file", options.token_file, "The token that the running node asks for")
       ->type_name("FILE");
   backup->add_flag("--json", options.json, "For scripts");
@@ -198,10 +203,11 @@ std::string mistake_text(const CLI::App* program, const CLI::Error& wrong) {
   const auto left = command->remaining();
   const auto is_unknown =
       !left.empty() && !left.front().starts_with('-') && command->get_require_subcommand_max() > 0;
-  return fmt::format("continuo: {} (`{} --help` shows how)\n",
-                     continuo::printable_lines(is_unknown ? fmt::format("there is no command `{} {}`", words, left.front())
-                                                : std::string{wrong.what()}),
-                     words);
+  return fmt::format(
+      "continuo: {} (`{} --help` shows how)\n",
+      continuo::printable_lines(is_unknown ? fmt::format("there is no command `{} {}`", words, left.front())
+                                           : std::string{wrong.what()}),
+      words);
 }
 
 } // namespace

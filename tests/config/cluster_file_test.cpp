@@ -408,16 +408,47 @@ CAF_TEST(a limit of all nodes is overridden in the section of one) {
            "address=\"127.0.0.1:4702\"\nhosts=[\"x\"]\n[node]\nin-flight=5\ninstances-in-memory=6\n"
            "shards=7\ndisk-reserve=\"1GiB\"\nstore-memory=2097152\nkeep-ended=1h\nhistory=false\n"
            "log-level=\"debug\"\nhandler-attempts=8\nhandler-delay=1s\ntrace-folder=\"traces\"\n"
-           "trace-url=\"http://127.0.0.1:4318/v1/traces\"\n");
+           "trace-url=\"http://127.0.0.1:4318/v1/traces\"\nbackup-folder=\"kept\"\n");
   const auto& a = file.find("a")->limits;
-  node_limits b{
-      5, 6,  7,      1u << 30, 2u << 20, 1h, false, "/etc/shop/traces", "http://127.0.0.1:4318/v1/traces",
-      8, 1s, "debug"};
+  node_limits b{5,
+                6,
+                7,
+                1u << 30,
+                2u << 20,
+                1h,
+                false,
+                "/etc/shop/traces",
+                "http://127.0.0.1:4318/v1/traces",
+                8,
+                1s,
+                "debug",
+                "/etc/shop/kept"};
   CAF_CHECK(file.find("b")->limits == b);
   b.shards = 9;
   b.log_level = "off";
   b.history = true;
   CAF_CHECK(a == b);
+}
+
+CAF_TEST(backups go beside the data unless another folder is named) {
+  const auto of_nodes =
+      node_a + "[nodes.b]\naddress=\"127.0.0.1:4702\"\nhosts=[\"x\"]\ndata=\"elsewhere/b\"\n";
+  const auto file = read(head + of_nodes);
+  CAF_CHECK_EQUAL(file.find("a")->limits.backup_folder, "/etc/shop/data/backups");
+  CAF_CHECK_EQUAL(file.find("b")->limits.backup_folder, "/etc/shop/elsewhere/backups");
+  const auto config = node_config_of(file, "b");
+  CAF_REQUIRE(config.has_value());
+  CAF_CHECK_EQUAL(config->backup_folder.string(), "/etc/shop/elsewhere/backups");
+  // A backup in somebody's data would keep him from starting.
+  const auto refused = [](const std::string& text) {
+    const auto parsed = parse_cluster_file(text, "/etc/shop/shop.conf");
+    CAF_MESSAGE((parsed ? "taken" : parsed.error().message));
+    return !parsed && parsed.error().message.find("is in the data directory of ") != std::string::npos;
+  };
+  CAF_CHECK(refused(head + of_nodes + "backup-folder=\"data/a\"\n"));
+  CAF_CHECK(refused(head + of_nodes + "[node]\nbackup-folder=\"data/a/backups\"\n"));
+  CAF_CHECK(refused(head + of_nodes + "[nodes.backups]\naddress=\"127.0.0.1:4703\"\nhosts=[]\n"));
+  CAF_CHECK(!refused(head + of_nodes + "backup-folder=\"data/ab\"\n"));
 }
 
 CAF_TEST(the token of the cluster is that of each HTTP address) {

@@ -1,6 +1,7 @@
-// A data directory, and a backup, of which somebody has changed some bytes: looking through it, starting on it
-// and restoring it end with what was there or with a sentence, whatever they are. The input is the way in (a
-// byte) and then changes, each the number of a file, what is done to it, where (two bytes), and some bytes.
+// A data directory, and a backup, of which somebody has changed some bytes: looking through it, starting on
+// it and restoring it end with what was there or with a sentence, whatever they are. The input is the way in
+// (a byte) and then changes, each the number of a file, what is done to it, where (two bytes), and some
+// bytes.
 
 #include "journal/copies.hpp"
 #include "journal/directory.hpp"
@@ -49,9 +50,10 @@ public:
       auto store = rocksdb_store::open(options_of(data));
       claim(store.has_value(), "a store is made");
       for (std::uint64_t number = 1; number < 4; ++number) {
-        claim((*store)->commit({test::put(std::string{store_id_key}, encode(std::uint64_t{7})),
-                                test::put("r" + std::to_string(life) + std::to_string(number),
-                                          std::string(200 * number, 'v'))})
+        claim((*store)
+                  ->commit({test::put(std::string{store_id_key}, encode(std::uint64_t{7})),
+                            test::put("r" + std::to_string(life) + std::to_string(number),
+                                      std::string(200 * number, 'v'))})
                   .has_value(),
               "a commit is made");
       }
@@ -115,8 +117,8 @@ private:
   std::string_view bytes_;
 };
 
-/// The first sector after the head that is one of an entry, in place of which a whole one of these bytes stands:
-/// what a checksum does not tell.
+/// The first sector after the head that is one of an entry, in place of which a whole one of these bytes
+/// stands: what a checksum does not tell.
 void write_entry(std::string& segment, std::string_view payload) {
   sector_head head;
   if (look_at_sector(std::string_view{segment}.substr(0, sector_bytes), 0, 0xFFFF'FFFF, head) ==

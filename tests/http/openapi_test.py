@@ -258,7 +258,7 @@ class Answers(unittest.TestCase):
             self.ask(node, "DELETE", letters + "/{id}", id=told[0]["id"])
             for path in ("/healthz", "/readyz", "/metrics", "/api/v1/node", "/api/v1/nodes", "/api/v1/services", "/api/v1/message-types"):
                 self.ask(node, "GET", path)
-            self.ask(node, "POST", "/api/v1/backup", {"to": os.path.join(shop.folder, "backup-" + node)})
+            self.ask(node, "POST", "/api/v1/backup", {"to": os.path.join(shop.folder, "data", "backups", node)})
         missing = [
             f"{method} {path} {status}"
             for method, path, operation in calls()

@@ -220,7 +220,7 @@ CAF_TEST(who looks at a directory changes nothing and keeps nodes out) {
     const auto two = data_directory::look_at(path);
     CAF_REQUIRE(one.has_value() && two.has_value());
     CAF_CHECK(code_of(data_directory::open(path)) == errc::in_use);
-    CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
+    CAF_CHECK_EQUAL(data_directory::http_of_holder(path).value_or("?"), "");
   }
   CAF_CHECK_EQUAL(read_file(path / "LOCK"), "");
   CAF_CHECK_EQUAL(entries(path), count);
@@ -295,21 +295,39 @@ CAF_TEST(a slip in the path is called one whatever stands there) {
 
 CAF_TEST(where the holder answers can be read while it holds the directory) {
   const auto path = place / "data";
-  CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
+  CAF_CHECK_EQUAL(data_directory::http_of_holder(path).value_or("?"), "");
   {
     const auto held = data_directory::open(path);
     CAF_REQUIRE(held.has_value());
-    CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
+    CAF_CHECK_EQUAL(data_directory::http_of_holder(path).value_or("?"), "");
     CAF_REQUIRE((*held)->tell_http("http://127.0.0.1:8702").has_value());
-    CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "http://127.0.0.1:8702");
+    CAF_CHECK_EQUAL(data_directory::http_of_holder(path).value_or("?"), "http://127.0.0.1:8702");
     const auto looked_at = data_directory::look_at(path);
     CAF_CHECK(code_of(looked_at) == errc::in_use);
     CAF_CHECK(looked_at.error().message.find("this process (" + std::to_string(::getpid()) + ")") !=
               std::string::npos);
   }
+  // Whose word is it? A token may go there.
+  {
+    const auto held = data_directory::open(path);
+    CAF_REQUIRE(held.has_value());
+    CAF_REQUIRE((*held)->tell_http("http://127.0.0.1:8702").has_value());
+    for (const auto& one : {path, path / "LOCK"}) {
+      const auto mode = std::filesystem::status(one).permissions();
+      std::filesystem::permissions(one, mode | std::filesystem::perms::others_write);
+      CAF_CHECK(code_of(data_directory::http_of_holder(path)) == errc::invalid_configuration);
+      std::filesystem::permissions(one, mode);
+      give_all(path, nobody);
+      if (::geteuid() == 0) {
+        CAF_CHECK(code_of(data_directory::http_of_holder(path)) == errc::invalid_configuration);
+      }
+      give_all(path, ::getuid());
+    }
+    CAF_CHECK_EQUAL(data_directory::http_of_holder(path).value_or("?"), "http://127.0.0.1:8702");
+  }
   // Of a node that was killed something may stand there.
   write_file(path / "LOCK", "17\nhttp://127.0.0.1:8702\n");
-  CAF_CHECK_EQUAL(data_directory::http_of_holder(path), "");
+  CAF_CHECK_EQUAL(data_directory::http_of_holder(path).value_or("?"), "");
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -565,7 +565,7 @@ CAF_TEST(a full disk ends a backup with 4 and the data is whole) {
 
 CAF_TEST(a backup that only the node can see is told of) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
-  const auto hidden = folder / "hidden";
+  const auto hidden = folder / "data" / "backups";
   fs::create_directories(hidden);
   // As below PrivateTmp=yes of systemd: the folder that the node sees is one of its own.
   process node{continuo_program, {"cluster", "run", file.string(), "payment"}, {}, [&] {
@@ -586,8 +586,8 @@ CAF_TEST(a backup that only the node can see is told of) {
   CAF_CHECK_EQUAL(lost.code, 1);
   CAF_CHECK(has(lost, "is not there"));
   CAF_CHECK(has(lost, "PrivateTmp"));
-  CAF_CHECK_EQUAL(back_up(folder / "data" / "payment", folder / "backup").code, 0);
   CAF_CHECK_EQUAL(cluster("stop", "payment").code, 0);
+  CAF_CHECK_EQUAL(back_up(folder / "data" / "payment", hidden / "backup").code, 0);
 }
 
 CAF_TEST(a node is backed up while orders flow and what was there before is in it) {
@@ -598,7 +598,7 @@ CAF_TEST(a node is backed up while orders flow and what was there before is in i
   write_file(file, text);
   CAF_REQUIRE_EQUAL(up().code, 0);
   const auto running = folder / "data" / "ordering";
-  const auto backup = folder / "backup";
+  const auto backup = folder / "data" / "backups" / "ordering";
   std::size_t before = 0;
   bool flowed = false;
   for (int i = 0; i < 3 && before + 20 < 400; ++i) { // below sanitizers a backup takes as long as many orders
@@ -632,7 +632,7 @@ CAF_TEST(a node is backed up while orders flow and what was there before is in i
 CAF_TEST(a backup of which the peers have seen more is caught until the loss is accepted) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
   const auto data_of_payment = folder / "data" / "payment";
-  const auto backup = folder / "backup";
+  const auto backup = folder / "data" / "backups" / "payment";
   write(30);
   CAF_REQUIRE_EQUAL(up().code, 0);
   CAF_REQUIRE(wait_for_ends(30));
