@@ -88,11 +88,13 @@ std::string why(const std::filesystem::path& file, const char* what) {
 result<std::shared_ptr<ledger>> ledger::open(const std::filesystem::path& file) {
   using std::filesystem::perms;
   std::error_code ignored; // if the folder cannot be made, opening the file says why
-  if (std::filesystem::create_directories(file.parent_path(), ignored)) { // for its owner to write, whatever the umask
+  if (std::filesystem::create_directories(file.parent_path(),
+                                          ignored)) { // for its owner to write, whatever the umask
     std::filesystem::permissions(file.parent_path(), perms::group_write | perms::others_write,
                                  std::filesystem::perm_options::remove, ignored);
   }
-  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+  const int descriptor =
+      ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
   if (descriptor < 0) {
     return fail(errc::storage_failed, why(file, "opened"));
   }

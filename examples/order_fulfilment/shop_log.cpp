@@ -53,7 +53,8 @@ result<contents> read_lines(const std::filesystem::path& file) {
 } // namespace
 
 result<std::unique_ptr<shop_log>> shop_log::open(const std::filesystem::path& file) {
-  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+  const int descriptor =
+      ::open(file.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
   if (descriptor < 0) {
     return fail(errc::storage_failed, fmt::format("{} cannot be opened: {}", file.string(),
                                                   std::generic_category().message(errno)));

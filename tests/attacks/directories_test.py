@@ -94,9 +94,9 @@ else:
 
 def deep(path):
     where = os.open(path, os.O_RDONLY)
-    for _ in range(5_000):  # its path is longer than any system call takes
-        os.mkdir("d", dir_fd=where)
-        below = os.open("d", os.O_RDONLY, dir_fd=where)
+    for _ in range(100):  # its path is longer than any system call takes
+        os.mkdir("d" * 100, dir_fd=where)
+        below = os.open("d" * 100, os.O_RDONLY, dir_fd=where)
         os.close(where)
         where = below
     os.close(where)
@@ -113,7 +113,7 @@ def a_fifo_that_steers_a_terminal(path):
 
 
 def many_files(path):
-    for number in range(20_000):
+    for number in range(2_000):
         with open(os.path.join(path, f"{number:06}.sst"), "w"):
             pass
 

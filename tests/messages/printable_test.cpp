@@ -38,3 +38,10 @@ CAF_TEST(what ends lines or steers terminals or turns text around is written out
     CAF_CHECK(!is_printable(text));
   }
 }
+
+CAF_TEST(text of several lines keeps them and nothing else that steers) {
+  using continuo::printable_lines;
+  CAF_CHECK_EQUAL(printable_lines(""), "");
+  CAF_CHECK_EQUAL(printable_lines("one\n\ttwo\n"), "one\n\ttwo\n");
+  CAF_CHECK_EQUAL(printable_lines("\x1b[2J\n\r\xc2\x85\nz\x9b"), "\\x1b[2J\n\\x0d\\xc2\\x85\nz\\x9b");
+}
