@@ -27,11 +27,14 @@ target_link_libraries(
   PRIVATE CAF::io OpenSSL::SSL OpenSSL::Crypto RocksDB::rocksdb-shared XXHash::xxhash fmt::fmt
           prometheus-cpp::core)
 
-# Below the sanitizers what every message goes through is optimised, so that simulations stay quick; the rest, twice as
-# long to compile that way, is not.
+# Below the sanitizers what every message goes through is optimised, so that simulations stay quick, and what reads HTTP,
+# so that its fuzz targets do; the rest, twice as long to compile that way, is not.
 if(CONTINUO_SANITIZE)
   file(GLOB sources "${PROJECT_SOURCE_DIR}/messages/*.cpp" "${PROJECT_SOURCE_DIR}/engine/*.cpp"
        "${PROJECT_SOURCE_DIR}/journal/*.cpp")
+  foreach(reads_http IN ITEMS endpoint request_reader server)
+    list(APPEND sources "${PROJECT_SOURCE_DIR}/nodes/http/${reads_http}.cpp")
+  endforeach()
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS -O1)
 endif()
 

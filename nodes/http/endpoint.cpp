@@ -1,6 +1,7 @@
 #include "nodes/http/endpoint.hpp"
 
 #include "nodes/http/addresses.hpp"
+#include "nodes/http/parsing.hpp"
 #include "nodes/http/sockets.hpp"
 
 #include <continuo/detail/times.hpp>
@@ -11,6 +12,7 @@
 #include <boost/beast/http.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 
 namespace continuo::http {
@@ -26,6 +28,10 @@ using clock = std::chrono::steady_clock;
 
 /// What must be read whole besides the header: a chunk's header, the trailers.
 constexpr std::size_t answer_rest_bytes_max = 64u << 10;
+
+/// What is read at a time.
+constexpr std::size_t header_read_bytes = 4'096;
+constexpr std::size_t body_read_bytes = 65'536;
 
 /// Answers that only say that the true one comes later (RFC 9110, 15.2), before one gives up on it.
 constexpr int interim_answers_max = 16;
@@ -107,20 +113,8 @@ public:
       wire::response_parser<wire::string_body> parser;
       parser.header_limit(answer_header_bytes_max);
       parser.body_limit(answer_body_bytes_max);
-      // The header first: where a piece of the body comes with it, Beast 1.74 forgets that the length it
-      // announces is over the limit.
-      auto read = await(
-          deadline, [&](auto done) { wire::async_read_header(socket_, buffer_, parser, std::move(done)); });
-      if (read && !*read && !parser.is_done()) {
-        read =
-            await(deadline, [&](auto done) { wire::async_read(socket_, buffer_, parser, std::move(done)); });
-      }
-      anything_came_ = anything_came_ || parser.got_some();
-      if (!read) {
+      if (const auto read = read_whole(parser, deadline); !read) {
         return tl::unexpected(read.error());
-      }
-      if (*read) {
-        return tl::unexpected(why_no_answer(*read));
       }
       const auto status = parser.get().result_int();
       const auto is_interim = status / 100 == 1 && parser.get().result() != wire::status::switching_protocols;
@@ -149,6 +143,43 @@ public:
   void stop() { context_.stop(); }
 
 private:
+  template <class Parser>
+  result<void> read_whole(Parser& parser, time_point deadline) {
+    error_code failed;
+    while (!parser.is_done()) {
+      const auto took_some = put(parser, buffer_, failed);
+      anything_came_ = anything_came_ || parser.got_some();
+      if (!took_some && !failed) {
+        std::size_t bytes = 0;
+        const auto wanted = parser.is_header_done() ? body_read_bytes : header_read_bytes;
+        const auto room = buffer_.prepare(std::min(wanted, buffer_.max_size() - buffer_.size()));
+        const auto read = await(deadline, [&](auto done) {
+          socket_.async_read_some(room, [&bytes, done](const error_code& trouble, std::size_t count) mutable {
+            bytes = count;
+            done(trouble);
+          });
+        });
+        if (!read) {
+          return tl::unexpected(read.error());
+        }
+        buffer_.commit(bytes);
+        failed = *read;
+        if (failed == asio::error::eof) {
+          failed = wire::error::end_of_stream;
+          if (parser.got_some()) {
+            parser.put_eof(failed);
+          }
+        } else if (bytes == 0 && !failed) {
+          failed = wire::error::buffer_overflow; // there was no room
+        }
+      }
+      if (failed) {
+        return tl::unexpected(why_no_answer(failed));
+      }
+    }
+    return {};
+  }
+
   /// Starts an operation and waits for its end: what became of it, or why it was given up.
   template <class Start>
   result<error_code> await(time_point deadline, Start start) {

@@ -1,5 +1,7 @@
 #include "nodes/http/request_reader.hpp"
 
+#include "nodes/http/parsing.hpp"
+
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/error.hpp>
@@ -57,7 +59,6 @@ void request_reader::begin() {
   parser_.emplace();
   parser_->header_limit(static_cast<std::uint32_t>(header_bytes_max_));
   parser_->body_limit(body_bytes_max_);
-  parser_->eager(false); // only the header, at first
   header_found_ = false;
   asked_ = {};
   if (rest_.size() == 0 && rest_.capacity() > kept_bytes) {
@@ -71,14 +72,11 @@ bool request_reader::has_begun() const {
 
 request_reader::found request_reader::go_on() {
   beast::error_code failed;
-  if (rest_.size() > 0 && !parser_->is_done()) {
-    rest_.consume(parser_->put(rest_.data(), failed));
-  }
-  if (failed && failed != wire::error::need_more) {
+  put(*parser_, rest_, failed);
+  if (failed) {
     refuse(failed);
   } else if (!header_found_ && parser_->is_header_done()) {
     header_found_ = true;
-    parser_->eager(true);
     read_header();
     if (!refusal_) {
       return found::header;

@@ -681,6 +681,8 @@ void server::state::take_in(tcp::socket&& socket) {
     }
     spare_.front()->close();
   }
+  beast::error_code ignored;
+  socket.set_option(tcp::no_delay{true}, ignored); // or a second answer waits until the first is acknowledged
   std::make_shared<session>(std::move(socket), shared_from_this(), crowded)->begin();
 }
 

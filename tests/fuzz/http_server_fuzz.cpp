@@ -144,7 +144,7 @@ public:
     const linger at_once{1, 0}; // leave no port behind that waits
     ::setsockopt(file, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     for (int pieces = 0; !bytes.empty(); ++pieces) {
-      const auto size = pieces < 8 ? std::min(cuts.next(), bytes.size()) : bytes.size();
+      const auto size = pieces < 4 ? std::min(cuts.next(), bytes.size()) : bytes.size();
       if (::send(file, bytes.data(), size, MSG_NOSIGNAL) <= 0) {
         break;
       }

@@ -286,8 +286,8 @@ CAF_TEST(the pieces in which requests come make no difference) {
   const std::string post = "POST /a?b=c HTTP/1.1\r\nHost: localhost\r\n";
   const std::string bytes =
       get("/first") + post + "Content-Length: 5\r\n\r\nwhole" + post +
-      "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nwho\r\n2\r\nle\r\n0\r\nTrailer: t\r\n\r\n" + get("/last") +
-      "nonsense\r\n\r\n";
+      "Transfer-Encoding: chunked\r\n\r\n3;x=y\r\nwho\r\n2\r\nle\r\n0\r\nTrailer: t\r\n\r\n" + post +
+      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + get("/last") + "nonsense\r\n\r\n";
   const auto read = [&](std::size_t first, std::size_t rest) {
     http::request_reader reader{{}};
     std::string seen;
@@ -309,7 +309,7 @@ CAF_TEST(the pieces in which requests come make no difference) {
     return seen;
   };
   const auto expected = read(bytes.size(), 1);
-  CAF_CHECK_EQUAL(expected, "GET /first 1\nPOST /a whole2\nPOST /a whole2\nGET /last 1\n400");
+  CAF_CHECK_EQUAL(expected, "GET /first 1\nPOST /a whole2\nPOST /a whole2\nPOST /a 2\nGET /last 1\n400");
   for (std::size_t cut = 1; cut < bytes.size(); ++cut) {
     CAF_CHECK_EQUAL(read(cut, bytes.size()), expected);
   }
