@@ -267,43 +267,85 @@ void check_port(contents& file, holders& taken, const std::string& key, unsigned
   }
 }
 
-void check_addresses(contents& file) {
+/// An address that stands in the file.
+struct written {
+  std::string key;
+  std::string text;
+  unsigned line;
+  endpoint address;
+};
+
+std::optional<written> find_address(const contents& file, const contents::node& node, std::string_view key) {
+  const auto path = key_of(node, key);
+  const auto text = file.get<std::string>(path);
+  const auto address = text ? read_endpoint(*text) : result<endpoint>{};
+  if (!text || !address) {
+    return std::nullopt;
+  }
+  return written{path, *text, file.line_of(path, node.line), *address};
+}
+
+void check_peer_addresses(contents& file, holders& taken) {
   const bool off = file.get<std::string>("cluster.tls") == "off";
+  for (const auto& node : file.nodes()) {
+    const auto address = find_address(file, node, "address");
+    for (const auto& one : {address, find_address(file, node, "listen")}) {
+      if (off && one && !one->address.loopback) {
+        file.complain(
+            one->line, one->key,
+            fmt::format("\"{}\" is no loopback address and cluster.tls is \"off\"; write tls=\"on\", or an "
+                        "address as \"127.0.0.1:{}\"",
+                        one->text, one->address.port));
+      }
+    }
+    if (address) {
+      check_port(file, taken, address->key, address->line, address->address, address->text, node.name);
+    }
+  }
+}
+
+/// Whether a process that listens at one of them cannot listen at the other.
+bool overlap(const endpoint& a, const endpoint& b) {
+  return a.port == b.port && (a.any || b.any || a.key == b.key);
+}
+
+void check_http_addresses(contents& file, holders& taken) {
+  for (const auto& node : file.nodes()) {
+    const auto http = find_address(file, node, "http");
+    const auto listen = find_address(file, node, "http-listen");
+    if (http && !http->address.any) {
+      check_port(file, taken, http->key, http->line, http->address, http->text, node.name);
+    }
+    const auto address = find_address(file, node, "address");
+    const auto of_peers = find_address(file, node, "listen");
+    const auto& here = listen ? listen : http;
+    const auto& there = of_peers ? of_peers : address;
+    const auto is_new = listen || of_peers || (http && http->address.any); // else it was compared above
+    if (is_new && here && there && overlap(here->address, there->address)) {
+      file.complain(here->line, here->key,
+                    fmt::format("\"{}\" is where the node listens for its peers too; give it another port",
+                                here->text));
+    }
+    for (const auto* name : {"http-listen", "http-certificate", "http-key"}) {
+      if (const auto key = key_of(node, name); file.has(key) && !file.has(key_of(node, "http"))) {
+        file.complain(file.line_of(key, node.line), key,
+                      "the node has no http address; write http=\"HOST:PORT\", as clients use it");
+      }
+    }
+    for (const auto& [name, other] :
+         {std::pair{"http-certificate", "http-key"}, std::pair{"http-key", "http-certificate"}}) {
+      if (const auto key = key_of(node, name); file.has(key) && !file.has(key_of(node, other))) {
+        file.complain(file.line_of(key, node.line), key,
+                      fmt::format("there is no {0}; write {0}=\"FILE\" beside it", other));
+      }
+    }
+  }
+}
+
+void check_addresses(contents& file) {
   holders taken;
-  for (const auto& node : file.nodes()) {
-    const auto key = key_of(node, "address");
-    const auto text = file.get<std::string>(key);
-    if (!text) {
-      continue;
-    }
-    const auto address = read_endpoint(*text).value_or(endpoint{});
-    const auto line = file.line_of(key, node.line);
-    if (off && !address.loopback) {
-      file.complain(
-          line, key,
-          fmt::format("\"{}\" is no loopback address and cluster.tls is \"off\"; write tls=\"on\", or an "
-                      "address as \"127.0.0.1:{}\"",
-                      *text, address.port));
-    }
-    check_port(file, taken, key, line, address, *text, node.name);
-  }
-  for (const auto& node : file.nodes()) {
-    const auto key = key_of(node, "http");
-    const auto text = file.get<std::string>(key);
-    if (!text) {
-      continue;
-    }
-    const auto address = read_endpoint(*text).value_or(endpoint{});
-    const auto line = file.line_of(key, node.line);
-    if (!address.loopback && !file.get<std::string>("cluster.token-file")) {
-      file.complain(
-          line, key,
-          fmt::format("\"{}\" is no loopback address, and whoever reaches it could do anything; write "
-                      "\"127.0.0.1:{}\", or give cluster.token-file",
-                      *text, address.port));
-    }
-    check_port(file, taken, key, line, address, *text, node.name);
-  }
+  check_peer_addresses(file, taken);
+  check_http_addresses(file, taken);
 }
 
 /// A service that nobody hosts is a slip of its name.
@@ -415,22 +457,61 @@ void fill_limits(node_limits& to, const contents& from, const std::string& secti
   fill(to.handler_delay, from, section + ".handler-delay");
 }
 
+/// Where it listens, if that is not where others reach it.
+template <class Address>
+void fill_listener(Address& to, const endpoint& listens) {
+  if (listens.host != to.host) {
+    to.listen_host = listens.host;
+  }
+  if (listens.port != to.port) {
+    to.listen_port = listens.port;
+  }
+}
+
 cluster_node peer_of(const contents::node& node, const contents& from, const std::string& file) {
   cluster_node peer;
   peer.name = node.name;
-  if (const auto address = read_endpoint(from.get<std::string>(key_of(node, "address")).value_or(""))) {
-    peer.host = address->host;
-    peer.port = address->port;
+  if (const auto found = find_address(from, node, "address")) {
+    peer.host = found->address.host;
+    peer.port = found->address.port;
   }
-  if (const auto text = from.get<std::string>(key_of(node, "http"))) {
-    if (const auto address = read_endpoint(*text)) {
-      peer.http = http_address{address->host, address->port, {}};
-    }
+  if (const auto found = find_address(from, node, "listen")) {
+    fill_listener(peer, found->address);
+  }
+  if (const auto found = find_address(from, node, "http")) {
+    const auto& at = found->address;
+    peer.http = http_address{at.any ? peer.host : at.host, at.port};
+    const auto listens = find_address(from, node, "http-listen");
+    fill_listener(*peer.http, listens ? listens->address : at);
   }
   const auto hosts = key_of(node, "hosts");
   fill(peer.hosts, from, hosts);
   peer.where = fmt::format("{}:{}: {}", file, from.line_of(hosts, node.line), hosts);
   return peer;
+}
+
+/// What the node's HTTP address asks for, and shows.
+void secure_http(node_entry& to, const contents& from, const contents::node& node, const cluster_file& file,
+                 const fs::path& authority) {
+  auto& http = to.seen_by_peers.http;
+  if (!http) {
+    return;
+  }
+  http->token_file = file.token_file;
+  http->token_may_be_missing = !from.has("cluster.token-file");
+  const auto folder = file.file.parent_path();
+  fs::path certificate;
+  fs::path key;
+  fill_path(certificate, from, key_of(node, "http-certificate"), folder);
+  fill_path(key, from, key_of(node, "http-key"), folder);
+  if (!certificate.empty()) {
+    http->tls = http_certificate{certificate, key};
+    to.trust = http_trust{authority, http->host};
+  } else if (from.get<std::string>("cluster.http-tls") == "on") {
+    const auto own = file.certificates_of(node.name);
+    http->tls = http_certificate{own.certificate, own.key};
+    to.trust = http_trust{own.authority, node.name};
+  }
 }
 
 http_service service_of(const contents::node& service, const contents& from, const std::string& file) {
@@ -480,8 +561,10 @@ cluster_file build(const contents& from, const fs::path& file) {
   to.certificates = "certificates";
   fill_path(to.certificates, from, "cluster.certificates", folder);
 
-  fs::path token_file;
-  fill_path(token_file, from, "cluster.token-file", folder);
+  to.token_file = "http-token";
+  fill_path(to.token_file, from, "cluster.token-file", folder);
+  fs::path authority;
+  fill_path(authority, from, "cluster.http-authority", folder);
 
   node_entry common;
   common.data = "data";
@@ -493,9 +576,7 @@ cluster_file build(const contents& from, const fs::path& file) {
     auto entry = common;
     entry.line = node.line;
     entry.seen_by_peers = peer_of(node, from, to.file.string());
-    if (entry.seen_by_peers.http) {
-      entry.seen_by_peers.http->token_file = token_file;
-    }
+    secure_http(entry, from, node, to, authority);
     entry.data /= node.name;
     fill_path(entry.data, from, key_of(node, "data"), folder);
     fill_path(entry.program, from, key_of(node, "program"), folder);
@@ -529,6 +610,12 @@ const node_entry* cluster_file::find(std::string_view name) const {
 tls_files cluster_file::certificates_of(std::string_view name) const {
   return {certificates / fmt::format("{}.pem", name), certificates / fmt::format("{}.key", name),
           certificates / "ca.pem"};
+}
+
+bool cluster_file::shows_certificate(const node_entry& node) const {
+  const auto& http = node.seen_by_peers.http;
+  return tls || (http && http->tls &&
+                 http->tls->certificate == certificates_of(node.seen_by_peers.name).certificate);
 }
 
 result<cluster_file> parse_cluster_file(std::string_view text, const fs::path& file) {

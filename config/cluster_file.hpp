@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,15 @@ struct node_limits {
   friend bool operator==(const node_limits&, const node_limits&) = default;
 };
 
+/// How a client of HTTPS knows whom it speaks with.
+struct http_trust {
+  std::filesystem::path
+      authority;    ///< that has signed the certificate; absolute; empty: one that the system knows
+  std::string name; ///< that the certificate is for: a DNS name or an IP address
+
+  friend bool operator==(const http_trust&, const http_trust&) = default;
+};
+
 /// One node of a cluster file. Its paths are absolute.
 struct node_entry {
   cluster_node seen_by_peers;
@@ -50,7 +60,8 @@ struct node_entry {
   std::vector<std::string> arguments;             ///< of the program, behind those that the node itself needs
   std::map<std::string, std::string> environment; ///< added to what the program inherits
   node_limits limits;
-  unsigned line = 0; ///< of its section
+  std::optional<http_trust> trust{}; ///< empty: its HTTP is plain, or it has none
+  unsigned line = 0;                 ///< of its section
 };
 
 /// What a cluster file says, complete: what it leaves out has its default.
@@ -59,6 +70,7 @@ struct cluster_file {
   cluster_config cluster;     ///< without `tls`, which is different on each node: see `certificates_of`
   bool tls = true;
   std::filesystem::path certificates;           ///< the folder; absolute, need not exist
+  std::filesystem::path token_file;             ///< of all HTTP addresses; absolute, need not exist
   std::vector<node_entry> nodes;                ///< in the order of their sections, as in `cluster.nodes`
   std::map<std::string, http_service> services; ///< that HTTP endpoints answer, by name
   caf::settings caf; ///< what stands in [scheduler], [work-stealing] and [middleman]
@@ -68,6 +80,9 @@ struct cluster_file {
 
   /// The files of that node: NAME.pem, NAME.key and ca.pem in `certificates`. They need not exist.
   tls_files certificates_of(std::string_view name) const;
+
+  /// Whether that node shows its certificate of `certificates`, to its peers or to clients of HTTP.
+  bool shows_certificate(const node_entry& node) const;
 };
 
 /// Reads a cluster file and checks all of it. Relative paths in it are taken from its own folder. Nothing but

@@ -47,6 +47,9 @@ result<http_url> read_http_url(std::string_view text) {
     const auto begin = why.find("\" ") + 2;
     return refuse(why.substr(begin, why.find("; write") - begin));
   }
+  if (found->any) {
+    return refuse("stands for every address, which nobody can connect to");
+  }
   http_url url{found->host, found->port};
   if (end < rest.size()) {
     url.target = rest[end] == '?' ? fmt::format("/{}", rest.substr(end)) : std::string{rest.substr(end)};

@@ -13,7 +13,8 @@ enum class value_kind {
   text,        ///< a string that is not empty
   name,        ///< a string of letters, digits, `-` and `_`
   path,        ///< a string; relative to the folder of the file
-  address,     ///< `"HOST:PORT"`
+  address,     ///< `"HOST:PORT"` that others use
+  listener,    ///< `"HOST:PORT"` to listen at, which may stand for every address (`0.0.0.0`)
   url,         ///< `"http://HOST:PORT/PATH"`
   choice,      ///< a string (or, of CAF's keys, an atom) out of a few
   flag,        ///< `true` or `false`

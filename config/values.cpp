@@ -308,9 +308,7 @@ result<endpoint> read_endpoint(std::string_view text) {
   if (!classify(found, bracketed)) {
     return refuse("names no host");
   }
-  if (found.key == "0.0.0.0" || found.key == "::") {
-    return refuse("stands for every address, which no peer can connect to");
-  }
+  found.any = found.key == "0.0.0.0" || found.key == "::";
   found.key = fmt::format("[{}]:{}", found.key, found.port);
   return found;
 }
@@ -346,9 +344,15 @@ result<config_value> read_value(const known_key& key, std::string_view text) {
     return wrong(
         fmt::format("it is {}; write up to {} letters, digits, - and _", shown(text), name_length_max));
   }
-  if (key.kind == value_kind::address) {
-    if (const auto found = read_endpoint(*word); !found) {
+  if (key.kind == value_kind::address || key.kind == value_kind::listener) {
+    const auto found = read_endpoint(*word);
+    if (!found) {
       return tl::unexpected(found.error());
+    }
+    if (found->any && key.kind == value_kind::address) {
+      return wrong(fmt::format("\"{}\" stands for every address, which no peer can connect to; write the one "
+                               "that peers use, and listen=\"{}\"",
+                               *word, *word));
     }
   }
   if (key.kind == value_kind::url) {

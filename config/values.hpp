@@ -31,11 +31,12 @@ struct endpoint {
   std::string host; ///< of IPv6 without brackets
   std::uint16_t port = 0;
   bool loopback = false;
-  std::string key; ///< equal for two endpoints that are written differently and mean the same
+  bool any = false; ///< it stands for every address of a machine: `0.0.0.0`, `::`
+  std::string key;  ///< equal for two endpoints that are written differently and mean the same
 };
 
 /// Takes `"127.0.0.1:4701"`, `"[::1]:4701"` or `"localhost:4701"` apart. Errors: as `read_value`; no port,
-/// port 0, an address that stands for all (`0.0.0.0`), what is no host name.
+/// port 0, what is no host name.
 result<endpoint> read_endpoint(std::string_view text);
 
 } // namespace continuo::config

@@ -3,6 +3,7 @@
 #include "engine/planted.hpp"
 #include "engine/record.hpp"
 #include "journal/journal.hpp"
+#include "nodes/probe.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -267,12 +268,14 @@ result<engine::placement> place(const cluster_config& cluster, const std::string
       }
       hosts[name].push_back(node.name);
     }
-    if (!cluster.tls && !is_loopback(node.host)) {
-      return fail(
-          errc::invalid_configuration,
-          fmt::format("node {} has the address {}, which others can reach, and TLS is off: that is allowed "
-                      "between loopback addresses only",
-                      node.name, node.host));
+    for (const auto& host : {node.host, listener_of(node).host}) {
+      if (!cluster.tls && !is_loopback(host)) {
+        return fail(
+            errc::invalid_configuration,
+            fmt::format("node {} has the address {}, which others can reach, and TLS is off: that is allowed "
+                        "between loopback addresses only",
+                        node.name, host));
+      }
     }
   }
   if (std::find(names.begin(), names.end(), here) == names.end()) {

@@ -41,16 +41,16 @@ public:
   void look(const std::string& peer, const caf::actor& link) override { spawn_dialer({}, peer, link); }
 
   result<void> listen(const caf::actor& gate) override {
-    const auto& me = find(here_);
+    const auto at = listener_of(find(here_));
     // Always to an address: without one CAF listens on all of them.
     result<void> outcome;
     caf::scoped_actor self{*system_, true};
-    self->request(doors_ ? doors_ : broker(), caf::infinite, caf::publish_atom_v, me.port,
-                  caf::actor_cast<caf::strong_actor_ptr>(gate), std::set<std::string>{}, me.host, true)
+    self->request(doors_ ? doors_ : broker(), caf::infinite, caf::publish_atom_v, at.port,
+                  caf::actor_cast<caf::strong_actor_ptr>(gate), std::set<std::string>{}, at.host, true)
         .receive([](std::uint16_t) {},
                  [&](const caf::error& why) {
-                   outcome = fail(errc::address_in_use, fmt::format("cannot listen at {}:{}: {}", me.host,
-                                                                    me.port, system_->render(why)));
+                   outcome = fail(errc::address_in_use, fmt::format("cannot listen at {}:{}: {}", at.host,
+                                                                    at.port, system_->render(why)));
                  });
     if (outcome) {
       gate_ = gate;
@@ -69,7 +69,7 @@ public:
     dialers_.clear();
     if (gate_) {
       caf::anon_send(caf::actor_cast<caf::actor>(system_->middleman().actor_handle()), caf::unpublish_atom_v,
-                     gate_.address(), find(here_).port);
+                     gate_.address(), listener_of(find(here_)).port);
       gate_ = nullptr;
     }
     if (tls_) {

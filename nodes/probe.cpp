@@ -54,7 +54,20 @@ int listen_once(const addrinfo& address) {
   return problem;
 }
 
+template <class Address>
+listener listener_in(const Address& at) {
+  return {at.listen_host.empty() ? at.host : at.listen_host, at.listen_port == 0 ? at.port : at.listen_port};
+}
+
 } // namespace
+
+listener listener_of(const cluster_node& node) {
+  return listener_in(node);
+}
+
+listener listener_of(const http_address& at) {
+  return listener_in(at);
+}
 
 error unknown_host(const std::string& host, std::uint16_t port, const std::string& reason) {
   return {errc::unavailable,

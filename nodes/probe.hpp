@@ -1,5 +1,6 @@
 #pragma once
 
+#include <continuo/cluster.hpp>
 #include <continuo/result.hpp>
 
 #include <chrono>
@@ -7,6 +8,16 @@
 #include <string>
 
 namespace continuo::nodes {
+
+/// A host with a port to listen at.
+struct listener {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+/// Where it listens, which may be elsewhere than where others reach it.
+listener listener_of(const cluster_node& node);
+listener listener_of(const http_address& at);
 
 /// Whether somebody accepts TCP connections at the address: connects, and closes again. Blocks for at most
 /// `time`, a slow name server aside. `errc::unavailable` with the reason where nobody does.

@@ -81,6 +81,10 @@ node_config anchored(node_config config) {
   anchor(config.backup_folder);
   if (config.http) {
     anchor(config.http->token_file);
+    if (auto& tls = config.http->tls) {
+      anchor(tls->certificate);
+      anchor(tls->key);
+    }
   }
   if (config.cluster && config.cluster->tls) {
     anchor(config.cluster->tls->certificate);
@@ -544,7 +548,18 @@ result<void> node_runtime::look_at_address() const {
   const auto& nodes = config_.cluster->nodes;
   const auto me = std::find_if(nodes.begin(), nodes.end(),
                                [&](const cluster_node& node) { return node.name == config_.name; });
-  return me == nodes.end() ? result<void>{} : nodes::try_to_listen(me->host, me->port);
+  if (me == nodes.end()) {
+    return {};
+  }
+  const auto listens = nodes::listener_of(*me);
+  return nodes::try_to_listen(listens.host, listens.port);
+}
+
+/// Where clients reach it. @pre it answers HTTP
+std::string node_runtime::http_url() const {
+  const auto& at = *config_.http;
+  return fmt::format("{}://{}", at.tls ? "https" : "http",
+                     http::address_text(at.host, at.port == 0 ? server_->port() : at.port));
 }
 
 /// A simulation runs what may block as jobs of an actor, in virtual time; in a real node it has threads.
@@ -567,6 +582,7 @@ result<void> node_runtime::answer_http() {
   if (!token) {
     return tl::unexpected(token.error());
   }
+  const auto cautions = config_.http ? nodes::cautions(*config_.http, *token) : std::vector<std::string>{};
   auto calls = std::make_unique<http::api>(weak_from_this(), std::move(*token), jobs_of_simulation());
   if (means_.own_journal_thread) {
     if (auto started = calls->start(); !started) {
@@ -588,12 +604,10 @@ result<void> node_runtime::answer_http() {
   }
   api_ = std::move(calls);
   server_ = std::move(*listening);
-  if (directory_) {
-    const auto& host = config_.http->host;
-    const auto* here = host == "0.0.0.0" ? "127.0.0.1" : host == "::" ? "::1" : host.c_str();
-    return directory_->tell_http("http://" + http::address_text(here, server_->port()));
+  for (const auto& caution : cautions) {
+    log(log_level::warn, caution);
   }
-  return {};
+  return directory_ ? directory_->tell_http(http_url()) : result<void>{};
 }
 
 result<void> node_runtime::start() {
@@ -816,7 +830,8 @@ std::string node_runtime::what_it_found() const {
   }
   said += config_.data.empty() ? std::string{"; in memory"} : "; data in " + config_.data.string();
   if (server_) {
-    said += "; HTTP at " + http::address_text(config_.http->host, server_->port());
+    said += fmt::format("; {} at {}", config_.http->tls ? "HTTPS" : "HTTP",
+                        http::address_text(nodes::listener_of(*config_.http).host, server_->port()));
   }
   return said;
 }

@@ -162,6 +162,7 @@ private:
   result<void> read_identity();
   std::function<void(std::function<void()>)> jobs_of_simulation() const;
   result<void> answer_http();
+  std::string http_url() const;
   result<void> look_at_address() const;
   result<void> write_spans();
   void make_environments();

@@ -12,13 +12,30 @@
 
 namespace continuo {
 
+/// What a node shows to clients that speak HTTPS, as PEM files. They are read at start, and again for later
+/// connections.
+struct http_certificate {
+  file_path certificate; ///< the node's own; behind it those of authorities that stand above it
+  file_path key;
+
+  friend bool operator==(const http_certificate&, const http_certificate&) = default;
+};
+
 /// Where a node answers HTTP.
 struct http_address {
-  std::string host = "127.0.0.1"; ///< an IP address or a host name of this machine
-  std::uint16_t port = 0;
+  /// Where clients reach it: an IP address or a host name. It listens there unless `listen_host` and
+  /// `listen_port` say otherwise.
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0; ///< 0: the system chooses one
   /// A file whose first line is what clients must send as `Authorization: Bearer`. Empty: nothing, which is
   /// allowed for loopback addresses only. Read at start.
   file_path token_file{};
+  /// Where others cannot reach the address: whether nothing is asked for if there is no such file. Else that
+  /// is an error.
+  bool token_may_be_missing = false;
+  std::string listen_host{};     ///< empty: `host`; `0.0.0.0` and `::` are all addresses of the machine
+  std::uint16_t listen_port = 0; ///< 0: `port`
+  std::optional<http_certificate> tls{}; ///< empty: it speaks plain HTTP
 
   friend bool operator==(const http_address&, const http_address&) = default;
 };
@@ -37,13 +54,17 @@ struct http_service {
 
 /// One node of a cluster, as every other node has to know it.
 struct cluster_node {
-  std::string name;               ///< unique in the cluster; letters, digits, `-` and `_`
-  std::string host = "127.0.0.1"; ///< where it listens for its peers: an IP address or a host name
+  std::string name; ///< unique in the cluster; letters, digits, `-` and `_`
+  /// Where its peers reach it: an IP address or a host name. It listens there unless `listen_host` and
+  /// `listen_port` say otherwise.
+  std::string host = "127.0.0.1";
   std::uint16_t port = 0;
   std::vector<std::string> hosts;     ///< names of the sagas and services that run there; none: it only takes
                                       ///< in what clients send
   std::optional<http_address> http{}; ///< empty: it answers no HTTP
   std::string where{};                ///< where `hosts` were written down, for errors: `FILE:LINE: KEY`
+  std::string listen_host{};          ///< empty: `host`; `0.0.0.0` and `::` are all addresses of the machine
+  std::uint16_t listen_port = 0;      ///< 0: `port`
 
   friend bool operator==(const cluster_node&, const cluster_node&) = default;
 };

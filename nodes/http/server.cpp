@@ -617,9 +617,10 @@ private:
 result<void> server::state::open(const http_address& at) {
   beast::error_code failed;
   tcp::resolver resolver{context};
-  const auto found = resolver.resolve(at.host, std::to_string(at.port), tcp::resolver::passive, failed);
+  const auto [host, port] = nodes::listener_of(at);
+  const auto found = resolver.resolve(host, std::to_string(port), tcp::resolver::passive, failed);
   if (failed || found.empty()) {
-    return tl::unexpected(nodes::unknown_host(at.host, at.port, failed.message()));
+    return tl::unexpected(nodes::unknown_host(host, port, failed.message()));
   }
   const auto endpoint = found.begin()->endpoint();
   open_closed_on_exec(acceptor_, endpoint.protocol(), failed);
@@ -636,7 +637,7 @@ result<void> server::state::open(const http_address& at) {
     acceptor_.listen(asio::socket_base::max_listen_connections, failed);
   }
   if (failed) {
-    return tl::unexpected(nodes::listen_failure(at.host, at.port, failed.value()));
+    return tl::unexpected(nodes::listen_failure(host, port, failed.value()));
   }
   accept();
   return {};

@@ -1,57 +1,149 @@
 #include "nodes/http/token.hpp"
 
-#include "journal/files.hpp"
+#include "nodes/http/server.hpp"
 #include "nodes/identity.hpp"
+#include "nodes/probe.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <filesystem>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fstream>
+#include <sys/random.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace continuo::nodes {
 
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::size_t token_least = 16;
-constexpr std::size_t token_file_most = 65'536;
+constexpr std::size_t random_bytes = 32;
 
-} // namespace
+tl::unexpected<error> wrong(const fs::path& file, std::string_view what) {
+  return fail(errc::invalid_configuration, fmt::format("the token-file {} {}", file.string(), what));
+}
 
-result<std::string> read_token(const http_address& at) {
-  if (at.token_file.empty()) {
-    if (is_loopback(at.host)) {
-      return std::string{};
-    }
-    return fail(
-        errc::invalid_configuration,
-        fmt::format("the HTTP address {} can be reached by others, who could do anything: choose a loopback "
-                    "address, or give a token-file",
-                    at.host));
+/// What stands in the file, which others must not read or write.
+result<std::string> read_file(const fs::path& file) {
+  errno = 0;
+  std::ifstream in{file};
+  std::string token;
+  if (!in && errno == ENOENT) {
+    return wrong(file,
+                 "is missing: `continuo cluster init` makes that of a cluster file, `openssl rand -hex 32` "
+                 "any");
   }
-  const auto text = journal::read_small_file(at.token_file, token_file_most, journal::links::followed)
-                        .value_or(std::string{});
-  const auto token = text.substr(0, text.find('\n'));
-  if (token.empty()) {
-    return fail(errc::invalid_configuration,
-                fmt::format("the token-file {} cannot be read, or is empty", at.token_file.string()));
+  if (!in || !std::getline(in, token)) {
+    return wrong(file, errno != 0 ? fmt::format("cannot be read: {}", std::strerror(errno)) : "is empty");
   }
-  using std::filesystem::perms;
   std::error_code unknown;
-  const auto mode = std::filesystem::status(at.token_file, unknown).permissions();
-  if (!unknown && (mode & (perms::others_all | perms::group_write)) != perms::none) {
-    return fail(errc::invalid_configuration,
-                fmt::format("the token-file {} is open to others than its owner and group: chmod 600 it",
-                            at.token_file.string()));
+  const auto mode = fs::status(file, unknown).permissions();
+  if (!unknown && (mode & (fs::perms::others_all | fs::perms::group_write)) != fs::perms::none) {
+    return wrong(file, "is open to others than its owner and group: chmod 600 it");
   }
   const auto visible = [](char letter) { return letter > ' ' && letter < '\x7f'; };
   if (token.size() < token_least || !std::all_of(token.begin(), token.end(), visible)) {
     return fail(errc::invalid_configuration,
                 fmt::format("the first line of {} is no token: write at least {} visible characters, as "
                             "`openssl rand -hex 32` prints them",
-                            at.token_file.string(), token_least));
+                            file.string(), token_least));
   }
   return token;
+}
+
+/// A link is there, whatever it leads to.
+bool is_there(const fs::path& file) {
+  std::error_code unknown; // what cannot be looked at is there: whoever opens it says why it cannot be used
+  return fs::symlink_status(file, unknown).type() != fs::file_type::not_found;
+}
+
+/// Writes all of it and syncs. False with `errno`.
+bool write_whole(int file, std::string_view text) {
+  while (!text.empty()) {
+    const auto wrote = ::write(file, text.data(), text.size());
+    if (wrote < 0 && errno != EINTR) {
+      return false;
+    }
+    text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(0, wrote)));
+  }
+  return ::fsync(file) == 0;
+}
+
+} // namespace
+
+result<std::string> read_token(const http_address& at) {
+  const auto open = is_loopback(at.host) ? listener_of(at).host : at.host;
+  const auto is_private = is_loopback(open);
+  const fs::path file = at.token_file;
+  if (file.empty() && !is_private) {
+    return fail(
+        errc::invalid_configuration,
+        fmt::format("the HTTP address {} can be reached by others, who could do anything: choose a loopback "
+                    "address, or give a token-file",
+                    open));
+  }
+  if (file.empty()) {
+    return std::string{};
+  }
+  if (at.token_may_be_missing && !is_there(file)) {
+    return is_private
+               ? result<std::string>{std::string{}}
+               : fail(errc::invalid_configuration,
+                      fmt::format("the HTTP address {} can be reached by others, who could do anything, and "
+                                  "there is no token in {}: `continuo cluster init` makes one",
+                                  open, file.string()));
+  }
+  return read_file(file);
+}
+
+std::vector<std::string> cautions(const http_address& at, const std::string& token) {
+  const auto listens = listener_of(at);
+  const auto where = http::address_text(listens.host, listens.port);
+  std::vector<std::string> found;
+  if (token.empty()) {
+    found.push_back(
+        fmt::format("HTTP at {} asks for no token, so every user of this machine may use it: {}", where,
+                    at.token_file.empty()
+                        ? std::string{"name a file with one in http_address::token_file"}
+                        : fmt::format("`continuo cluster init` makes one in {}, and the next start uses it",
+                                      at.token_file.string())));
+  }
+  if (!at.tls && !is_loopback(listens.host)) {
+    found.push_back(fmt::format(
+        "HTTP at {} is plain text, so tokens and data can be read on the way: set http-tls=\"on\" "
+        "in the cluster file or http_address::tls, or let nobody but a proxy with TLS reach it",
+        where));
+  }
+  return found;
+}
+
+result<bool> make_token(const fs::path& file) {
+  std::array<unsigned char, random_bytes> random{};
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
+    return wrong(file, fmt::format("cannot be made: {}", std::strerror(errno)));
+  }
+  const int made = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (made < 0 && errno == EEXIST) {
+    return read_file(file).map([](const std::string&) { return false; });
+  }
+  if (made < 0) {
+    return wrong(file, fmt::format("cannot be made: {}", std::strerror(errno)));
+  }
+  const auto written = write_whole(made, fmt::format("{:02x}\n", fmt::join(random, "")));
+  const auto why = errno;
+  ::close(made);
+  if (!written) {
+    ::unlink(file.c_str()); // a part of a token would be kept for one
+    return wrong(file, fmt::format("cannot be written: {}", std::strerror(why)));
+  }
+  return true;
 }
 
 } // namespace continuo::nodes

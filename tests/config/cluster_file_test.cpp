@@ -188,8 +188,24 @@ const row broken[] = {
     {with_address("\"[::g]:4701\""), 4, "nodes.a.address", "names no host"},
     {with_address("\"[::1]\""), 4, "nodes.a.address", "has no port"},
     {with_address("\"::1:4701\""), 4, "nodes.a.address", "IPv6 stands in brackets"},
-    {with_address("\"0.0.0.0:4701\""), 4, "nodes.a.address", "stands for every address"},
+    {with_address("\"0.0.0.0:4701\""), 4, "nodes.a.address",
+     "stands for every address, which no peer can connect to; write the one that peers use, and "
+     "listen=\"0.0.0.0:4701\""},
     {with_address("\"[::]:4701\""), 4, "nodes.a.address", "stands for every address"},
+    {in_node("listen=\"4701\""), 6, "nodes.a.listen", "has no port"},
+    {in_node("http-listen=\"0.0.0.0:8701\""), 6, "nodes.a.http-listen", "the node has no http address"},
+    {in_node("http=\"127.0.0.1:8701\"\nhttp-listen=\"0.0.0.0:4701\""), 7, "nodes.a.http-listen",
+     "is where the node listens for its peers too; give it another port"},
+    {in_node("http=\"0.0.0.0:4701\""), 6, "nodes.a.http", "is where the node listens for its peers too"},
+    {in_node("listen=\"0.0.0.0:4801\"\nhttp=\"127.0.0.1:4801\""), 7, "nodes.a.http",
+     "is where the node listens for its peers too"},
+    {in_node("http=\"127.0.0.1:8701\"\nhttp-listen=\"127.0.0.1:4701\""), 7, "nodes.a.http-listen",
+     "is where the node listens for its peers too"},
+    {in_node("http=\"127.0.0.1:8701\"\nhttp-certificate=\"a.pem\""), 7, "nodes.a.http-certificate",
+     "there is no http-key; write http-key=\"FILE\" beside it"},
+    {in_node("http=\"127.0.0.1:8701\"\nhttp-key=\"a.key\""), 7, "nodes.a.http-key",
+     "there is no http-certificate"},
+    {in_cluster("http-tls=\"yes\""), 3, "cluster.http-tls", "it is \"yes\"; write \"on\" or \"off\""},
     {with_hosts("[\"\"]"), 5, "nodes.a.hosts", "empty string in its list"},
     {with_hosts("[\"x\", \"y\", \"x\"]"), 5, "nodes.a.hosts", "it has \"x\" twice"},
     {with_hosts("\"x\""), 5, "nodes.a.hosts", "not a list of strings"},
@@ -198,9 +214,6 @@ const row broken[] = {
     {with_second("\"localhost:4701\""), 7, "nodes.b.address", "is the address of a too"},
     {with_second("\"127.0.0.1:4702\"", "http=\"127.0.0.1:4701\"\n"), 9, "nodes.b.http",
      "is the address of a too; give each node a port"},
-    {with_second("\"127.0.0.1:4702\"", "http=\"10.0.0.1:8702\"\n"), 9, "nodes.b.http",
-     "is no loopback address, and whoever reaches it could do anything; write \"127.0.0.1:8702\", or give "
-     "cluster.token-file"},
     {with_second("\"127.0.0.1:4702\"", "http=8702\n"), 9, "nodes.b.http", "it is 8702, not a string"},
     {with_second("\"127.0.0.1:4702\"", "data=\"data/../data/a/\"\n"), 9, "nodes.b.data",
      "/etc/shop/data/a is the data directory of a too"},
@@ -210,6 +223,12 @@ const row broken[] = {
      "no loopback address"},
     {in_cluster("tls=\"off\"\n[nodes.b]\naddress=\"[fe80::1]:4701\"\nhosts=[\"x\"]"), 5, "nodes.b.address",
      "no loopback address"},
+    {in_cluster("tls=\"off\"\n[nodes.b]\naddress=\"127.0.0.1:4702\"\nlisten=\"0.0.0.0:4702\"\nhosts=[\"x\"]"),
+     6, "nodes.b.listen",
+     "\"0.0.0.0:4702\" is no loopback address and cluster.tls is \"off\"; write tls=\"on\""},
+    {in_cluster(
+         "tls=\"off\"\n[nodes.b]\naddress=\"127.0.0.1:4702\"\nlisten=\"10.0.0.1:4702\"\nhosts=[\"x\"]"),
+     6, "nodes.b.listen", "no loopback address"},
     // CAF's keys
     {in_section("middleman", "heartbeat-interval=1s"), 7, "middleman.heartbeat-interval",
      "CAF's key is not set here; set heartbeat in [cluster]"},
@@ -452,13 +471,74 @@ CAF_TEST(backups go beside the data unless another folder is named) {
 }
 
 CAF_TEST(the token of the cluster is that of each HTTP address) {
-  const auto file =
-      read("[cluster]\nname=\"a\"\ntoken-file=\"keys/token\"\n[nodes.a]\naddress=\"127.0.0.1:4701\"\n"
-           "http=\"10.0.0.1:8701\"\nhosts=[\"x\"]\n");
-  CAF_REQUIRE_EQUAL(file.nodes.size(), 1u);
-  const auto& http = file.nodes[0].seen_by_peers.http;
-  CAF_REQUIRE(http.has_value());
-  CAF_CHECK_EQUAL(http->token_file, "/etc/shop/keys/token");
+  const auto http_of = [](const std::string& key) {
+    const auto file = read("[cluster]\nname=\"a\"\n" + key +
+                           "[nodes.a]\naddress=\"127.0.0.1:4701\"\nhttp=\"10.0.0.1:8701\"\nhosts=[\"x\"]\n");
+    CAF_REQUIRE_EQUAL(file.nodes.size(), 1u);
+    CAF_REQUIRE(file.nodes[0].seen_by_peers.http.has_value());
+    CAF_CHECK_EQUAL(file.token_file, file.nodes[0].seen_by_peers.http->token_file.string());
+    return *file.nodes[0].seen_by_peers.http;
+  };
+  const auto written = http_of("token-file=\"keys/token\"\n");
+  CAF_CHECK_EQUAL(written.token_file, "/etc/shop/keys/token");
+  CAF_CHECK(!written.token_may_be_missing);
+  const auto left_out = http_of("");
+  CAF_CHECK_EQUAL(left_out.token_file, "/etc/shop/http-token");
+  CAF_CHECK(left_out.token_may_be_missing);
+}
+
+CAF_TEST(a node may listen elsewhere than where others reach it) {
+  const auto node_with = [](const std::string& lines) {
+    return read(in_node(lines)).nodes.at(0).seen_by_peers;
+  };
+  const auto plain = node_with("http=\"127.0.0.1:8701\"");
+  CAF_CHECK(plain.listen_host.empty() && plain.listen_port == 0);
+  CAF_CHECK(plain.http && plain.http->listen_host.empty() && plain.http->listen_port == 0);
+  const auto other =
+      node_with("listen=\"0.0.0.0:4801\"\nhttp=\"shop.example:8701\"\nhttp-listen=\"[::]:8801\"");
+  CAF_CHECK_EQUAL(other.host, "127.0.0.1");
+  CAF_CHECK_EQUAL(other.port, 4701);
+  CAF_CHECK_EQUAL(other.listen_host, "0.0.0.0");
+  CAF_CHECK_EQUAL(other.listen_port, 4801);
+  CAF_REQUIRE(other.http.has_value());
+  CAF_CHECK_EQUAL(other.http->host, "shop.example");
+  CAF_CHECK_EQUAL(other.http->port, 8701);
+  CAF_CHECK_EQUAL(other.http->listen_host, "::");
+  CAF_CHECK_EQUAL(other.http->listen_port, 8801);
+  // At every address, clients use that of the peers.
+  const auto anywhere = node_with("http=\"0.0.0.0:8701\"");
+  CAF_REQUIRE(anywhere.http.has_value());
+  CAF_CHECK_EQUAL(anywhere.http->host, "127.0.0.1");
+  CAF_CHECK_EQUAL(anywhere.http->port, 8701);
+  CAF_CHECK_EQUAL(anywhere.http->listen_host, "0.0.0.0");
+  CAF_CHECK_EQUAL(anywhere.http->listen_port, 0);
+  // On machines of their own they may listen at what is written alike.
+  CAF_CHECK(parse_cluster_file(
+      head + "[nodes.a]\naddress=\"10.0.0.1:4701\"\nlisten=\"0.0.0.0:4701\"\nhosts=[\"x\"]\n" +
+          "[nodes.b]\naddress=\"10.0.0.2:4701\"\nlisten=\"0.0.0.0:4701\"\nhosts=[\"x\"]\n",
+      place));
+}
+
+CAF_TEST(http shows the certificate of the cluster or another one) {
+  const auto off = read(in_node("http=\"127.0.0.1:8701\""));
+  CAF_CHECK(!off.nodes[0].seen_by_peers.http->tls && !off.nodes[0].trust);
+  const auto on =
+      read(head + "http-tls=\"on\"\ntls=\"off\"\n" + node_a + "http=\"127.0.0.1:8701\"\n[nodes.b]\n" +
+           "address=\"127.0.0.1:4702\"\nhttp=\"shop.example:8702\"\nhttp-certificate=\"b.pem\"\n" +
+           "http-key=\"b.key\"\nhosts=[\"x\"]\n[nodes.c]\naddress=\"127.0.0.1:4703\"\nhosts=[\"x\"]\n");
+  const auto& a = on.nodes[0];
+  CAF_CHECK((a.seen_by_peers.http->tls ==
+             http_certificate{"/etc/shop/certificates/a.pem", "/etc/shop/certificates/a.key"}));
+  CAF_CHECK((a.trust == http_trust{"/etc/shop/certificates/ca.pem", "a"}));
+  const auto& b = on.nodes[1];
+  CAF_CHECK((b.seen_by_peers.http->tls == http_certificate{"/etc/shop/b.pem", "/etc/shop/b.key"}));
+  CAF_CHECK((b.trust == http_trust{"", "shop.example"}));
+  CAF_CHECK(!on.nodes[2].trust);
+  CAF_CHECK(on.shows_certificate(a) && !on.shows_certificate(b) && !on.shows_certificate(on.nodes[2]));
+  const auto own = read(in_cluster("http-authority=\"corp.pem\"") +
+                        "http=\"127.0.0.1:8701\"\nhttp-certificate=\"b.pem\"\nhttp-key=\"b.key\"\n");
+  CAF_CHECK((own.nodes[0].trust == http_trust{"/etc/shop/corp.pem", "127.0.0.1"}));
+  CAF_CHECK(own.shows_certificate(own.nodes[0])); // to its peers
 }
 
 CAF_TEST(a node is configured out of the file) {
@@ -564,7 +644,12 @@ CAF_TEST(the sample is read) {
     const auto line = std::find(lines.begin(), lines.end(), fmt::format("hosts=[\"{}\"]", host));
     const auto where = fmt::format("{}:{}: nodes.{}.hosts", sample.string(), line - lines.begin() + 1, name);
     return file->find(name)->seen_by_peers ==
-           cluster_node{name, "127.0.0.1", port, {host}, http_address{"127.0.0.1", http}, where};
+           cluster_node{name,
+                        "127.0.0.1",
+                        port,
+                        {host},
+                        http_address{"127.0.0.1", http, sample.parent_path() / "http-token", true},
+                        where};
   };
   CAF_CHECK(is("ordering", 4701, "fulfilment", 8701));
   CAF_CHECK(is("payment", 4702, "payment", 8702));
@@ -585,8 +670,10 @@ CAF_TEST(the sample says the true defaults) {
     node.limits.trace_url.clear();
   }
   for (auto& node : full->cluster.nodes) {
-    CAF_REQUIRE(node.http && !node.http->token_file.empty());
-    node.http->token_file.clear();
+    CAF_REQUIRE(node.http && !node.http->token_may_be_missing);
+    node.http->token_may_be_missing = true; // unless it stands there
+    CAF_CHECK_EQUAL(node.http->tls.has_value(), node.name == "warehouse");
+    node.http->tls.reset();
   }
   CAF_CHECK(plain->cluster == full->cluster);
   CAF_CHECK_EQUAL(plain->tls, full->tls);
