@@ -83,13 +83,22 @@ CLI::Validator is_not_empty() {
 }
 
 void add_node_options(CLI::App& to, node_options& chosen) {
-  to.add_option("--node", chosen.node, "The node to ask; else the first with HTTP in ./continuo.conf")
+  to.add_option("--node", chosen.node, "The node to ask; else the first with HTTP in the cluster file")
       ->type_name("URL")
       ->envname("CONTINUO_NODE");
-  to.add_option("--token-file", chosen.token_file, "The file with the token that the node asks for")
+  add_config_option(to, chosen.file);
+  to.add_option(
+        "--token-file", chosen.token_file,
+        "The file with the token that the node asks for; else, for nodes of the cluster file, its own")
       ->type_name("FILE")
       ->envname("CONTINUO_TOKEN_FILE");
   to.add_flag("--json", chosen.json, "Print the node's JSON as it is, for scripts");
+}
+
+void add_config_option(CLI::App& to, std::filesystem::path& file) {
+  to.add_option("--config", file, "The cluster file; else ./continuo.conf")
+      ->type_name("FILE")
+      ->envname("CONTINUO_CONFIG");
 }
 
 void add_page_options(CLI::App& to, page_options& chosen) {

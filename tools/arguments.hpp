@@ -18,8 +18,9 @@ using chosen_run = std::function<int()>;
 
 /// Which node to ask, and how to show what it says.
 struct node_options {
-  std::string node;                 ///< empty: the first of ./continuo.conf
-  std::filesystem::path token_file; ///< empty: no token
+  std::string node;                 ///< empty: the first of the cluster file
+  std::filesystem::path file;       ///< the cluster file; empty: ./continuo.conf
+  std::filesystem::path token_file; ///< empty: that of the cluster file
   bool json = false;                ///< print what the node answers as it is
 };
 
@@ -48,6 +49,9 @@ CLI::App* add_command(CLI::App& to, const char* name, const char* help, const st
 CLI::Validator is_not_empty();
 
 void add_node_options(CLI::App& to, node_options& chosen);
+
+/// The cluster file by which nodes are known.
+void add_config_option(CLI::App& to, std::filesystem::path& file);
 void add_page_options(CLI::App& to, page_options& chosen);
 
 /// The positionals TYPE and KEY, and the node's options.

@@ -1,7 +1,9 @@
 #include "tools/cluster_commands.hpp"
 
+#include "config/http_url.hpp"
 #include "journal/files.hpp"
 #include "nodes/certificates.hpp"
+#include "nodes/http/token.hpp"
 #include "tools/cluster_state.hpp"
 #include "tools/node_client.hpp"
 #include "tools/node_process.hpp"
@@ -55,7 +57,7 @@ result<const config::node_entry*> find_node(const config::cluster_file& file, co
 
 /// Said here, where the way out can be named, before a node says it.
 result<void> check_certificates(const config::cluster_file& file, const config::node_entry& node) {
-  if (!file.tls) {
+  if (!file.shows_certificate(node)) {
     return {};
   }
   const auto files = file.certificates_of(node.seen_by_peers.name);
@@ -349,27 +351,33 @@ void print_table(const std::vector<node_state>& nodes) {
     const auto& seen = node.entry->seen_by_peers;
     const auto process = find_process(*node.entry);
     made.add({seen.name, process ? std::to_string(process->pid) : "",
-              fmt::format("{}:{}", seen.host, seen.port),
-              seen.http ? fmt::format("http://{}:{}", seen.http->host, seen.http->port) : "",
+              fmt::format("{}:{}", seen.host, seen.port), seen.http ? url_of(address_of(*node.entry)) : "",
               fmt::format("{}", fmt::join(seen.hosts, ", "))});
   }
   fmt::print("{}", made.text());
   std::fflush(stdout);
 }
 
-/// The commands that ask a node find these by themselves only where the file is the default one.
+/// For a shell, which takes some letters for more than they are.
+std::string shell_word(const std::string& text) {
+  std::string made{"'"};
+  for (const char letter : text) {
+    made += letter == '\'' ? std::string{"'\\''"} : std::string{letter};
+  }
+  made += '\'';
+  const auto plain = [](char letter) { return config::is_unreserved(letter) || letter == '/'; };
+  return std::all_of(text.begin(), text.end(), plain) ? text : made;
+}
+
+/// The commands that ask a node find it by themselves only where the file is the default one.
 void print_whom_to_ask(const config::cluster_file& file) {
   std::error_code is_not_there;
-  if (std::filesystem::equivalent(file.file, default_configuration, is_not_there)) {
-    return;
-  }
-  for (const auto& node : file.nodes) {
-    if (node.seen_by_peers.http) {
-      fmt::print("for `continuo publish` and what else asks a node: export CONTINUO_NODE=http://{}\n",
-                 text_of(*node.seen_by_peers.http));
-      std::fflush(stdout);
-      return;
-    }
+  const auto answers = [](const config::node_entry& node) { return node.seen_by_peers.http.has_value(); };
+  if (!std::filesystem::equivalent(file.file, default_configuration, is_not_there) &&
+      std::any_of(file.nodes.begin(), file.nodes.end(), answers)) {
+    fmt::print("for `continuo publish` and what else asks a node: export CONTINUO_CONFIG={}\n",
+               shell_word(file.file.string()));
+    std::fflush(stdout);
   }
 }
 
@@ -403,6 +411,17 @@ int follow(const config::cluster_file& file, children& started, const signal_sou
   return left.empty() ? code : still_runs(file, left);
 }
 
+/// What clients of HTTP are to show.
+result<void> init_token(const config::cluster_file& file) {
+  if (std::none_of(file.nodes.begin(), file.nodes.end(),
+                   [](const config::node_entry& node) { return node.seen_by_peers.http.has_value(); })) {
+    return {};
+  }
+  return nodes::make_token(file.token_file).map([&](bool is_new) {
+    fmt::print("{} the token for HTTP in {}\n", is_new ? "made" : "kept", file.token_file.string());
+  });
+}
+
 } // namespace
 
 // -- the commands -----------------------------------------------------------------------------------------
@@ -412,8 +431,12 @@ int cluster_init(const cluster_options& chosen) {
   if (!file) {
     return refuse(file.error());
   }
-  if (!file->tls) {
-    fmt::print("tls is \"off\" in {}: there is nothing to make\n", file->file.string());
+  if (auto done = init_token(*file); !done) {
+    return refuse(done.error());
+  }
+  if (std::none_of(file->nodes.begin(), file->nodes.end(),
+                   [&](const config::node_entry& node) { return file->shows_certificate(node); })) {
+    fmt::print("tls is \"off\" in {}: there are no certificates to make\n", file->file.string());
     return 0;
   }
   std::vector<std::string> made;

@@ -22,11 +22,10 @@ constexpr std::chrono::milliseconds patience_for_counts{20'000}; // it reads all
 
 /// The JSON that a node answers; null where it does not.
 json ask(const node_state& node, const std::string& target, std::chrono::milliseconds time) {
-  const auto& at = node.entry->seen_by_peers.http;
-  if (!at || !node.ready) {
+  if (!node.entry->seen_by_peers.http || !node.ready) {
     return nullptr;
   }
-  const auto answer = http_get(*at, target, time);
+  const auto answer = http_get(address_of(*node.entry), target, time);
   auto read = answer && answer->status == 200 ? json::parse(answer->body, nullptr, false) : json{};
   return read.is_discarded() ? json{} : read;
 }
@@ -100,7 +99,7 @@ void look_at(node_state& node) {
     node.why = listens ? std::string{} : listens.error().message;
     return;
   }
-  const auto answer = http_get(*seen.http, "/readyz", patience);
+  const auto answer = http_get(address_of(*node.entry), "/readyz", patience);
   node.ready = answer && answer->status == 200;
   constexpr std::string_view says_who = "ready, process ";
   if (node.ready && node.process && answer->body.starts_with(says_who) &&

@@ -1,6 +1,7 @@
 #include "tools/http_client.hpp"
 
 #include "nodes/http/addresses.hpp"
+#include "nodes/http/channel.hpp"
 #include "nodes/http/server.hpp"
 
 #include <continuo/detail/times.hpp>
@@ -10,12 +11,14 @@
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
-#include <cstdint>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -27,18 +30,22 @@ namespace {
 constexpr std::size_t token_bytes_max = 4'096;
 
 /// What the node asks for, the first line of its file; empty where it asks for none.
-result<std::string> read_token(const std::filesystem::path& file) {
-  if (file.empty()) {
+result<std::string> read_token(const node_address& at) {
+  const auto& file = at.token_file;
+  std::error_code unknown; // what cannot be looked at cannot be read: that is said
+  if (file.empty() || (at.token_may_be_missing &&
+                       symlink_status(file, unknown).type() == std::filesystem::file_type::not_found)) {
     return std::string{};
   }
-  const auto wrong = [&](const char* what) {
+  const auto wrong = [&](const std::string& what) {
     return fail(errc::invalid_configuration, fmt::format("the token file {} {}", file.string(), what));
   };
+  errno = 0;
   std::ifstream in{file, std::ios::binary};
   std::string text(token_bytes_max + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (in.bad() || !in.is_open()) {
-    return wrong("cannot be read");
+    return wrong(errno == EACCES ? "cannot be read: this user may not" : "cannot be read");
   }
   text.resize(static_cast<std::size_t>(in.gcount()));
   text.erase(std::min(text.find('\n'), text.size()));
@@ -65,18 +72,52 @@ constexpr int interim_answers_max = 16;
 
 using parser = wire::response_parser<wire::string_body>;
 
+/// What a connection is checked with.
+result<http::tls_context> context_for(const config::http_trust& trust) {
+  auto made = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+  auto* raw = made->native_handle();
+  ERR_clear_error();
+  if (SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) != 1 ||
+      (trust.authority.empty() ? SSL_CTX_set_default_verify_paths(raw)
+                               : SSL_CTX_load_verify_locations(raw, trust.authority.c_str(), nullptr)) != 1) {
+    const auto* reason = ERR_reason_error_string(ERR_get_error());
+    ERR_clear_error();
+    return fail(errc::invalid_configuration,
+                fmt::format("the authority {} cannot be read: {}",
+                            trust.authority.empty() ? std::string{"of the system"} : trust.authority.string(),
+                            reason == nullptr ? "no reason is known" : reason));
+  }
+  SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+  return made;
+}
+
+/// Has the certificate's name looked at in the handshake. False where OpenSSL refuses.
+bool demand_name(SSL* of, const std::string& name) {
+  auto* demands = SSL_get0_param(of);
+  if (X509_VERIFY_PARAM_set1_ip_asc(demands, name.c_str()) == 1) {
+    return true;
+  }
+  ERR_clear_error(); // it is no IP address
+  X509_VERIFY_PARAM_set_hostflags(demands, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return X509_VERIFY_PARAM_set1_host(demands, name.data(), name.size()) == 1 &&
+         SSL_set_tlsext_host_name(of, name.c_str()) == 1;
+}
+
 /// One connection, for one call.
 class exchange {
 public:
-  exchange(const http_address& at, std::chrono::milliseconds patience) : at_(at), patience_(patience) {}
+  exchange(const node_address& at, std::chrono::milliseconds patience) : at_(at), patience_(patience) {}
 
   /// Connects, sends, and reads the header of the answer.
   result<void> run(const http_request& asked) {
     const auto deadline =
         detail::later(std::chrono::steady_clock::now(), patience_); // for all of it together
-    const auto token = read_token(at_.token_file);
+    const auto token = read_token(at_);
     if (!token) {
       return tl::unexpected(token.error());
+    }
+    if (auto secured = secure(); !secured) {
+      return secured;
     }
     const std::atomic<bool> never{false};
     const auto found = http::addresses_of(at_.host, at_.port, deadline, never);
@@ -85,10 +126,17 @@ public:
                   fmt::format("{} cannot be asked: {}", text_of(at_), found.error().message));
     }
     const auto sent = to_wire(asked, *token);
-    stream_.expires_at(deadline);
-    auto failed = await([&](auto done) { stream_.async_connect(*found, std::move(done)); });
+    stream_.below().expires_at(deadline);
+    auto failed = await([&](auto done) { stream_.below().async_connect(*found, std::move(done)); });
     if (failed) {
       return trouble(failed);
+    }
+    if (at_.trust) {
+      failed = await(
+          [&](auto done) { stream_.async_handshake(asio::ssl::stream_base::client, std::move(done)); });
+      if (failed) {
+        return no_handshake(failed);
+      }
     }
     failed = await([&](auto done) { wire::async_write(stream_, sent, std::move(done)); });
     // A server that refuses a body may answer and close before it has read all of it.
@@ -115,7 +163,7 @@ public:
   /// Goes on with the body: `take` gets what has come. Ends with the answer or the connection.
   /// @pre `run` has read the header
   result<void> read_on(const std::function<void(std::string_view)>& take) {
-    stream_.expires_never();
+    stream_.below().expires_never();
     answer_->body_limit(boost::none);
     while (!answer_->is_done()) {
       const auto failed =
@@ -152,6 +200,43 @@ public:
   }
 
 private:
+  result<void> secure() {
+    if (!at_.trust) {
+      return {};
+    }
+    auto with = context_for(*at_.trust);
+    if (!with) {
+      return tl::unexpected(with.error());
+    }
+    stream_.secure(std::move(*with));
+    if (!demand_name(stream_.tls(), at_.trust->name)) {
+      ERR_clear_error();
+      return fail(errc::invalid_configuration,
+                  fmt::format("\"{}\" is no name that a certificate can be for", at_.trust->name));
+    }
+    return {};
+  }
+
+  tl::unexpected<error> no_handshake(const beast::error_code& why) {
+    const auto verified = SSL_get_verify_result(stream_.tls());
+    if (verified != X509_V_OK) {
+      const auto& authority = at_.trust->authority;
+      return fail(errc::conflict,
+                  fmt::format("{} is not asked: its certificate is not one of {} from {}: {}", text_of(at_),
+                              at_.trust->name,
+                              authority.empty() ? std::string{"an authority that the system knows"}
+                                                : authority.string(),
+                              X509_verify_cert_error_string(verified)));
+    }
+    if (why.category() == asio::error::get_ssl_category() ||
+        why.category() == asio::ssl::error::get_stream_category() || why == asio::error::eof ||
+        why == asio::error::connection_reset) {
+      return fail(errc::conflict,
+                  fmt::format("{} does not speak TLS as it should: {}", text_of(at_), why.message()));
+    }
+    return trouble(why);
+  }
+
   /// Starts an operation and waits for its end.
   template <class Start>
   beast::error_code await(Start start) {
@@ -187,22 +272,28 @@ private:
                 fmt::format("{} {}", text_of(at_),
                             why == beast::error::timeout
                                 ? fmt::format("does not answer within {} ms", patience_.count())
-                            : why == wire::error::end_of_stream || why == asio::error::eof
+                            : why == wire::error::end_of_stream || why == asio::error::eof ||
+                                    why == asio::ssl::error::stream_truncated
                                 ? std::string{"has closed the connection without an answer"}
                                 : fmt::format("cannot be asked: {}", why.message())));
   }
 
-  http_address at_;
+  node_address at_;
   std::chrono::milliseconds patience_;
   asio::io_context context_{1};
-  beast::tcp_stream stream_{context_};
+  http::channel<beast::tcp_stream> stream_{context_};
   std::optional<parser> answer_;
   beast::flat_buffer buffer_{unread_bytes_max};
 };
 
 } // namespace
 
-result<http_answer> http_call(const http_address& at, const http_request& asked,
+node_address address_of(const config::node_entry& node) {
+  const auto& http = *node.seen_by_peers.http;
+  return {http.host, http.port, http.token_file, http.token_may_be_missing, node.trust};
+}
+
+result<http_answer> http_call(const node_address& at, const http_request& asked,
                               std::chrono::milliseconds patience) {
   exchange call{at, patience};
   auto done = call.run(asked);
@@ -215,14 +306,14 @@ result<http_answer> http_call(const http_address& at, const http_request& asked,
   return call.take();
 }
 
-result<http_answer> http_get(const http_address& at, const std::string& target,
+result<http_answer> http_get(const node_address& at, const std::string& target,
                              std::chrono::milliseconds patience) {
   http_request asked;
   asked.target = target;
   return http_call(at, asked, patience);
 }
 
-result<http_answer> http_stream(const http_address& at, const http_request& asked,
+result<http_answer> http_stream(const node_address& at, const http_request& asked,
                                 std::chrono::milliseconds patience,
                                 const std::function<void(std::string_view)>& take) {
   exchange call{at, patience};
@@ -236,19 +327,17 @@ result<http_answer> http_stream(const http_address& at, const http_request& aske
   return call.take();
 }
 
-result<http_address> read_http_address(std::string_view text) {
+result<node_address> read_node_address(std::string_view text) {
   const auto wrong = [&](std::string_view what) {
     return fail(errc::invalid_configuration,
                 fmt::format("the node's address \"{}\" {}; write http://HOST:PORT, as http://127.0.0.1:8101",
                             text, what));
   };
   auto rest = text;
-  if (rest.starts_with("https://")) {
-    return wrong("asks for TLS, which nodes leave to a proxy");
-  }
+  const auto is_secure = rest.starts_with("https://");
   if (const auto scheme = rest.find("://"); scheme != std::string_view::npos) {
-    if (rest.substr(0, scheme) != "http") {
-      return wrong("has another scheme than http");
+    if (!is_secure && rest.substr(0, scheme) != "http") {
+      return wrong("has another scheme than http or https");
     }
     rest.remove_prefix(scheme + 3);
   }
@@ -273,7 +362,10 @@ result<http_address> read_http_address(std::string_view text) {
     return wrong("has no host");
   }
   const auto digits = rest.substr(colon + 1);
-  http_address made{std::string{host}, 0};
+  node_address made{std::string{host}, 0};
+  if (is_secure) {
+    made.trust = config::http_trust{{}, made.host};
+  }
   const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), made.port);
   if (read.ec != std::errc{} || read.ptr != digits.data() + digits.size() || made.port == 0) {
     return wrong("has a port that is none of 1 to 65535");
@@ -281,8 +373,12 @@ result<http_address> read_http_address(std::string_view text) {
   return made;
 }
 
-std::string text_of(const http_address& at) {
+std::string text_of(const node_address& at) {
   return http::address_text(at.host, at.port);
+}
+
+std::string url_of(const node_address& at) {
+  return (at.trust ? "https://" : "http://") + text_of(at);
 }
 
 } // namespace continuo::tools

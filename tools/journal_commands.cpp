@@ -7,6 +7,7 @@
 #include "tools/http_client.hpp"
 #include "tools/journal_verify.hpp"
 #include "tools/json_text.hpp"
+#include "tools/known_cluster.hpp"
 #include "tools/progress.hpp"
 #include "tools/report.hpp"
 #include "tools/table.hpp"
@@ -124,25 +125,47 @@ error failure_of(const http_answer& answer) {
   return why;
 }
 
-result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, const error& in_use) {
-  const auto url = journal::data_directory::http_of_holder(chosen.data);
+/// Where the node that holds the directory answers. What a file there names gets a token only if the cluster
+/// file has that address: anybody may have written it.
+result<node_address> find_holder(const journal_options& chosen, const error& in_use) {
+  const auto known = read_known_cluster(chosen.file);
+  if (!known && !chosen.file.empty()) {
+    return tl::unexpected(known.error());
+  }
+  const auto is_chosen = !chosen.node.empty();
+  const auto url =
+      is_chosen ? result<std::string>{chosen.node} : journal::data_directory::http_of_holder(chosen.data);
   if (!url) {
     return fail(url.error().code, fmt::format("{}: {}", in_use.message, url.error().message));
   }
-  auto at = read_http_address(*url);
-  if (at && !nodes::is_loopback(at->host)) { // it gets the token
-    return fail(
-        errc::in_use,
-        fmt::format("{} (only a node that answers at a loopback address of this machine is asked for a "
-                    "backup, and this one answers at {})",
-                    in_use.message, *url));
+  auto at = find_address(known.value_or(std::nullopt), *url);
+  if (!at && is_chosen) {
+    return at;
   }
   if (!at) {
     return fail(errc::in_use, in_use.message +
                                   " (a running node makes a backup itself where it has an HTTP address, and "
                                   "this one has none)");
   }
+  if (chosen.token_file.empty()) {
+    return at;
+  }
+  if (!is_chosen && at->token_file.empty()) {
+    return fail(errc::invalid_configuration,
+                fmt::format("{} names {}, which stands in no cluster file, so it gets no token: if the node "
+                            "answers there, say so with --node",
+                            (chosen.data / "LOCK").string(), printable(*url)));
+  }
   at->token_file = chosen.token_file;
+  at->token_may_be_missing = false;
+  return at;
+}
+
+result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, const error& in_use) {
+  const auto at = find_holder(chosen, in_use);
+  if (!at) {
+    return tl::unexpected(at.error());
+  }
   const auto to = std::filesystem::absolute(chosen.backup).lexically_normal();
   const http_request asking{"POST", "/api/v1/backup", {}, ordered_json{{"to", to.string()}}.dump()};
   bool goes_on = false;
@@ -159,6 +182,12 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
     if (answer->status == 409 && goes_on) { // the copy that was asked for is not done yet
       std::this_thread::sleep_for(std::chrono::seconds{1});
       continue;
+    }
+    if (answer->status == 401) {
+      return fail(errc::conflict,
+                  fmt::format("{} wants a token: name its cluster file with --config, or --node "
+                              "and --token-file",
+                              text_of(*at)));
     }
     if (answer->status != 200) {
       return tl::unexpected(failure_of(*answer));

@@ -12,7 +12,9 @@ namespace continuo::tools {
 struct journal_options {
   std::filesystem::path data; ///< a node's data directory
   std::filesystem::path backup;
-  std::filesystem::path token_file; ///< for a node that asks for a token; may be empty
+  std::filesystem::path file;       ///< the cluster file; empty: ./continuo.conf
+  std::string node;                 ///< where the node that runs answers; empty: as the data directory says
+  std::filesystem::path token_file; ///< for a node that asks for a token; empty: that of the cluster file
   dump_options dump;
   bool json = false;
 };

@@ -57,7 +57,8 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
           "Seconds to wait for nodes to become ready (default: 60)")
         ->type_name("SECONDS");
   };
-  add("init", "Make a private authority and a certificate for each node; what is there is kept",
+  add("init",
+      "Make a private authority, a certificate for each node, and a token for HTTP; what is there is kept",
       cluster_init);
   auto* up = add("up", "Start every node, wait until all are ready, and show what they say until Ctrl-C",
                  cluster_up, " --detach");
@@ -153,7 +154,14 @@ void describe_journal(CLI::App& program, chosen_command& chosen) {
           "The directory of the backup; of a node that runs, one in its backup folder (backup-folder in "
           "the cluster file, else data/backups)")
       ->required();
-  backup->add_option("--token-file", options.token_file, "The token that the running node asks for")
+  add_config_option(*backup, options.file);
+  backup
+      ->add_option("--node", options.node,
+                   "Where the running node answers, if it stands in no cluster file and asks for a token")
+      ->type_name("URL");
+  backup
+      ->add_option("--token-file", options.token_file,
+                   "The token that the running node asks for; else, of a node of the cluster file, its own")
       ->type_name("FILE");
   backup->add_flag("--json", options.json, "For scripts");
   describe_restore(journal, chosen);

@@ -27,18 +27,14 @@ constexpr milliseconds patience_for_an_answer = 30s;
 constexpr milliseconds wait_max = 30s;   // in one call; nodes allow 60 s
 constexpr milliseconds wait_min = 200ms; // between two calls that wait, however fast the node answers
 
-result<http_address> first_with_http(const std::filesystem::path& file) {
-  const auto read = config::read_cluster_file(file);
-  if (!read) {
-    return tl::unexpected(read.error());
-  }
-  for (const auto& node : read->nodes) {
+result<node_address> first_with_http(const config::cluster_file& file, const std::string& name) {
+  for (const auto& node : file.nodes) {
     if (node.seen_by_peers.http) {
-      return *node.seen_by_peers.http;
+      return address_of(node);
     }
   }
   return fail(errc::invalid_configuration,
-              fmt::format("no node of {} has an http address: name one with --node", file.string()));
+              fmt::format("no node of {} has an http address: name one with --node", name));
 }
 
 /// What to print of an answer that is no JSON.
@@ -52,17 +48,21 @@ std::string first_line(std::string_view body) {
 
 result<node_client> node_client::open(const node_options& chosen) {
   node_client made;
-  auto at = result<http_address>{};
+  const auto known = read_known_cluster(chosen.file);
+  if (!known && (chosen.node.empty() || !chosen.file.empty())) { // else it has only been found there
+    return tl::unexpected(known.error());
+  }
+  auto at = result<node_address>{};
   if (!chosen.node.empty()) {
-    at = read_http_address(chosen.node);
-  } else if (std::filesystem::exists(default_configuration)) {
-    made.file_ = default_configuration;
-    at = first_with_http(made.file_);
+    at = find_address(known.value_or(std::nullopt), chosen.node);
+  } else if (*known) {
+    made.file_ = chosen.file.empty() ? std::string{default_configuration} : chosen.file.string();
+    at = first_with_http(**known, made.file_);
   } else {
     at = fail(
         errc::invalid_configuration,
-        "which node? name one with --node http://HOST:PORT or in CONTINUO_NODE, or run this in the folder "
-        "of continuo.conf");
+        "which node? name one with --node http://HOST:PORT or in CONTINUO_NODE, or the cluster file with "
+        "--config, or run this in the folder of continuo.conf");
   }
   if (!at) {
     return tl::unexpected(at.error());
@@ -70,6 +70,8 @@ result<node_client> node_client::open(const node_options& chosen) {
   made.at_ = *at;
   if (!chosen.token_file.empty()) {
     made.at_.token_file = chosen.token_file;
+    made.at_.token_may_be_missing = false;
+    made.token_is_chosen_ = true;
   }
   return made;
 }
@@ -160,8 +162,7 @@ result<node_answer> node_client::read(http_answer answer) const {
     message = fmt::format("{} answers {} {}", text_of(at_), answer.status, first_line(made.text));
   }
   if (answer.status == 401) {
-    message += at_.token_file.empty() ? " (give the token with --token-file)"
-                                      : " (the one of --token-file does not fit)";
+    message += token_advice();
   }
   if (!answer.retry_after.empty()) {
     message += fmt::format(" (try again after {} s)", printable(answer.retry_after));
@@ -170,11 +171,21 @@ result<node_answer> node_client::read(http_answer answer) const {
   return fail(comes_back ? errc::unavailable : errc::conflict, std::move(message));
 }
 
+std::string node_client::token_advice() const {
+  if (token_is_chosen_) {
+    return " (the one of --token-file does not fit)";
+  }
+  return at_.token_file.empty()
+             ? " (give the token with --token-file, or with --config the cluster file in which the node "
+               "stands)"
+             : fmt::format(" (the one in {} is missing, or the node has started with another one)",
+                           at_.token_file.string());
+}
+
 error node_client::unreachable(const error& why) const {
   if (why.code != errc::unavailable) { // it was not asked
     return why;
   }
-
   return {errc::unavailable, fmt::format("{}; is the node up? `continuo cluster status {}` shows it",
                                          why.message, file_.empty() ? "FILE" : file_)};
 }

@@ -2,6 +2,7 @@
 
 #include "tools/arguments.hpp"
 #include "tools/http_client.hpp"
+#include "tools/known_cluster.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -15,9 +16,6 @@
 
 namespace continuo::tools {
 
-/// The cluster file, in the current directory, that names the node to ask where nothing else does.
-inline constexpr const char* default_configuration = "continuo.conf";
-
 /// What a node has answered with a 2xx.
 struct node_answer {
   unsigned status = 0;
@@ -30,7 +28,7 @@ struct node_answer {
 /// refuses.
 class node_client {
 public:
-  /// Finds out which node to ask, and reads the token. Asks nobody.
+  /// Finds out which node to ask, and how. Asks nobody.
   static result<node_client> open(const node_options& chosen);
 
   result<node_answer> get(const std::string& target) const;
@@ -53,9 +51,11 @@ private:
   result<http_answer> exchange(const http_request& asked, std::chrono::milliseconds patience) const;
   result<node_answer> read(http_answer answer) const;
   error unreachable(const error& why) const;
+  std::string token_advice() const;
 
-  http_address at_;
-  std::string file_; ///< that has named the node; empty: an argument or the environment
+  node_address at_;
+  std::string file_;             ///< that has named the node; empty: an argument or the environment
+  bool token_is_chosen_ = false; ///< by an argument or the environment
 };
 
 /// `?name=value&...` of those that have a value.

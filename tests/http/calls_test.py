@@ -723,7 +723,8 @@ class Calls(unittest.TestCase):
     def test_a_connection_is_used_again(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.shop.http["payment"], timeout=30)
         for number in range(50):
-            connection.request("POST", "/api/v1/publish/parcel_sent", f'{{"id": "kept-{number}", "how": ""}}')
+            body = f'{{"id": "kept-{number}", "how": ""}}'
+            connection.request("POST", "/api/v1/publish/parcel_sent", body, self.shop.authorization())
             answer = connection.getresponse()
             self.assertEqual(answer.status, 202)
             self.assertIn("application/json", answer.getheader("Content-Type"))

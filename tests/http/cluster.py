@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -76,14 +77,18 @@ class Answer:
 class Cluster:
     """Three nodes; `arguments` are for the node program, `extra` are lines for the [cluster] section.
 
-    With `parcels` the nodes run tests/programs/parcel_node instead of the order example.
+    With `parcels` the nodes run tests/programs/parcel_node instead of the order example. They ask for the token that
+    `init` makes, which goes with each call here; without `token` it is taken away again, and they ask for none. `more` gives
+    lines for the section of a node, of its name, the port of its peers and that of HTTP.
     """
 
-    def __init__(self, build, arguments=(), extra="", parcels=False):
+    def __init__(self, build, arguments=(), extra="", parcels=False, token=True, more=lambda node, peers, http: []):
         self.continuo = os.path.join(build, "continuo")
         self.folder = tempfile.mkdtemp(prefix="continuo-http-")
         self.file = os.path.join(self.folder, "shop.conf")
         self.token = None
+        self.with_token = token
+        self.with_tls = 'http-tls="on"' in extra
         atexit.register(self.__exit__)  # where a test is interrupted
         self.last_resort = kills_at_the_end(self.continuo, self.folder)
         ports = free_ports(6)
@@ -108,6 +113,7 @@ class Cluster:
                 f'address="127.0.0.1:{port}"',
                 f'http="127.0.0.1:{self.http[name]}"',
                 "hosts=" + json.dumps(hosts[name]),
+                *more(name, port, self.http[name]),
             ]
         with open(self.file, "w") as out:
             out.write("\n".join(lines) + "\n")
@@ -124,11 +130,23 @@ class Cluster:
     def __enter__(self):
         try:
             self.run("init", self.file)
+            self.find_token()
             self.run("up", "--detach", self.file)
         except BaseException:
             self.__exit__()
             raise
         return self
+
+    def find_token(self):
+        """After `init`."""
+        path = os.path.join(self.folder, "http-token")
+        if not os.path.exists(path):
+            return  # the file names another one, which the test knows
+        if self.with_token:
+            with open(path) as file:
+                self.token = file.readline().strip()
+        else:
+            os.remove(path)
 
     def __exit__(self, *_):
         if not os.path.isdir(self.folder):
@@ -219,11 +237,22 @@ class Cluster:
         return text
 
     # -- HTTP ------------------------------------------------------------------------------------
+    def authorization(self):
+        """The headers that a call needs."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def connect(self, node, timeout=30):
+        """A connection to the node, whose certificate is looked at where it speaks TLS."""
+        made = http.client.HTTPConnection("127.0.0.1", self.http[node], timeout=timeout)
+        if self.with_tls:
+            known = ssl.create_default_context(cafile=os.path.join(self.folder, "certificates", "ca.pem"))
+            made.connect()
+            made.sock = known.wrap_socket(made.sock, server_hostname=node)
+        return made
+
     def ask(self, node, method, target, body=None, headers=None, timeout=30):
-        connection = http.client.HTTPConnection("127.0.0.1", self.http[node], timeout=timeout)
-        sent = dict(headers or {})
-        if self.token:
-            sent.setdefault("Authorization", f"Bearer {self.token}")
+        connection = self.connect(node, timeout)
+        sent = {**self.authorization(), **(headers or {})}
         if body is not None and not isinstance(body, (str, bytes)):
             body = json.dumps(body)
         try:

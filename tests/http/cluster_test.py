@@ -231,9 +231,11 @@ class Tokens(unittest.TestCase):
         # `continuo cluster status` reads the token by itself.
         self.assertEqual(shop.run("status", shop.file, check=False).returncode, 0)
 
-    def refused(self, shop, *words):
+    def refused(self, shop, *words, without=False):
         """A node of the cluster does not start, and says why with these words."""
         shop.run("init", shop.file, check=False)
+        if without:
+            os.remove(os.path.join(shop.folder, "token"))
         program = os.path.join(BUILD, "examples", "order_fulfilment", "order-node")
         ended = subprocess.run(
             [program, "--ledgers", os.path.join(shop.folder, "l"), "--config", shop.file, "--node", "payment"],
@@ -246,7 +248,7 @@ class Tokens(unittest.TestCase):
             self.assertIn(word, ended.stderr)
 
     def test_tokens_that_are_none(self):
-        self.refused(self.cluster(None), "token")
+        self.refused(self.cluster(None), "token is missing", "continuo cluster init", without=True)
         self.refused(self.cluster(""), "token")
         self.refused(self.cluster("\n" + TOKEN), "token")
         self.refused(self.cluster("short"), "token")

@@ -16,8 +16,9 @@ class Watcher:
 
     def __init__(self, cluster, node, last=None):
         self.connection = socket.create_connection(("127.0.0.1", cluster.http[node]), timeout=5)
-        resume = f"Last-Event-ID: {last}\r\n" if last else ""
-        self.connection.sendall(f"GET /api/v1/events HTTP/1.0\r\nHost: localhost\r\n{resume}\r\n".encode())
+        sent = {"Host": "localhost", **cluster.authorization(), **({"Last-Event-ID": last} if last else {})}
+        lines = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+        self.connection.sendall(f"GET /api/v1/events HTTP/1.0\r\n{lines}\r\n".encode())
         self.text = ""
         self.events = []
         self.greeted = False

@@ -303,7 +303,6 @@ class Shop:
     """README's cluster as the unit wants it: its file in /etc/continuo, its data in /var/lib, the unit's user."""
 
     file = "/etc/continuo/continuo.conf"
-    node = "http://127.0.0.1:8701"  # the node `ordering`
 
     def __init__(self, root):
         self.root = root
@@ -331,12 +330,12 @@ class Shop:
         fields = {
             "order_id": order, "cents": 4200, "item": "kettle", "quantity": 1, "method": "card", "pay_within": "30min"
         }  # fmt: skip
-        said = self.continuo("publish", "order_placed", json.dumps(fields), "--node", self.node)
+        said = self.continuo("publish", "order_placed", json.dumps(fields), "--config", self.file)
         check(order in said, f"publish said: {said}")
 
     def ends(self, order):
-        self.continuo("wait", "fulfilment", order, "--timeout", "60s", "--node", self.node)
-        shown = self.continuo("show", "fulfilment", order, "--node", self.node)
+        self.continuo("wait", "fulfilment", order, "--timeout", "60s", "--config", self.file)
+        shown = self.continuo("show", "fulfilment", order, "--config", self.file)
         check("completed" in shown, shown)
 
     def run_unit(self, node):
@@ -358,6 +357,7 @@ def run_cluster(root):
     check("payment.key: Permission denied" in refused, f"a key that may not be read: {refused}")
     for node in ("ordering", "payment", "warehouse"):
         root.call("chown", f"{shop.user}:", f"{certificates}/{node}.key")
+    root.call("chown", f"{shop.user}:", "/etc/continuo/http-token")
     check(os.stat(root.at(f"{certificates}/ca.key")).st_uid == 0, "the nodes have the key of the authority")
     shop.cluster("up", "--detach")
     shop.publish("o-1")

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <sys/stat.h>
 #include <thread>
 
 using namespace continuo::tests;
@@ -50,8 +51,12 @@ CAF_TEST(a cluster from nothing to its end) {
   const auto without = up();
   CAF_CHECK_EQUAL(without.code, 2);
   CAF_CHECK(has(without, "continuo cluster init"));
-  CAF_CHECK(has(cluster("init"), "made certificates of ordering, payment, warehouse"));
-  CAF_CHECK(has(cluster("init"), "kept those of ordering, payment, warehouse"));
+  const auto made = cluster("init");
+  CAF_CHECK(has(made, "made certificates of ordering, payment, warehouse"));
+  CAF_CHECK(has(made, "made the token for HTTP in " + (folder / "http-token").string()));
+  const auto kept = cluster("init");
+  CAF_CHECK(has(kept, "kept those of ordering, payment, warehouse"));
+  CAF_CHECK(has(kept, "kept the token for HTTP in "));
 
   const auto started = up();
   CAF_REQUIRE_EQUAL(started.code, 0);
@@ -61,7 +66,7 @@ CAF_TEST(a cluster from nothing to its end) {
   const auto again = up();
   CAF_CHECK_EQUAL(again.code, 0);
   CAF_CHECK(has(again, "ordering runs already, as process " + std::to_string(pid_of("ordering"))));
-  const auto whom_to_ask = "export CONTINUO_NODE=http://127.0.0.1:" + std::to_string(ports[3]) + "\n";
+  const auto whom_to_ask = "export CONTINUO_CONFIG=" + file.string() + "\n";
   CAF_CHECK(has(again, whom_to_ask));
   fs::create_symlink(file, folder / "continuo.conf");
   const auto found_without = run({"cluster", "up", "continuo.conf", "--detach"},
@@ -99,6 +104,38 @@ CAF_TEST(a cluster from nothing to its end) {
   }
   CAF_CHECK(!fs::exists(folder / "data" / "payment.pid"));
   CAF_CHECK_EQUAL(cluster("down").code, 0);
+}
+
+CAF_TEST(init makes a token that its owner alone can read and leaves what is there) {
+  const auto token_file = folder / "http-token";
+  const auto open = [] { // whatever this user usually lets others do
+    ::umask(0);
+    return join_outputs();
+  };
+  CAF_CHECK_EQUAL(run({"cluster", "init", file.string()}, open).code, 0);
+  CAF_CHECK(fs::status(token_file).permissions() == (fs::perms::owner_read | fs::perms::owner_write));
+  const auto first = token();
+  CAF_CHECK_EQUAL(first.size(), 64u);
+  CAF_CHECK_EQUAL(first.find_first_not_of("0123456789abcdef"), std::string::npos);
+  CAF_CHECK_EQUAL(cluster("init").code, 0);
+  CAF_CHECK_EQUAL(token(), first);
+  fs::remove(token_file);
+  CAF_CHECK_EQUAL(cluster("init").code, 0);
+  CAF_CHECK_NOT_EQUAL(token(), first);
+
+  std::ofstream{token_file} << "short\n";
+  const auto refused = cluster("init");
+  CAF_CHECK_EQUAL(refused.code, 2);
+  CAF_CHECK(has(refused, "is no token"));
+  fs::remove(token_file);
+  fs::create_symlink(folder / "elsewhere", token_file);
+  CAF_CHECK_EQUAL(cluster("init").code, 2);
+  CAF_CHECK(!fs::exists(folder / "elsewhere"));
+
+  fs::create_directories(folder / "keys");
+  write(0, "token-file=\"keys/token\"\ntls=\"off\"\n");
+  CAF_CHECK(has(cluster("init"), "made the token for HTTP in " + (folder / "keys/token").string()));
+  CAF_CHECK(fs::exists(folder / "keys/token"));
 }
 
 CAF_TEST(in the foreground the nodes end with it however it ends) {

@@ -17,6 +17,7 @@ import select
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -48,7 +49,8 @@ class Request:
 class FakeNode:
     """Answers each line of a request with the answers given for it: one after the other, the last one for ever."""
 
-    def __init__(self, family=socket.AF_INET, host="127.0.0.1"):
+    def __init__(self, family=socket.AF_INET, host="127.0.0.1", port=0, certificate=None):
+        """With a certificate, which is a file, and its key beside it, it speaks TLS."""
         self.answers = {}
         self.requests = []
         node = self
@@ -88,7 +90,11 @@ class FakeNode:
             address_family = family
             daemon_threads = True
 
-        self.server = Server((host, 0), Handler)
+        self.server = Server((host, port), Handler)
+        if certificate:
+            shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            shown.load_cert_chain(certificate, certificate.with_suffix(".key"))
+            self.server.socket = shown.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -364,7 +370,7 @@ CASES = [
     Case("without a scheme", ["nodes", "--json", "--node", "127.0.0.1:PORT/"],
          {"GET /api/v1/nodes": Answer(200, b"{}")}, out="{}\n"),
     *(Case(f"the address {text}", ["nodes", "--node", text], code=2, err=[f'"{text}" {why}'], sent=[])
-      for text, why in (("https://127.0.0.1:1", "asks for TLS"), ("127.0.0.1", "has no port"),
+      for text, why in (("127.0.0.1", "has no port"),
                         ("http://127.0.0.1:0", "has a port that is none"), ("127.0.0.1:70000", "has a port that is none"),
                         ("http://a:1/api", "has more than host and port"), ("::1:8101", "has an IPv6 address without"),
                         ("[::1]", "has no port"), ("ftp://a:1", "has another scheme"), (":8101", "has no host"))),
@@ -374,7 +380,8 @@ CASES = [
          files={"token": "s3cret"}, environment={"CONTINUO_TOKEN_FILE": "token"}, out="{}\n",
          headers={"Authorization": "Bearer s3cret"}),
     Case("no token where one is needed", ["nodes"], {"GET /api/v1/nodes": refused(401, "a token is needed")}, code=1,
-         err="continuo: a token is needed (give the token with --token-file)\n"),
+         err="continuo: a token is needed (give the token with --token-file, or with --config the cluster file in which the "
+             "node stands)\n"),
     Case("another token", ["nodes", "--token-file", "token"], {"GET /api/v1/nodes": refused(401, "wrong token")},
          files={"token": "x"}, code=1, err="continuo: wrong token (the one of --token-file does not fit)\n"),
     Case("a token with lines below it", ["nodes", "--json", "--token-file", "token"],
@@ -386,6 +393,43 @@ CASES = [
          err=["the token file token does not begin with a line of one token"], sent=[]),
     Case("a token file that is not there", ["nodes", "--token-file", "none"], code=2,
          err="continuo: the token file none cannot be read\n", sent=[]),
+    # -- the cluster file, by which a token is found
+    Case("the token of the cluster file", ["nodes", "--json"], {"GET /api/v1/nodes": Answer(200, b"{}")},
+         environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION, "http-token": "found\n"}, out="{}\n",
+         headers={"Authorization": "Bearer found"}),
+    Case("a cluster file without a token", ["nodes", "--json"], {"GET /api/v1/nodes": Answer(200, b"{}")},
+         environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION}, out="{}\n",
+         headers={"Authorization": None}),
+    Case("a token that the cluster file demands", ["nodes"], environment={"CONTINUO_NODE": ""}, code=2, sent=[],
+         files={"continuo.conf": CONFIGURATION.replace("[cluster]\n", '[cluster]\ntoken-file="keys"\n')},
+         err=["the token file ", "/keys cannot be read"]),
+    Case("another cluster file", ["nodes", "--json", "--config", "other.conf"], {"GET /api/v1/nodes": Answer(200, b"{}")},
+         environment={"CONTINUO_NODE": ""}, out="{}\n", headers={"Authorization": "Bearer other"},
+         files={"continuo.conf": "nothing", "other.conf": CONFIGURATION.replace("[cluster]\n",
+                '[cluster]\ntoken-file="other"\n'), "other": "other"}),
+    Case("another cluster file of the environment", ["nodes", "--json"], {"GET /api/v1/nodes": Answer(200, b"{}")},
+         environment={"CONTINUO_NODE": "", "CONTINUO_CONFIG": "other.conf"}, out="{}\n",
+         headers={"Authorization": "Bearer found"}, files={"other.conf": CONFIGURATION, "http-token": "found"}),
+    Case("another cluster file that is not there", ["nodes", "--config", "none.conf"], code=2, sent=[],
+         err=["none.conf: the cluster file cannot be read"]),
+    *(Case(f"the token of the cluster file goes to {url}", ["nodes", "--json", "--node", url],
+           {"GET /api/v1/nodes": Answer(200, b"{}")}, files={"continuo.conf": CONFIGURATION, "http-token": "found"},
+           out="{}\n", headers={"Authorization": "Bearer found"})
+      for url in ("http://127.0.0.1:PORT", "localhost:PORT", "http://LOCALHOST:PORT/")),
+    Case("the token of the cluster file goes to no other address", ["nodes", "--json"],
+         {"GET /api/v1/nodes": Answer(200, b"{}")},
+         files={"continuo.conf": CONFIGURATION.replace("PORT", "CLOSED"), "http-token": "found"},
+         out="{}\n", headers={"Authorization": None}),
+    Case("no token where one of the cluster file is needed", ["nodes"], {"GET /api/v1/nodes": refused(401, "a token!")},
+         environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION}, code=1,
+         err=["a token! (the one in ", "/http-token is missing, or the node has started with another one)"]),
+    Case("a node that is named and a cluster file with a mistake", ["nodes", "--json"],
+         {"GET /api/v1/nodes": Answer(200, b"{}")}, files={"continuo.conf": "nothing"}, out="{}\n"),
+    Case("a node of a cluster file that speaks TLS", ["nodes", "--node", "http://127.0.0.1:PORT"], code=2, sent=[],
+         files={"continuo.conf": CONFIGURATION.replace("[cluster]\n", '[cluster]\nhttp-tls="on"\n')},
+         err=['the node\'s address "http://127.0.0.1:PORT" is https://127.0.0.1:PORT in ']),
+    Case("TLS where there is none", ["nodes", "--node", "https://127.0.0.1:PORT"], code=1, sent=[],
+         err=["127.0.0.1:PORT does not speak TLS as it should: "]),
     # -- the command line itself
     Case("no command", [], code=2, err="continuo: A subcommand is required (`continuo --help` shows how)\n"),
     Case("an unknown command", ["publsh", "x"], code=2,
@@ -600,6 +644,72 @@ class EventsTest(Fixture):
         self.node.answers = {"GET /api/v1/events": refused(503, "it starts")}
         done = self.run_program(["events"])
         self.assertEqual((done.returncode, done.stdout, done.stderr), (1, "", "continuo: it starts\n"))
+
+
+class TlsTest(Fixture):
+    """The first node of the file answers https with a certificate of the cluster's own authority, or somebody else does."""
+
+    def setUp(self):
+        super().setUp()
+        self.node.close()
+
+    def init(self, folder):
+        """A cluster's files in that folder; the nodes listen nowhere."""
+        folder.mkdir()
+        file = folder / "continuo.conf"
+        file.write_text(self.filled(CONFIGURATION).replace("[cluster]\n", '[cluster]\nhttp-tls="on"\n'))
+        done = subprocess.run([PROGRAM, "cluster", "init", file], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return folder / "certificates"
+
+    def answer_with(self, certificate):
+        self.node = FakeNode(port=self.node.port, certificate=certificate)
+        self.node.answers = {"GET /api/v1/nodes": Answer(200, b"{}")}
+        self.addCleanup(self.node.close)
+
+    def ask(self):
+        return self.run_program(["nodes", "--json"], {"CONTINUO_NODE": "", "CONTINUO_CONFIG": "shop/continuo.conf"})
+
+    def refused(self, *words):
+        done = self.ask()
+        self.assertEqual((done.returncode, done.stdout), (1, ""), done.stderr)
+        for word in words:
+            self.assertIn(word, done.stderr)
+        self.assertEqual(self.node.requests, [])  # nor the token
+
+    def test_the_certificate_of_the_node(self):
+        certificates = self.init(self.folder / "shop")
+        self.answer_with(certificates / "payment.pem")
+        done = self.ask()
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "{}\n", ""))
+        token = (self.folder / "shop" / "http-token").read_text().strip()
+        self.assertEqual(self.node.requests[0].headers["Authorization"], f"Bearer {token}")
+
+    def test_the_certificate_of_another_node(self):
+        certificates = self.init(self.folder / "shop")
+        self.answer_with(certificates / "silent.pem")
+        self.refused("is not asked: its certificate is not one of payment from ", "/shop/certificates/ca.pem: ", "ostname")
+
+    def test_the_certificate_of_another_authority(self):
+        self.init(self.folder / "shop")
+        self.answer_with(self.init(self.folder / "other") / "payment.pem")
+        self.refused("is not asked: its certificate is not one of payment from ", "/shop/certificates/ca.pem: ")
+
+    def test_an_authority_that_the_system_does_not_know(self):
+        self.answer_with(self.init(self.folder / "shop") / "payment.pem")
+        done = self.run_program(["nodes", "--node", f"https://localhost:{self.node.port}"])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("its certificate is not one of localhost from an authority that the system knows", done.stderr)
+        self.assertEqual(self.node.requests, [])
+
+    def test_no_authority(self):
+        certificates = self.init(self.folder / "shop")
+        self.answer_with(certificates / "payment.pem")
+        (certificates / "ca.pem").unlink()
+        done = self.ask()
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("/shop/certificates/ca.pem cannot be read", done.stderr)
+        self.assertEqual(self.node.requests, [])
 
 
 class CompletionTest(Fixture):

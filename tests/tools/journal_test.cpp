@@ -60,8 +60,10 @@ run_outcome dump(const fs::path& data, std::vector<std::string> more = {}) {
   return run(more);
 }
 
-run_outcome back_up(const fs::path& data, const fs::path& to) {
-  return run({"journal", "backup", data.string(), to.string()});
+/// @param more how the node that runs on the data is asked
+run_outcome back_up(const fs::path& data, const fs::path& to, std::vector<std::string> more = {}) {
+  more.insert(more.begin(), {"journal", "backup", data.string(), to.string()});
+  return run(more);
 }
 
 run_outcome restore(const fs::path& from, const fs::path& to) {
@@ -109,6 +111,9 @@ struct fixture : order_cluster {
     CAF_REQUIRE_EQUAL(place(40, data), 0);
   }
 
+  /// What finds the nodes' token.
+  std::vector<std::string> known() const { return {"--config", file.string()}; }
+
   /// The status of an answer to one call of a node's HTTP interface.
   int call(std::uint16_t port, const std::string& method, const std::string& body) const {
     const int file = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -119,8 +124,9 @@ struct fixture : order_cluster {
     std::string answer(4096, '\0');
     if (::connect(file, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
       const auto asked =
-          method + " /api/v1/backup HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: " +
-          std::to_string(body.size()) + "\r\n\r\n" + body;
+          method +
+          " /api/v1/backup HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer " +
+          token() + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
       static_cast<void>(::send(file, asked.data(), asked.size(), MSG_NOSIGNAL));
       const timeval patience{10, 0};
       ::setsockopt(file, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -582,7 +588,7 @@ CAF_TEST(a backup that only the node can see is told of) {
     CAF_MESSAGE("skipped: a file system can only be mounted by root");
     return;
   }
-  const auto lost = back_up(folder / "data" / "payment", hidden / "backup");
+  const auto lost = back_up(folder / "data" / "payment", hidden / "backup", known());
   CAF_CHECK_EQUAL(lost.code, 1);
   CAF_CHECK(has(lost, "is not there"));
   CAF_CHECK(has(lost, "PrivateTmp"));
@@ -605,7 +611,7 @@ CAF_TEST(a node is backed up while orders flow and what was there before is in i
     CAF_REQUIRE(wait_for_instances(before + 20));
     before = instances();
     flowed = flowed || before < 400;
-    const auto made = back_up(running, backup);
+    const auto made = back_up(running, backup, known());
     CAF_REQUIRE_EQUAL(made.code, 0);
     const auto copy = folder / ("copy" + std::to_string(i));
     CAF_CHECK_EQUAL(restore(backup, copy).code, 0);
@@ -614,8 +620,8 @@ CAF_TEST(a node is backed up while orders flow and what was there before is in i
     CAF_CHECK_LESS_OR_EQUAL(before, all);
   }
   CAF_CHECK(flowed);
-  CAF_CHECK_EQUAL(back_up(running, folder / "data").code, 2);
-  CAF_CHECK_EQUAL(back_up(running, file).code, 2);
+  CAF_CHECK_EQUAL(back_up(running, folder / "data", known()).code, 2);
+  CAF_CHECK_EQUAL(back_up(running, file, known()).code, 2);
   const auto port = ports[3];
   CAF_CHECK_EQUAL(call(port, "GET", ""), 405);
   CAF_CHECK_EQUAL(call(port, "POST", ""), 400);
@@ -636,7 +642,7 @@ CAF_TEST(a backup of which the peers have seen more is caught until the loss is 
   write(30);
   CAF_REQUIRE_EQUAL(up().code, 0);
   CAF_REQUIRE(wait_for_ends(30));
-  CAF_REQUIRE_EQUAL(back_up(data_of_payment, backup).code, 0);
+  CAF_REQUIRE_EQUAL(back_up(data_of_payment, backup, known()).code, 0);
   const auto place_until = [&](int orders) {
     CAF_REQUIRE_EQUAL(cluster("stop", "ordering").code, 0);
     write(orders);
@@ -657,8 +663,8 @@ CAF_TEST(a backup of which the peers have seen more is caught until the loss is 
 
   CAF_MESSAGE("nothing came after this backup");
   CAF_REQUIRE_EQUAL(cluster("stop", "payment").code, 0);
-  CAF_CHECK_EQUAL(back_up(data_of_payment, backup).code, 2); // it is another store now
-  CAF_REQUIRE_EQUAL(back_up(data_of_payment, folder / "newer").code, 0);
+  CAF_CHECK_EQUAL(back_up(data_of_payment, backup, known()).code, 2); // it is another store now
+  CAF_REQUIRE_EQUAL(back_up(data_of_payment, folder / "newer", known()).code, 0);
   fs::remove_all(data_of_payment);
   CAF_REQUIRE_EQUAL(restore(folder / "newer", data_of_payment).code, 0);
   CAF_REQUIRE_EQUAL(cluster("start", "payment").code, 0);

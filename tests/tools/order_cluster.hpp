@@ -138,6 +138,13 @@ struct order_cluster {
     return false;
   }
 
+  /// That `init` has made.
+  std::string token() const {
+    std::string text;
+    std::ifstream{folder / "http-token"} >> text;
+    return text;
+  }
+
   pid_t pid_of(const std::string& node) const {
     pid_t pid = 0;
     std::ifstream{folder / "data" / (node + ".pid")} >> pid;
