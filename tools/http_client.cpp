@@ -132,8 +132,8 @@ public:
       return trouble(failed);
     }
     if (at_.trust) {
-      failed = await(
-          [&](auto done) { stream_.async_handshake(asio::ssl::stream_base::client, std::move(done)); });
+      failed =
+          await([&](auto done) { stream_.async_handshake(asio::ssl::stream_base::client, std::move(done)); });
       if (failed) {
         return no_handshake(failed);
       }

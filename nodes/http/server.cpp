@@ -1,5 +1,7 @@
 #include "nodes/http/server.hpp"
 
+#include "nodes/http/certificate.hpp"
+#include "nodes/http/channel.hpp"
 #include "nodes/http/request_reader.hpp"
 #include "nodes/http/sockets.hpp"
 #include "nodes/probe.hpp"
@@ -160,6 +162,7 @@ private:
   handler answers_;
   admission admits_;
   server_limits limits_;
+  std::unique_ptr<shown_certificate> certificate_; ///< null: plain HTTP; of the server's thread
   tcp::acceptor acceptor_{context};
   asio::steady_timer pause_{context};
 
@@ -183,8 +186,11 @@ public:
   void begin() {
     in_ = crowded_ ? &owner_->spare_ : &owner_->idle_;
     place_ = in_->insert(in_->end(), shared_from_this());
-    expect_within(crowded_ ? owner_->limits_.to_send : owner_->limits_.idle);
-    fill();
+    if (owner_->certificate_) {
+      shake_hands();
+    } else {
+      wait_for_request();
+    }
   }
 
   void close() {
@@ -199,8 +205,8 @@ public:
       stream_of_->kept.reset();
     }
     beast::error_code ignored;
-    stream_.shutdown(tcp::socket::shutdown_both, ignored);
-    stream_.close(ignored);
+    stream_.below().shutdown(tcp::socket::shutdown_both, ignored);
+    stream_.below().close(ignored);
     timer_.cancel();
     holds(0);
     in_->erase(place_);
@@ -269,7 +275,26 @@ private:
     }
   }
 
+  // -- TLS ---------------------------------------------------------------------------------------
+  void shake_hands() {
+    expect_within(owner_->limits_.to_send);
+    stream_.secure(owner_->certificate_->current());
+    stream_.async_handshake(asio::ssl::stream_base::server,
+                            [self = shared_from_this()](beast::error_code failed) {
+                              if (failed) {
+                                self->close();
+                              } else if (self->phase_ != phase::closed) {
+                                self->wait_for_request();
+                              }
+                            });
+  }
+
   // -- what comes --------------------------------------------------------------------------------
+  void wait_for_request() {
+    expect_within(crowded_ ? owner_->limits_.to_send : owner_->limits_.idle);
+    fill();
+  }
+
   /// Reads once, unless that is under way, or what comes ahead has no room.
   void fill() {
     const auto takes_all = phase_ == phase::streaming || phase_ == phase::draining;
@@ -486,7 +511,7 @@ private:
     phase_ = phase::draining;
     count_as_idle();
     beast::error_code ignored;
-    stream_.shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.below().shutdown(tcp::socket::shutdown_send, ignored);
     expect_within(linger);
     fill();
   }
@@ -586,7 +611,7 @@ private:
     write_piece();
   }
 
-  tcp::socket stream_;
+  channel<tcp::socket> stream_;
   asio::steady_timer timer_;
   clock::time_point deadline_;
   bool waits_ = false; // the timer, for the deadline or an earlier one
@@ -615,6 +640,13 @@ private:
 };
 
 result<void> server::state::open(const http_address& at) {
+  if (at.tls) {
+    auto read = shown_certificate::read(*at.tls);
+    if (!read) {
+      return tl::unexpected(read.error());
+    }
+    certificate_ = std::move(*read);
+  }
   beast::error_code failed;
   tcp::resolver resolver{context};
   const auto [host, port] = nodes::listener_of(at);

@@ -107,13 +107,15 @@ struct server_limits {
   std::chrono::seconds to_answer{90};  ///< then a 503
 };
 
-/// An HTTP/1.1 server on one thread of its own. What it cannot read is answered with 400, 413 or 431 and
-/// closed. A client that closes while it waits is noticed at once: its connection makes room, and is closed
-/// within two seconds, for it may have closed only its own direction, and still take an answer.
+/// An HTTP/1.1 server on one thread of its own; of HTTPS where the address has a certificate. What it cannot
+/// read is answered with 400, 413 or 431 and closed. A client that closes while it waits is noticed at once:
+/// its connection makes room, and is closed within two seconds, for it may have closed only its own
+/// direction, and still take an answer.
 class server {
 public:
   /// Listens until it is destroyed. `errc::address_in_use` where the address is taken, `errc::unavailable`
-  /// where it is none of this machine's or its name cannot be resolved. Port 0: the kernel chooses.
+  /// where it is none of this machine's or its name cannot be resolved, `errc::invalid_configuration` where
+  /// the certificate cannot be shown. Port 0: the kernel chooses.
   static result<std::unique_ptr<server>> listen(const http_address& at, handler answers,
                                                 admission admits = {}, server_limits limits = {});
 
