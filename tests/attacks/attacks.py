@@ -21,7 +21,7 @@ def start(test, before=None, **more):
     """A cluster that runs, and ends with the test; the test itself may open as many files as the system allows."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(NODE_FILES, hard), hard))  # the nodes inherit it
-    shop = Cluster(BUILD, **more)
+    shop = Cluster(BUILD, **{"token": False, **more})  # what a stranger can do must not rest on it
     test.addCleanup(shop.__exit__)
     if before:
         before(shop)

@@ -257,7 +257,7 @@ class Listeners(Test):
         self.assertEqual(shop.result("payment", "o-1").status, 200)
         for node in NODES:
             with socket.create_connection(("127.0.0.2", shop.http[node]), timeout=10 * SLOW) as wire:
-                wire.sendall(b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n")
+                wire.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 self.assertTrue(wire.recv(4096).startswith(b"HTTP/1.1 200"))
             self.assertIn("is plain text", shop.log(node))
         seen = shop.get("ordering", "/api/v1/nodes").json["nodes"]
@@ -301,6 +301,13 @@ class Listeners(Test):
                 except OSError:
                     pass
 
+        def carry(one, other):
+            with one, other:
+                back = threading.Thread(target=pass_on, args=(other, one), daemon=True)
+                back.start()
+                pass_on(one, other)
+                back.join()
+
         def serve():
             while True:
                 try:
@@ -312,8 +319,7 @@ class Listeners(Test):
                 except OSError:
                     one.close()
                     continue
-                for pair in ((one, other), (other, one)):
-                    threading.Thread(target=pass_on, args=pair, daemon=True).start()
+                threading.Thread(target=carry, args=(one, other), daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
 
