@@ -76,6 +76,25 @@ public:
 
   /// Takes in nothing more.
   virtual void stop() = 0;
+
+  // -- who speaks -------------------------------------------------------------------
+  /// Lets peers speak to that actor. Called for the gate and each link before `listen`.
+  virtual void offer(const caf::actor& /* to_peers */) {}
+
+  /// Whether what `sender` says comes from the node `name`: the connection was made by who holds a
+  /// certificate of it. Where the way to the peers proves no names it is believed.
+  virtual bool speaks_for(const caf::strong_actor_ptr& /* sender */, std::string_view /* name */) const {
+    return true;
+  }
+
+  /// Ends the connection on which `sender` speaks, and says in the log why, but not the same again and again.
+  /// False where that cannot be: nobody knows who spoke.
+  virtual bool hang_up(const caf::strong_actor_ptr& /* sender */, const std::string& /* why */) {
+    return false;
+  }
+
+  /// Looks after what needs it now and then: called about once a heartbeat and link. May read files.
+  virtual void tend() {}
 };
 
 /// Bounds of a node. See `node_config`, which documents each.
@@ -108,8 +127,9 @@ public:
 
   // -- means -------------------------------------------------------------------------
   std::uint64_t store_id = 0;
-  std::uint64_t incarnation = 0; ///< of this start; 0 where the node stands alone
-  std::uint64_t begun_at = 0;    ///< the last revision before the actors
+  bool store_ids_tell_time = true; ///< else they are drawn, in a simulation
+  std::uint64_t incarnation = 0;   ///< of this start; 0 where the node stands alone
+  std::uint64_t begun_at = 0;      ///< the last revision before the actors
   engine::first_contacts contacts;
   std::shared_ptr<running_handlers> handlers = std::make_shared<running_handlers>();
   std::uint64_t seed = 0;

@@ -7,6 +7,7 @@
 #include "engine/mailbox.hpp"
 #include "engine/planted.hpp"
 #include "messages/caf_types.hpp"
+#include "messages/frame_bounds.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -25,6 +26,22 @@ using link = caf::stateful_actor<link_state>;
 using engine::record;
 
 constexpr std::chrono::milliseconds first_redial{50};
+
+/// How long a peer is left alone that has said what no node says: doubled each time, up to the second one,
+/// and forgotten after the third.
+constexpr std::chrono::seconds shuns_first{1};
+constexpr std::chrono::seconds shuns_at_most{30};
+constexpr std::chrono::minutes forgives_after{2};
+
+/// Epochs that a peer may begin in a while.
+constexpr std::chrono::seconds begins_while{60};
+constexpr std::uint32_t begins_max = 600;
+
+/// Calls of an epoch that wait for their turn.
+constexpr std::size_t calls_max = 500'000;
+
+/// How far the clock of a peer may be ahead that made a new store.
+constexpr std::chrono::hours clocks_differ{24};
 constexpr std::chrono::milliseconds greeting_time{2'000};
 
 // -- records -----------------------------------------------------------------------------------
@@ -252,6 +269,13 @@ void on_call(link* self, const core& shared, messages::call_for&& call) {
   want_answers(self);
 }
 
+void say_once(link* self, const core& shared, log_level level, const std::string& what) {
+  if (self->state.said != what) {
+    self->state.said = what;
+    shared.log(level, what);
+  }
+}
+
 void deliver(link* self, core& shared, messages::batch_item&& item) {
   auto& state = self->state;
   if (auto* call = std::get_if<messages::call_for>(&item)) {
@@ -273,20 +297,13 @@ void deliver(link* self, core& shared, messages::batch_item&& item) {
     self->send(home, std::move(message));
     return;
   }
-  shared.log(log_level::error,
-             fmt::format("{} of {} for {} waits at {}: nothing here hosts {}", message.type,
-                         to_string(message.from), to_string(message.to), state.peer, message.to.type));
+  say_once(self, shared, log_level::error,
+           fmt::format("{} for {} waits at {}: nothing here hosts {}", message.type, message.to.type,
+                       state.peer, message.to.type));
   state.machine->taken(message.link_token, engine::units_of(message));
 }
 
 void dial_later(link* self, const core& shared);
-
-void say_once(link* self, const core& shared, log_level level, const std::string& what) {
-  if (self->state.said != what) {
-    self->state.said = what;
-    shared.log(level, what);
-  }
-}
 
 /// What a service has called for at the peer does not come on this connection any more.
 void tell_services(link* self, const core& shared) {
@@ -318,6 +335,33 @@ void went_down(link* self, core& shared, const std::string& why) {
   drop_questions(state, why);
   tell_services(self, shared);
   dial_later(self, shared);
+}
+
+/// The peer has said what no node says that is in order: whoever holds its name, the connection ends, and
+/// nothing more is heard of it for a while. False where nobody can say on which connection it came.
+bool leave_alone(link* self, core& shared, const std::string& why) {
+  auto& state = self->state;
+  const auto& sender = self->current_sender();
+  if (!shared.reach->hang_up(sender, why)) {
+    return false;
+  }
+  state.offended = shared.time->now().up;
+  const auto wait =
+      std::min<std::chrono::seconds>(shuns_first * (1u << std::min(state.offences, 10u)), shuns_at_most);
+  ++state.offences;
+  state.shunned_until = engine::later(state.offended, wait);
+  if (state.other && sender && state.other.node() == sender->node()) {
+    state.other = nullptr;
+    went_down(self, shared, why);
+  }
+  return true;
+}
+
+/// The same for a frame that is not taken.
+void drop(link* self, core& shared, const std::string& why) {
+  if (!leave_alone(self, shared, why)) {
+    say_once(self, shared, log_level::error, fmt::format("{} is not heard: {}", self->state.peer, why));
+  }
 }
 
 /// Ends an epoch that is up, and says so: the dialer dials again at once.
@@ -388,12 +432,55 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
   want_scan(self);
 }
 
+/// Whether a message comes from who holds a certificate of the peer, and is heard.
+bool is_heard(link* self, core& shared) {
+  auto& state = self->state;
+  const auto& sender = self->current_sender();
+  if (!shared.reach->speaks_for(sender, state.peer)) {
+    shared.reach->hang_up(sender, fmt::format("it speaks for {}, and its certificate does not", state.peer));
+    return false;
+  }
+  if (shared.time->now().up < state.shunned_until) {
+    shared.reach->hang_up(sender, "it comes back too soon after what it has said");
+    return false;
+  }
+  return true;
+}
+
+/// The greatest id that a store may have which is new.
+std::uint64_t newest_store(const core& shared) {
+  if (!shared.store_ids_tell_time) {
+    return messages::any_store;
+  }
+  const auto now = std::chrono::floor<std::chrono::seconds>(shared.time->now().wall + clocks_differ);
+  return static_cast<std::uint64_t>(now.time_since_epoch().count()) << 32;
+}
+
+/// Counts the epochs that a peer begins; false where they are too many.
+bool may_begin(link_state& state, engine::boot_time now) {
+  if (engine::between(state.counting_since, now) > begins_while) {
+    state.counting_since = now;
+    state.begins = 0;
+  }
+  return ++state.begins <= begins_max;
+}
+
 void on_wire(link* self, core& shared, const messages::wire& message) {
   auto& state = self->state;
+  if (!is_heard(self, shared)) {
+    return;
+  }
   auto frame = decode<messages::frame>(message.bytes);
   if (!frame) {
-    say_once(self, shared, log_level::error,
-             fmt::format("{} sent a frame that cannot be read: {}", state.peer, frame.error().message));
+    drop(self, shared, fmt::format("it sent a frame that cannot be read: {}", frame.error().message));
+    return;
+  }
+  if (const auto kept = messages::check_bounds(*frame); !kept) {
+    drop(self, shared, "it sent a frame that no node sends: " + kept.error().message);
+    return;
+  }
+  if (std::holds_alternative<messages::hello>(frame->body) && !may_begin(state, shared.time->now().up)) {
+    drop(self, shared, "it begins anew again and again");
     return;
   }
   if (on_question_frame(self, shared, frame->body)) {
@@ -405,7 +492,7 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
   if (begins && sender) {
     state.other = sender; // where a refusal goes as well
   }
-  auto out = state.machine->receive(std::move(*frame), shared.position());
+  auto out = state.machine->receive(std::move(*frame), shared.position(), newest_store(shared));
   if (!begins || out.began) { // a stranger's hello is no sign of the peer's life
     state.heard = shared.time->now().up;
   }
@@ -420,7 +507,15 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
     put_on_the_wire(self, shared, std::exchange(out.frames, {}));
     state.other = nullptr;
   }
+  const auto offence = std::exchange(out.offence, std::nullopt);
   carry_out(self, shared, std::move(out));
+  if (offence) {
+    leave_alone(self, shared, offence->message);
+  }
+  if (state.calls.size() > calls_max) {
+    state.calls.clear();
+    drop(self, shared, "it asks for more messages than can wait");
+  }
 }
 
 // -- dialing --------------------------------------------------------------------------------------------
@@ -437,7 +532,9 @@ void dial_later(link* self, const core& shared) {
   const auto wait = std::min<std::chrono::milliseconds>(doubled, shared.cluster.redial_cap);
   const auto half = static_cast<std::uint64_t>(wait.count() / 2);
   const auto less = half == 0 ? 0 : detail::next_random(state.random) % (half + 1);
-  self->delayed_send(self, wait - std::chrono::milliseconds{static_cast<std::int64_t>(less)}, link_dial{});
+  const auto shunned = engine::between(shared.time->now().up, state.shunned_until);
+  send_later(self, std::max<std::chrono::nanoseconds>(wait - std::chrono::milliseconds{less}, shunned),
+             link_dial{});
 }
 
 void on_dial(link* self, core& shared) {
@@ -501,7 +598,11 @@ void on_moved(link* self, core& shared, const moved& answer) {
 void on_beat(link* self, core& shared) {
   auto& state = self->state;
   send_later(self, shared.cluster.heartbeat, link_beat{});
+  shared.reach->tend();
   const auto now = shared.time->now().up;
+  if (engine::between(state.offended, now) > forgives_after) {
+    state.offences = 0;
+  }
   if (!state.scanning) {
     state.offered.clear(); // the journal has said all that was durable then
   }
@@ -618,7 +719,7 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
       [self, shared](const moved& answer) { on_moved(self, *shared, answer); },
       [self, shared](ask_peer& asks) { on_ask(self, *shared, asks); },
       [self](const question_over& over) { on_question_over(self, over); },
-      [self, shared](say_to_peer& says) { on_say(self, *shared, std::move(says.said)); },
+      [self, shared](say_to_peer& says) { on_say(self, *shared, std::move(says.said), says.asked_bytes); },
       [self, shared](link_dial) { on_dial(self, *shared); },
       [self, shared](link_beat) { on_beat(self, *shared); },
       [self](const link_skip& time) {
@@ -649,9 +750,16 @@ caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> sha
   self->set_error_handler([](caf::scheduled_actor*, caf::error&) {}); // also where it sends one
   return {
       [self, shared](messages::wire& message) {
+        const auto sender = self->current_sender();
         const auto frame = decode<messages::frame>(message.bytes);
         const auto* hello = frame ? std::get_if<messages::hello>(&frame->body) : nullptr;
-        if (hello == nullptr) {
+        if (hello == nullptr || !messages::check_bounds(*frame)) {
+          shared->reach->hang_up(sender, "it does not begin as a node does");
+          return;
+        }
+        if (!shared->reach->speaks_for(sender, hello->me.from)) {
+          shared->reach->hang_up(
+              sender, fmt::format("it calls itself {}, and its certificate does not", hello->me.from));
           return;
         }
         const auto link = shared->links.find(hello->me.from);
@@ -663,8 +771,8 @@ caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> sha
         answer.body = messages::refusal{hello->epoch, static_cast<std::uint8_t>(errc::invalid_configuration),
                                         fmt::format("{} refuses {}: the cluster file here names no such node",
                                                     shared->routes.where().here(), hello->me.from)};
-        if (const auto sender = caf::actor_cast<caf::actor>(self->current_sender())) {
-          self->send(sender, messages::wire{encode(answer)});
+        if (const auto to = caf::actor_cast<caf::actor>(sender)) {
+          self->send(to, messages::wire{encode(answer)});
         }
       },
   };

@@ -60,9 +60,18 @@ struct link_state {
     std::function<void(result<std::string>)> answer;
     bool waits = false; ///< for what may take long
   };
+  std::size_t asked = 0;                       ///< questions of the peer's that are not answered; bounded
+  std::size_t asked_bytes = 0;                 ///< of their texts
   std::map<std::uint64_t, question> questions; ///< open, by number; bounded
   std::size_t waits = 0;                       ///< of them
   std::uint64_t last_question = 0;
+
+  // -- what no node says that is in order -------------------------------------------------
+  std::uint32_t offences = 0;       ///< in a row
+  engine::boot_time offended;       ///< when the last one was
+  engine::boot_time shunned_until;  ///< before this nothing of the peer's is taken
+  engine::boot_time counting_since; ///< how often it has begun an epoch
+  std::uint32_t begins = 0;
 
   // -- signs of life ---------------------------------------------------------------------
   engine::boot_time heard;

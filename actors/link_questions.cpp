@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace continuo::actors {
 
 namespace {
@@ -18,6 +20,10 @@ constexpr std::size_t questions_max = 1'000;
 /// Of these, for what may take long: who waits for a thousand ends must not keep operators out.
 constexpr std::size_t waits_max = 800;
 constexpr std::chrono::seconds wait_least{10};
+
+/// Of a peer, over all of its connections: those of an epoch that is over are still being answered.
+constexpr std::size_t asked_max = 4'000;
+constexpr std::size_t asked_bytes_max = 256u << 20;
 
 template <class Body>
 void send_frame(link* self, const core& shared, Body&& body) {
@@ -36,16 +42,20 @@ bool is_current(const link_state& state, const messages::epoch_id& epoch) {
 }
 
 void on_question(link* self, core& shared, messages::question&& asked) {
-  if (!shared.answer_peer) {
+  auto& state = self->state;
+  const auto bytes = asked.text.size();
+  if (!shared.answer_peer || state.asked >= asked_max || state.asked_bytes + bytes > asked_bytes_max) {
     return; // whoever asks has a time limit
   }
+  ++state.asked;
+  state.asked_bytes += bytes;
   // Not the handle itself: an answer that nobody gives would keep the actor alive.
-  shared.answer_peer(std::move(asked.text),
-                     [to = self->address(), epoch = asked.epoch, number = asked.number](std::string text) {
-                       if (const auto link = caf::actor_cast<caf::actor>(to)) {
-                         caf::anon_send(link, say_to_peer{{epoch, number, std::move(text)}});
-                       }
-                     });
+  shared.answer_peer(std::move(asked.text), [to = self->address(), epoch = asked.epoch, number = asked.number,
+                                             bytes](std::string text) {
+    if (const auto link = caf::actor_cast<caf::actor>(to)) {
+      caf::anon_send(link, say_to_peer{{epoch, number, std::move(text)}, bytes});
+    }
+  });
 }
 
 void finish(link_state& state, std::uint64_t number, result<std::string> outcome) {
@@ -105,7 +115,9 @@ void on_question_over(link* self, const question_over& over) {
                           self->state.peer)));
 }
 
-void on_say(link* self, core& shared, messages::answer&& said) {
+void on_say(link* self, core& shared, messages::answer&& said, std::size_t asked_bytes) {
+  self->state.asked -= std::min<std::size_t>(self->state.asked, 1);
+  self->state.asked_bytes -= std::min(self->state.asked_bytes, asked_bytes);
   if (is_current(self->state, said.epoch)) {
     send_frame(self, shared, std::move(said));
   }

@@ -17,8 +17,9 @@ bool on_question_frame(caf::stateful_actor<link_state>* self, core& shared,
 void on_ask(caf::stateful_actor<link_state>* self, core& shared, ask_peer& asks);
 void on_question_over(caf::stateful_actor<link_state>* self, const question_over& over);
 
-/// Sends an answer, unless the epoch in which it was asked for is over.
-void on_say(caf::stateful_actor<link_state>* self, core& shared, messages::answer&& said);
+/// Sends an answer, unless the epoch in which it was asked for is over. `asked_bytes`: of the question.
+void on_say(caf::stateful_actor<link_state>* self, core& shared, messages::answer&& said,
+            std::size_t asked_bytes);
 
 /// Tells everybody who waits for an answer that none will come.
 void drop_questions(link_state& state, const std::string& why);

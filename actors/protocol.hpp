@@ -305,6 +305,7 @@ struct question_over {
 /// To a link: what this node says to a question of the peer's.
 struct say_to_peer {
   messages::answer said;
+  std::size_t asked_bytes = 0; ///< of the question
 };
 
 /// To a link: begin a new epoch, so that the peer offers all again. From a link to the services: one has

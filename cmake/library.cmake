@@ -42,6 +42,7 @@ endif()
 if(CONTINUO_FUZZ)
   file(GLOB sources "${PROJECT_SOURCE_DIR}/messages/*.cpp" "${PROJECT_SOURCE_DIR}/config/*.cpp"
        "${PROJECT_SOURCE_DIR}/nodes/http/*.cpp")
+  list(APPEND sources "${PROJECT_SOURCE_DIR}/engine/link.cpp" "${PROJECT_SOURCE_DIR}/nodes/caf_filter.cpp")
   set_property(SOURCE ${sources} APPEND PROPERTY COMPILE_OPTIONS -fsanitize=fuzzer-no-link)
 endif()
 

@@ -609,7 +609,7 @@ const node_entry* cluster_file::find(std::string_view name) const {
 
 tls_files cluster_file::certificates_of(std::string_view name) const {
   return {certificates / fmt::format("{}.pem", name), certificates / fmt::format("{}.key", name),
-          certificates / "ca.pem"};
+          certificates / "ca.pem", certificates / "revoked.pem"};
 }
 
 bool cluster_file::shows_certificate(const node_entry& node) const {

@@ -78,7 +78,8 @@ struct cluster_file {
   /// The node of that name, or null. It lives as long as this object.
   const node_entry* find(std::string_view name) const;
 
-  /// The files of that node: NAME.pem, NAME.key and ca.pem in `certificates`. They need not exist.
+  /// The files of that node: NAME.pem, NAME.key, ca.pem and revoked.pem in `certificates`. They need not
+  /// exist.
   tls_files certificates_of(std::string_view name) const;
 
   /// Whether that node shows its certificate of `certificates`, to its peers or to clients of HTTP.

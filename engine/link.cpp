@@ -1,6 +1,7 @@
 #include "engine/link.hpp"
 
 #include "engine/planted.hpp"
+#include "messages/printable.hpp"
 
 #include <fmt/format.h>
 
@@ -23,6 +24,15 @@ std::size_t bytes_of(const messages::batch_item& item) {
 /// grow with each loss: a copy from between two of them takes nobody's place.
 bool stands_for(std::uint64_t store, std::uint64_t replaces, std::uint64_t known) {
   return store == known || replaces == known || (replaces == messages::any_store && store > known);
+}
+
+/// Lost stores that are remembered of one peer, each of which an operator has accepted.
+constexpr std::size_t former_max = 256;
+
+/// A code that a peer names, which may be anything.
+errc code_of(std::uint8_t number) {
+  return number != 0 && number <= static_cast<std::uint8_t>(errc::handler_failed) ? static_cast<errc>(number)
+                                                                                  : errc::unavailable;
 }
 
 template <class Body>
@@ -76,12 +86,13 @@ messages::frame link::farewell(std::string_view why) const {
                         fmt::format("{} begins anew with {}: {}", settings_.here, settings_.peer, why)});
 }
 
-link_effects link::receive(messages::frame&& frame, const messages::position& at) {
+link_effects link::receive(messages::frame&& frame, const messages::position& at,
+                           std::uint64_t newest_store) {
   if (auto* hello = std::get_if<messages::hello>(&frame.body)) {
-    return on_hello(std::move(*hello), at);
+    return on_hello(std::move(*hello), at, newest_store);
   }
   if (auto* welcome = std::get_if<messages::welcome>(&frame.body)) {
-    return on_welcome(std::move(*welcome), at);
+    return on_welcome(std::move(*welcome), at, newest_store);
   }
   if (auto* refusal = std::get_if<messages::refusal>(&frame.body)) {
     return on_refusal(std::move(*refusal));
@@ -105,7 +116,7 @@ messages::greeting link::greet(const messages::position& at) const {
 }
 
 /// Why this peer cannot be spoken to. The sentence is read on both sides.
-std::optional<error> link::objection(const messages::greeting& peer) const {
+std::optional<error> link::objection(const messages::greeting& peer, std::uint64_t newest_store) const {
   const auto say = [&](errc code, std::string what) {
     return std::optional{error{code, fmt::format("{} refuses {}: {}", settings_.here, peer.from, what)}};
   };
@@ -116,7 +127,7 @@ std::optional<error> link::objection(const messages::greeting& peer) const {
   }
   if (peer.cluster != settings_.cluster) {
     return say(errc::invalid_configuration,
-               fmt::format("it belongs to the cluster \"{}\", this node to \"{}\"", peer.cluster,
+               fmt::format("it belongs to the cluster \"{}\", this node to \"{}\"", printable(peer.cluster),
                            settings_.cluster));
   }
   if (peer.to != settings_.here || peer.from != settings_.peer) {
@@ -130,14 +141,25 @@ std::optional<error> link::objection(const messages::greeting& peer) const {
     return say(errc::invalid_configuration,
                "its cluster file places sagas or services on other nodes: all nodes need the same file");
   }
+  if (peer.store == 0) {
+    return say(errc::malformed, "it says of no store that it is its own");
+  }
   if (known_ && !stands_for(peer.store, peer.replaces, known_->store)) {
+    const auto is_accepted = peer.replaces == messages::any_store && peer.store < known_->store;
     return say(
         errc::identity,
         fmt::format(
             "the store behind this name was {:016x} and is {:016x} now: its data directory was wiped or "
             "exchanged, or another node holds the name. Restore its data; if it is lost for good, "
-            "accept that with `continuo journal restore --accept-loss`",
-            known_->store, peer.store));
+            "accept that with `continuo journal restore --accept-loss{}`",
+            known_->store, peer.store,
+            is_accepted ? fmt::format(" --beyond {:016x}", known_->store) : std::string{}));
+  }
+  if ((!known_ || known_->store != peer.store) && peer.store > newest_store) {
+    return say(errc::conflict,
+               fmt::format("its store {:016x} is of a time to come: no store that is made now "
+                           "could take its place. Set the clocks of both nodes",
+                           peer.store));
   }
   return std::nullopt;
 }
@@ -194,8 +216,11 @@ void link::learn(const messages::greeting& peer, link_effects& out) {
     if (!is_same) {
       now.former.push_back(known_->store);
     }
+    if (now.former.size() > former_max) {
+      now.former.erase(now.former.begin());
+    }
   }
-  peer_version_ = peer.version;
+  peer_version_ = printable(peer.version);
   if (!known_ || !(*known_ == now)) {
     known_ = now;
     out.learned = now;
@@ -207,11 +232,12 @@ void link::begin(messages::epoch_id epoch, link_effects& out) {
   epoch_ = epoch;
   phase_ = phase::up;
   ++token_;
-  sent_ = received_ = taken_ = announced_ = 0;
+  sent_ = received_ = taken_ = announced_ = came_ = 0;
   out.began = true;
 }
 
-link_effects link::on_hello(messages::hello&& frame, const messages::position& at) {
+link_effects link::on_hello(messages::hello&& frame, const messages::position& at,
+                            std::uint64_t newest_store) {
   link_effects out;
   const auto refuse = [&](const error& why) {
     out.edge = "refuse";
@@ -226,7 +252,7 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
     out.fatal = std::move(lost);
     return out;
   }
-  if (auto why = objection(frame.me)) {
+  if (auto why = objection(frame.me, newest_store)) {
     return refuse(*why);
   }
   if (dials()) {
@@ -271,7 +297,8 @@ link_effects link::on_hello(messages::hello&& frame, const messages::position& a
   return out;
 }
 
-link_effects link::on_welcome(messages::welcome&& frame, const messages::position& at) {
+link_effects link::on_welcome(messages::welcome&& frame, const messages::position& at,
+                              std::uint64_t newest_store) {
   link_effects out;
   if (phase_ != phase::greeting || frame.epoch != epoch_) {
     out.edge = "stale";
@@ -283,7 +310,7 @@ link_effects link::on_welcome(messages::welcome&& frame, const messages::positio
     out.fatal = std::move(lost);
     return out;
   }
-  if (auto why = objection(frame.me)) {
+  if (auto why = objection(frame.me, newest_store)) {
     out.edge = "refuse";
     out.refused = why;
     out.broke = true;
@@ -306,7 +333,7 @@ link_effects link::on_refusal(messages::refusal&& frame) {
     return out;
   }
   out.edge = "refused";
-  const error why{static_cast<errc>(frame.code), std::move(frame.reason)};
+  const error why{code_of(frame.code), printable(frame.reason)};
   if (why.code == errc::identity && phase_ == phase::greeting) {
     out.edge = "amnesia"; // the peer knows another store under this node's name
     out.fatal = why;
@@ -332,13 +359,19 @@ link_effects link::on_batch(messages::batch&& frame) {
     out.edge = "repeated";
     return out;
   }
-  if (frame.number != received_ + 1) {
+  const auto is_next = frame.number == received_ + 1;
+  if (!is_next || !spend_credit(frame)) {
     out.edge = "gap";
     out.broke = true;
-    const error why{errc::unavailable, fmt::format("{} misses batch {} of {}: the connection begins anew",
-                                                   settings_.here, received_ + 1, settings_.peer)};
+    const error why{errc::unavailable,
+                    is_next
+                        ? fmt::format("{} sends more than {} gave it credit for: the connection begins anew",
+                                      settings_.peer, settings_.here)
+                        : fmt::format("{} misses batch {} of {}: the connection begins anew", settings_.here,
+                                      received_ + 1, settings_.peer)};
     out.frames.push_back(
         framed(messages::refusal{frame.epoch, static_cast<std::uint8_t>(why.code), why.message}));
+    out.offence = why;
     lost();
     return out;
   }
@@ -422,6 +455,19 @@ bool link::has_work() const {
 bool link::has_credit_to_give() const {
   const auto now = credit();
   return now > announced_ && now >= announced_ + settings_.window / 4;
+}
+
+/// The last message may cost more than is left.
+bool link::spend_credit(const messages::batch& frame) {
+  for (const auto& item : frame.items) {
+    if (const auto* message = std::get_if<envelope>(&item)) {
+      if (came_ >= announced_) {
+        return false;
+      }
+      came_ += units_of(*message);
+    }
+  }
+  return true;
 }
 
 messages::batch link::next_batch(const messages::position& at) {

@@ -26,7 +26,8 @@
 //   amnesia     any              the peer knows more of this store      down; the node must stop
 //   take        up               next batch of this epoch               up
 //   repeated    up               batch that was taken before            up
-//   gap         up               batch behind a missing one             down
+//   gap         up               batch behind a missing one, or with    down
+//                                more than this side gave credit for
 //   stale       any              batch or welcome of another epoch      the same (may refuse it)
 //   lost        any              the connection is gone                 down
 //
@@ -85,7 +86,9 @@ struct link_effects {
   std::optional<store_point> contact; ///< with `began`: up to where the peer's messages are older
   bool broke = false;                 ///< the epoch is over: the dialer dials again
   std::optional<error> refused;       ///< why one side refuses the other
-  std::optional<error> fatal;         ///< `errc::identity`: the node must stop before it uses an id twice
+  /// What no node says that is in order: its connection has to end, and it is left alone for a while.
+  std::optional<error> offence;
+  std::optional<error> fatal; ///< `errc::identity`: the node must stop before it uses an id twice
 };
 
 /// One side of a link, without a transport, a clock or a store. Not thread-safe: it belongs to the link
@@ -99,8 +102,12 @@ public:
   link_effects dial(const messages::position& at);
 
   /// A frame has come, which is no question and no answer: these are the link actor's. `at` is the durable
-  /// position of this node.
-  link_effects receive(messages::frame&& frame, const messages::position& at);
+  /// position of this node; `newest_store` is the greatest id that a store may have which takes the place of
+  /// another one: ids begin with the time, and one from the future would keep all later ones out.
+  /// @pre it has come from who proved to be the peer, or names are not proven here; it keeps the bounds of
+  /// `messages::check_bounds`
+  link_effects receive(messages::frame&& frame, const messages::position& at,
+                       std::uint64_t newest_store = messages::any_store);
 
   /// The connection is gone, or is given up.
   void lost();
@@ -163,12 +170,13 @@ public:
 private:
   enum class phase : std::uint8_t { down, greeting, up };
 
-  link_effects on_hello(messages::hello&& frame, const messages::position& at);
-  link_effects on_welcome(messages::welcome&& frame, const messages::position& at);
+  link_effects on_hello(messages::hello&& frame, const messages::position& at, std::uint64_t newest_store);
+  link_effects on_welcome(messages::welcome&& frame, const messages::position& at,
+                          std::uint64_t newest_store);
   link_effects on_refusal(messages::refusal&& frame);
   link_effects on_batch(messages::batch&& frame);
   messages::greeting greet(const messages::position& at) const;
-  std::optional<error> objection(const messages::greeting& peer) const;
+  std::optional<error> objection(const messages::greeting& peer, std::uint64_t newest_store) const;
   std::optional<error> own_loss(const messages::greeting& peer, const messages::position& at) const;
   void learn(const messages::greeting& peer, link_effects& out);
   void begin(messages::epoch_id epoch, link_effects& out);
@@ -181,6 +189,9 @@ private:
   /// How many units the peer may have sent in this epoch, in all.
   std::uint64_t credit() const { return is_open_ ? taken_ + settings_.window : 0; }
   bool has_credit_to_give() const;
+
+  /// Counts what a batch uses of the peer's credit. False where it had none.
+  bool spend_credit(const messages::batch& frame);
   messages::batch next_batch(const messages::position& at);
 
   link_settings settings_;
@@ -209,6 +220,7 @@ private:
   std::uint64_t answered_ = 0;  ///< units of ours that the peer has taken, as its credit tells
   std::uint64_t taken_ = 0;     ///< units of the peer
   std::uint64_t announced_ = 0; ///< the credit that was given last
+  std::uint64_t came_ = 0;      ///< units that have come, of that credit
   bool is_open_ = false;        // of the node, not of the epoch
 
   std::deque<waiting_message> queue_;       // waits for credit

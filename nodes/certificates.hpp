@@ -2,22 +2,58 @@
 
 #include <continuo/cluster.hpp>
 
+#include <chrono>
+#include <cstddef>
 #include <filesystem>
 #include <string>
 #include <vector>
 
 namespace continuo::nodes {
 
-/// Whether the files can be used: they can be read, the key belongs to the certificate, and the authority has
-/// signed it for the present time. Checked at start: later a wrong one would only show as peers that refuse
-/// each other. `errc::invalid_configuration` names the file and what to do.
-result<void> check_certificates(const tls_files& files);
+/// Whether the files can be used: they can be read, the key belongs to the certificate, which is that of the
+/// node `name`, and an authority has signed it for the present time and has not revoked it. Checked at start:
+/// later a wrong one would only show as peers that refuse each other. `errc::invalid_configuration` names the
+/// file and what to do.
+result<void> check_certificates(const tls_files& files, const std::string& name);
+
+/// Which authority signs.
+enum class authorities : std::uint8_t {
+  as_they_are, ///< the one whose key is there; the first one is made
+  add,         ///< a new one is made beside those that there are; nodes keep their certificates for now
+  newest_only, ///< those whose key is not there are trusted no longer
+};
+
+/// What was done, for people.
+struct certificates_made {
+  struct one {
+    std::string name;                            ///< of the node
+    std::string done;                            ///< "made", "renewed" or "kept"
+    std::string why;                             ///< it was renewed
+    std::chrono::system_clock::time_point until; ///< it is good
+  };
+  std::vector<one> nodes;                                ///< in the order of their names
+  std::chrono::system_clock::time_point authority_until; ///< of the one that signs
+  bool made_authority = false;
+  std::size_t trusted = 1; ///< authorities in `ca.pem`
+};
 
 /// Makes a private authority (`ca.pem`, `ca.key`) in `folder`, which is created if missing, and for each name
-/// a certificate that it has signed (`NAME.pem`, `NAME.key`): EC keys on P-256, valid for ten years, keys
-/// readable by their owner alone. What is there already is kept: a node added later gets its certificate from
-/// the same authority. `errc::invalid_configuration` where the folder cannot be written, or an authority is
-/// there without its key.
-result<void> make_certificates(const std::filesystem::path& folder, const std::vector<std::string>& names);
+/// a certificate that it has signed (`NAME.pem`, `NAME.key`): EC keys on P-256, readable by their owner
+/// alone; an authority is good for ten years, a node's certificate for one. One that is there is kept, and
+/// renewed for the same key where it is in the last third of its time or past it, has not the node's name,
+/// was revoked, or was signed by another authority than the one that signs now. What it takes the place of is
+/// kept in `NAME.former.pem`, so that it can be revoked. Files are replaced whole: a node that reads them
+/// meanwhile sees the old or the new. `errc::invalid_configuration` where the folder cannot be written, or an
+/// authority is there without its key.
+result<certificates_made>
+make_certificates(const std::filesystem::path& folder, const std::vector<std::string>& names,
+                  authorities which = authorities::as_they_are,
+                  std::chrono::system_clock::time_point now = std::chrono::system_clock::now());
+
+/// Revokes every certificate that `folder` has of the node, the former ones too: they stand in `revoked.pem`,
+/// a list (CRL) that the authority signs, from then on. Removes the node's files, so that `make_certificates`
+/// makes a new key. How many were revoked. `errc::invalid_configuration` where there is none, or the key of
+/// the authority that has signed one is not there.
+result<std::size_t> revoke_certificates(const std::filesystem::path& folder, const std::string& name);
 
 } // namespace continuo::nodes

@@ -222,7 +222,7 @@ std::uint64_t make_store_id(time_point now, std::uint64_t random) {
   return (static_cast<std::uint64_t>(seconds) << 32) | (random & 0xffff'ffffu);
 }
 
-result<void> accept_loss(journal::store& store, std::uint64_t new_store) {
+result<void> accept_loss(journal::store& store, std::uint64_t new_store, std::uint64_t beyond) {
   own_values values{store};
   const auto mark = values.read<cluster_mark>(cluster_key);
   if (values.trouble() || !mark) {
@@ -233,7 +233,7 @@ result<void> accept_loss(journal::store& store, std::uint64_t new_store) {
   // Ids of one sender grow, and a message's id begins with the store's. Starts are counted from a number that
   // the lost life has not come to, so that no connection is named twice.
   const auto id = values.read<std::uint64_t>(journal::store_id_key).value_or(0);
-  const auto greater = std::max(new_store, id + 1);
+  const auto greater = std::max({new_store, id + 1, beyond + 1});
   return store.commit({put(replaces_key, messages::any_store),
                        put(starts_key, (std::uint64_t{1} << 32) + (greater >> 16)),
                        put(journal::store_id_key, greater),

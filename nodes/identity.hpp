@@ -47,9 +47,10 @@ std::uint64_t make_store_id(time_point now, std::uint64_t random);
 
 /// Gives the store of a cluster's node a new id, which peers accept in place of whatever they knew: the way
 /// out when acknowledged data is lost for good. The id is `new_store`, or the next one after the old id where
-/// that is not smaller. Returns after the sync. `errc::not_found` where no node of a cluster ever ran on it.
+/// that is not smaller; greater than `beyond` too, the id that a peer knows. Returns after the sync.
+/// `errc::not_found` where no node of a cluster ever ran on it.
 /// @pre no node has the store open
-result<void> accept_loss(journal::store& store, std::uint64_t new_store);
+result<void> accept_loss(journal::store& store, std::uint64_t new_store, std::uint64_t beyond = 0);
 
 /// Whether the bytes under one of the store's own keys (`m...`) can be read; true of a key that this program
 /// does not know.

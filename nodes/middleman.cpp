@@ -78,6 +78,26 @@ public:
     close_doors();
   }
 
+  void offer(const caf::actor& to_peers) override {
+    if (tls_) {
+      tls_->offer(to_peers);
+    }
+  }
+
+  bool speaks_for(const caf::strong_actor_ptr& sender, std::string_view name) const override {
+    return !tls_ || tls_->speaks_for(sender, name);
+  }
+
+  bool hang_up(const caf::strong_actor_ptr& sender, const std::string& why) override {
+    return tls_ && tls_->hang_up(sender, why);
+  }
+
+  void tend() override {
+    if (tls_) {
+      tls_->tend();
+    }
+  }
+
 private:
   void close_doors() {
     if (doors_) {
@@ -111,7 +131,7 @@ private:
     const auto port = find(peer).port;
     dialing made{host, port, {}, {}, broker, link, failed_};
     if (broker && tls_) {
-      made.knock = [tls = tls_, host, port] { return tls->prepare(host, port, probe_time); };
+      made.knock = [tls = tls_, peer, host, port] { return tls->prepare(peer, host, port, probe_time); };
       made.forget = [tls = tls_, host, port] { tls->forget(host, port); };
     } else {
       made.knock = [host, port] { return probe(host, port, probe_time); };
@@ -170,7 +190,8 @@ void end_broker(caf::actor_system& system) {
 
 result<std::shared_ptr<actors::connector>>
 make_middleman_connector(caf::actor_system& system, const cluster_config& cluster, const std::string& here,
-                         std::size_t strangers, const std::function<void(const error&)>& failed) {
+                         std::size_t strangers, const std::function<void(const error&)>& failed,
+                         const std::function<void(log_level, const std::string&)>& log) {
   if (!system.has_middleman()) {
     return fail(
         errc::invalid_configuration,
@@ -183,7 +204,13 @@ make_middleman_connector(caf::actor_system& system, const cluster_config& cluste
     // A peer has one connection, and the next one while the old one is not closed yet.
     doors = start_plain_doors(system, strangers + 2 * cluster.nodes.size(), failed);
   } else {
-    auto started = tls_transport::start(system, *cluster.tls, strangers, failed);
+    tls_transport::terms agreed{*cluster.tls, {}, strangers, failed, log};
+    for (const auto& node : cluster.nodes) {
+      if (node.name != here) {
+        agreed.peers.insert(node.name);
+      }
+    }
+    auto started = tls_transport::start(system, std::move(agreed));
     if (!started) {
       return tl::unexpected(started.error());
     }

@@ -26,9 +26,11 @@ void end_broker(caf::actor_system& system);
 /// The way to the peers over CAF's middleman. `errc::invalid_configuration` where the system has none.
 /// `strangers` bounds connections that came in and are nobody's yet: under TLS those that have not said
 /// anything, without it all that are more than two of each peer. Where one of its actors ends otherwise than
-/// in order it calls `failed`, from any thread.
+/// in order it calls `failed`, from any thread; with `log` it says what somebody should know of peers and
+/// certificates.
 result<std::shared_ptr<actors::connector>>
 make_middleman_connector(caf::actor_system& system, const cluster_config& cluster, const std::string& here,
-                         std::size_t strangers, const std::function<void(const error&)>& failed);
+                         std::size_t strangers, const std::function<void(const error&)>& failed,
+                         const std::function<void(log_level, const std::string&)>& log);
 
 } // namespace continuo::nodes

@@ -234,7 +234,7 @@ result<void> node_runtime::place() {
     return tl::unexpected(where.error());
   }
   if (config_.cluster->tls) {
-    if (auto usable = nodes::check_certificates(*config_.cluster->tls); !usable) {
+    if (auto usable = nodes::check_certificates(*config_.cluster->tls, config_.name); !usable) {
       return usable;
     }
   }
@@ -434,6 +434,7 @@ result<void> node_runtime::read_identity() {
     return tl::unexpected(me.error());
   }
   shared.store_id = me->store;
+  shared.store_ids_tell_time = means_.store_id == 0;
   shared.last_revision = me->last_revision;
   if (shared.routes.where().is_alone()) {
     return {};
@@ -740,8 +741,13 @@ result<void> node_runtime::make_system() {
   }
   shared.reach = means_.reach;
   if (config_.cluster && !shared.reach) {
-    auto made = nodes::make_middleman_connector(*system_, *config_.cluster, config_.name, shares_.strangers,
-                                                shared.failed);
+    auto made = nodes::make_middleman_connector(
+        *system_, *config_.cluster, config_.name, shares_.strangers, shared.failed,
+        [sink = shared.sink](log_level level, const std::string& what) {
+          if (sink && sink->enabled(level)) {
+            sink->write(level, what);
+          }
+        });
     if (!made) {
       return tl::unexpected(made.error());
     }
@@ -756,6 +762,10 @@ result<void> node_runtime::meet_peers() {
   auto& shared = *core_;
   if (!shared.reach) {
     return {};
+  }
+  shared.reach->offer(shared.gate);
+  for (const auto& [peer, link] : shared.links) {
+    shared.reach->offer(link);
   }
   if (auto listening = shared.reach->listen(shared.gate); !listening) {
     return listening;

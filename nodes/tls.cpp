@@ -1,7 +1,9 @@
 #include "nodes/tls.hpp"
 
 #include "actors/trouble.hpp"
+#include "messages/printable.hpp"
 #include "nodes/probe.hpp"
+#include "nodes/tls_board.hpp"
 #include "nodes/tls_session.hpp"
 
 #include <caf/io/basp_broker.hpp>
@@ -14,8 +16,10 @@
 #include <caf/send.hpp>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <deque>
 #include <map>
@@ -34,8 +38,15 @@ using clock = std::chrono::steady_clock;
 /// As a handshake may take. Nothing waits for it but the next attempt.
 constexpr std::chrono::seconds handshake_time{3};
 
-/// Of what a peer announces to send at a time: a batch has `batch_bytes_max` and one message more, roughly.
-constexpr std::size_t announced_bytes_max = 64u << 20;
+/// Of what a peer does not take. Credit bounds what a link sends, and answers to its questions are short: so
+/// much is only waiting where the peer lets it.
+constexpr std::size_t unsent_bytes_max = 256u << 20;
+
+/// A record of TLS, so that nothing of it is left in the session, where no event would tell of it.
+constexpr std::size_t record_bytes_max = 16'384;
+
+/// That are read before other connections have their turn.
+constexpr int records_at_once = 64;
 
 /// Accepted connections that have not said anything yet, oldest first. I/O thread only.
 class strangers {
@@ -72,24 +83,31 @@ struct tls_policy {
 
 class tls_scribe : public caf::io::scribe {
 public:
-  /// @param guests where it counts as a stranger until it says something; null for one that was made here
+  /// One that was accepted; it counts as a stranger among `guests` until it introduces itself.
   tls_scribe(network::default_multiplexer& loop, int file, std::unique_ptr<tls_session> with,
-             std::shared_ptr<strangers> guests)
-      : scribe(network::conn_hdl_from_socket(file)), session_(std::move(with)), guests_(std::move(guests)),
+             std::shared_ptr<tls_board> board, std::shared_ptr<strangers> guests)
+      : scribe(network::conn_hdl_from_socket(file)), session_(std::move(with)), board_(std::move(board)),
+        guests_(std::move(guests)), stream_(loop, file, *this) {
+    guests_->add(file);
+  }
+
+  /// One that was made here, and was admitted.
+  tls_scribe(network::default_multiplexer& loop, int file, std::unique_ptr<tls_session> with,
+             std::shared_ptr<tls_board> board, tls_board::admission&& as)
+      : scribe(network::conn_hdl_from_socket(file)), session_(std::move(with)), board_(std::move(board)),
         stream_(loop, file, *this) {
-    if (guests_) {
-      guests_->add(file);
+    begin(std::move(as));
+  }
+
+  ~tls_scribe() override {
+    is_known();
+    if (filter_) {
+      board_->leave(id_);
     }
   }
 
-  ~tls_scribe() override { is_known(); }
-
-  /// CAF makes room at once for as many bytes as a header announces.
+  /// What it may be the filter has looked at: CAF makes room at once for as many bytes as a header announces.
   void configure_read(caf::io::receive_policy::config config) override {
-    if (config.second > announced_bytes_max) {
-      ::shutdown(stream_.fd(), SHUT_RDWR); // its own event closes it
-      config = caf::io::receive_policy::at_most(1);
-    }
     stream_.configure_read(config);
     if (!launched_) {
       launched_ = true;
@@ -114,6 +132,11 @@ public:
       return;
     }
     begin_life();
+    end_spawn_server();
+    if (stream_.wr_buf().size() > unsent_bytes_max) {
+      say("it takes nothing of what is sent to it");
+      ::shutdown(stream_.fd(), SHUT_RDWR); // its own event closes it
+    }
     if (session_->is_ready()) {
       stream_.flush(this);
     }
@@ -137,16 +160,24 @@ public:
       // A handshake is a few packets: who does not even take these is not waited for.
       const auto step = session_->shake_hands();
       if (step != tls_session::progress::made) {
+        tell_refused_certificate();
         return step == tls_session::progress::waits_to_read ? network::rw_state::success
                                                             : network::rw_state::failure;
       }
+      auto admitted = board_->admit(stream_.fd(), session_->certificate_of_peer(), true);
+      if (!admitted) {
+        say(admitted.error().message);
+        return network::rw_state::failure;
+      }
+      begin(std::move(*admitted));
       stream_.flush(this);
     }
-    const auto step = session_->read(to, size, got);
-    if (got > 0) {
-      is_known();
+    end_spawn_server();
+    if (filter_->ready() == 0 && !fill()) {
+      return network::rw_state::failure;
     }
-    return step == tls_session::progress::failed ? network::rw_state::failure : network::rw_state::success;
+    got = filter_->give(to, size);
+    return network::rw_state::success;
   }
 
   network::rw_state write(const void* from, std::size_t size, std::size_t& wrote) {
@@ -158,9 +189,50 @@ public:
                                                                                : network::rw_state::success;
   }
 
-  std::size_t pending() const { return session_->pending(); }
+  std::size_t ready() const { return filter_ ? filter_->ready() : 0; }
 
 private:
+  void begin(tls_board::admission&& as) {
+    id_ = std::move(as.id);
+    name_ = std::move(as.name);
+    filter_.emplace(std::move(as.terms));
+  }
+
+  /// Reads until there is something for CAF, or no more. False where the connection is over.
+  bool fill() {
+    std::array<char, record_bytes_max> record;
+    for (int i = 0; i < records_at_once && filter_->ready() == 0; ++i) {
+      std::size_t count = 0;
+      const auto step = session_->read(record.data(), record.size(), count);
+      if (step == tls_session::progress::failed) {
+        return false;
+      }
+      if (count == 0) {
+        break;
+      }
+      if (const auto taken = filter_->take({record.data(), count}); !taken) {
+        say(taken.error().message);
+        return false;
+      }
+    }
+    if (filter_->is_introduced()) {
+      is_known();
+    }
+    return true;
+  }
+
+  void say(const std::string& why) const {
+    board_->say_once(log_level::error, fmt::format("the connection with {} is closed: {}",
+                                                   name_.empty() ? addr() : name_, why));
+  }
+
+  /// Who has one that was good once should be told why it is not; strangers come and go in silence.
+  void tell_refused_certificate() const {
+    if (session_->refuses_known_certificate()) {
+      say(session_->trouble());
+    }
+  }
+
   /// CAF takes a connection that it has made and not heard of yet for one that was always silent: it would
   /// end it at the next heartbeat.
   void begin_life() {
@@ -168,6 +240,21 @@ private:
     const auto found = basp.ctx.find(hdl());
     if (found != basp.ctx.end() && found->second.last_seen == caf::actor_clock::time_point{}) {
       found->second.last_seen = basp.clock().now();
+    }
+  }
+
+  /// CAF asks each node for its spawn server, by an actor that waits five minutes for the answer and of which
+  /// it keeps the handle for ever. No node answers (`caf_filter`).
+  void end_spawn_server() {
+    if (!asks_ || !filter_ || !filter_->is_introduced() || detached()) {
+      return;
+    }
+    auto& basp = static_cast<caf::io::basp_broker&>(*parent());
+    const auto found = basp.spawn_servers.find(id_);
+    if (found != basp.spawn_servers.end()) {
+      caf::anon_send_exit(found->second, caf::exit_reason::kill);
+      basp.spawn_servers.erase(found);
+      asks_ = false;
     }
   }
 
@@ -179,7 +266,12 @@ private:
   }
 
   std::unique_ptr<tls_session> session_;
+  std::shared_ptr<tls_board> board_;
   std::shared_ptr<strangers> guests_;
+  caf::node_id id_; ///< of the peer, as CAF knows it
+  std::string name_;
+  std::optional<caf_filter> filter_; ///< from the end of the handshake on
+  bool asks_ = true;                 ///< CAF, for the spawn server
   bool launched_ = false;
   network::stream_impl<tls_policy> stream_;
 };
@@ -195,7 +287,7 @@ network::rw_state tls_policy::write_some(std::size_t& wrote, network::native_soc
 }
 
 bool tls_policy::must_read_more(network::native_socket, std::size_t threshold) {
-  return scribe->pending() >= threshold;
+  return scribe->ready() >= std::max<std::size_t>(threshold, 1);
 }
 
 } // namespace
@@ -231,19 +323,7 @@ struct prepared {
 
 class tls_transport::state {
 public:
-  state(tls_files files, tls_context first) : files_(std::move(files)), context_(std::move(first)) {}
-
-  /// The certificates as they are, or were when they could be read last.
-  tls_context certificates() {
-    const std::lock_guard lock{mutex_};
-    if (const auto now = clock::now(); now - read_at_ > std::chrono::seconds{1}) {
-      read_at_ = now;
-      if (auto read = read_certificates(files_)) {
-        context_ = std::move(*read);
-      }
-    }
-    return context_;
-  }
+  explicit state(std::shared_ptr<tls_board> known) : board(std::move(known)) {}
 
   void put(const std::string& host, std::uint16_t port, prepared&& made) {
     const std::lock_guard lock{mutex_};
@@ -259,12 +339,11 @@ public:
     return found.empty() ? std::nullopt : std::optional{std::move(found.mapped())};
   }
 
+  const std::shared_ptr<tls_board> board;
+
 private:
-  const tls_files files_;
   std::atomic<bool> stopped_{false};
   std::mutex mutex_; // guards what follows
-  tls_context context_;
-  clock::time_point read_at_ = clock::now();
   std::map<std::pair<std::string, std::uint16_t>, prepared> prepared_;
 };
 
@@ -272,9 +351,9 @@ namespace {
 
 class tls_doorman : public network::doorman_impl {
 public:
-  tls_doorman(network::default_multiplexer& loop, int file, std::function<tls_context()> certificates,
+  tls_doorman(network::default_multiplexer& loop, int file, std::shared_ptr<tls_board> board,
               std::size_t guests)
-      : network::doorman_impl(loop, file), certificates_(std::move(certificates)),
+      : network::doorman_impl(loop, file), board_(std::move(board)),
         guests_(std::make_shared<strangers>(guests)) {}
 
   bool new_connection() override {
@@ -285,11 +364,11 @@ public:
     owned_file file{acceptor_.accepted_socket()};
     network::nonblocking(file.get(), true);
     network::child_process_inherit(file.get(), false); // what a handler starts must not keep it open
-    auto with = tls_session::begin(certificates_(), file.get(), true);
+    auto with = tls_session::begin(board_->certificates(), file.get(), true);
     if (!with) {
       return false;
     }
-    auto made = caf::make_counted<tls_scribe>(loop, file.get(), std::move(with), guests_);
+    auto made = caf::make_counted<tls_scribe>(loop, file.get(), std::move(with), board_, guests_);
     file.release();
     const auto handle = made->hdl();
     parent()->add_scribe(std::move(made));
@@ -297,7 +376,7 @@ public:
   }
 
 private:
-  std::function<tls_context()> certificates_;
+  std::shared_ptr<tls_board> board_;
   std::shared_ptr<strangers> guests_;
 };
 
@@ -307,10 +386,10 @@ public:
   using take_prepared = std::function<std::optional<prepared>(const std::string&, std::uint16_t)>;
 
   tls_middleman(caf::actor_config& config, caf::actor basp, take_prepared take,
-                std::function<tls_context()> certificates, std::size_t guests,
+                std::shared_ptr<tls_board> board, std::size_t guests,
                 const std::function<void(const error&)>& failed)
       : caf::io::middleman_actor_impl(config, std::move(basp)), take_(std::move(take)),
-        certificates_(std::move(certificates)), guests_(guests) {
+        board_(std::move(board)), guests_(guests) {
     actors::fail_node_on_trouble(this, failed);
   }
 
@@ -322,8 +401,12 @@ protected:
     if (!found) {
       return caf::sec::cannot_connect_to_node;
     }
-    return caf::io::scribe_ptr{
-        caf::make_counted<tls_scribe>(loop(), found->file.release(), std::move(found->with), nullptr)};
+    auto admitted = board_->admit(found->file.get(), found->with->certificate_of_peer(), false);
+    if (!admitted) { // `prepare` has looked at it before
+      return caf::sec::cannot_connect_to_node;
+    }
+    return caf::io::scribe_ptr{caf::make_counted<tls_scribe>(
+        loop(), found->file.release(), std::move(found->with), board_, std::move(*admitted))};
   }
 
   caf::expected<caf::io::doorman_ptr> open(std::uint16_t port, const char* address, bool reuse) override {
@@ -331,7 +414,7 @@ protected:
     if (!file) {
       return std::move(file.error());
     }
-    return caf::io::doorman_ptr{caf::make_counted<tls_doorman>(loop(), *file, certificates_, guests_)};
+    return caf::io::doorman_ptr{caf::make_counted<tls_doorman>(loop(), *file, board_, guests_)};
   }
 
 private:
@@ -340,7 +423,7 @@ private:
   }
 
   take_prepared take_;
-  std::function<tls_context()> certificates_;
+  std::shared_ptr<tls_board> board_;
   std::size_t guests_;
 };
 
@@ -354,36 +437,38 @@ tls_transport::~tls_transport() {
   stop();
 }
 
-result<std::shared_ptr<tls_transport>> tls_transport::start(caf::actor_system& system, const tls_files& files,
-                                                            std::size_t strangers,
-                                                            const std::function<void(const error&)>& failed) {
-  auto first = read_certificates(files);
+result<std::shared_ptr<tls_transport>> tls_transport::start(caf::actor_system& system, terms agreed) {
+  auto first = read_certificates(agreed.files);
   if (!first) {
     return tl::unexpected(first.error());
   }
   if (dynamic_cast<network::default_multiplexer*>(&system.middleman().backend()) == nullptr) {
     return fail(errc::invalid_configuration, "the application's actor system has a network of its own");
   }
-  const std::shared_ptr<tls_transport> made{
-      new tls_transport{std::make_shared<state>(files, std::move(*first))}};
+  const auto guests = agreed.strangers;
+  const auto failed = agreed.failed;
+  const auto board = std::make_shared<tls_board>(system, std::move(agreed), std::move(*first));
+  const std::shared_ptr<tls_transport> made{new tls_transport{std::make_shared<state>(board)}};
   auto basp = system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
   made->broker_ = caf::actor_cast<caf::actor>(system.spawn<tls_middleman, caf::detached + caf::hidden>(
       std::move(basp),
       [inside = made->inside_](const std::string& host, std::uint16_t port) {
         return inside->take(host, port);
       },
-      [inside = made->inside_] { return inside->certificates(); }, strangers, failed));
+      board, guests, failed));
+  made->tend(); // says what ends soon
   return made;
 }
 
-result<void> tls_transport::prepare(const std::string& host, std::uint16_t port,
+result<void> tls_transport::prepare(const std::string& name, const std::string& host, std::uint16_t port,
                                     std::chrono::milliseconds time) {
   forget(host, port);
   auto connected = open_connection(host, port, time);
   if (!connected) {
     return tl::unexpected(connected.error());
   }
-  prepared made{owned_file{*connected}, tls_session::begin(inside_->certificates(), *connected, false)};
+  prepared made{owned_file{*connected},
+                tls_session::begin(inside_->board->certificates(), *connected, false)};
   const auto refuse = [&](const std::string& why) {
     return fail(errc::unavailable, fmt::format("{}:{} does not shake hands: {}", host, port, why));
   };
@@ -407,12 +492,39 @@ result<void> tls_transport::prepare(const std::string& host, std::uint16_t port,
       }
     }
   }
+  const auto shown = made.with->certificate_of_peer();
+  const auto names = shown ? names_in(shown.get()) : std::vector<std::string>{};
+  if (names.empty()) {
+    return refuse("its certificate has no node's name: make new ones with `continuo cluster init`");
+  }
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    return refuse(
+        fmt::format("its certificate is that of {}, where {} was to listen: an address in the cluster "
+                    "file belongs to another node",
+                    printable(fmt::format("{}", fmt::join(names, ", "))), name));
+  }
   inside_->put(host, port, std::move(made));
   return {};
 }
 
 void tls_transport::forget(const std::string& host, std::uint16_t port) {
   inside_->take(host, port);
+}
+
+void tls_transport::offer(const caf::actor& to_peers) {
+  inside_->board->offer(to_peers.id());
+}
+
+bool tls_transport::speaks_for(const caf::strong_actor_ptr& sender, std::string_view name) const {
+  return sender && inside_->board->speaks_for(sender->node(), name);
+}
+
+bool tls_transport::hang_up(const caf::strong_actor_ptr& sender, const std::string& why) {
+  return sender && inside_->board->hang_up(sender->node(), why);
+}
+
+void tls_transport::tend() {
+  inside_->board->tend();
 }
 
 void tls_transport::stop() {

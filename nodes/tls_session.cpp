@@ -1,11 +1,15 @@
 #include "nodes/tls_session.hpp"
 
 #include <fmt/format.h>
+#include <openssl/asn1.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <csignal>
+#include <filesystem>
 
 namespace continuo::nodes {
 
@@ -33,6 +37,39 @@ std::string take_error() {
   return reason != nullptr ? reason : "TLS error";
 }
 
+/// Not every authority has a list of what it has revoked, and a list that nobody has renewed still counts.
+int accept_missing_lists(int good, X509_STORE_CTX* check) {
+  const auto what = X509_STORE_CTX_get_error(check);
+  if (good == 0 && (what == X509_V_ERR_UNABLE_TO_GET_CRL || what == X509_V_ERR_CRL_HAS_EXPIRED)) {
+    X509_STORE_CTX_set_error(check, X509_V_OK);
+    return 1;
+  }
+  return good;
+}
+
+/// False with the reason in OpenSSL's queue. No file is an empty list.
+bool load_revoked(SSL_CTX* into, const std::filesystem::path& file) {
+  std::error_code hidden;
+  if (file.empty() || (!std::filesystem::exists(file, hidden) && !hidden)) {
+    return true;
+  }
+  auto* store = SSL_CTX_get_cert_store(into);
+  X509_STORE_set_verify_cb(store, accept_missing_lists);
+  return X509_load_crl_file(X509_STORE_add_lookup(store, X509_LOOKUP_file()), file.c_str(),
+                            X509_FILETYPE_PEM) > 0 &&
+         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
+}
+
+std::chrono::seconds time_until(const ASN1_TIME* end) {
+  int days = 0;
+  int seconds = 0;
+  if (ASN1_TIME_diff(&days, &seconds, nullptr, end) != 1) {
+    ERR_clear_error();
+    return std::chrono::seconds{0};
+  }
+  return std::chrono::hours{24} * days + std::chrono::seconds{seconds};
+}
+
 } // namespace
 
 result<tls_context> read_certificates(const tls_files& files) {
@@ -51,6 +88,11 @@ result<tls_context> read_certificates(const tls_files& files) {
                 fmt::format("{}, {}, {}: {}", files.certificate.string(), files.key.string(),
                             files.authority.string(), take_error()));
   }
+  if (!load_revoked(raw, files.revoked)) {
+    return fail(errc::invalid_configuration,
+                fmt::format("{}: this is no PEM list of revoked certificates: {}", files.revoked.string(),
+                            take_error()));
+  }
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
@@ -58,6 +100,54 @@ result<tls_context> read_certificates(const tls_files& files) {
   SSL_CTX_set_mode(raw, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                             SSL_MODE_RELEASE_BUFFERS);
   return made;
+}
+
+std::vector<std::string> names_in(const X509* certificate) {
+  std::vector<std::string> found;
+  const std::unique_ptr<GENERAL_NAMES, void (*)(GENERAL_NAMES*)> names{
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr)),
+      GENERAL_NAMES_free};
+  for (int i = 0; names && i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const auto* one = sk_GENERAL_NAME_value(names.get(), i);
+    if (one->type == GEN_DNS) {
+      const auto* text = one->d.dNSName;
+      found.emplace_back(reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+                         static_cast<std::size_t>(ASN1_STRING_length(text)));
+    }
+  }
+  ERR_clear_error();
+  return found;
+}
+
+std::string objection_to(X509* certificate, const tls_context& now) {
+  const std::unique_ptr<X509_STORE_CTX, void (*)(X509_STORE_CTX*)> check{X509_STORE_CTX_new(),
+                                                                         X509_STORE_CTX_free};
+  if (!check ||
+      X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(now.get()), certificate, nullptr) != 1) {
+    return take_error();
+  }
+  X509_STORE_CTX_set_flags(check.get(), X509_V_FLAG_NO_CHECK_TIME);
+  const auto good = X509_verify_cert(check.get()) == 1;
+  ERR_clear_error();
+  return good ? std::string{} : X509_verify_cert_error_string(X509_STORE_CTX_get_error(check.get()));
+}
+
+time_left time_left_of(const tls_context& with) {
+  auto* own = SSL_CTX_get0_certificate(with.get());
+  time_left found;
+  found.certificate = time_until(X509_get0_notAfter(own));
+  found.authority = found.certificate;
+  const std::unique_ptr<STACK_OF(X509), void (*)(STACK_OF(X509)*)> all{
+      X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(with.get())),
+      [](STACK_OF(X509) * some) { sk_X509_pop_free(some, X509_free); }};
+  for (int i = 0; all && i < sk_X509_num(all.get()); ++i) {
+    auto* one = sk_X509_value(all.get(), i);
+    if (X509_check_issued(one, own) == X509_V_OK) {
+      found.authority = time_until(X509_get0_notAfter(one));
+    }
+  }
+  ERR_clear_error();
+  return found;
 }
 
 std::unique_ptr<tls_session> tls_session::begin(const tls_context& with, int file, bool accepts) {
@@ -80,6 +170,10 @@ tls_session::progress tls_session::shake_hands() {
   return step;
 }
 
+shared_certificate tls_session::certificate_of_peer() const {
+  return {SSL_get1_peer_certificate(ssl_.get()), X509_free};
+}
+
 tls_session::progress tls_session::read(void* to, std::size_t size, std::size_t& got) {
   got = 0;
   return outcome_of(SSL_read_ex(cleared(), to, size, &got));
@@ -90,8 +184,9 @@ tls_session::progress tls_session::write(const void* from, std::size_t size, std
   return outcome_of(SSL_write_ex(cleared(), from, size, &wrote));
 }
 
-std::size_t tls_session::pending() const {
-  return static_cast<std::size_t>(std::max(0, SSL_pending(ssl_.get())));
+bool tls_session::refuses_known_certificate() const {
+  const auto verified = SSL_get_verify_result(ssl_.get());
+  return verified == X509_V_ERR_CERT_REVOKED || verified == X509_V_ERR_CERT_HAS_EXPIRED;
 }
 
 /// What another connection of this thread left in the queue of errors would be taken for this one's.

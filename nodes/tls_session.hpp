@@ -5,18 +5,38 @@
 
 #include <openssl/ssl.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace continuo::nodes {
 
 using tls_context = std::shared_ptr<SSL_CTX>;
 
-/// What connections are made with: both sides show a certificate that the authority has signed, TLS 1.2 or
-/// newer. `errc::invalid_configuration` with the reason.
+/// What connections are made with: both sides show a certificate that an authority of the file has signed and
+/// nobody has revoked, TLS 1.2 or newer. `errc::invalid_configuration` with the reason.
 result<tls_context> read_certificates(const tls_files& files);
+
+using shared_certificate = std::shared_ptr<X509>;
+
+/// The names of nodes that a certificate proves: what stands in it as the name of a DNS host, byte for byte.
+/// A node's name need not be that of a host: `_` is allowed, and nothing in it is a wildcard.
+std::vector<std::string> names_in(const X509* certificate);
+
+/// Why a peer that has shown `certificate` may not be spoken to any more: it was revoked meanwhile, or its
+/// authority is trusted no longer. Empty while it may: that its time is over ends no connection.
+std::string objection_to(X509* certificate, const tls_context& now);
+
+/// How long the context's own certificate is good still, and the authority's that has signed it; negative
+/// where its time is over.
+struct time_left {
+  std::chrono::seconds certificate{0};
+  std::chrono::seconds authority{0};
+};
+time_left time_left_of(const tls_context& with);
 
 /// One side of a TLS connection. Does not own the socket, which must not block. One thread at a time.
 class tls_session {
@@ -33,8 +53,12 @@ public:
   /// Whether the handshake is over.
   bool is_ready() const { return ready_; }
 
-  /// Bytes that can be read without the socket.
-  std::size_t pending() const;
+  /// What the peer has shown. @pre `is_ready()`
+  shared_certificate certificate_of_peer() const;
+
+  /// Whether the handshake failed over a certificate that an authority has signed: it was revoked, or its
+  /// time is over. Who has none of ours gets no such answer.
+  bool refuses_known_certificate() const;
 
   /// Why the last step failed.
   const std::string& trouble() const { return trouble_; }

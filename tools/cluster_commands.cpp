@@ -11,6 +11,7 @@
 #include "tools/report.hpp"
 #include "tools/table.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -67,7 +68,7 @@ result<void> check_certificates(const config::cluster_file& file, const config::
                 fmt::format("the node {} has no certificate: make it with `continuo cluster init {}`",
                             node.seen_by_peers.name, file.file.string()));
   }
-  return nodes::check_certificates(files);
+  return nodes::check_certificates(files, node.seen_by_peers.name);
 }
 
 // -- starting --------------------------------------------------------------------------------------
@@ -422,6 +423,40 @@ result<void> init_token(const config::cluster_file& file) {
   });
 }
 
+std::string day_of(std::chrono::system_clock::time_point at) {
+  return fmt::format("{:%Y-%m-%d}", fmt::gmtime(at));
+}
+
+void print_certificates(const config::cluster_file& file, const nodes::certificates_made& done) {
+  const auto of = [&](std::string_view what) {
+    std::vector<std::string> names;
+    for (const auto& node : done.nodes) {
+      if (node.done == what) {
+        names.push_back(node.name);
+      }
+    }
+    return names;
+  };
+  if (const auto made = of("made"); !made.empty()) {
+    fmt::print("made certificates of {} in {}\n", fmt::join(made, ", "), file.certificates.string());
+  }
+  if (const auto kept = of("kept"); !kept.empty()) {
+    fmt::print("kept those of {}\n", fmt::join(kept, ", "));
+  }
+  for (const auto& node : done.nodes) {
+    if (node.done == "renewed") {
+      fmt::print("renewed that of {}: {}\n", node.name, node.why);
+    }
+  }
+  std::vector<std::string> ends;
+  for (const auto& node : done.nodes) {
+    ends.push_back(fmt::format("{} {}", node.name, day_of(node.until)));
+  }
+  fmt::print("good until: {}; the authority {}{}\n", fmt::join(ends, ", "), day_of(done.authority_until),
+             done.trusted == 1 ? std::string{} : fmt::format(", one of {} in ca.pem", done.trusted));
+  fmt::print("ca.key signs more of them: keep it safe, no node needs it\n");
+}
+
 } // namespace
 
 // -- the commands -----------------------------------------------------------------------------------------
@@ -439,21 +474,38 @@ int cluster_init(const cluster_options& chosen) {
     fmt::print("tls is \"off\" in {}: there are no certificates to make\n", file->file.string());
     return 0;
   }
-  std::vector<std::string> made;
-  std::vector<std::string> kept;
-  for (const auto& name : names_of(*file)) {
-    (std::filesystem::exists(file->certificates_of(name).certificate) ? kept : made).push_back(name);
-  }
-  if (auto done = nodes::make_certificates(file->certificates, names_of(*file)); !done) {
+  const auto which = chosen.new_authority      ? nodes::authorities::add
+                     : chosen.newest_authority ? nodes::authorities::newest_only
+                                               : nodes::authorities::as_they_are;
+  const auto done = nodes::make_certificates(file->certificates, names_of(*file), which);
+  if (!done) {
     return refuse(done.error());
   }
-  if (!made.empty()) {
-    fmt::print("made certificates of {} in {}\n", fmt::join(made, ", "), file->certificates.string());
+  print_certificates(*file, *done);
+  if (chosen.new_authority && done->trusted > 1) {
+    fmt::print(
+        "the new authority signs nothing yet: give every machine this ca.pem, wait 10 s, then run init "
+        "without --new-authority\n");
   }
-  if (!kept.empty()) {
-    fmt::print("kept those of {}\n", fmt::join(kept, ", "));
+  return 0;
+}
+
+int cluster_revoke(const cluster_options& chosen) {
+  const auto file = config::read_cluster_file(chosen.file);
+  if (!file) {
+    return refuse(file.error());
   }
-  fmt::print("ca.key signs more of them: keep it safe, no node needs it\n");
+  if (const auto node = find_node(*file, chosen.node); !node) {
+    return refuse(node.error());
+  }
+  const auto count = nodes::revoke_certificates(file->certificates, chosen.node);
+  if (!count) {
+    return refuse(count.error());
+  }
+  fmt::print(
+      "revoked {} certificate(s) of {} in {}: give every machine this file; nodes read it within 10 s\n"
+      "`continuo cluster init {}` makes a new one\n",
+      *count, chosen.node, (file->certificates / "revoked.pem").string(), file->file.string());
   return 0;
 }
 

@@ -14,11 +14,16 @@ struct cluster_options {
   std::string node;
   bool detach = false;
   bool json = false;
+  bool new_authority = false;        ///< of `init`
+  bool newest_authority = false;     ///< of `init`
   std::chrono::seconds patience{60}; ///< for nodes to become ready, or to stop
 };
 
-/// Makes the certificates that are missing.
+/// Makes the certificates that are missing, and renews those that have to be.
 int cluster_init(const cluster_options& chosen);
+
+/// Revokes the certificates of a node.
+int cluster_revoke(const cluster_options& chosen);
 
 /// Starts every node that does not run and waits until all are ready. Then ends (`detach`), or shows what
 /// they say until SIGINT or SIGTERM comes, and stops all nodes of the file in order.

@@ -323,7 +323,7 @@ int accept_loss(const journal_options& chosen) {
   }
   std::random_device source;
   const auto id = nodes::make_store_id(std::chrono::system_clock::now(), source());
-  if (auto done = nodes::accept_loss(**store, id); !done) {
+  if (auto done = nodes::accept_loss(**store, id, chosen.beyond); !done) {
     return refuse(done.error());
   }
   if (!chosen.json) {

@@ -2,6 +2,7 @@
 
 #include "tools/journal_dump.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -17,6 +18,7 @@ struct journal_options {
   std::filesystem::path token_file; ///< for a node that asks for a token; empty: that of the cluster file
   dump_options dump;
   bool json = false;
+  std::uint64_t beyond = 0; ///< of `accept_loss`: the store that a peer knows under the node's name
 };
 
 /// Reads everything and changes nothing; 3 where something is damaged.

@@ -15,10 +15,12 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdio>
 #include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
 
 namespace {
 
@@ -57,9 +59,19 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
           "Seconds to wait for nodes to become ready (default: 60)")
         ->type_name("SECONDS");
   };
-  add("init",
-      "Make a private authority, a certificate for each node, and a token for HTTP; what is there is kept",
-      cluster_init);
+  auto* init =
+      add("init",
+          "Make a private authority, a certificate for each node, and a token for HTTP. What is there "
+          "is kept; a certificate that ends, was revoked or has another authority is renewed",
+          cluster_init);
+  auto* next =
+      init->add_flag("--new-authority", chosen.cluster.new_authority,
+                     "Make an authority beside the one that there is, which signs from the next init on");
+  init->add_flag("--newest-authority", chosen.cluster.newest_authority,
+                 "Trust only the authority whose key is there from now on")
+      ->excludes(next);
+  add_node(add("revoke", "Revoke the certificates of one node: its peers refuse them from then on",
+               cluster_revoke, " payment"));
   auto* up = add("up", "Start every node, wait until all are ready, and show what they say until Ctrl-C",
                  cluster_up, " --detach");
   up->add_flag("--detach,-d", chosen.cluster.detach,
@@ -101,6 +113,19 @@ void describe_restore(CLI::App* journal, chosen_command& chosen) {
       "--accept-loss", chosen.accepts_loss,
       "Accept that what the directory does not hold is lost: the way out where a node ends with "
       "exit code 5");
+  restore
+      ->add_option_function<std::string>(
+          "--beyond",
+          [&chosen](const std::string& text) {
+            const auto* end = text.data() + text.size();
+            const auto read = std::from_chars(text.data(), end, chosen.journal.beyond, 16);
+            if (read.ec != std::errc{} || read.ptr != end || chosen.journal.beyond + 2 < 2) {
+              throw CLI::ValidationError{"--beyond",
+                                         "this is no id of a store, as a node's refusal names it"};
+            }
+          },
+          "With --accept-loss: the store that a peer knows under this node's name, as its refusal names it")
+      ->type_name("STORE");
   restore->add_flag("--json", chosen.journal.json, "For scripts");
   restore
       ->add_option("FROM", chosen.journal.backup,

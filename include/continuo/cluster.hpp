@@ -69,12 +69,14 @@ struct cluster_node {
   friend bool operator==(const cluster_node&, const cluster_node&) = default;
 };
 
-/// The certificates of one node, as PEM files. Every node of the cluster presents one that `authority` has
-/// signed; a peer without is refused.
+/// The certificates of one node, as PEM files. Every node of the cluster presents one that an authority of
+/// `authority` has signed, and that has the node's name (subjectAltName, a DNS name); a peer without is
+/// refused, and one that was revoked. The files are read again while the node runs.
 struct tls_files {
   file_path certificate;
   file_path key;
-  file_path authority;
+  file_path authority; ///< one certificate or several, as while one takes the place of another
+  file_path revoked{}; ///< their lists of revoked certificates (CRL); empty, or no such file: none was
 
   friend bool operator==(const tls_files&, const tls_files&) = default;
 };

@@ -1,5 +1,6 @@
 #include "nodes/http/token.hpp"
 
+#include "journal/files.hpp"
 #include "nodes/http/server.hpp"
 #include "nodes/identity.hpp"
 #include "nodes/probe.hpp"
@@ -11,8 +12,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
-#include <fstream>
 #include <sys/random.h>
 #include <system_error>
 #include <unistd.h>
@@ -24,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t token_least = 16;
+constexpr std::size_t token_file_most = 65'536;
 constexpr std::size_t random_bytes = 32;
 
 tl::unexpected<error> wrong(const fs::path& file, std::string_view what) {
@@ -32,16 +32,18 @@ tl::unexpected<error> wrong(const fs::path& file, std::string_view what) {
 
 /// What stands in the file, which others must not read or write.
 result<std::string> read_file(const fs::path& file) {
-  errno = 0;
-  std::ifstream in{file};
-  std::string token;
-  if (!in && errno == ENOENT) {
+  const auto text = journal::read_small_file(file, token_file_most, journal::links::followed);
+  if (!text && text.error().code == errc::not_found) {
     return wrong(file,
                  "is missing: `continuo cluster init` makes that of a cluster file, `openssl rand -hex 32` "
                  "any");
   }
-  if (!in || !std::getline(in, token)) {
-    return wrong(file, errno != 0 ? fmt::format("cannot be read: {}", std::strerror(errno)) : "is empty");
+  if (!text) {
+    return wrong(file, "cannot be read: " + text.error().message);
+  }
+  const auto token = text->substr(0, text->find('\n'));
+  if (token.empty()) {
+    return wrong(file, "is empty");
   }
   std::error_code unknown;
   const auto mode = fs::status(file, unknown).permissions();
@@ -129,16 +131,15 @@ result<bool> make_token(const fs::path& file) {
   if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
     return wrong(file, fmt::format("cannot be made: {}", std::strerror(errno)));
   }
-  const int made = ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  if (made < 0 && errno == EEXIST) {
+  if (is_there(file)) {
     return read_file(file).map([](const std::string&) { return false; });
   }
-  if (made < 0) {
-    return wrong(file, fmt::format("cannot be made: {}", std::strerror(errno)));
+  const auto made = journal::open_file(file, journal::file_use::create);
+  if (!made) {
+    return wrong(file, "cannot be made: " + made.error().message);
   }
-  const auto written = write_whole(made, fmt::format("{:02x}\n", fmt::join(random, "")));
+  const auto written = write_whole(made->get(), fmt::format("{:02x}\n", fmt::join(random, "")));
   const auto why = errno;
-  ::close(made);
   if (!written) {
     ::unlink(file.c_str()); // a part of a token would be kept for one
     return wrong(file, fmt::format("cannot be written: {}", std::strerror(why)));

@@ -559,8 +559,9 @@ CAF_TEST(a node is configured out of the file) {
   CAF_CHECK(config->handler_attempts == 6 && config->handler_delay == 7ms);
   CAF_REQUIRE(config->cluster && config->cluster->tls);
   auto cluster = *config->cluster;
-  CAF_CHECK((*cluster.tls == tls_files{"/etc/shop/certificates/b.pem", "/etc/shop/certificates/b.key",
-                                       "/etc/shop/certificates/ca.pem"}));
+  CAF_CHECK(
+      (*cluster.tls == tls_files{"/etc/shop/certificates/b.pem", "/etc/shop/certificates/b.key",
+                                 "/etc/shop/certificates/ca.pem", "/etc/shop/certificates/revoked.pem"}));
   cluster.tls.reset();
   CAF_CHECK(cluster == file.cluster);
   const auto open = node_config_of(read(in_cluster("tls=\"off\"")), "a");

@@ -427,4 +427,93 @@ CAF_TEST(a small window is announced when it changes and not for ever) {
   CAF_CHECK(!b.has_work());
 }
 
+CAF_TEST(who sends more than there is credit for loses the connection) {
+  auto small = settings("b", "a", 2);
+  small.window = 3;
+  b = engine::link{small, std::nullopt};
+  connect();
+  open_b(); // gives credit for 3
+  const auto batch = [&](std::uint64_t number, std::uint64_t messages) {
+    messages::batch made;
+    made.epoch = a.epoch();
+    made.number = number;
+    for (std::uint64_t i = 0; i < messages; ++i) {
+      made.items.emplace_back(command(10 * number + i));
+    }
+    messages::frame framed;
+    framed.body = std::move(made);
+    return framed;
+  };
+  CAF_CHECK_EQUAL(std::string{give(b, batch(1, 2), at_b)}, "take");
+  b.taken(b.token(), 2); // not announced yet
+  auto out = b.receive(batch(2, 2), at_b);
+  CAF_CHECK_EQUAL(std::string{out.edge}, "gap");
+  CAF_CHECK(out.offence.has_value());
+  CAF_CHECK(out.arrived.empty());
+  CAF_CHECK(!b.is_up());
+  // The last message may cost more than is left, as the sender cannot cut it.
+  engine::link again{small, std::nullopt};
+  b = std::move(again);
+  answers.clear();
+  connect();
+  open_b();
+  auto large = batch(1, 1);
+  std::get<envelope>(std::get<messages::batch>(large.body).items.front()).payload.resize(100'000);
+  CAF_CHECK_EQUAL(std::string{give(b, std::move(large), at_b)}, "take");
+  CAF_CHECK_EQUAL(std::string{give(b, batch(2, 1), at_b)}, "gap");
+}
+
+CAF_TEST(a store from a time to come takes the place of none and there is a way back) {
+  constexpr std::uint64_t newest = 1'000; // that is not from the future
+  const auto greet = [&](std::uint64_t store, std::uint64_t replaces) {
+    auto made = settings("a", "b", store);
+    made.replaces = replaces;
+    engine::link dials{made, std::nullopt};
+    auto out = b.receive(std::move(dials.dial(at_a).frames.front()), at_b, newest);
+    return out.refused ? out.refused->message : std::string{out.edge};
+  };
+  CAF_CHECK_EQUAL(greet(100, 0), "accept");
+  for (const auto store : {newest + 1, messages::any_store - 1, messages::any_store}) {
+    CAF_CHECK(greet(store, messages::any_store).find("of a time to come") != std::string::npos);
+    CAF_CHECK(greet(store, 100).find("of a time to come") != std::string::npos);
+  }
+  CAF_CHECK(greet(0, messages::any_store).find("of no store") != std::string::npos);
+  // Who has stolen its key says the greatest one that is taken.
+  CAF_CHECK_EQUAL(greet(newest, messages::any_store), "accept");
+  CAF_CHECK(greet(100, 0).find("--accept-loss`") != std::string::npos);
+  // What the operator accepts may be smaller: then it is said how to go on.
+  const auto said = greet(200, messages::any_store);
+  CAF_CHECK(said.find("--accept-loss --beyond 00000000000003e8`") != std::string::npos);
+  auto back = settings("a", "b", newest + 1);
+  back.replaces = messages::any_store;
+  engine::link dials{back, std::nullopt};
+  CAF_CHECK_EQUAL(std::string{b.receive(std::move(dials.dial(at_a).frames.front()), at_b, newest + 1).edge},
+                  "accept");
+}
+
+CAF_TEST(the lost stores of a peer that are remembered are bounded) {
+  for (std::uint64_t store = 1; store <= 2'000; ++store) {
+    auto made = settings("a", "b", store);
+    made.replaces = messages::any_store;
+    engine::link dials{made, std::nullopt};
+    CAF_CHECK_EQUAL(std::string{b.receive(std::move(dials.dial(at_a).frames.front()), at_b).edge}, "accept");
+  }
+  CAF_REQUIRE(b.known().has_value());
+  CAF_CHECK_EQUAL(b.known()->former.size(), 256u);
+  CAF_CHECK_EQUAL(b.known()->former.back(), 1'999u);
+}
+
+CAF_TEST(a code and a reason of anything are taken for what can be shown) {
+  connect();
+  open_b();
+  messages::frame says;
+  says.body = messages::refusal{b.epoch(), 255, "\x1b[2J\xff\n"};
+  const auto out = b.receive(std::move(says), at_b);
+  CAF_CHECK_EQUAL(std::string{out.edge}, "refused");
+  CAF_CHECK(!out.fatal);
+  CAF_REQUIRE(out.refused.has_value());
+  CAF_CHECK(out.refused->code == errc::unavailable);
+  CAF_CHECK_EQUAL(out.refused->message, "\\x1b[2J\\xff\\n");
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -4,6 +4,7 @@
 #include "nodes/probe.hpp"
 #include "nodes/tls_session.hpp"
 #include "tests/nodes/shop_cluster.hpp"
+#include "tests/nodes/wrong_peer.hpp"
 
 #include <caf/io/middleman.hpp>
 #include <caf/test/dsl.hpp>
@@ -27,91 +28,6 @@ constexpr long flood_kb_max =
 #else
 constexpr long flood_kb_max = 30'000;
 #endif
-
-/// A connection to a node that closes with it.
-class visitor {
-public:
-  explicit visitor(std::uint16_t port) : file_(nodes::open_connection("127.0.0.1", port, 2s).value_or(-1)) {}
-  ~visitor() { leave(); }
-  visitor(visitor&& other) noexcept : file_(std::exchange(other.file_, -1)) {}
-  visitor& operator=(visitor&&) = delete;
-
-  bool is_in() const { return file_ >= 0; }
-  int file() const { return file_; }
-  void leave() {
-    if (file_ >= 0) {
-      ::close(file_);
-      file_ = -1;
-    }
-  }
-
-  void say(const std::string& bytes) const {
-    CAF_CHECK(::send(file_, bytes.data(), bytes.size(), MSG_NOSIGNAL) >= 0);
-  }
-
-  /// Shakes hands and reads; why that failed, empty where the node goes on to speak.
-  std::string shake_hands(const nodes::tls_context& with) const {
-    const auto session = nodes::tls_session::begin(with, file_, false);
-    const auto deadline = process::clock::now() + 10s;
-    char byte = 0;
-    std::size_t got = 0;
-    auto step = session->shake_hands();
-    while (got == 0 && step != nodes::tls_session::progress::failed && process::clock::now() < deadline) {
-      pollfd waits{file_, POLLIN, 0};
-      ::poll(&waits, 1, 100);
-      step = session->is_ready() ? session->read(&byte, 1, got) : session->shake_hands();
-    }
-    return got > 0 ? "" : session->trouble();
-  }
-
-  /// Shakes hands, says that, and waits until the node ends the connection; false where it does not in 10 s.
-  bool is_ended_for_saying(const nodes::tls_context& with, const std::string& bytes) const {
-    using progress = nodes::tls_session::progress;
-    const auto session = nodes::tls_session::begin(with, file_, false);
-    const auto deadline = process::clock::now() + 10s;
-    std::size_t said = 0;
-    bool is_said = false;
-    std::array<char, 4'096> heard{};
-    auto step = progress::waits_to_read;
-    while (step != progress::failed && process::clock::now() < deadline) {
-      std::size_t got = 0;
-      if (!session->is_ready()) {
-        step = session->shake_hands();
-      } else if (!is_said) {
-        std::size_t wrote = 0;
-        step = session->write(bytes.data() + said, bytes.size() - said, wrote);
-        said += wrote;
-        is_said = said == bytes.size();
-      } else {
-        step = session->read(heard.data(), heard.size(), got);
-      }
-      if (step == progress::waits_to_read || step == progress::waits_to_write) {
-        pollfd waits{file_, static_cast<short>(step == progress::waits_to_write ? POLLOUT : POLLIN), 0};
-        ::poll(&waits, 1, 100);
-      }
-    }
-    return step == progress::failed;
-  }
-
-private:
-  int file_;
-};
-
-/// The header of a message of CAF 0.17 (libcaf_io/caf/io/basp/header.hpp): numbers are big-endian.
-std::string caf_header(unsigned operation, std::uint32_t payload, std::uint64_t data, std::uint64_t from,
-                       std::uint64_t to) {
-  std::string made{static_cast<char>(operation), '\0', '\0', '\0'};
-  const auto put = [&](std::uint64_t number, int bytes) {
-    for (int shift = 8 * (bytes - 1); shift >= 0; shift -= 8) {
-      made += static_cast<char>(number >> shift);
-    }
-  };
-  put(payload, 4);
-  put(data, 8);
-  put(from, 8);
-  put(to, 8);
-  return made;
-}
 
 /// The first bytes of a TLS client.
 std::string client_hello() {

@@ -214,9 +214,10 @@ CAF_TEST(a broker for TLS that gets what it does not know ends the node) {
   config.load<caf::io::middleman>();
   caf::actor_system system{config};
   const auto failure = std::make_shared<std::promise<error>>();
-  const auto transport = nodes::tls_transport::start(
-      system, {directory.path() / "here.pem", directory.path() / "here.key", directory.path() / "ca.pem"}, 16,
-      [failure](const error& why) { failure->set_value(why); });
+  nodes::tls_transport::terms agreed;
+  agreed.files = {directory.path() / "here.pem", directory.path() / "here.key", directory.path() / "ca.pem"};
+  agreed.failed = [failure](const error& why) { failure->set_value(why); };
+  const auto transport = nodes::tls_transport::start(system, std::move(agreed));
   CAF_REQUIRE(transport.has_value());
   caf::anon_send((*transport)->broker(), stray);
   const auto why = failure_of(failure->get_future().share());

@@ -1,0 +1,91 @@
+#pragma once
+
+#include "nodes/caf_filter.hpp"
+#include "nodes/tls.hpp"
+#include "nodes/tls_session.hpp"
+
+#include <caf/node_id.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace continuo::nodes {
+
+/// Who stands behind the connections of a node: their certificates, the ids under which CAF knows them, and
+/// what was said about them in the log. Any thread.
+class tls_board {
+public:
+  tls_board(caf::actor_system& system, tls_transport::terms agreed, tls_context first);
+
+  // -- certificates ------------------------------------------------------------------------
+  /// The certificates as they are, or were when they could be read last. Read at most once a second.
+  tls_context certificates();
+
+  /// As `tls_transport::tend`.
+  void tend();
+
+  // -- connections --------------------------------------------------------------------------
+  struct admission {
+    caf::node_id id;         ///< no other connection of this process ever has it
+    std::string name;        ///< of the peer, for people
+    caf_filter::terms terms; ///< of what it may say
+  };
+
+  /// Takes in a connection over which `shown` was shown. The socket stays the caller's, until `leave`.
+  /// Refuses who proves the name of no peer, and ends the oldest of too many that a peer has opened.
+  result<admission> admit(int file, const shared_certificate& shown, bool accepts);
+  void leave(const caf::node_id& id);
+
+  // -- what is said -----------------------------------------------------------------------------
+  void offer(std::uint64_t actor);
+  bool is_offered(std::uint64_t actor) const;
+  bool speaks_for(const caf::node_id& id, std::string_view name) const;
+  bool hang_up(const caf::node_id& id, const std::string& why);
+
+  /// Says it, unless the same, or very much, was said within the hour.
+  void say_once(log_level level, const std::string& what);
+
+private:
+  struct connection {
+    std::vector<std::string> names;
+    shared_certificate shown;
+    int file = -1; ///< -1: it is closed
+    bool accepted = false;
+    std::uint64_t number = 0;
+  };
+  using clock = std::chrono::steady_clock;
+
+  std::string known_name_of(const std::vector<std::string>& names) const;
+  caf::node_id next_id();
+  void close_oldest_of(const std::string& name);
+  void warn_of_ends();
+
+  const tls_transport::terms agreed_;
+  caf_filter::terms filter_terms_; ///< but for the peer's id
+  std::array<std::uint8_t, 20> host_{};
+
+  std::mutex reading_; // guards the next two
+  tls_context context_;
+  clock::time_point read_at_ = clock::now();
+
+  mutable std::mutex mutex_; // guards what follows
+  std::uint64_t connections_made_ = 0;
+  std::map<caf::node_id, connection> connections_;
+  std::deque<caf::node_id> closed_; ///< oldest first; what came on them may wait in a mailbox still
+  std::set<std::uint64_t> offered_;
+  std::set<std::string> said_;
+  clock::time_point saying_since_;
+  clock::time_point tended_at_;
+  std::optional<clock::time_point> warned_at_;
+};
+
+} // namespace continuo::nodes

@@ -1,0 +1,277 @@
+#define CAF_SUITE certificates
+
+#include "nodes/certificates.hpp"
+#include "nodes/tls.hpp"
+#include "nodes/tls_session.hpp"
+#include "tests/nodes/shop.hpp"
+
+#include <caf/actor_system_config.hpp>
+#include <caf/io/middleman.hpp>
+#include <caf/test/dsl.hpp>
+
+#include <array>
+#include <fstream>
+#include <poll.h>
+#include <sstream>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace continuo;
+using namespace continuo::tests;
+using nodes::authorities;
+
+namespace {
+
+using days = std::chrono::duration<int, std::ratio<86'400>>;
+
+struct fixture {
+  temporary_directory directory;
+
+  std::filesystem::path path(const std::string& file) const { return directory.path() / file; }
+
+  tls_files files(const std::string& name) const {
+    return {path(name + ".pem"), path(name + ".key"), path("ca.pem"), path("revoked.pem")};
+  }
+
+  std::string text(const std::string& file) const {
+    std::ifstream in{path(file)};
+    std::ostringstream out;
+    out << in.rdbuf();
+    return out.str();
+  }
+
+  nodes::certificates_made make(authorities which = authorities::as_they_are, days from_now = days{0}) const {
+    auto done = nodes::make_certificates(directory.path(), {"a_node", "b-node"}, which,
+                                         std::chrono::system_clock::now() + from_now);
+    if (!done) {
+      CAF_FAIL(done.error().message);
+    }
+    return std::move(*done);
+  }
+
+  static std::string done(const nodes::certificates_made& all) {
+    std::string made;
+    for (const auto& one : all.nodes) {
+      made += one.name + " " + one.done + (one.why.empty() ? "" : ": " + one.why) + "\n";
+    }
+    return made;
+  }
+
+  std::string objection(const std::string& name) const {
+    const auto checked = nodes::check_certificates(files(name), name);
+    return checked ? "" : checked.error().message;
+  }
+
+  /// Why two sides that show these certificates do not shake hands; empty where they do. `names`: of the
+  /// peer, as the side that accepts sees them.
+  std::string shake_hands(const tls_files& dials, const tls_files& accepts,
+                          std::vector<std::string>* names = nullptr) const {
+    std::array<int, 2> ends{};
+    CAF_REQUIRE_EQUAL(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+    const auto one = nodes::read_certificates(dials);
+    const auto other = nodes::read_certificates(accepts);
+    if (!one || !other) {
+      CAF_FAIL((one ? other : one).error().message);
+    }
+    std::string why = "they wait for each other";
+    {
+      const auto client = nodes::tls_session::begin(*one, ends[0], false);
+      const auto server = nodes::tls_session::begin(*other, ends[1], true);
+      for (int i = 0; i < 20; ++i) {
+        using progress = nodes::tls_session::progress;
+        if (!client->is_ready() && client->shake_hands() == progress::failed) {
+          why = "the dialer: " + client->trouble();
+          break;
+        }
+        if (!server->is_ready() && server->shake_hands() == progress::failed) {
+          why = "the other: " + server->trouble();
+          break;
+        }
+        if (client->is_ready() && server->is_ready()) {
+          why.clear();
+          if (names != nullptr) {
+            *names = nodes::names_in(server->certificate_of_peer().get());
+          }
+          break;
+        }
+      }
+    }
+    ::close(ends[0]);
+    ::close(ends[1]);
+    return why;
+  }
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(certificates_tests, fixture)
+
+CAF_TEST(a certificate has the name of its node and nothing else) {
+  const auto all = make();
+  CAF_CHECK_EQUAL(done(all), "a_node made\nb-node made\n");
+  CAF_CHECK(all.made_authority);
+  std::vector<std::string> names;
+  CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node"), &names), "");
+  CAF_REQUIRE_EQUAL(names.size(), 1u);
+  CAF_CHECK_EQUAL(names.front(), "a_node");
+  CAF_CHECK_EQUAL(objection("a_node"), "");
+  CAF_CHECK_EQUAL(done(make()), "a_node kept\nb-node kept\n");
+  struct stat found {};
+  for (const auto* key : {"ca.key", "a_node.key"}) {
+    CAF_CHECK_EQUAL(::stat(path(key).c_str(), &found), 0);
+    CAF_CHECK_EQUAL(found.st_mode & 0777u, 0600u);
+  }
+  // A node that is given another one's says so before anybody refuses it.
+  const auto checked = nodes::check_certificates(files("b-node"), "a_node");
+  CAF_REQUIRE(!checked);
+  CAF_CHECK(checked.error().message.find("the name a_node is not in it") != std::string::npos);
+}
+
+CAF_TEST(a certificate is renewed for the same key in the last third of its time and after it) {
+  const auto first = make();
+  const auto key = text("a_node.key");
+  const auto whole = first.nodes.front().until - std::chrono::system_clock::now();
+  CAF_CHECK(whole > days{364} && whole <= days{366});
+  CAF_CHECK(first.authority_until - std::chrono::system_clock::now() > days{3'600});
+  CAF_CHECK_EQUAL(done(make(authorities::as_they_are, days{240})), "a_node kept\nb-node kept\n");
+  const auto late = make(authorities::as_they_are, days{250});
+  CAF_CHECK_EQUAL(done(late), "a_node renewed: it was in the last third of its time\n"
+                              "b-node renewed: it was in the last third of its time\n");
+  CAF_CHECK(late.nodes.front().until - first.nodes.front().until > days{200});
+  const auto much_later = make(authorities::as_they_are, days{900});
+  CAF_CHECK_EQUAL(much_later.nodes.front().why, "its time was over");
+  CAF_CHECK(text("a_node.key") == key);
+  // Also where the key is on another machine.
+  std::filesystem::remove(path("a_node.key"));
+  CAF_CHECK_EQUAL(make(authorities::as_they_are, days{1'500}).nodes.front().done, "renewed");
+}
+
+CAF_TEST(a certificate that has ended is told from others and what renews it) {
+  make(authorities::as_they_are, days{-500});
+  const auto why = objection("a_node");
+  CAF_CHECK(why.find("certificate has expired") != std::string::npos);
+  CAF_CHECK(why.ends_with("`continuo cluster init` renews it"));
+  CAF_CHECK_EQUAL(done(make()), "a_node renewed: its time was over\nb-node renewed: its time was over\n");
+  CAF_CHECK_EQUAL(objection("a_node"), "");
+  const auto left = nodes::time_left_of(*nodes::read_certificates(files("a_node")));
+  CAF_CHECK(left.certificate > days{360} && left.certificate <= days{365});
+  CAF_CHECK(left.authority > days{3'100} && left.authority < days{3'200});
+}
+
+CAF_TEST(an authority takes the place of another one while every pair of nodes understands each other) {
+  make();
+  const fixture other; // a machine that is a step behind
+  const auto copy = [&](const std::string& file) {
+    std::filesystem::copy_file(path(file), other.path(file),
+                               std::filesystem::copy_options::overwrite_existing);
+  };
+  const auto both_ways = [&] {
+    return shake_hands(files("a_node"), other.files("b-node")) +
+           shake_hands(other.files("b-node"), files("a_node"));
+  };
+  for (const auto* file : {"ca.pem", "a_node.pem", "a_node.key", "b-node.pem", "b-node.key"}) {
+    copy(file);
+  }
+  const auto added = make(authorities::add);
+  CAF_CHECK_EQUAL(done(added), "a_node kept\nb-node kept\n");
+  CAF_CHECK_EQUAL(added.trusted, 2u);
+  CAF_CHECK_EQUAL(both_ways(), "");
+  copy("ca.pem");
+  CAF_CHECK_EQUAL(done(make()), "a_node renewed: another authority has signed it\n"
+                                "b-node renewed: another authority has signed it\n");
+  CAF_CHECK_EQUAL(objection("a_node"), "");
+  CAF_CHECK_EQUAL(both_ways(), "");
+  copy("b-node.pem");
+  CAF_CHECK_EQUAL(both_ways(), "");
+  const auto last = make(authorities::newest_only);
+  CAF_CHECK_EQUAL(last.trusted, 1u);
+  CAF_CHECK_EQUAL(done(last), "a_node kept\nb-node kept\n");
+  CAF_CHECK_EQUAL(both_ways(), "");
+  copy("ca.pem");
+  CAF_CHECK_EQUAL(both_ways(), "");
+}
+
+CAF_TEST(a revoked certificate is refused by both sides and so are the ones before it) {
+  make(authorities::as_they_are, days{-250});
+  std::filesystem::copy_file(path("a_node.pem"), path("stolen.pem"));
+  std::filesystem::copy_file(path("a_node.key"), path("stolen.key"));
+  auto stolen = files("stolen");
+  const auto context = nodes::read_certificates(stolen);
+  CAF_REQUIRE(context.has_value());
+  auto* shown = SSL_CTX_get0_certificate(context->get());
+  CAF_CHECK_EQUAL(nodes::objection_to(shown, *nodes::read_certificates(files("b-node"))), "");
+  CAF_REQUIRE_EQUAL(make().nodes.front().done, "renewed"); // and the stolen one would be good still
+  const auto count = nodes::revoke_certificates(directory.path(), "a_node");
+  if (!count) {
+    CAF_FAIL(count.error().message);
+  }
+  CAF_CHECK_EQUAL(*count, 2u);
+  CAF_CHECK(!std::filesystem::exists(path("a_node.key")));
+  CAF_CHECK_EQUAL(nodes::objection_to(shown, *nodes::read_certificates(files("b-node"))),
+                  "certificate revoked");
+  stolen.revoked = {}; // who has stolen it does not mind
+  CAF_CHECK(shake_hands(stolen, files("b-node")).find("certificate revoked") != std::string::npos);
+  CAF_CHECK(shake_hands(files("b-node"), stolen).find("certificate revoked") != std::string::npos);
+  CAF_CHECK_EQUAL(done(make()), "a_node made\nb-node kept\n");
+  CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
+  // A second one stands beside the first.
+  CAF_CHECK(nodes::revoke_certificates(directory.path(), "b-node").has_value());
+  CAF_CHECK_EQUAL(nodes::objection_to(shown, *nodes::read_certificates(files("a_node"))),
+                  "certificate revoked");
+  CAF_CHECK_EQUAL(objection("a_node"), "");
+  CAF_CHECK(!nodes::revoke_certificates(directory.path(), "b-node"));
+}
+
+CAF_TEST(a list of what one authority has revoked does not shut out what another one has signed) {
+  make();
+  CAF_REQUIRE(nodes::revoke_certificates(directory.path(), "a_node").has_value());
+  make();
+  make(authorities::add);
+  make();
+  CAF_CHECK_EQUAL(objection("a_node"), "");
+  CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
+  // What the former authority has signed only that one could revoke: it is trusted no longer instead.
+  const auto revoked = nodes::revoke_certificates(directory.path(), "b-node");
+  CAF_REQUIRE(!revoked);
+  CAF_CHECK(revoked.error().message.find("`continuo cluster init --newest-authority`") != std::string::npos);
+  make(authorities::newest_only);
+  CAF_REQUIRE(nodes::revoke_certificates(directory.path(), "b-node").has_value());
+  make();
+  CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
+  std::ofstream{path("revoked.pem")} << "nothing of PEM";
+  CAF_CHECK(objection("a_node").find("revoked.pem: this is no PEM list") != std::string::npos);
+}
+
+CAF_TEST(a node says at its start what ends within 30 days) {
+  const auto said = [&](const std::string& name) {
+    caf::actor_system_config config;
+    config.load<caf::io::middleman>();
+    caf::actor_system system{config};
+    std::string warned;
+    nodes::tls_transport::terms agreed;
+    agreed.files = files(name);
+    agreed.log = [&](log_level level, const std::string& what) {
+      CAF_CHECK(level == log_level::warn);
+      warned += what;
+    };
+    CAF_CHECK(nodes::tls_transport::start(system, std::move(agreed)).has_value());
+    return warned;
+  };
+  make();
+  CAF_CHECK_EQUAL(said("a_node"), "");
+  std::filesystem::remove_all(directory.path());
+  make(authorities::as_they_are, days{-345});
+  CAF_CHECK_EQUAL(said("a_node"),
+                  path("a_node.pem").string() +
+                      " ends in 19 days: peers refuse this node then. `continuo cluster init` "
+                      "renews it");
+  std::filesystem::remove_all(directory.path());
+  make(authorities::as_they_are, days{-3'640});
+  make();
+  CAF_CHECK_EQUAL(said("a_node"), path("ca.pem").string() +
+                                      " ends in 9 days: peers refuse this node then. `continuo cluster init "
+                                      "--new-authority` makes the next one");
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
