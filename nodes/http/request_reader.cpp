@@ -60,6 +60,7 @@ void request_reader::begin() {
   parser_->header_limit(static_cast<std::uint32_t>(header_bytes_max_));
   parser_->body_limit(body_bytes_max_);
   header_found_ = false;
+  header_bytes_ = 0;
   asked_ = {};
   if (rest_.size() == 0 && rest_.capacity() > kept_bytes) {
     rest_.shrink_to_fit();
@@ -72,7 +73,15 @@ bool request_reader::has_begun() const {
 
 request_reader::found request_reader::go_on() {
   beast::error_code failed;
+  const auto before = rest_.size();
   put(*parser_, rest_, failed);
+  if (!header_found_) {
+    header_bytes_ += before - rest_.size();
+  }
+  // Beast counts the first line or does not, depending on the pieces.
+  if (!failed && header_bytes_ > header_bytes_max_) {
+    failed = wire::error::header_limit;
+  }
   if (failed) {
     refuse(failed);
   } else if (!header_found_ && parser_->is_header_done()) {

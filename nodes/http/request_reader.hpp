@@ -77,6 +77,7 @@ private:
   boost::beast::flat_buffer rest_; // what was not read yet
   std::optional<parser> parser_;
   bool header_found_ = false;
+  std::size_t header_bytes_ = 0;
   request asked_;
   std::optional<response> refusal_;
   unsigned version_ = 11;

@@ -239,6 +239,31 @@ CAF_TEST(bytes that dribble in renew no deadline) {
   }
 }
 
+CAF_TEST(the limit of a header is the same for one that comes in pieces) {
+  http::server_limits limits;
+  limits.header_bytes = 400;
+  const auto status_of_header = [&](std::size_t bytes, std::size_t piece) {
+    http::request_reader reader{limits};
+    const std::string begin = "GET / HTTP/1.1\r\nHost: localhost\r\nX: ";
+    const auto header = begin + std::string(bytes - begin.size() - 4, 'x') + "\r\n\r\n";
+    for (std::size_t at = 0; at < header.size(); at += piece) {
+      reader.add(std::string_view{header}.substr(at, piece));
+      const auto found = reader.go_on();
+      if (found == http::request_reader::found::nothing_good) {
+        return reader.refusal().status;
+      }
+      if (found == http::request_reader::found::header) {
+        return 200u;
+      }
+    }
+    return 0u;
+  };
+  for (const std::size_t piece : {1u, 10u, 16u, 100u, 1'000u}) { // the first line has 16 bytes
+    CAF_CHECK_EQUAL(status_of_header(400, piece), 200u);
+    CAF_CHECK_EQUAL(status_of_header(401, piece), 431u);
+  }
+}
+
 CAF_TEST(what must be read whole has a bound) {
   subject server;
   const std::string chunked = "POST /a HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
