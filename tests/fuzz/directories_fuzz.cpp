@@ -194,7 +194,7 @@ void start(const fs::path& data) {
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const original& whole = *new original; // never ended: the fuzzer leaves by exit
+  static const original whole; // its folder goes with the fuzzer
   input in{{reinterpret_cast<const char*>(data), size}};
   const auto way = static_cast<way_in>(in.number() % ways);
   const auto of_backup = way == way_in::restore;
