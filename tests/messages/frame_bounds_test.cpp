@@ -67,8 +67,9 @@ CAF_TEST(keys and names that are too long or cannot be shown are named) {
   CAF_CHECK(!to_greeting([](greeting& me) { me.to = "a\nb"; }).empty());
   CAF_CHECK(!to_greeting([](greeting& me) { me.version.resize(2'000); }).empty());
   CAF_CHECK(!to_greeting([](greeting& me) { me.hosts.resize(100'001); }).empty());
-  CAF_CHECK(!to_greeting([](greeting& me) { me.yours = known_peer{1, {}, std::vector<std::uint64_t>(10'001)}; })
-                 .empty());
+  CAF_CHECK(!to_greeting([](greeting& me) {
+               me.yours = known_peer{1, {}, std::vector<std::uint64_t>(10'001)};
+             }).empty());
   batch asks;
   asks.items.emplace_back(call_for{{"saga", "\n"}, {}, {}});
   CAF_CHECK(!objection(asks).empty());

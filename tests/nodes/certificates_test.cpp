@@ -41,7 +41,8 @@ struct fixture {
     return out.str();
   }
 
-  nodes::certificates_made make(authorities which = authorities::as_they_are, days from_now = days{0}) const {
+  nodes::certificates_made make(authorities which = authorities::as_they_are,
+                                std::chrono::hours from_now = std::chrono::hours{0}) const {
     auto done = nodes::make_certificates(directory.path(), {"a_node", "b-node"}, which,
                                          std::chrono::system_clock::now() + from_now);
     if (!done) {
@@ -261,16 +262,16 @@ CAF_TEST(a node says at its start what ends within 30 days) {
   make();
   CAF_CHECK_EQUAL(said("a_node"), "");
   std::filesystem::remove_all(directory.path());
-  make(authorities::as_they_are, days{-345});
+  make(authorities::as_they_are, days{-345} + std::chrono::hours{12});
   CAF_CHECK_EQUAL(said("a_node"),
                   path("a_node.pem").string() +
-                      " ends in 19 days: peers refuse this node then. `continuo cluster init` "
+                      " ends in 20 days: peers refuse this node then. `continuo cluster init` "
                       "renews it");
   std::filesystem::remove_all(directory.path());
-  make(authorities::as_they_are, days{-3'640});
+  make(authorities::as_they_are, days{-3'640} + std::chrono::hours{12});
   make();
   CAF_CHECK_EQUAL(said("a_node"), path("ca.pem").string() +
-                                      " ends in 9 days: peers refuse this node then. `continuo cluster init "
+                                      " ends in 10 days: peers refuse this node then. `continuo cluster init "
                                       "--new-authority` makes the next one");
 }
 
