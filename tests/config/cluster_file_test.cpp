@@ -365,7 +365,9 @@ CAF_TEST(what is left out has the defaults of a node) {
   CAF_CHECK_EQUAL(node.line, 3u);
   CAF_CHECK_EQUAL(node.data, "/etc/shop/data/a");
   CAF_CHECK(node.program.empty() && node.arguments.empty() && node.environment.empty());
-  CAF_CHECK(node.limits == node_limits{});
+  node_limits defaults;
+  defaults.backup_folder = "/etc/shop/data/backups";
+  CAF_CHECK(node.limits == defaults);
 }
 
 CAF_TEST(the limits of a file have the same defaults as those of a node) {
