@@ -319,6 +319,17 @@ bool is_revoked(const std::vector<list_ptr>& lists, X509* certificate) {
   });
 }
 
+/// Whose files would be those of the authority.
+result<void> check_name(const std::string& name) {
+  if (name != "ca" && name != "revoked") {
+    return {};
+  }
+  return fail(errc::invalid_configuration,
+              fmt::format("the node {} cannot have a certificate: {}.pem is a file of the authority. Give it "
+                          "another name",
+                          name, name));
+}
+
 // -- a node ----------------------------------------------------------------------------------------
 
 /// Why the certificate of a node has to be renewed; empty: it is good.
@@ -522,6 +533,11 @@ result<void> check_certificates(const tls_files& files, const std::string& name)
 result<certificates_made> make_certificates(const std::filesystem::path& folder,
                                             const std::vector<std::string>& names, authorities which,
                                             time_point now) {
+  for (const auto& name : names) {
+    if (auto good = check_name(name); !good) {
+      return tl::unexpected(good.error());
+    }
+  }
   if (auto made = journal::make_directory(folder, 0755); !made) {
     return fail(errc::invalid_configuration, made.error().message);
   }
@@ -555,6 +571,9 @@ result<certificates_made> make_certificates(const std::filesystem::path& folder,
 }
 
 result<std::size_t> revoke_certificates(const std::filesystem::path& folder, const std::string& name) {
+  if (auto good = check_name(name); !good) {
+    return tl::unexpected(good.error());
+  }
   const auto own = folder / (name + ".pem");
   const auto former = folder / (name + ".former.pem");
   std::vector<certificate_ptr> revoked;

@@ -167,7 +167,7 @@ private:
   asio::steady_timer pause_{context};
 
   // Of the server's thread. Each connection is in one of these:
-  sessions idle_; ///< nothing of a request is under way: the one that is so for longest first
+  sessions idle_; ///< no whole request is there: the one that has said nothing new for longest first
   sessions busy_;
   sessions spare_;       ///< those over the limit, the oldest first
   std::size_t held_ = 0; ///< bytes
@@ -358,7 +358,7 @@ private:
 
   void begin_request() {
     phase_ = phase::reading;
-    count_as_busy();
+    count_as_idle(); // until it is whole: those that never come to an end must not keep others out
     expect_within(owner_->limits_.to_send); // the first byte may take long; now the client has to go on
     go_on();
   }
@@ -420,6 +420,7 @@ private:
   // -- what is answered --------------------------------------------------------------------------
   void take() {
     phase_ = phase::answering;
+    count_as_busy();
     keep_alive_ = reader_.keep_alive() && !crowded_;
     expect_within(owner_->limits_.to_answer);
     if (has_ended_) {

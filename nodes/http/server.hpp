@@ -87,7 +87,8 @@ using handler = std::function<void(request&&, answer)>;
 using admission = std::function<std::optional<response>(const request&)>;
 
 struct server_limits {
-  /// Where there are so many a new one closes the one that is idle for longest, or whose client has left.
+  /// Where there are so many a new one closes one whose client has left, or the one that is longest without a
+  /// whole request.
   std::size_t connections = 1'024;
   /// So many more are there for a moment where none of them is idle: `spare_path` is answered, whatever else
   /// is asked for is a 503. A new one closes the oldest of them.

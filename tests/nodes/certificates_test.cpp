@@ -244,6 +244,18 @@ CAF_TEST(a list of what one authority has revoked does not shut out what another
   CAF_CHECK(objection("a_node").find("revoked.pem: this is no PEM list") != std::string::npos);
 }
 
+CAF_TEST(no node takes the place of the authority) {
+  make();
+  const auto before = text("ca.pem");
+  for (const std::string name : {"ca", "revoked"}) {
+    const auto done = nodes::make_certificates(directory.path(), {"a_node", name});
+    CAF_REQUIRE(!done);
+    CAF_CHECK(done.error().message.find("is a file of the authority") != std::string::npos);
+    CAF_CHECK(!nodes::revoke_certificates(directory.path(), name));
+  }
+  CAF_CHECK(text("ca.pem") == before);
+}
+
 CAF_TEST(a node says at its start what ends within 30 days) {
   const auto said = [&](const std::string& name) {
     caf::actor_system_config config;
