@@ -767,7 +767,8 @@ CAF_TEST(a client that waits over HTTP gets what comes while it does) {
     here.run_for(1s);
     CAF_REQUIRE(waits.said->has_value());
     CAF_CHECK_EQUAL((*waits.said)->status, 200u);
-    CAF_CHECK_EQUAL(nlohmann::json::parse((*waits.said)->body)["status"], "completed");
+    const auto body = nlohmann::json::parse((*waits.said)->body);
+    CAF_CHECK_EQUAL(body["status"], "completed");
   }
 }
 
