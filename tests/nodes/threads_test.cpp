@@ -51,7 +51,7 @@ void allow_threads(rlim_t count) {
 node_config config() {
   auto made = node_config::in_memory();
   made.http = http_address{"127.0.0.1", 0, {}};
-  made.trace_file = "/dev/null";
+  made.trace_url = "http://127.0.0.1:9/v1/traces"; // which is asked for nothing
   made.threads = 2;
   return made;
 }
