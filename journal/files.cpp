@@ -97,9 +97,10 @@ std::string user_text(uid_t id) {
 
 error system_failure(std::string_view what, const std::filesystem::path& path, int number) {
   const auto full = number == ENOSPC || number == EDQUOT;
-  return {full               ? errc::storage_full
-          : number == EACCES ? errc::invalid_configuration
-                             : errc::storage_failed,
+  const auto misplaced = number == EACCES || number == ENOTDIR || number == ENAMETOOLONG || number == ELOOP;
+  return {full        ? errc::storage_full
+          : misplaced ? errc::invalid_configuration
+                      : errc::storage_failed,
           fmt::format("cannot {} {}: {}{}", what, continuo::printable(path.string()),
                       std::generic_category().message(number), number == EACCES ? denial_text(path) : "")};
 }

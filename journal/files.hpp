@@ -106,8 +106,8 @@ enum class links : std::uint8_t { refused, followed };
 [[nodiscard]] std::string user_text(uid_t id);
 
 /// The failure of a system call: `errc::storage_full` where `number` (an errno) says so,
-/// `errc::invalid_configuration` where it was denied, else `errc::storage_failed`; the message reads "cannot
-/// <what> <path>: <reason>", and says whose the file is where it was denied.
+/// `errc::invalid_configuration` where it was denied or the path is none, else `errc::storage_failed`; the
+/// message reads "cannot <what> <path>: <reason>", and says whose the file is where it was denied.
 [[nodiscard]] error system_failure(std::string_view what, const std::filesystem::path& path, int number);
 
 } // namespace continuo::journal

@@ -73,6 +73,14 @@ bool request_reader::has_begun() const {
 
 request_reader::found request_reader::go_on() {
   beast::error_code failed;
+  if (header_found_) {
+    // A large one has room for all that is taken at once: what it does not use costs nothing, but growing it
+    // by halves would leave as much again behind.
+    auto& body = parser_->get().body();
+    if (body.size() > kept_bytes && body.capacity() < body_bytes_max_) {
+      body.reserve(body_bytes_max_);
+    }
+  }
   const auto before = rest_.size();
   put(*parser_, rest_, failed);
   if (!header_found_) {

@@ -76,10 +76,11 @@ class Files(unittest.TestCase):
         self.assertEqual(self.continuo("cluster", "init", self.cluster.file, umask=0).code, 0)
         up = self.continuo("cluster", "up", self.cluster.file, "--detach", umask=0)
         self.assertEqual(up.code, 0, up)
+        self.cluster.find_token()
         self.assertEqual(self.cluster.place("ordering", "o-1").status, 202)
         self.assertEqual(self.cluster.result("ordering", "o-1").json["status"], "completed")
         to = os.path.join(self.data, "backups", "of", "payment")
-        made = self.continuo("journal", "backup", self.of_node(""), to, umask=0)
+        made = self.continuo("journal", "backup", self.of_node(""), to, "--config", self.cluster.file, umask=0)
         self.assertEqual(made.code, 0, made)
         writable = []
         for where, folders, names in os.walk(self.cluster.folder):
@@ -278,9 +279,10 @@ class Files(unittest.TestCase):
 
             # The others have the folder beside their data, and `continuo journal backup` asks them.
             default = os.path.join(self.data, "backups", "payment")
-            made = self.continuo("journal", "backup", self.of_node(""), default)
+            config = ("--config", self.cluster.file)
+            made = self.continuo("journal", "backup", self.of_node(""), default, *config)
             self.assertEqual(made.code, 0, made)
-            refused = self.continuo("journal", "backup", self.of_node(""), outside)
+            refused = self.continuo("journal", "backup", self.of_node(""), outside, *config)
             self.assertEqual(refused.code, 2, refused)
             self.assertIn(b"backup-folder", refused.err)
             cluster.stop("payment")

@@ -93,7 +93,7 @@ class Tokens(Test):
         self.addCleanup(os.rename, os.path.join(shop.folder, "continuo.conf"), shop.file)
         run("wait", "fulfilment", "o-1", folder=shop.folder)
         run("cluster", "status", "continuo.conf", folder=shop.folder)
-        run("journal", "backup", "data/ordering", "backup", folder=shop.folder)
+        run("journal", "backup", "data/ordering", "data/backups/ordering", folder=shop.folder)
         url = f"http://localhost:{shop.http['payment']}"
         run("nodes", "--node", url, folder=shop.folder)
         stranger = run("nodes", "--node", url, folder="/", check=False)
@@ -181,7 +181,7 @@ class Tls(Test):
         run("publish", "order_placed", json.dumps(order_of("o-1")), *config, folder=shop.folder)
         run("wait", "fulfilment", "o-1", *config, folder=shop.folder)
         run("cluster", "status", "shop.conf", folder=shop.folder)
-        run("journal", "backup", "data/ordering", "backup", *config, folder=shop.folder)
+        run("journal", "backup", "data/ordering", "data/backups/ordering", *config, folder=shop.folder)
         for node in NODES:
             run("services", "--node", f"https://127.0.0.1:{shop.http[node]}", *config, folder=shop.folder)
             self.assertEqual(shop.get(node, "/api/v1/instances").json["unreachable"], [])

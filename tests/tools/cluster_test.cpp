@@ -285,7 +285,7 @@ CAF_TEST(no process is signalled but the one that was started) {
   for (const auto* command : {"kill", "stop"}) {
     const auto unreadable = cluster(command, "payment");
     CAF_CHECK_EQUAL(unreadable.code, 1);
-    CAF_CHECK(has(unreadable, "payment.pid: Is a directory"));
+    CAF_CHECK(has(unreadable, "payment.pid is a directory"));
   }
 }
 

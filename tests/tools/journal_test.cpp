@@ -577,7 +577,7 @@ CAF_TEST(a backup that only the node can see is told of) {
   process node{continuo_program, {"cluster", "run", file.string(), "payment"}, {}, [&] {
                  return join_outputs() && ::unshare(CLONE_NEWNS) == 0 &&
                         ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                        ::mount("tmpfs", hidden.c_str(), "tmpfs", 0, "size=16m") == 0;
+                        ::mount("tmpfs", hidden.c_str(), "tmpfs", 0, "size=16m,mode=700") == 0;
                }};
   const auto deadline = process::clock::now() + std::chrono::seconds{60};
   while (status()["nodes"][1].value("state", "") != "ready" && process::clock::now() < deadline &&
