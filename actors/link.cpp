@@ -260,7 +260,7 @@ void answer_calls(link* self, const core& shared) {
 void on_call(link* self, const core& shared, messages::call_for&& call) {
   if (call.to.key
           .empty()) { // a reply, which stands in the record of a command that only the service can find
-    if (const auto& home = shared.home_of(call.to)) {
+    if (const auto& home = shared.home_of(call.to); home && shared.peer_of(call.to).empty()) {
       self->send(home, std::move(call));
     }
     return;
@@ -276,8 +276,37 @@ void say_once(link* self, const core& shared, log_level level, const std::string
   }
 }
 
+const instance_id& sender_of(const messages::batch_item& item) {
+  return std::visit([](const auto& one) -> const instance_id& { return one.from; }, item);
+}
+
+/// Gives the credit of what goes nowhere back.
+void pass_over(link_state& state, const messages::batch_item& item) {
+  if (const auto* message = std::get_if<messages::envelope>(&item)) {
+    state.machine->taken(state.machine->token(), engine::units_of(*message));
+  }
+}
+
+/// Once in a while: what a peer sends may come by the thousand.
+void say_seldom(core& shared, seldom& when, const std::string& what) {
+  if (const auto untold = when.let_through(shared.time->now().up)) {
+    shared.log(log_level::error,
+               *untold == 0 ? what
+                            : fmt::format("{} ({} more of that kind since the last time)", what, *untold));
+  }
+}
+
 void deliver(link* self, core& shared, messages::batch_item&& item) {
   auto& state = self->state;
+  // A peer speaks for what lives on it, and for nobody else: else it could answer for the services of another
+  // node, and say that what another one holds is done.
+  if (const auto& from = sender_of(item); shared.peer_of(from) != state.peer) {
+    say_seldom(shared, state.foreign_told,
+               fmt::format("{} speaks for {}, which does not live there: that is not taken", state.peer,
+                           to_string(from)));
+    pass_over(state, item);
+    return;
+  }
   if (auto* call = std::get_if<messages::call_for>(&item)) {
     on_call(self, shared, std::move(*call));
     return;
@@ -297,9 +326,9 @@ void deliver(link* self, core& shared, messages::batch_item&& item) {
     self->send(home, std::move(message));
     return;
   }
-  say_once(self, shared, log_level::error,
-           fmt::format("{} for {} waits at {}: nothing here hosts {}", message.type, message.to.type,
-                       state.peer, message.to.type));
+  say_seldom(shared, state.unhosted_told,
+             fmt::format("{} for {} waits at {}: nothing here hosts {}", message.type, message.to.type,
+                         state.peer, message.to.type));
   state.machine->taken(message.link_token, engine::units_of(message));
 }
 
@@ -456,6 +485,19 @@ std::uint64_t newest_store(const core& shared) {
   return static_cast<std::uint64_t>(now.time_since_epoch().count()) << 32;
 }
 
+/// Whether a greeting names the store of somebody else: what a client's message is answered to is found by
+/// its store.
+bool takes_a_store(const core& shared, const std::string& peer, const messages::frame& frame) {
+  const auto* hello = std::get_if<messages::hello>(&frame.body);
+  const auto* welcome = std::get_if<messages::welcome>(&frame.body);
+  if (hello == nullptr && welcome == nullptr) {
+    return false;
+  }
+  const auto store = hello != nullptr ? hello->me.store : welcome->me.store;
+  const auto known = shared.peers.peer_of_store(store);
+  return store == shared.store_id || (!known.empty() && known != peer);
+}
+
 /// Counts the epochs that a peer begins; false where they are too many.
 bool may_begin(link_state& state, engine::boot_time now) {
   if (engine::between(state.counting_since, now) > begins_while) {
@@ -470,13 +512,13 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
   if (!is_heard(self, shared)) {
     return;
   }
-  auto frame = decode<messages::frame>(message.bytes);
+  auto frame = messages::read_frame(message.bytes);
   if (!frame) {
-    drop(self, shared, fmt::format("it sent a frame that cannot be read: {}", frame.error().message));
+    drop(self, shared, "it sent a frame that no node sends: " + frame.error().message);
     return;
   }
-  if (const auto kept = messages::check_bounds(*frame); !kept) {
-    drop(self, shared, "it sent a frame that no node sends: " + kept.error().message);
+  if (takes_a_store(shared, state.peer, *frame)) {
+    drop(self, shared, "it says that the store of another node is its own");
     return;
   }
   if (std::holds_alternative<messages::hello>(frame->body) && !may_begin(state, shared.time->now().up)) {
@@ -741,6 +783,9 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
   };
 }
 
+/// A node's name, its hosts, and what it knows: of more a stranger is not heard.
+constexpr std::size_t hello_bytes_max = 1u << 20;
+
 caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> shared) {
   fail_node_on_trouble(self, shared);
   // Whatever a stranger sends is dropped, and never printed.
@@ -751,9 +796,10 @@ caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> sha
   return {
       [self, shared](messages::wire& message) {
         const auto sender = self->current_sender();
-        const auto frame = decode<messages::frame>(message.bytes);
+        const auto frame = message.bytes.size() <= hello_bytes_max ? messages::read_frame(message.bytes)
+                                                                   : result<messages::frame>{};
         const auto* hello = frame ? std::get_if<messages::hello>(&frame->body) : nullptr;
-        if (hello == nullptr || !messages::check_bounds(*frame)) {
+        if (hello == nullptr) {
           shared->reach->hang_up(sender, "it does not begin as a node does");
           return;
         }

@@ -27,7 +27,9 @@ struct link_state {
   bool is_open = false;       ///< the node takes messages
   std::uint32_t failures = 0; ///< attempts to reach the peer since it was up last
   std::uint64_t random = 0;
-  std::string said; ///< the trouble that was logged last: the same is not said twice
+  std::string said;     ///< the trouble that was logged last: the same is not said twice
+  seldom foreign_told;  ///< that the peer speaks for what does not live there
+  seldom unhosted_told; ///< that it has messages for what is not here
 
   // -- reading the outboxes -------------------------------------------------------------
   bool scanning = false;

@@ -2,6 +2,7 @@
 
 #include "actors/waiting.hpp"
 #include "messages/caf_types.hpp"
+#include "messages/frame_bounds.hpp"
 
 #include <continuo/archive.hpp>
 
@@ -91,6 +92,13 @@ void on_ask(link* self, core& shared, ask_peer& asks) {
   auto& state = self->state;
   if (!state.machine->is_up()) {
     asks.answer(fail(errc::unavailable, fmt::format("the node {} cannot be reached now", state.peer)));
+    return;
+  }
+  if (asks.text.size() > messages::question_bytes_max) {
+    asks.answer(
+        fail(errc::malformed,
+             fmt::format("what is to be asked of {} has {} bytes, {} are the most: send less at a time",
+                         state.peer, asks.text.size(), messages::question_bytes_max)));
     return;
   }
   const auto waits = asks.patience >= wait_least;

@@ -332,8 +332,8 @@ private:
 // not fit is thrown as an `error`: it must leave through a user's `serialize`.
 class reader final : public loading_archive {
 public:
-  reader(std::string_view bytes, std::size_t offset)
-      : begin_(bytes.data()), at_(begin_ + offset), end_(begin_ + bytes.size()) {}
+  reader(std::string_view bytes, std::size_t offset, std::size_t elements = static_cast<std::size_t>(-1))
+      : begin_(bytes.data()), at_(begin_ + offset), end_(begin_ + bytes.size()), elements_left_(elements) {}
 
   std::size_t offset() const { return static_cast<std::size_t>(at_ - begin_); }
   std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
@@ -463,7 +463,7 @@ private:
       break;
     case form::flags: {
       auto& flags = as<std::vector<bool>>(value);
-      const auto size = take_size(1);
+      const auto size = take_count(1);
       flags.clear();
       flags.reserve(size);
       for (std::size_t read = 0; read < size; ++read) {
@@ -474,7 +474,7 @@ private:
     case form::map:
     case form::set: {
       elements source{*this, *of.keyed};
-      of.keyed->fill(value, take_size(of.keyed->least_bytes), source);
+      of.keyed->fill(value, take_count(of.keyed->least_bytes), source);
       break;
     }
     case form::custom: {
@@ -532,7 +532,7 @@ private:
   }
 
   [[gnu::noinline]] void load_sequence(const sequence_shape& of, void* value) {
-    const auto size = take_size(of.least_bytes);
+    const auto size = take_count(of.least_bytes);
     if (of.block) {
       const auto bytes = size * of.element_bytes;
       const auto* from = take(bytes, "numbers");
@@ -642,6 +642,16 @@ private:
     return static_cast<std::size_t>(size);
   }
 
+  // The same of what takes more memory than bytes.
+  std::size_t take_count(std::size_t element_bytes) {
+    const auto size = take_size(element_bytes);
+    if (size > elements_left_) [[unlikely]] {
+      detail::refuse(offset(), "more elements of lists and maps than are allowed in all");
+    }
+    elements_left_ -= size;
+    return size;
+  }
+
   // -- refusals: out of line, so that the reads above stay small --------------------
   [[noreturn, gnu::noinline]] void refuse_short(const char* what, std::size_t size) const {
     detail::refuse(offset(), fmt::format("{} takes {} bytes, but {} are left", what, size, left()));
@@ -671,6 +681,7 @@ private:
   const char* begin_;
   const char* at_;
   const char* end_;
+  std::size_t elements_left_;
   unsigned nesting_ = 0;
 };
 
@@ -710,8 +721,12 @@ std::size_t decode_shaped_part(const shape& of, void* value, std::string_view by
 }
 
 result<void> decode_shaped(const shape& of, void* value, std::string_view bytes) {
+  return decode_bounded(of, value, bytes, static_cast<std::size_t>(-1));
+}
+
+result<void> decode_bounded(const shape& of, void* value, std::string_view bytes, std::size_t elements) {
   try {
-    reader in{bytes, 0};
+    reader in{bytes, 0, elements};
     in.load(of, value);
     if (in.left() != 0) {
       refuse(in.offset(), fmt::format("{} bytes are left over", in.left()));

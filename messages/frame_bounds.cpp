@@ -1,6 +1,7 @@
 #include "messages/frame_bounds.hpp"
 
 #include "messages/printable.hpp"
+#include "messages/shapes.hpp"
 
 #include <fmt/format.h>
 
@@ -12,13 +13,14 @@ namespace {
 
 /// The name of a stateless service on a node is `name@node`.
 constexpr std::size_t address_bytes_max = 2 * name_bytes_max + 1;
-constexpr std::size_t type_bytes_max = 1'024;
 constexpr std::size_t idempotency_key_bytes_max = 65'536; // one that was redriven often is long
 constexpr std::size_t reason_bytes_max = 65'536;
 constexpr std::size_t hosts_max = 100'000;
 constexpr std::size_t stores_max = 10'000;
 constexpr std::size_t items_max = 100'000;
-constexpr std::size_t question_bytes_max = 16u << 20;
+
+/// Of all lists of a frame together: an empty entry takes a few bytes, and hundreds once it is read.
+constexpr std::size_t elements_max = 100'000;
 
 /// Keeps the first bound that was passed.
 class checker {
@@ -103,6 +105,17 @@ result<void> check_bounds(const frame& said) {
     return fail(errc::malformed, check.objection());
   }
   return {};
+}
+
+result<frame> read_frame(std::string_view bytes) {
+  frame read;
+  if (auto good = detail::decode_bounded(detail::shape_of<frame>(), &read, bytes, elements_max); !good) {
+    return tl::unexpected(std::move(good.error()));
+  }
+  if (auto kept = check_bounds(read); !kept) {
+    return tl::unexpected(std::move(kept.error()));
+  }
+  return read;
 }
 
 } // namespace continuo::messages

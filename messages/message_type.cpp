@@ -1,4 +1,6 @@
 #include "messages/application.hpp"
+#include "messages/frame_bounds.hpp"
+#include "messages/printable.hpp"
 #include "messages/shapes.hpp"
 
 #include <continuo/message_type.hpp>
@@ -85,6 +87,14 @@ const message_type& detail::describe(const made_type& type) {
 // -- the registry --------------------------------------------------------------------------
 
 result<void> message_registry::add(const message_type& type) {
+  if (type.name.size() > messages::type_bytes_max || !is_printable(type.name)) {
+    return fail(
+        errc::invalid_definition,
+        fmt::format("the type {} has a name of {} bytes, or one with characters that cannot be shown: at "
+                    "most {} are allowed; CONTINUO_NAME gives it another one",
+                    printable(std::string_view{type.name}.substr(0, 100)), type.name.size(),
+                    messages::type_bytes_max));
+  }
   const auto [position, added] = types_.try_emplace(type.name, &type);
   const auto& present = *position->second;
   if (!added && present.cpp != type.cpp) {

@@ -49,7 +49,12 @@ bool is_shown(std::uint32_t code) {
   const auto ends_line = code == 0x2028 || code == 0x2029;
   const auto turns = code == 0x061c || code == 0x200e || code == 0x200f ||
                      (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
-  return !controls && !ends_line && !turns;
+  // What is not seen at all, so that two keys look the same. (Joiners are: several scripts need them.)
+  const auto unseen = code == 0x00ad || code == 0x115f || code == 0x1160 || code == 0x200b ||
+                      (code >= 0x2060 && code <= 0x2065) || code == 0x3164 || code == 0xfeff ||
+                      code == 0xffa0 || (code >= 0xfff0 && code <= 0xfffb) ||
+                      (code >= 0xe0000 && code <= 0xe0fff);
+  return !controls && !ends_line && !turns && !unseen;
 }
 
 } // namespace

@@ -19,6 +19,10 @@ namespace continuo::detail {
 /// @pre called from a catch block
 error reading_error(const std::string& type);
 
+/// As `decode_shaped`; of bytes whose lists and maps have more than so many elements in all, `malformed`: an
+/// element may take far more memory than bytes.
+result<void> decode_bounded(const shape& of, void* value, std::string_view bytes, std::size_t elements);
+
 // -- objects ------------------------------------------------------------------------
 inline std::span<const field> fields(const shape& object) {
   return {object.object->fields, object.object->size};

@@ -37,10 +37,12 @@ std::string take_error() {
   return reason != nullptr ? reason : "TLS error";
 }
 
-/// Not every authority has a list of what it has revoked, and a list that nobody has renewed still counts.
+/// Not every authority has a list of what it has revoked, and a list that nobody has renewed still counts, as
+/// does one of a clock that is ahead.
 int accept_missing_lists(int good, X509_STORE_CTX* check) {
   const auto what = X509_STORE_CTX_get_error(check);
-  if (good == 0 && (what == X509_V_ERR_UNABLE_TO_GET_CRL || what == X509_V_ERR_CRL_HAS_EXPIRED)) {
+  if (good == 0 && (what == X509_V_ERR_UNABLE_TO_GET_CRL || what == X509_V_ERR_CRL_HAS_EXPIRED ||
+                    what == X509_V_ERR_CRL_NOT_YET_VALID)) {
     X509_STORE_CTX_set_error(check, X509_V_OK);
     return 1;
   }

@@ -1,5 +1,6 @@
 #include "tools/http_client.hpp"
 
+#include "journal/files.hpp"
 #include "nodes/http/addresses.hpp"
 #include "nodes/http/channel.hpp"
 #include "nodes/http/server.hpp"
@@ -40,14 +41,11 @@ result<std::string> read_token(const node_address& at) {
   const auto wrong = [&](const std::string& what) {
     return fail(errc::invalid_configuration, fmt::format("the token file {} {}", file.string(), what));
   };
-  errno = 0;
-  std::ifstream in{file, std::ios::binary};
-  std::string text(token_bytes_max + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad() || !in.is_open()) {
-    return wrong(errno == EACCES ? "cannot be read: this user may not" : "cannot be read");
+  auto read = journal::read_small_file(file, token_bytes_max, journal::links::followed);
+  if (!read) {
+    return wrong("cannot be read: " + read.error().message);
   }
-  text.resize(static_cast<std::size_t>(in.gcount()));
+  auto text = std::move(*read);
   text.erase(std::min(text.find('\n'), text.size()));
   text.erase(text.find_last_not_of(" \t\r\n") + 1);
   if (text.empty() || text.size() > token_bytes_max ||

@@ -398,6 +398,9 @@ void instance_result(desk& at, call&& one) {
 // -- an operator's verbs
 // ------------------------------------------------------------------------------------------
 
+constexpr std::size_t who_bytes_max = 256;
+constexpr std::size_t note_bytes_max = 4'096;
+
 constexpr std::array verb_names{"cancel", "pause", "resume", "retry", "skip"};
 
 result<verb_body> read_verb(const request& asked) {
@@ -428,6 +431,13 @@ void operate(desk& at, call&& one, engine::verb what) {
   const auto said = read_verb(one.asked);
   if (!said) {
     one.done(error_response(said.error()));
+    return;
+  }
+  if (said->who.size() > who_bytes_max || said->note.size() > note_bytes_max) {
+    one.done(
+        error_response({errc::malformed, fmt::format("who has at most {} bytes, note {}: they stand in the "
+                                                     "history",
+                                                     who_bytes_max, note_bytes_max)}));
     return;
   }
   if (what == engine::verb::skip && said->note.empty()) {

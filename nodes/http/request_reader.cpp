@@ -143,6 +143,13 @@ request request_reader::take() {
   return taken;
 }
 
+void request_reader::drop() {
+  parser_.emplace();
+  rest_.clear();
+  rest_.shrink_to_fit();
+  asked_ = {};
+}
+
 bool request_reader::waits_for_word() const {
   return version_ >= 11 && !parser_->is_done() &&
          beast::iequals(parser_->get()[wire::field::expect], "100-continue");

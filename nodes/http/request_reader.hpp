@@ -56,6 +56,9 @@ public:
 
   const response& refusal() const { return *refusal_; }
 
+  /// Forgets what was read, where nothing more will be: only what an answer has to know stays.
+  void drop();
+
   // -- what an answer has to know ------------------------------------------------------
   unsigned version() const { return version_; } ///< 11: HTTP/1.1
   bool keep_alive() const { return keep_alive_; }

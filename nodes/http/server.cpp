@@ -443,6 +443,7 @@ private:
   void refuse(response&& why) {
     keep_alive_ = false;
     is_refused_ = true;
+    reader_.drop(); // it would be held until the client has taken the answer
     phase_ = phase::answering;
     write(++requests_, std::move(why));
   }
@@ -725,6 +726,12 @@ std::optional<response> server::state::refusal_of(const request& asked, bool cro
   if (crowded && asked.path != limits_.spare_path) {
     return busy(fmt::format("{} clients have requests under way here, and no more are served at a time",
                             busy_.size()));
+  }
+  // Whoever may ask for that, a stranger as well, has nothing to send.
+  const auto length = asked.headers.find("content-length");
+  if (asked.path == limits_.spare_path && (asked.headers.contains("transfer-encoding") ||
+                                           (length != asked.headers.end() && length->second != "0"))) {
+    return error_response(413, "too_large", fmt::format("{} takes no body: leave it out", asked.path));
   }
   return admits_ ? admits_(asked) : std::nullopt;
 }
