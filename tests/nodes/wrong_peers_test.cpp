@@ -28,6 +28,7 @@ struct fixture {
   shop_cluster shop;
   reserved_port nowhere;
   caf_words words;
+  messages::greeting heard; ///< what the node that was joined last says of itself
 
   fixture() {
     CAF_REQUIRE(nodes::make_certificates(folder(), {member}).has_value());
@@ -81,7 +82,7 @@ struct fixture {
   }
 
   /// A member whose link to `node` is up.
-  wrong_peer join(const std::string& node, std::uint64_t connection) const {
+  wrong_peer join(const std::string& node, std::uint64_t connection) {
     auto made = dial(node, member);
     CAF_REQUIRE(made.introduce());
     auto says = hello(member, node);
@@ -90,6 +91,7 @@ struct fixture {
     const auto welcome = made.hear<messages::welcome>();
     CAF_REQUIRE(welcome.has_value());
     CAF_CHECK(welcome->epoch == says.epoch);
+    heard = welcome->me;
     return made;
   }
 
@@ -548,6 +550,55 @@ CAF_TEST(who has stolen a certificate keeps its node out until the loss is accep
   const auto ended = shop.ended().size();
   CAF_CHECK(shop.wait_until([&] { return shop.ended().size() >= ended + 5; }, 20s));
   check_orders_and_stop();
+}
+
+CAF_TEST(a member speaks for nothing that does not live on it) {
+  shop.order_rate(0);
+  CAF_REQUIRE(shop.kill("warehouse") != 0);
+  shop["ordering"].say("place o-forged 100");
+  CAF_REQUIRE(shop.wait_until([&] { return shop.accepted().contains("o-forged"); }, 10s));
+  shop.listen(2s); // it is paid, and waits for its label
+  auto joined = join("ordering", 1);
+  messages::batch said;
+  said.epoch = {1, 1};
+  said.number = 1;
+  said.at = {42, 1};
+  said.credit = 100'000;
+  CAF_CHECK(joined.say(framed(said), joined.link()));
+  CAF_REQUIRE(joined.hear<messages::batch>(3s).has_value()); // which gives credit
+  said.number = 2;
+  const auto newest = heard.at.revision + 5;
+  for (auto revision = newest > 60 ? newest - 60 : 1; revision <= newest; ++revision) {
+    for (std::uint32_t index = 0; index < 2; ++index) {
+      messages::envelope forged;
+      forged.id = {1, 1'000, static_cast<std::uint32_t>(said.items.size())};
+      forged.kind = messages::message_kind::reply;
+      forged.from = {"warehouse@warehouse", ""};
+      forged.to = {"selling", "o-forged"};
+      forged.in_reply_to = {heard.store, revision, index};
+      forged.type = "label_created";
+      forged.payload = encode(label_created{"forged"});
+      said.items.emplace_back(std::move(forged));
+    }
+  }
+  CAF_CHECK(joined.say(framed(said), joined.link()));
+  shop.listen(3s);
+  CAF_CHECK(!shop.ended().contains("o-forged"));
+  CAF_CHECK(shop.said("ordering").find("attic speaks for warehouse@warehouse") != std::string::npos);
+  shop.start("warehouse");
+  CAF_CHECK(shop.wait_until([&] { return shop.ended().contains("o-forged"); }, 20s)); // by the true label
+}
+
+CAF_TEST(a member has no store of another node) {
+  join("payment", 1);
+  auto thief = dial("ordering", member);
+  CAF_REQUIRE(thief.introduce());
+  auto says = hello(member, "ordering");
+  says.me.store = heard.store;
+  CAF_REQUIRE(thief.say(framed(says)));
+  CAF_CHECK(!thief.hear<messages::welcome>(3s).has_value());
+  shop.listen(200ms);
+  CAF_CHECK(shop.said("ordering").find("the store of another node is its own") != std::string::npos);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
