@@ -155,7 +155,7 @@ CAF_TEST(a file in place of the directory or on the way to it is an error with i
   CAF_CHECK(code_of(refused) == errc::invalid_configuration);
   const auto below = data_directory::open(place / "file" / "data");
   CAF_REQUIRE(!below);
-  CAF_CHECK(code_of(below) == errc::storage_failed);
+  CAF_CHECK(code_of(below) == errc::invalid_configuration);
   CAF_CHECK(below.error().message.find((place / "file").string()) != std::string::npos);
 }
 
