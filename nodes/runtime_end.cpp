@@ -57,6 +57,7 @@ void node_runtime::fail(const error& reason) {
     reason_ = reason;
     report = !failure_reported_;
     failure_reported_ = true;
+    telling_ += report ? 1 : 0; // before anybody can find out and stop the node: that waits for the callback
     changed_.notify_all();
   }
   if (!report) {
@@ -73,23 +74,24 @@ void node_runtime::fail(const error& reason) {
   }
   core_->peers.close();
   failure_.set_value(reason); // first, so that who is called back finds it
-  if (config_.on_failure) {
-    // On a thread of its own: the one that fails may be the journal's, which nobody must keep from ending.
-    ++telling_;
-    auto tell = [self = shared_from_this(), reason]() mutable {
-      self->tell_failure(reason);
-      --self->telling_;
-      self->telling_.notify_all();
-      self.reset();
-    };
-    auto thread = means_.own_journal_thread
-                      ? nodes::start_thread("failure", tell)
-                      : tl::unexpected(error{errc::unavailable, "driven by its caller"});
-    if (thread) {
-      thread->detach();
-    } else {
-      tell();
-    }
+  if (!config_.on_failure) {
+    --telling_;
+    telling_.notify_all();
+    return;
+  }
+  auto tell = [self = shared_from_this(), reason]() mutable {
+    self->tell_failure(reason);
+    --self->telling_;
+    self->telling_.notify_all();
+    self.reset();
+  };
+  // On a thread of its own: the one that fails may be the journal's, which nobody must keep from ending.
+  auto thread = means_.own_journal_thread ? nodes::start_thread("failure", tell)
+                                          : tl::unexpected(error{errc::unavailable, "driven by its caller"});
+  if (thread) {
+    thread->detach();
+  } else {
+    tell();
   }
 }
 

@@ -43,7 +43,8 @@ result<std::string> read_token(const node_address& at) {
   };
   auto read = journal::read_small_file(file, token_bytes_max, journal::links::followed);
   if (!read) {
-    return wrong("cannot be read: " + read.error().message);
+    return wrong(read.error().code == errc::not_found ? "cannot be read"
+                                                      : "cannot be read: " + read.error().message);
   }
   auto text = std::move(*read);
   text.erase(std::min(text.find('\n'), text.size()));

@@ -463,9 +463,12 @@ class BadInput(unittest.TestCase):
 
     def test_a_body_of_a_get(self):
         wire = self.wire("ordering")
-        wire.send(raw("GET", "/healthz", ORDER) + get("/readyz"))
+        wire.send(raw("GET", "/api/v1/node", ORDER) + get("/readyz"))
         self.assertEqual(wire.answer()[0], 200)
         self.assertTrue(wire.answer()[2].startswith(b"ready"))
+        stranger = self.wire("ordering")  # whom nobody asks for a token
+        stranger.send(raw("GET", "/healthz", ORDER))
+        self.assertEqual(stranger.answer()[0], 413)
 
     def test_head_has_no_body(self):
         """RFC 9110, 9.3.2: else the next answer on the connection would be read from the body of this one."""
@@ -538,8 +541,8 @@ class BadInput(unittest.TestCase):
     def test_bodies_at_the_limit(self):
         limit = 2 << 20
         at = self.wire("ordering")
-        at.send(post(ONE + "/pause", self.big(limit)))
-        self.assertEqual(at.answer()[0], 404)
+        at.send(post(ONE + "/pause", self.big(limit)))  # which has a note that is too long
+        self.assertEqual(at.answer()[0], 400)
         for node in NODES:
             over = self.wire(node)
             over.send(post(ONE + "/pause", self.big(limit + 1)))
