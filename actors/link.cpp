@@ -796,8 +796,9 @@ caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> sha
   return {
       [self, shared](messages::wire& message) {
         const auto sender = self->current_sender();
-        const auto frame = message.bytes.size() <= hello_bytes_max ? messages::read_frame(message.bytes)
-                                                                   : result<messages::frame>{};
+        const auto frame = message.bytes.size() <= hello_bytes_max
+                               ? messages::read_frame(message.bytes)
+                               : fail(errc::malformed, "a greeting is not as large");
         const auto* hello = frame ? std::get_if<messages::hello>(&frame->body) : nullptr;
         if (hello == nullptr) {
           shared->reach->hang_up(sender, "it does not begin as a node does");

@@ -8,9 +8,17 @@ bool unknown_board::note(const std::string& receiver, const std::string& type, c
                          const error& why) {
   const std::lock_guard lock{mutex_};
   ++counts_[receiver];
-  const auto [entry, fresh] = reasons_.try_emplace({receiver, type});
+  auto entry = reasons_.find({receiver, type});
+  const auto fresh = entry == reasons_.end();
+  if (fresh && reasons_.size() == types_max) {
+    return false;
+  }
   if (fresh) {
-    entry->second = fmt::format("waits until {} runs in a program that knows it: {}", receiver, why.message);
+    entry =
+        reasons_
+            .try_emplace({receiver, type}, fmt::format("waits until {} runs in a program that knows it: {}",
+                                                       receiver, why.message))
+            .first;
   }
   if (of_.size() < names_max) {
     of_.try_emplace(id, &entry->second);

@@ -1,7 +1,6 @@
 #include "messages/frame_bounds.hpp"
 
 #include "messages/printable.hpp"
-#include "messages/shapes.hpp"
 
 #include <fmt/format.h>
 
@@ -18,9 +17,6 @@ constexpr std::size_t reason_bytes_max = 65'536;
 constexpr std::size_t hosts_max = 100'000;
 constexpr std::size_t stores_max = 10'000;
 constexpr std::size_t items_max = 100'000;
-
-/// Of all lists of a frame together: an empty entry takes a few bytes, and hundreds once it is read.
-constexpr std::size_t elements_max = 100'000;
 
 /// Keeps the first bound that was passed.
 class checker {
@@ -108,12 +104,11 @@ result<void> check_bounds(const frame& said) {
 }
 
 result<frame> read_frame(std::string_view bytes) {
-  frame read;
-  if (auto good = detail::decode_bounded(detail::shape_of<frame>(), &read, bytes, elements_max); !good) {
-    return tl::unexpected(std::move(good.error()));
-  }
-  if (auto kept = check_bounds(read); !kept) {
-    return tl::unexpected(std::move(kept.error()));
+  auto read = decode_from_peer<frame>(bytes);
+  if (read) {
+    if (auto kept = check_bounds(*read); !kept) {
+      return tl::unexpected(std::move(kept.error()));
+    }
   }
   return read;
 }

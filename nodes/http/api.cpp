@@ -185,7 +185,7 @@ handler api::answers_clients() const {
 std::function<void(std::string, std::function<void(std::string)>)> api::answers_peers() const {
   return [weak = std::weak_ptr{desk_}](const std::string& text, std::function<void(std::string)> done) {
     const auto at = weak.lock();
-    auto asked = decode<request>(text);
+    auto asked = messages::decode_from_peer<request>(text);
     if (!at || !asked) {
       done(encode(error_response(at ? asked.error() : error{errc::unavailable, "the node has stopped"})));
       return;

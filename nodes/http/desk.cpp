@@ -59,11 +59,12 @@ std::string passed(const request& asked) {
 
 void ask(const caf::actor& link, std::string text, std::chrono::milliseconds patience,
          std::function<void(result<response>)> done) {
-  caf::anon_send(link,
-                 actors::ask_peer{
-                     std::move(text), patience, [done = std::move(done)](result<std::string> said) {
-                       done(said.and_then([](const std::string& bytes) { return decode<response>(bytes); }));
-                     }});
+  caf::anon_send(
+      link, actors::ask_peer{std::move(text), patience, [done = std::move(done)](result<std::string> said) {
+                               done(said.and_then([](const std::string& bytes) {
+                                 return messages::decode_from_peer<response>(bytes);
+                               }));
+                             }});
 }
 
 /// What a call throws must end neither its thread nor the node: it is in the log, and the answer says so.

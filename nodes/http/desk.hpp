@@ -1,5 +1,6 @@
 #pragma once
 
+#include "messages/frame_bounds.hpp"
 #include "nodes/http/bodies.hpp"
 #include "nodes/http/server.hpp"
 #include "nodes/survey.hpp"
@@ -188,7 +189,7 @@ result<Body> read_bytes(const response& said) {
   if (said.status >= 300) {
     return tl::unexpected(error_of(said));
   }
-  auto body = decode<Body>(said.body);
+  auto body = messages::decode_from_peer<Body>(said.body, messages::page_elements_max);
   if (!body) {
     return fail(errc::unavailable,
                 "another node's answer is not of the shape that this program knows: it may "

@@ -2,6 +2,9 @@
 // A client answers for the whole cluster, from whichever node it is asked on.
 #define CAF_SUITE client
 
+#include "actors/core.hpp"
+#include "actors/protocol.hpp"
+#include "messages/frame_bounds.hpp"
 #include "nodes/http/api.hpp"
 #include "nodes/http/bodies.hpp"
 #include "nodes/http/desk.hpp"
@@ -770,6 +773,19 @@ CAF_TEST(a client that waits over HTTP gets what comes while it does) {
     const auto body = nlohmann::json::parse((*waits.said)->body);
     CAF_CHECK_EQUAL(body["status"], "completed");
   }
+}
+
+CAF_TEST(what is too large to be asked of another node is refused where it is asked) {
+  std::optional<result<std::string>> said;
+  const auto core = here.node("left").open_core();
+  CAF_REQUIRE(static_cast<bool>(core));
+  caf::anon_send(core->links.at("right"),
+                 actors::ask_peer{std::string(messages::question_bytes_max + 1, 'x'), 1s,
+                                  [&](result<std::string> answer) { said = std::move(answer); }});
+  here.run_for(1s);
+  CAF_REQUIRE(said.has_value());
+  CAF_CHECK_EQUAL(code_of(*said), "malformed");
+  CAF_CHECK(core->peers.is_up("right"));
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

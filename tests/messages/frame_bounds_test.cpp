@@ -2,9 +2,13 @@
 
 #include "messages/frame_bounds.hpp"
 
+#include <continuo/archive.hpp>
+
 #include <caf/test/dsl.hpp>
 
+#include <cstdint>
 #include <functional>
+#include <vector>
 
 using namespace continuo;
 using namespace continuo::messages;
@@ -81,4 +85,22 @@ CAF_TEST(keys and names that are too long or cannot be shown are named) {
   CAF_CHECK(!objection(many).empty());
   CAF_CHECK(!objection(refusal{{}, 1, std::string(70'000, 'x')}).empty());
   CAF_CHECK(!objection(question{{}, 1, std::string((16u << 20) + 1, 'x')}).empty());
+}
+
+CAF_TEST(entries of lists are counted before they are read) {
+  CAF_CHECK(read_frame(encode(frame{answer{{1, 1}, 7, "text"}})).has_value());
+  // A batch of calls as small as they can be: each takes a few bytes, and hundreds in memory.
+  batch many;
+  many.items.resize(elements_max + 1, call_for{});
+  const auto bytes = encode(frame{std::move(many)});
+  CAF_CHECK_LESS(bytes.size(), 16 * elements_max);
+  const auto read = read_frame(bytes);
+  CAF_REQUIRE(!read);
+  CAF_CHECK(read.error().code == errc::malformed);
+  CAF_CHECK(read.error().message.find("more elements of lists and maps than are allowed") !=
+            std::string::npos);
+  // Those within others count as well.
+  using lists = std::vector<std::vector<std::uint8_t>>;
+  CAF_CHECK(decode_from_peer<lists>(encode(lists(3, std::vector<std::uint8_t>(2))), 9).has_value());
+  CAF_CHECK(!decode_from_peer<lists>(encode(lists(3, std::vector<std::uint8_t>(2))), 8).has_value());
 }

@@ -2,6 +2,7 @@
 
 #include <caf/test/dsl.hpp>
 
+#include "messages/frame_bounds.hpp"
 #include "tests/messages/every_field.hpp"
 
 #include <continuo/message_type.hpp>
@@ -122,4 +123,19 @@ CAF_TEST(two types under one name are refused and the first stays) {
                   "two types are called \"order_placed\": shop::order_placed and "
                   "warehouse::order_placed; give one of them another name with CONTINUO_NAME");
   CAF_CHECK(types.find("order_placed") == &message_type_of<shop::order_placed>());
+}
+
+CAF_TEST(a name that no peer would take is refused) {
+  message_registry types;
+  for (const auto& name : {std::string(messages::type_bytes_max + 1, 'n'), std::string{"a\nb"}}) {
+    auto long_named = message_type_of<order_line>();
+    long_named.name = name;
+    const auto added = types.add(long_named);
+    CAF_REQUIRE(!added.has_value());
+    CAF_CHECK(added.error().code == errc::invalid_definition);
+    CAF_CHECK(added.error().message.find("CONTINUO_NAME gives it another one") != std::string::npos);
+  }
+  auto longest = message_type_of<order_line>();
+  longest.name = std::string(messages::type_bytes_max, 'n');
+  CAF_CHECK(types.add(longest).has_value());
 }

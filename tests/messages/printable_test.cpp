@@ -8,7 +8,7 @@ using continuo::is_printable;
 using continuo::printable;
 
 CAF_TEST(text of any script stays as it is) {
-  for (const auto* text : {"", "o-1", "a b\\c", "Überweisung", "заказ", "注文", "😀", "~"}) {
+  for (const auto* text : {"", "o-1", "a b\\c", "Überweisung", "заказ", "注文", "😀", "می\u200cخواهم", "~"}) {
     CAF_CHECK_EQUAL(printable(text), text);
     CAF_CHECK(is_printable(text));
   }
@@ -23,10 +23,17 @@ CAF_TEST(what ends lines or steers terminals or turns text around is written out
       {"\x7f", R"(\x7f)"},
       {"\xc2\x9b"
        "2J",
-       R"(\xc2\x9b2J)"},                           // CSI of C1
-      {"\xe2\x80\xae", R"(\xe2\x80\xae)"},         // right-to-left override
-      {"\xe2\x81\xa6x", R"(\xe2\x81\xa6x)"},       // an isolate
-      {"\xe2\x80\xa8", R"(\xe2\x80\xa8)"},         // line separator
+       R"(\xc2\x9b2J)"},                     // CSI of C1
+      {"\xe2\x80\xae", R"(\xe2\x80\xae)"},   // right-to-left override
+      {"\xe2\x81\xa6x", R"(\xe2\x81\xa6x)"}, // an isolate
+      {"\xe2\x80\xa8", R"(\xe2\x80\xa8)"},   // line separator
+      {"a\xe2\x80\x8b"
+       "b",
+       R"(a\xe2\x80\x8bb)"},                       // a blank without width, which nobody sees
+      {"\xc2\xad", R"(\xc2\xad)"},                 // a soft hyphen
+      {"\xef\xbb\xbf", R"(\xef\xbb\xbf)"},         // a byte order mark
+      {"\xe3\x85\xa4", R"(\xe3\x85\xa4)"},         // a filler
+      {"\xf3\xa0\x81\x81", R"(\xf3\xa0\x81\x81)"}, // a tag
       {"\xff", R"(\xff)"},                         // no UTF-8
       {"\xc3", R"(\xc3)"},                         // cut off
       {"\xc0\x8a", R"(\xc0\x8a)"},                 // a line end, written too long
