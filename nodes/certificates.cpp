@@ -570,7 +570,8 @@ result<certificates_made> make_certificates(const std::filesystem::path& folder,
   return done;
 }
 
-result<std::size_t> revoke_certificates(const std::filesystem::path& folder, const std::string& name) {
+result<certificates_revoked> revoke_certificates(const std::filesystem::path& folder,
+                                                 const std::string& name) {
   if (auto good = check_name(name); !good) {
     return tl::unexpected(good.error());
   }
@@ -594,16 +595,18 @@ result<std::size_t> revoke_certificates(const std::filesystem::path& folder, con
   if (!signer) {
     return tl::unexpected(signer.error());
   }
-  for (const auto& one : revoked) {
-    const auto is_trusted = std::any_of(signer->trusted.begin(), signer->trusted.end(), [&](const auto& by) {
-      return X509_check_issued(by.get(), one.get()) == X509_V_OK;
-    });
-    if (is_trusted && !has_signed(*signer, one.get())) {
-      return wrong(own,
-                   "another authority has signed one of its certificates, and its key is not here: that one "
-                   "cannot be revoked. `continuo cluster init --newest-authority` ends the trust in that "
-                   "authority");
-    }
+  const auto first_left = std::stable_partition(revoked.begin(), revoked.end(), [&](const auto& one) {
+    return has_signed(*signer, one.get()) ||
+           std::none_of(signer->trusted.begin(), signer->trusted.end(),
+                        [&](const auto& by) { return X509_check_issued(by.get(), one.get()) == X509_V_OK; });
+  });
+  std::vector<certificate_ptr> left{std::make_move_iterator(first_left),
+                                    std::make_move_iterator(revoked.end())};
+  revoked.erase(first_left, revoked.end());
+  if (revoked.empty()) {
+    return wrong(own,
+                 "another authority has signed its certificates, and its key is not here: they cannot be "
+                 "revoked. `continuo cluster init --newest-authority` ends the trust in that authority");
   }
   const auto path = folder / "revoked.pem";
   auto lists = read_lists(path);
@@ -631,14 +634,28 @@ result<std::size_t> revoke_certificates(const std::filesystem::path& folder, con
   if (!written) {
     return tl::unexpected(written.error());
   }
+  if (!left.empty()) {
+    std::vector<const X509*> all;
+    for (const auto& one : left) {
+      all.push_back(one.get());
+    }
+    if (auto kept =
+            replace_file(former, false, [&](std::FILE* file) { return write_certificates(file, all); });
+        !kept) {
+      return tl::unexpected(kept.error());
+    }
+  }
   std::error_code trouble;
-  for (const auto& file : {own, former, folder / (name + ".key")}) {
+  for (const auto& file : {own, left.empty() ? former : std::filesystem::path{}, folder / (name + ".key")}) {
+    if (file.empty()) {
+      continue;
+    }
     std::filesystem::remove(file, trouble);
     if (trouble) {
       return fail(errc::invalid_configuration, fmt::format("{}: {}", file.string(), trouble.message()));
     }
   }
-  return revoked.size();
+  return certificates_revoked{revoked.size(), left.size()};
 }
 
 } // namespace continuo::nodes

@@ -37,6 +37,11 @@ struct certificates_made {
   std::size_t trusted = 1; ///< authorities in `ca.pem`
 };
 
+struct certificates_revoked {
+  std::size_t revoked = 0;
+  std::size_t left = 0; ///< that another trusted authority has signed: they stay good until its trust ends
+};
+
 /// Makes a private authority (`ca.pem`, `ca.key`) in `folder`, which is created if missing, and for each name
 /// a certificate that it has signed (`NAME.pem`, `NAME.key`): EC keys on P-256, readable by their owner
 /// alone; an authority is good for ten years, a node's certificate for one. One that is there is kept, and
@@ -52,8 +57,9 @@ make_certificates(const std::filesystem::path& folder, const std::vector<std::st
 
 /// Revokes every certificate that `folder` has of the node, the former ones too: they stand in `revoked.pem`,
 /// a list (CRL) that the authority signs, from then on. Removes the node's files, so that `make_certificates`
-/// makes a new key. How many were revoked. `errc::invalid_configuration` where there is none, or the key of
-/// the authority that has signed one is not there.
-result<std::size_t> revoke_certificates(const std::filesystem::path& folder, const std::string& name);
+/// makes a new key. What another authority has signed that is still trusted can only be revoked with the key
+/// of that one, and stays in `NAME.former.pem`. `errc::invalid_configuration` where nothing can be revoked.
+result<certificates_revoked> revoke_certificates(const std::filesystem::path& folder,
+                                                 const std::string& name);
 
 } // namespace continuo::nodes

@@ -498,14 +498,20 @@ int cluster_revoke(const cluster_options& chosen) {
   if (const auto node = find_node(*file, chosen.node); !node) {
     return refuse(node.error());
   }
-  const auto count = nodes::revoke_certificates(file->certificates, chosen.node);
-  if (!count) {
-    return refuse(count.error());
+  const auto done = nodes::revoke_certificates(file->certificates, chosen.node);
+  if (!done) {
+    return refuse(done.error());
   }
   fmt::print(
       "revoked {} certificate(s) of {} in {}: give every machine this file; nodes read it within 10 s\n"
       "`continuo cluster init {}` makes a new one\n",
-      *count, chosen.node, (file->certificates / "revoked.pem").string(), file->file.string());
+      done->revoked, chosen.node, (file->certificates / "revoked.pem").string(), file->file.string());
+  if (done->left > 0) {
+    fmt::print(
+        "{} more of another authority, whose key is not here, stay good until `continuo cluster init {} "
+        "--newest-authority` ends the trust in it\n",
+        done->left, file->file.string());
+  }
   return 0;
 }
 

@@ -209,7 +209,8 @@ CAF_TEST(a revoked certificate is refused by both sides and so are the ones befo
   if (!count) {
     CAF_FAIL(count.error().message);
   }
-  CAF_CHECK_EQUAL(*count, 2u);
+  CAF_CHECK_EQUAL(count->revoked, 2u);
+  CAF_CHECK_EQUAL(count->left, 0u);
   CAF_CHECK(!std::filesystem::exists(path("a_node.key")));
   CAF_CHECK_EQUAL(nodes::objection_to(shown, *nodes::read_certificates(files("b-node"))),
                   "certificate revoked");
@@ -234,16 +235,51 @@ CAF_TEST(a list of what one authority has revoked does not shut out what another
   make();
   CAF_CHECK_EQUAL(objection("a_node"), "");
   CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
-  // What the former authority has signed only that one could revoke: it is trusted no longer instead.
+  // What the former authority has signed only that one could revoke; the present one is revoked all the same.
+  std::filesystem::copy_file(path("b-node.pem"), path("stolen.pem"));
+  std::filesystem::copy_file(path("b-node.key"), path("stolen.key"));
+  auto stolen = files("stolen");
+  stolen.revoked = {};
+  CAF_CHECK_EQUAL(shake_hands(stolen, files("a_node")), "");
   const auto revoked = nodes::revoke_certificates(directory.path(), "b-node");
-  CAF_REQUIRE(!revoked);
-  CAF_CHECK(revoked.error().message.find("`continuo cluster init --newest-authority`") != std::string::npos);
-  make(authorities::newest_only);
-  CAF_REQUIRE(nodes::revoke_certificates(directory.path(), "b-node").has_value());
+  CAF_REQUIRE(revoked.has_value());
+  CAF_CHECK_EQUAL(revoked->revoked, 1u);
+  CAF_CHECK_EQUAL(revoked->left, 1u);
+  CAF_CHECK(shake_hands(stolen, files("a_node")).find("certificate revoked") != std::string::npos);
+  CAF_CHECK(std::filesystem::exists(path("b-node.former.pem")));
+  const auto nothing = nodes::revoke_certificates(directory.path(), "b-node");
+  CAF_REQUIRE(!nothing);
+  CAF_CHECK(nothing.error().message.find("`continuo cluster init --newest-authority`") != std::string::npos);
   make();
+  make(authorities::newest_only);
   CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
   std::ofstream{path("revoked.pem")} << "nothing of PEM";
   CAF_CHECK(objection("a_node").find("revoked.pem: this is no PEM list") != std::string::npos);
+}
+
+CAF_TEST(a list of an operator whose clock is ahead shuts out those that it names and nobody else) {
+  make();
+  std::filesystem::copy_file(path("a_node.pem"), path("stolen.pem"));
+  std::filesystem::copy_file(path("a_node.key"), path("stolen.key"));
+  CAF_REQUIRE(nodes::revoke_certificates(directory.path(), "a_node").has_value());
+  make();
+  const auto open = [&](const char* name, const char* mode) {
+    return std::unique_ptr<std::FILE, int (*)(std::FILE*)>{std::fopen(path(name).c_str(), mode), std::fclose};
+  };
+  const std::unique_ptr<X509_CRL, void (*)(X509_CRL*)> list{
+      PEM_read_X509_CRL(open("revoked.pem", "r").get(), nullptr, nullptr, nullptr), X509_CRL_free};
+  const std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key{
+      PEM_read_PrivateKey(open("ca.key", "r").get(), nullptr, nullptr, nullptr), EVP_PKEY_free};
+  const std::unique_ptr<ASN1_TIME, void (*)(ASN1_TIME*)> tomorrow{X509_gmtime_adj(nullptr, 24 * 3'600),
+                                                                  ASN1_TIME_free};
+  CAF_REQUIRE(list && key && tomorrow);
+  CAF_REQUIRE_EQUAL(X509_CRL_set1_lastUpdate(list.get(), tomorrow.get()), 1);
+  CAF_REQUIRE(X509_CRL_sign(list.get(), key.get(), EVP_sha256()) > 0);
+  CAF_REQUIRE_EQUAL(PEM_write_X509_CRL(open("revoked.pem", "w").get(), list.get()), 1);
+  CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
+  auto stolen = files("stolen");
+  stolen.revoked = {};
+  CAF_CHECK(shake_hands(stolen, files("b-node")).find("certificate revoked") != std::string::npos);
 }
 
 CAF_TEST(no node takes the place of the authority) {
