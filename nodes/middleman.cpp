@@ -7,8 +7,10 @@
 #include "nodes/threads.hpp"
 #include "nodes/tls.hpp"
 
+#include <caf/binary_serializer.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
+#include <caf/message.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
@@ -195,8 +197,16 @@ make_middleman_connector(caf::actor_system& system, const cluster_config& cluste
   if (!system.has_middleman()) {
     return fail(
         errc::invalid_configuration,
-        "the application's actor system cannot reach other nodes: call continuo::configure_cluster on its "
-        "configuration before the system is made");
+        "the application's actor system has no network: a node of a cluster needs an actor system of its own "
+        "(leave node_config::system empty)");
+  }
+  std::vector<char> bytes;
+  caf::binary_serializer writer{system, bytes};
+  if (const auto unknown = writer(caf::make_message(messages::wire{}))) {
+    return fail(
+        errc::invalid_configuration,
+        "the application's actor system does not know what nodes say to each other: a node of a cluster "
+        "needs an actor system of its own (leave node_config::system empty)");
   }
   std::shared_ptr<tls_transport> tls;
   caf::actor doors;
