@@ -216,9 +216,11 @@ void open_all(starter* self, core& shared) {
   for (const auto& [type, count] : state.unhosted) {
     shared.log(
         log_level::warn,
-        fmt::format("{} message(s) were for {}, which no node hosts any more: those that something else "
-                    "handles now go there, the others wait until it is hosted again",
-                    count, type));
+        fmt::format(
+            "{} message(s) were for {}, which no node hosts any more: those that something else "
+            "handles now go there, the others wait until it is hosted again; what a saga has asked for "
+            "waits for a person (retry, cancel)",
+            count, type));
   }
   self->send(shared.timers, open{});
   for (const auto& [address, service] : shared.service_actors) {
