@@ -9,7 +9,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "http"))
 
-from cluster import NODES, SLOW, Cluster, build_of, eventually, free_ports  # noqa: E402, F401
+from cluster import NODES, SLOW, Cluster, build_of, eventually, files_of, free_ports, memory_of  # noqa: E402, F401
 
 BUILD = build_of(sys.argv)
 
@@ -30,19 +30,6 @@ def start(test, before=None, **more):
     shop.wait_ready()
     shop.wait_linked()
     return shop
-
-
-def memory_of(pid):
-    """Resident bytes of a process."""
-    with open(f"/proc/{pid}/status") as status:
-        for line in status:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    raise RuntimeError("no VmRSS")
-
-
-def files_of(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def reset(one):

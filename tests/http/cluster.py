@@ -74,6 +74,19 @@ class Answer:
         return f"{self.status} {self.body[:300]!r}"
 
 
+def memory_of(pid):
+    """Resident bytes of a process."""
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+    raise RuntimeError("no VmRSS")
+
+
+def files_of(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
 class Cluster:
     """Three nodes; `arguments` are for the node program, `extra` are lines for the [cluster] section.
 

@@ -3,7 +3,6 @@
 import errno
 import http.client
 import json
-import os
 import resource
 import selectors
 import socket
@@ -12,7 +11,7 @@ import threading
 import time
 import unittest
 
-from cluster import NODES, SLOW, Cluster, build_of, eventually, order_of
+from cluster import NODES, SLOW, Cluster, build_of, eventually, files_of, memory_of, order_of
 
 BUILD = build_of(sys.argv)
 
@@ -20,19 +19,6 @@ CLIENTS = 10_000
 NODE_FILES = 1_024  # what most systems allow a process unless told otherwise
 SERVED = 1_024  # server_limits::connections
 MEMORY_MORE_MAX = 200 << 20  # bytes that a node may grow by under any load here
-
-
-def memory_of(pid):
-    """Resident bytes of a process."""
-    with open(f"/proc/{pid}/status") as status:
-        for line in status:
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    raise RuntimeError("no VmRSS")
-
-
-def files_of(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 class Healthy:

@@ -3,7 +3,7 @@
 
 #include "nodes/probe.hpp"
 #include "nodes/tls_session.hpp"
-#include "tests/nodes/shop_cluster.hpp"
+#include "tests/nodes/visited_shop.hpp"
 #include "tests/nodes/wrong_peer.hpp"
 
 #include <caf/io/middleman.hpp>
@@ -71,9 +71,7 @@ std::size_t processor_time_of(const process& node) {
 }
 
 /// A cluster of which payment is visited while orders come in.
-struct fixture {
-  shop_cluster shop;
-
+struct fixture : visited_shop {
   fixture() {
     shop.start("ordering");
     shop.start("payment", [] {
@@ -85,46 +83,6 @@ struct fixture {
     CAF_REQUIRE(shop.time_to_all_up(10s).has_value());
     shop.order_rate(30);
     shop.listen(300ms);
-  }
-
-  /// How often which nodes were connected.
-  std::map<std::string, std::uint64_t> connections() {
-    CAF_REQUIRE(shop.time_to_all_up(10s).has_value());
-    std::map<std::string, std::uint64_t> found;
-    for (const auto& one : shop_nodes) {
-      for (const auto& other : shop_nodes) {
-        if (one != other) {
-          found[one + " to " + other] = shop.seen(one, other)->connections;
-        }
-      }
-    }
-    return found;
-  }
-
-  /// Orders end, and no link was lost since.
-  void check_undisturbed(const std::map<std::string, std::uint64_t>& before, const std::string& by) {
-    const auto ended = shop.ended().size();
-    if (!shop.wait_until([&] { return shop.ended().size() >= ended + 5; }, 10s)) {
-      CAF_ERROR("no orders end: " << by);
-    }
-    for (const auto& [link, count] : connections()) {
-      if (count != before.at(link)) {
-        CAF_ERROR(link << " was lost: " << by);
-      }
-    }
-  }
-
-  void check_orders_and_stop() {
-    CAF_CHECK(shop.settle(60s));
-    const auto wrongs = shop.wrongs();
-    for (std::size_t i = 0; i < wrongs.size() && i < 10; ++i) {
-      CAF_MESSAGE(wrongs[i]);
-    }
-    CAF_CHECK_EQUAL(wrongs.size(), 0u);
-    for (const auto& name : shop_nodes) {
-      shop[name].kill(SIGTERM);
-      CAF_CHECK_EQUAL(shop.end(name, 6s), 0);
-    }
   }
 
   /// A cluster file for a second node of that name: at an address and with data of its own.

@@ -5,7 +5,7 @@
 #include "engine/placement.hpp"
 #include "journal/rocksdb_store.hpp"
 #include "nodes/identity.hpp"
-#include "tests/nodes/shop_cluster.hpp"
+#include "tests/nodes/visited_shop.hpp"
 #include "tests/nodes/wrong_peer.hpp"
 
 #include <caf/test/dsl.hpp>
@@ -24,8 +24,7 @@ namespace {
 constexpr const char* member = "attic"; ///< of the cluster, and never what it should be
 
 /// The three nodes of the shop, of a cluster of four. The fourth one is the test, which dials all others.
-struct fixture {
-  shop_cluster shop;
+struct fixture : visited_shop {
   reserved_port nowhere;
   caf_words words;
   messages::greeting heard; ///< what the node that was joined last says of itself
@@ -95,32 +94,6 @@ struct fixture {
     return made;
   }
 
-  std::map<std::string, std::uint64_t> connections() {
-    CAF_REQUIRE(shop.time_to_all_up(10s).has_value());
-    std::map<std::string, std::uint64_t> found;
-    for (const auto& one : shop_nodes) {
-      for (const auto& other : shop_nodes) {
-        if (one != other) {
-          found[one + " to " + other] = shop.seen(one, other)->connections;
-        }
-      }
-    }
-    return found;
-  }
-
-  /// Orders end, and no link between the three was lost since.
-  void check_undisturbed(const std::map<std::string, std::uint64_t>& before, const std::string& by) {
-    const auto ended = shop.ended().size();
-    if (!shop.wait_until([&] { return shop.ended().size() >= ended + 5; }, 10s)) {
-      CAF_ERROR("no orders end: " << by);
-    }
-    for (const auto& [link, count] : connections()) {
-      if (count != before.at(link)) {
-        CAF_ERROR(link << " was lost: " << by);
-      }
-    }
-  }
-
   bool said(const std::string& node, const std::string& what) {
     return shop.wait_until([&] { return shop.said(node).find(what) != std::string::npos; }, 10s);
   }
@@ -132,19 +105,6 @@ struct fixture {
       ++count;
     }
     return count;
-  }
-
-  void check_orders_and_stop() {
-    CAF_CHECK(shop.settle(60s));
-    const auto wrongs = shop.wrongs();
-    for (std::size_t i = 0; i < wrongs.size() && i < 10; ++i) {
-      CAF_MESSAGE(wrongs[i]);
-    }
-    CAF_CHECK_EQUAL(wrongs.size(), 0u);
-    for (const auto& name : shop_nodes) {
-      shop[name].kill(SIGTERM);
-      CAF_CHECK_EQUAL(shop.end(name, 6s), 0);
-    }
   }
 };
 
@@ -460,12 +420,7 @@ CAF_TEST(a revoked certificate ends its connections and the node comes back with
   const auto before = connections();
   CAF_REQUIRE(nodes::revoke_certificates(folder(), "payment").has_value());
   CAF_REQUIRE(nodes::make_certificates(folder(), {"payment"}).has_value());
-  CAF_CHECK(shop.wait_until(
-      [&] {
-        const auto* seen = shop.seen("ordering", "payment");
-        return seen != nullptr && seen->connections > before.at("ordering to payment");
-      },
-      30s));
+  CAF_CHECK(connects_anew(before));
   CAF_CHECK(shop.time_to_all_up(30s).has_value());
   check_orders_and_stop();
 }
@@ -492,12 +447,7 @@ CAF_TEST(an authority takes the place of another one while the cluster runs) {
   const auto before = connections();
   make(nodes::authorities::newest_only, all);
   // The link that shows certificates of the former one still begins anew.
-  CAF_CHECK(shop.wait_until(
-      [&] {
-        const auto* seen = shop.seen("ordering", "payment");
-        return seen != nullptr && seen->connections > before.at("ordering to payment");
-      },
-      30s));
+  CAF_CHECK(connects_anew(before));
   CAF_CHECK(shop.time_to_all_up(30s).has_value());
   check_orders_and_stop();
 }
