@@ -66,18 +66,6 @@ bool is_there(const fs::path& file) {
   return fs::symlink_status(file, unknown).type() != fs::file_type::not_found;
 }
 
-/// Writes all of it and syncs. False with `errno`.
-bool write_whole(int file, std::string_view text) {
-  while (!text.empty()) {
-    const auto wrote = ::write(file, text.data(), text.size());
-    if (wrote < 0 && errno != EINTR) {
-      return false;
-    }
-    text.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(0, wrote)));
-  }
-  return ::fsync(file) == 0;
-}
-
 } // namespace
 
 result<std::string> read_token(const http_address& at) {
@@ -138,11 +126,13 @@ result<bool> make_token(const fs::path& file) {
   if (!made) {
     return wrong(file, "cannot be made: " + made.error().message);
   }
-  const auto written = write_whole(made->get(), fmt::format("{:02x}\n", fmt::join(random, "")));
-  const auto why = errno;
+  auto written = journal::write_all(made->get(), fmt::format("{:02x}\n", fmt::join(random, "")), file);
+  if (written && ::fsync(made->get()) != 0) {
+    written = tl::unexpected(journal::system_failure("sync", file, errno));
+  }
   if (!written) {
     ::unlink(file.c_str()); // a part of a token would be kept for one
-    return wrong(file, fmt::format("cannot be written: {}", std::strerror(why)));
+    return wrong(file, "cannot be written: " + written.error().message);
   }
   return true;
 }

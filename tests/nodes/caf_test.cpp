@@ -1,9 +1,11 @@
 #define CAF_SUITE caf_bridge
 
+#include "tests/nodes/reserved_port.hpp"
 #include "tests/nodes/shop.hpp"
 
 #include <continuo/caf.hpp>
 
+#include <caf/io/middleman.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/test/dsl.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -278,4 +280,29 @@ CAF_TEST(an error survives the way through an actor) {
   CAF_CHECK(from_caf_error(to_caf_error(reason), app.system) == reason);
   CAF_CHECK_EQUAL(declined_reason(decline_error("no stock")).value_or("none"), "no stock");
   CAF_CHECK(!declined_reason(to_caf_error(reason)).has_value());
+}
+
+CAF_TEST(a node of a cluster does not start on a system on which it could reach nobody) {
+  const auto why = [](caf::actor_system& system) {
+    auto config = node_config::in_memory().actor_system(system);
+    config.name = "here";
+    config.cluster.emplace();
+    config.cluster->name = "shop";
+    const reserved_port ports[2];
+    config.cluster->nodes = {{"here", "127.0.0.1", ports[0].number(), {"payment", "warehouse", "fulfilment"}},
+                             {"there", "127.0.0.1", ports[1].number(), {}}};
+    node here{config};
+    host_shop(here);
+    const auto started = here.start();
+    CAF_REQUIRE(!started);
+    CAF_CHECK(started.error().code == errc::invalid_configuration);
+    return started.error().message;
+  };
+  caf::actor_system_config plain;
+  caf::actor_system without_network{plain};
+  CAF_CHECK(why(without_network).find("has no network: a node of a cluster needs") != std::string::npos);
+  caf::actor_system_config networked;
+  networked.load<caf::io::middleman>();
+  caf::actor_system with_network{networked};
+  CAF_CHECK(why(with_network).find("does not know what nodes say to each other") != std::string::npos);
 }
