@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <netdb.h>
@@ -22,8 +25,14 @@ tl::expected<int, int> try_address(const addrinfo& address, std::chrono::millise
   }
   int problem = ::connect(file, address.ai_addr, address.ai_addrlen) == 0 ? 0 : errno;
   if (problem == EINPROGRESS) {
+    const auto deadline = std::chrono::steady_clock::now() + time;
     pollfd waits{file, POLLOUT, 0};
-    const int ready = ::poll(&waits, 1, static_cast<int>(time.count()));
+    int ready = ::poll(&waits, 1, static_cast<int>(time.count()));
+    while (ready < 0 && errno == EINTR) { // signals of an application: its profiler, its timers
+      const auto left =
+          std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+      ready = ::poll(&waits, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    }
     socklen_t size = sizeof(problem);
     if (ready <= 0) {
       problem = ready == 0 ? ETIMEDOUT : errno;

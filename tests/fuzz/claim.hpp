@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -9,4 +10,14 @@ inline void claim(bool holds, const char* what) {
     std::fprintf(stderr, "does not hold: %s\n", what);
     std::abort();
   }
+}
+
+/// A system call until no signal interrupts it: libFuzzer looks at its time limit by one, now and then.
+template <class Call>
+auto uninterrupted(Call call) {
+  auto got = call();
+  while (got < 0 && errno == EINTR) {
+    got = call();
+  }
+  return got;
 }

@@ -63,7 +63,7 @@ public:
 private:
   void run() {
     while (true) {
-      const int file = ::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC);
+      const int file = uninterrupted([&] { return ::accept4(listening_, nullptr, nullptr, SOCK_CLOEXEC); });
       claim(file >= 0, "somebody connects");
       const int yes = 1;
       ::setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
@@ -75,7 +75,7 @@ private:
           cuts = cuts * 6'364'136'223'846'793'005u + 1'442'695'040'888'963'407u;
           const auto piece =
               std::min<std::size_t>(is_first ? 1 + (cuts >> 33) % 400 : bytes.size(), bytes.size());
-          if (::send(file, bytes.data(), piece, MSG_NOSIGNAL) <= 0) {
+          if (uninterrupted([&] { return ::send(file, bytes.data(), piece, MSG_NOSIGNAL); }) <= 0) {
             break;
           }
           bytes.remove_prefix(piece);
@@ -113,7 +113,7 @@ private:
     std::string heard;
     std::array<char, 1'024> part;
     while (!heard.ends_with("{}")) {
-      const auto got = ::recv(file, part.data(), part.size(), 0);
+      const auto got = uninterrupted([&] { return ::recv(file, part.data(), part.size(), 0); });
       if (got <= 0) {
         return false;
       }

@@ -138,14 +138,17 @@ public:
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(server_->port());
-    claim(::connect(file, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0, "it accepts");
+    // Interrupted it goes on by itself, and has ended when it is called again.
+    const auto connected = uninterrupted(
+        [&] { return ::connect(file, reinterpret_cast<sockaddr*>(&address), sizeof(address)); });
+    claim(connected == 0 || errno == EISCONN, "it accepts");
     const int yes = 1;
     ::setsockopt(file, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
     const linger at_once{1, 0}; // leave no port behind that waits
     ::setsockopt(file, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     for (int pieces = 0; !bytes.empty(); ++pieces) {
       const auto size = pieces < 4 ? std::min(cuts.next(), bytes.size()) : bytes.size();
-      if (::send(file, bytes.data(), size, MSG_NOSIGNAL) <= 0) {
+      if (uninterrupted([&] { return ::send(file, bytes.data(), size, MSG_NOSIGNAL); }) <= 0) {
         break;
       }
       bytes.remove_prefix(size);
@@ -155,8 +158,8 @@ public:
     std::array<char, 4'096> part;
     for (;;) {
       pollfd waits{file, POLLIN, 0};
-      claim(::poll(&waits, 1, 8'000) > 0, "it answers or closes");
-      const auto got = ::recv(file, part.data(), part.size(), 0);
+      claim(uninterrupted([&] { return ::poll(&waits, 1, 8'000); }) > 0, "it answers or closes");
+      const auto got = uninterrupted([&] { return ::recv(file, part.data(), part.size(), 0); });
       if (got <= 0) {
         break;
       }
