@@ -293,7 +293,8 @@ public:
   /// The history of an instance, oldest first. Only what is durable.
   std::future<result<std::vector<history_view>>> history(instance_id instance) const;
 
-  // -- an operator's verbs: durable once the future has a value -----------------------------
+  // -- an operator's verbs: durable once the future has a value. `who` (256 bytes at most) and `note` (4,096)
+  // stand in the history; longer ones are `errc::malformed` -----------------------------------
   std::future<result<void>> cancel(instance_id instance, std::string who = {}, std::string note = {}) const;
   std::future<result<void>> pause(instance_id instance, std::string who = {}, std::string note = {}) const;
   std::future<result<void>> resume(instance_id instance, std::string who = {}, std::string note = {}) const;

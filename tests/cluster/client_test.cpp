@@ -772,6 +772,7 @@ CAF_TEST(a client that waits over HTTP gets what comes while it does) {
     CAF_CHECK_EQUAL((*waits.said)->status, 200u);
     const auto body = nlohmann::json::parse((*waits.said)->body);
     CAF_CHECK_EQUAL(body["status"], "completed");
+    CAF_CHECK_EQUAL(body["result"], "done " + key);
   }
 }
 

@@ -551,6 +551,20 @@ class BadInput(unittest.TestCase):
             self.assertEqual(answer[0], 413)
             self.check_error("over the limit", answer)
 
+    def test_long_words_of_an_operator(self):
+        """They stand in the history for as long as the instance."""
+        for words, status in (
+            ({"who": "w" * 257}, 400),
+            ({"note": "n" * 4097}, 400),
+            ({"who": "w" * 256, "note": "n" * 4096}, 404),  # there is no such instance
+        ):
+            wire = self.wire("ordering")
+            wire.send(post(ONE + "/pause", json.dumps(words).encode()))
+            answer = wire.answer()
+            self.assertEqual(answer[0], status, answer)
+            if status == 400:
+                self.assertIn(b"they stand in the history", answer[2])
+
     def test_bodies_over_the_limit_in_chunks(self):
         for node in NODES:
             for _ in range(5):
