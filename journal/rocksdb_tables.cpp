@@ -121,6 +121,10 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   to.max_open_files = static_cast<int>(options.open_tables);
   to.max_write_buffer_number = 4;
   to.write_buffer_size = memory / 2 / 4;
+  // What is looked up is mostly not there, as where an instance begins: else each look went down the skip
+  // list.
+  to.memtable_whole_key_filtering = true;
+  to.memtable_prefix_bloom_size_ratio = 0.01;
   to.stats_dump_period_sec = 0;
   to.stats_persist_period_sec = 0;
   to.info_log = std::make_shared<no_log>();
