@@ -1,4 +1,5 @@
 #include "messages/printable.hpp"
+#include "tools/apart.hpp"
 #include "tools/cluster_commands.hpp"
 #include "tools/completion.hpp"
 #include "tools/help.hpp"
@@ -97,8 +98,11 @@ CLI::App* add_journal(CLI::App* journal, chosen_command& chosen, const char* nam
                       int (*command)(const journal_options&), const char* example) {
   auto* added = journal->add_subcommand(name, help);
   added->footer(fmt::format("Example: continuo journal {} {}", name, example));
-  added->callback(
-      [&chosen, command] { chosen.run = [&chosen, command] { return command(chosen.journal); }; });
+  added->callback([&chosen, command] {
+    chosen.run = [&chosen, command] {
+      return run_apart(chosen.journal.data.string(), [&] { return command(chosen.journal); });
+    };
+  });
   return added;
 }
 
@@ -141,8 +145,10 @@ void describe_restore(CLI::App* journal, chosen_command& chosen) {
       chosen.journal.data = chosen.journal.backup;
     }
     chosen.run = [&chosen, restores] {
-      const auto code = restores ? journal_restore(chosen.journal) : 0;
-      return code == 0 && chosen.accepts_loss ? accept_loss(chosen.journal) : code;
+      return run_apart(chosen.journal.backup.string(), [&] {
+        const auto code = restores ? journal_restore(chosen.journal) : 0;
+        return code == 0 && chosen.accepts_loss ? accept_loss(chosen.journal) : code;
+      });
     };
   });
 }

@@ -6,9 +6,11 @@ usage: directories_test.py [BUILD] [unittest's arguments]
 """
 
 import glob
+import itertools
 import os
 import shutil
 import socket
+import struct
 import sys
 import unittest
 
@@ -186,6 +188,46 @@ CURRENTS = {
 }
 
 
+# CRC-32C (RFC 3720, appendix B.4), masked as RocksDB's logs and manifests have it.
+
+
+def crc_table():
+    table = []
+    for number in range(256):
+        for _ in range(8):
+            number = number >> 1 ^ (0x82F63B78 if number & 1 else 0)
+        table.append(number)
+    return table
+
+
+CRC_TABLE = crc_table()
+
+
+def masked_crc(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC_TABLE[(crc ^ byte) & 0xFF] ^ crc >> 8
+    crc ^= 0xFFFFFFFF
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def records_of(manifest):
+    """Where the records begin, each behind its checksum, length and kind, and how long they are."""
+    at = 0
+    while at + 7 <= len(manifest):
+        (length,) = struct.unpack_from("<H", manifest, at + 4)
+        yield at, length
+        at += 7 + length
+
+
+def forged(manifest, at, length, place, byte):
+    """With another byte in a record, and the checksum of that."""
+    made = bytearray(manifest)
+    made[at + 7 + place] = byte
+    struct.pack_into("<I", made, at, masked_crc(made[at + 6:at + 7 + length]))
+    return bytes(made)
+
+
 class Directories(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
@@ -303,6 +345,30 @@ class Directories(unittest.TestCase):
                 data = self.copy_of(self.whole)
                 edited(lambda _, text=text: text)(os.path.join(data, "journal", "tables", "CURRENT"))
                 self.attack_data(data)
+
+    def test_a_forged_manifest(self):
+        """RocksDB believes one whose checksums are right, and ends the process where it makes no sense."""
+        (path,) = glob.glob(os.path.join(self.whole, "journal", "tables", "MANIFEST-*"))
+        with open(path, "rb") as file:
+            manifest = file.read()
+        survived = died = 0
+        for at, length in records_of(manifest):
+            self.assertEqual(struct.unpack_from("<I", manifest, at)[0], masked_crc(manifest[at + 6:at + 7 + length]))
+            for place, byte in itertools.product(range(0, length, 2), (1, 0x7F)):
+                with self.subTest(record=at, place=place, byte=byte):
+                    data = self.copy_of(self.whole)
+                    with open(os.path.join(data, os.path.relpath(path, self.whole)), "wb") as file:
+                        file.write(forged(manifest, at, length, place, byte))
+                    ended = run(CONTINUO, "journal", ("verify", "dump")[place % 2], data)
+                    self.assertIn(ended.code, (0, *SENTENCES), ended)
+                    self.assertEqual(raw_in(ended.err), set(), ended)
+                    if b"the process that read it was ended" in ended.err:
+                        self.assertEqual(ended.code, 3, ended)
+                        died += 1
+                    else:
+                        survived += 1
+        self.assertGreater(died, 0)
+        self.assertGreater(survived, 0)
 
     def test_the_lock_of_somebody_else(self):
         """A second name of a file elsewhere in place of what a node empties and writes."""
