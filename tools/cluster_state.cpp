@@ -74,15 +74,20 @@ std::string missing_peers(const node_state& node) {
   return made;
 }
 
-bool is_up(const cluster_state& state, const service_state& service) {
-  return std::any_of(service.nodes.begin(), service.nodes.end(),
-                     [&](const std::string& node) { return state.find(node).ready; });
+std::string_view word_of(const cluster_state& state, const service_state& service) {
+  const auto any = [&](const auto& holds) {
+    return std::any_of(service.nodes.begin(), service.nodes.end(),
+                       [&](const std::string& node) { return holds(state.find(node)); });
+  };
+  return any([](const node_state& node) { return node.ready; })       ? "up"
+         : any([](const node_state& node) { return node.is_hidden; }) ? "unknown"
+                                                                      : "down";
 }
 
 } // namespace
 
 std::string_view node_state::word() const {
-  return ready ? "ready" : process ? "not ready" : "down";
+  return ready ? "ready" : is_hidden ? "unknown" : process || answers ? "not ready" : "down";
 }
 
 const node_state& cluster_state::find(std::string_view name) const {
@@ -92,15 +97,20 @@ const node_state& cluster_state::find(std::string_view name) const {
 
 void look_at(node_state& node) {
   node.process = find_process(*node.entry);
+  const auto believed = check_pid_file(*node.entry);
   const auto& seen = node.entry->seen_by_peers;
   if (!seen.http) {
     const auto listens = nodes::probe(seen.host, seen.port, patience);
     node.ready = listens.has_value();
-    node.why = listens ? std::string{} : listens.error().message;
+    node.answers = node.ready;
+    node.is_hidden = !listens && !believed;
+    node.why = listens ? std::string{} : !believed ? believed.error().message : listens.error().message;
     return;
   }
   const auto answer = http_get(address_of(*node.entry), "/readyz", patience);
   node.ready = answer && answer->status == 200;
+  node.answers = node.ready || (answer && answer->status == 503);
+  node.is_hidden = answer ? !node.answers : !believed;
   constexpr std::string_view says_who = "ready, process ";
   if (node.ready && node.process && answer->body.starts_with(says_who) &&
       std::atol(answer->body.c_str() + says_who.size()) != node.process->pid) {
@@ -110,7 +120,7 @@ void look_at(node_state& node) {
     return;
   }
   if (!answer) {
-    node.why = answer.error().message;
+    node.why = believed ? answer.error().message : believed.error().message;
   } else if (!node.ready) {
     const auto body = json::parse(answer->body, nullptr, false);
     node.why = body.is_object() ? body.value("/error/message"_json_pointer, std::string{}) : std::string{};
@@ -155,7 +165,7 @@ std::string text_of(const cluster_state& state, const std::string& cluster) {
   for (const auto& node : state.nodes) {
     const auto& seen = node.entry->seen_by_peers;
     auto remark = missing_peers(node);
-    if (!node.ready && node.process) {
+    if (!node.ready && node.word() != "down") {
       remark = node.why;
     }
     nodes.add({seen.name, std::string{node.word()}, node.process ? std::to_string(node.process->pid) : "",
@@ -167,7 +177,7 @@ std::string text_of(const cluster_state& state, const std::string& cluster) {
   table services{{"SERVICE", "ON", "STATE*", "WAITING>", "OLDEST>"}};
   for (const auto& service : state.services) {
     services.add({service.name, fmt::format("{}", fmt::join(service.nodes, ", ")),
-                  is_up(state, service) ? "up" : "down", std::to_string(service.waiting),
+                  std::string{word_of(state, service)}, std::to_string(service.waiting),
                   service.oldest ? age_text(since(*service.oldest)) : ""});
   }
   if (!services.empty()) {
@@ -212,7 +222,7 @@ nlohmann::ordered_json json_of(const cluster_state& state, const std::string& cl
     services.push_back(
         {{"name", service.name},
          {"nodes", service.nodes},
-         {"state", is_up(state, service) ? "up" : "down"},
+         {"state", std::string{word_of(state, service)}},
          {"waiting", service.waiting},
          {"oldest_waiting_ms", service.oldest ? ordered(since(*service.oldest).count()) : ordered(nullptr)}});
   }

@@ -18,10 +18,12 @@ struct node_state {
   const config::node_entry* entry = nullptr;
   std::optional<process_mark> process; ///< as its pid file names it
   bool ready = false;                  ///< it takes calls
-  std::string why;                     ///< it is not ready
-  nlohmann::json peers;                ///< the others as it sees them; null where it does not say
+  bool answers = false;                ///< whether it is ready
+  bool is_hidden = false; ///< nobody here can say: its pid file cannot be read, or the token is refused
+  std::string why;        ///< it is not ready, or hidden
+  nlohmann::json peers;   ///< the others as it sees them; null where it does not say
 
-  /// "ready", "not ready" (it runs), or "down".
+  /// "ready", "not ready" (it runs), "unknown" (it may run, and may be ready), or "down".
   std::string_view word() const;
 };
 

@@ -97,6 +97,13 @@ CAF_TEST(a cluster from nothing to its end) {
 
   CAF_CHECK_EQUAL(cluster("start", "payment").code, 0);
   CAF_CHECK(wait_for_ends(100));
+  const auto good = token();
+  std::ofstream{folder / "http-token"} << "a-token-that-no-node-knows\n";
+  now = status();
+  CAF_CHECK_EQUAL(now["nodes"][1]["state"], "unknown");
+  CAF_CHECK(now["nodes"][1]["why"].get<std::string>().find("token") != std::string::npos);
+  std::ofstream{folder / "http-token"} << good << "\n";
+  CAF_CHECK_EQUAL(cluster("status").code, 0);
   const auto pids = {pid_of("ordering"), pid_of("payment"), pid_of("warehouse")};
   CAF_CHECK_EQUAL(cluster("down").code, 0);
   for (const auto pid : pids) {
