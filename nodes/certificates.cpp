@@ -53,9 +53,17 @@ std::string openssl_reason() {
   return reason == nullptr ? "no reason is known" : reason;
 }
 
-tl::unexpected<error> wrong(const std::filesystem::path& file, const std::string& what) {
-  return fail(errc::invalid_configuration,
-              fmt::format("{}: {}; `continuo cluster init` makes what a cluster needs", file.string(), what));
+tl::unexpected<error> wrong(const std::filesystem::path& file, const std::string& what,
+                            std::string_view to_do = "`continuo cluster init` makes what a cluster needs") {
+  return fail(errc::invalid_configuration, fmt::format("{}: {}; {}", file.string(), what, to_do));
+}
+
+/// What cannot be read.
+tl::unexpected<error> unreadable(const std::filesystem::path& file, const std::string& what) {
+  return wrong(file, fmt::format("this is no PEM {}: {}", what, openssl_reason()),
+               file.filename() == "revoked.pem"
+                   ? "put a copy of it back: without it nobody is revoked"
+                   : "put a copy of it back, or remove it, and `continuo cluster init` makes a new one");
 }
 
 result<file_ptr> open_file(const std::filesystem::path& path) {
@@ -86,10 +94,10 @@ result<std::vector<Pointer>> read_all(const std::filesystem::path& path, const c
     found.push_back(std::move(one));
   }
   const auto is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-  const auto reason = openssl_reason();
   if (found.empty() || !is_end) {
-    return wrong(path, fmt::format("this is no PEM {}: {}", what, reason));
+    return unreadable(path, what);
   }
+  ERR_clear_error();
   return found;
 }
 
@@ -117,7 +125,7 @@ result<key_ptr> read_key(const std::filesystem::path& path) {
   }
   key_ptr read{PEM_read_PrivateKey(file->get(), nullptr, nullptr, nullptr)};
   if (!read) {
-    return wrong(path, "this is no PEM key: " + openssl_reason());
+    return unreadable(path, "key");
   }
   return read;
 }
@@ -300,7 +308,10 @@ result<authority> authority_in(const std::filesystem::path& folder, time_point n
     }
     ERR_clear_error();
   }
-  return wrong(folder / "ca.key", "this is the key of no authority in ca.pem");
+  return wrong(
+      folder / "ca.key", "this is the key of no authority in ca.pem",
+      "put the key of one back, or `continuo cluster init --new-authority` makes another one, which is "
+      "trusted beside them");
 }
 
 /// Whether the authority has signed it, not only one of that name.
