@@ -93,6 +93,10 @@ public:
     return false;
   }
 
+  /// What `sender` has sent, a message of so many bytes, is taken and needs no memory any more. While too
+  /// much of a peer's is not, no more of it is read.
+  virtual void taken(const caf::strong_actor_ptr& /* sender */, std::size_t /* bytes */) {}
+
   /// Looks after what needs it now and then: called about once a heartbeat and link. May read files.
   virtual void tend() {}
 };

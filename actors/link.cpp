@@ -40,6 +40,10 @@ constexpr std::uint32_t begins_max = 600;
 /// Calls of an epoch that wait for their turn.
 constexpr std::size_t calls_max = 500'000;
 
+/// Receipts, calls and withdrawals that are handed on before it is looked whether they are taken. Of so many
+/// more frames wait here: they take no credit, and a peer may say more of them than instances can hear.
+constexpr std::size_t marks_apart = 10'000;
+
 /// How far the clock of a peer may be ahead that made a new store.
 constexpr std::chrono::hours clocks_differ{24};
 constexpr std::chrono::milliseconds greeting_time{2'000};
@@ -261,6 +265,7 @@ void on_call(link* self, const core& shared, messages::call_for&& call) {
   if (call.to.key
           .empty()) { // a reply, which stands in the record of a command that only the service can find
     if (const auto& home = shared.home_of(call.to); home && shared.peer_of(call.to).empty()) {
+      ++self->state.handed_on;
       self->send(home, std::move(call));
     }
     return;
@@ -314,11 +319,15 @@ void deliver(link* self, core& shared, messages::batch_item&& item) {
   if (auto* receipt = std::get_if<messages::receipt>(&item)) {
     const auto& home = shared.home_of(receipt->to);
     if (home && shared.peer_of(receipt->to).empty()) {
+      ++state.handed_on;
       self->send(home, std::move(*receipt));
     }
     return;
   }
   auto& message = std::get<messages::envelope>(item);
+  if (engine::units_of(message) == 0) {
+    ++state.handed_on;
+  }
   message.link = state.number;
   message.link_token = state.machine->token();
   const auto& home = shared.home_of(message.to);
@@ -370,7 +379,7 @@ void went_down(link* self, core& shared, const std::string& why) {
 /// nothing more is heard of it for a while. False where nobody can say on which connection it came.
 bool leave_alone(link* self, core& shared, const std::string& why) {
   auto& state = self->state;
-  const auto& sender = self->current_sender();
+  const auto& sender = state.speaker;
   if (!shared.reach->hang_up(sender, why)) {
     return false;
   }
@@ -462,9 +471,8 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
 }
 
 /// Whether a message comes from who holds a certificate of the peer, and is heard.
-bool is_heard(link* self, core& shared) {
-  auto& state = self->state;
-  const auto& sender = self->current_sender();
+bool is_heard(const link_state& state, core& shared) {
+  const auto& sender = state.speaker;
   if (!shared.reach->speaks_for(sender, state.peer)) {
     shared.reach->hang_up(sender, fmt::format("it speaks for {}, and its certificate does not", state.peer));
     return false;
@@ -507,9 +515,9 @@ bool may_begin(link_state& state, engine::boot_time now) {
   return ++state.begins <= begins_max;
 }
 
-void on_wire(link* self, core& shared, const messages::wire& message) {
+void take_frame(link* self, core& shared, const messages::wire& message) {
   auto& state = self->state;
-  if (!is_heard(self, shared)) {
+  if (!is_heard(state, shared)) {
     return;
   }
   auto frame = messages::read_frame(message.bytes);
@@ -528,7 +536,7 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
   if (on_question_frame(self, shared, frame->body)) {
     return;
   }
-  const auto sender = caf::actor_cast<caf::actor>(self->current_sender());
+  const auto sender = caf::actor_cast<caf::actor>(state.speaker);
   const auto begins = std::holds_alternative<messages::hello>(frame->body);
   const auto before = state.other;
   if (begins && sender) {
@@ -558,6 +566,76 @@ void on_wire(link* self, core& shared, const messages::wire& message) {
     state.calls.clear();
     drop(self, shared, "it asks for more messages than can wait");
   }
+}
+
+// -- no more than is taken -------------------------------------------------------------------------------
+
+bool has_room(const link_state& state) {
+  return state.handed_on < marks_apart || state.marks == 0;
+}
+
+/// Asks shards and services to say when they have taken what was handed to them.
+void send_marks(link* self, const core& shared) {
+  auto& state = self->state;
+  if (state.handed_on < marks_apart || state.marks > 0) {
+    return;
+  }
+  state.handed_on = 0;
+  for (const auto& shard : shared.shards) {
+    self->send(shard, link_mark{});
+  }
+  for (const auto& [address, service] : shared.service_actors) {
+    self->send(service, link_mark{});
+  }
+  state.marks = shared.shards.size() + shared.service_actors.size();
+}
+
+void take(link* self, core& shared, caf::strong_actor_ptr&& from, const messages::wire& message) {
+  auto& state = self->state;
+  state.speaker = std::move(from);
+  take_frame(self, shared, message);
+  shared.reach->taken(state.speaker, message.bytes.size());
+  state.speaker = nullptr;
+  send_marks(self, shared);
+}
+
+void want_to_go_on(link* self) {
+  auto& state = self->state;
+  if (!state.put_off.empty() && !state.go_on_sent && has_room(state)) {
+    state.go_on_sent = true;
+    self->send(self, link_go_on{});
+  }
+}
+
+void on_wire(link* self, core& shared, messages::wire& message) {
+  auto& state = self->state;
+  auto from = self->current_sender();
+  if (state.put_off.empty() && has_room(state)) {
+    take(self, shared, std::move(from), message);
+    return;
+  }
+  if (state.other && from && state.other.node() == from->node()) {
+    state.heard = shared.time->now().up;
+  }
+  state.put_off.push_back({std::move(from), std::move(message)});
+  want_to_go_on(self);
+}
+
+void go_on(link* self, core& shared) {
+  auto& state = self->state;
+  state.go_on_sent = false;
+  if (!state.put_off.empty() && has_room(state)) {
+    auto next = std::move(state.put_off.front());
+    state.put_off.pop_front();
+    take(self, shared, std::move(next.from), next.frame);
+  }
+  want_to_go_on(self);
+}
+
+void on_mark(link* self, const core& shared) {
+  --self->state.marks;
+  send_marks(self, shared);
+  want_to_go_on(self);
 }
 
 // -- dialing --------------------------------------------------------------------------------------------
@@ -712,7 +790,7 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
   send_later(self, shared->cluster.heartbeat, link_beat{});
   state.dial_sent = state.machine->dials(); // the node says when it listens
   return {
-      [self, shared](const messages::wire& message) { on_wire(self, *shared, message); },
+      [self, shared](messages::wire& message) { on_wire(self, *shared, message); },
       [self](messages::envelope& message) {
         const auto withdraws = message.kind == messages::message_kind::withdrawal;
         if (self->state.moving.contains(withdraws ? message.in_reply_to : message.id)) {
@@ -757,6 +835,8 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
         self->state.answer_sent = false;
         answer_calls(self, *shared);
       },
+      [self, shared](link_go_on) { go_on(self, *shared); },
+      [self, shared](link_mark) { on_mark(self, *shared); },
       [self, shared](link_move) { move_some(self, *shared); },
       [self, shared](const moved& answer) { on_moved(self, *shared, answer); },
       [self, shared](ask_peer& asks) { on_ask(self, *shared, asks); },
@@ -783,8 +863,41 @@ caf::behavior link_actor(link* self, std::shared_ptr<core> shared, std::string p
   };
 }
 
+namespace {
+
 /// A node's name, its hosts, and what it knows: of more a stranger is not heard.
 constexpr std::size_t hello_bytes_max = 1u << 20;
+
+/// The link of the peer that begins to speak; null where it is not heard.
+caf::actor link_of_speaker(caf::event_based_actor* self, const core& shared, const messages::wire& message) {
+  const auto& sender = self->current_sender();
+  const auto frame = message.bytes.size() <= hello_bytes_max
+                         ? messages::read_frame(message.bytes)
+                         : fail(errc::malformed, "a greeting is not as large");
+  const auto* hello = frame ? std::get_if<messages::hello>(&frame->body) : nullptr;
+  if (hello == nullptr) {
+    shared.reach->hang_up(sender, "it does not begin as a node does");
+    return nullptr;
+  }
+  if (!shared.reach->speaks_for(sender, hello->me.from)) {
+    shared.reach->hang_up(sender,
+                          fmt::format("it calls itself {}, and its certificate does not", hello->me.from));
+    return nullptr;
+  }
+  if (const auto link = shared.links.find(hello->me.from); link != shared.links.end()) {
+    return link->second;
+  }
+  messages::frame answer;
+  answer.body = messages::refusal{hello->epoch, static_cast<std::uint8_t>(errc::invalid_configuration),
+                                  fmt::format("{} refuses {}: the cluster file here names no such node",
+                                              shared.routes.where().here(), hello->me.from)};
+  if (const auto to = caf::actor_cast<caf::actor>(sender)) {
+    self->send(to, messages::wire{encode(answer)});
+  }
+  return nullptr;
+}
+
+} // namespace
 
 caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> shared) {
   fail_node_on_trouble(self, shared);
@@ -795,31 +908,10 @@ caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> sha
   self->set_error_handler([](caf::scheduled_actor*, caf::error&) {}); // also where it sends one
   return {
       [self, shared](messages::wire& message) {
-        const auto sender = self->current_sender();
-        const auto frame = message.bytes.size() <= hello_bytes_max
-                               ? messages::read_frame(message.bytes)
-                               : fail(errc::malformed, "a greeting is not as large");
-        const auto* hello = frame ? std::get_if<messages::hello>(&frame->body) : nullptr;
-        if (hello == nullptr) {
-          shared->reach->hang_up(sender, "it does not begin as a node does");
-          return;
-        }
-        if (!shared->reach->speaks_for(sender, hello->me.from)) {
-          shared->reach->hang_up(
-              sender, fmt::format("it calls itself {}, and its certificate does not", hello->me.from));
-          return;
-        }
-        const auto link = shared->links.find(hello->me.from);
-        if (link != shared->links.end()) {
-          self->delegate(link->second, std::move(message));
-          return;
-        }
-        messages::frame answer;
-        answer.body = messages::refusal{hello->epoch, static_cast<std::uint8_t>(errc::invalid_configuration),
-                                        fmt::format("{} refuses {}: the cluster file here names no such node",
-                                                    shared->routes.where().here(), hello->me.from)};
-        if (const auto to = caf::actor_cast<caf::actor>(sender)) {
-          self->send(to, messages::wire{encode(answer)});
+        if (const auto link = link_of_speaker(self, *shared, message)) {
+          self->delegate(link, std::move(message));
+        } else {
+          shared->reach->taken(self->current_sender(), message.bytes.size());
         }
       },
   };

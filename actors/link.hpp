@@ -2,6 +2,7 @@
 
 #include "actors/core.hpp"
 #include "engine/link.hpp"
+#include "messages/caf_types.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
@@ -46,6 +47,17 @@ struct link_state {
   // -- what the peer's instances ask for --------------------------------------------------
   std::deque<messages::call_for> calls; ///< of this epoch, that are not answered yet; in order
   bool answer_sent = false;
+
+  // -- what the peer says that takes no credit ---------------------------------------------
+  struct frame_put_off {
+    caf::strong_actor_ptr from;
+    messages::wire frame;
+  };
+  std::size_t handed_on = 0;         ///< since the last marks were sent
+  std::size_t marks = 0;             ///< that have not come back
+  std::deque<frame_put_off> put_off; ///< bounded: nothing more is read while so much is not taken
+  bool go_on_sent = false;
+  caf::strong_actor_ptr speaker; ///< who sent the frame that is being taken
 
   // -- commands that leave a peer that is down --------------------------------------------
   bool was_up = false;

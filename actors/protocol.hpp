@@ -261,7 +261,11 @@ struct unreachable {
 struct link_flush {};
 struct link_scan {};
 struct link_answer {};
+struct link_go_on {}; ///< to itself: there is room for what was put off
 struct link_beat {};
+
+/// A link to shards and services, and back: what was sent before it is taken.
+struct link_mark {};
 
 /// A simulation has passed over a time in which nothing came and went but signs of life.
 struct link_skip {
@@ -375,6 +379,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::unreachable)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_flush)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_scan)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_go_on)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_mark)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_beat)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_skip)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::link_dial)

@@ -579,6 +579,7 @@ caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::st
       [self, shared](open) { on_open(self, shared); },
       [self, shared](operate_command& request) { on_operate(self, shared, request); },
       [self, shared](link_renew) { on_renewed(self, *shared); },
+      [self](link_mark mark) { self->send(caf::actor_cast<caf::actor>(self->current_sender()), mark); },
   };
 }
 

@@ -250,6 +250,7 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         make_room(self, shared);
       },
       [self](const may_leave& asks) { on_may_leave(self, asks); },
+      [self](link_mark mark) { self->send(caf::actor_cast<caf::actor>(self->current_sender()), mark); },
       [self](ended& end) { on_ended(self, end); },
       [self](wants_tick& asks) {
         auto& waiting = self->state.to_tick;

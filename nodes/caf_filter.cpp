@@ -116,6 +116,7 @@ std::size_t caf_filter::give(void* to, std::size_t size) {
   if (given_ == out_.size()) {
     out_.clear();
     given_ = 0;
+    given_weight_ += std::exchange(weight_, 0);
   }
   return count;
 }
@@ -236,6 +237,7 @@ result<void> caf_filter::pass_frame(const header& of, std::string_view payload) 
     return refuse(fmt::format("more than {} of its actors speak", actors_max));
   }
   speakers_.insert(of.from);
+  weight_ += weight_of(*size);
   put({direct_message, 0, 0, of.data, of.from, of.to}, payload);
   return {};
 }

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace continuo::nodes {
 
@@ -43,6 +44,12 @@ public:
   /// Gives at most `size` of them; how many.
   std::size_t give(void* to, std::size_t size);
 
+  /// What the frames weigh that were given since this was asked last.
+  std::size_t take_weight() { return std::exchange(given_weight_, 0); }
+
+  /// A frame of so many bytes, with what CAF puts around it until it is taken.
+  static constexpr std::size_t weight_of(std::size_t bytes) { return bytes + 512; }
+
   /// Whether the peer has introduced itself.
   bool is_introduced() const { return introductions_ > 0; }
 
@@ -71,7 +78,9 @@ private:
   terms terms_;
   std::string in_; ///< what is no whole message yet
   std::string out_;
-  std::size_t given_ = 0; ///< of `out_`
+  std::size_t given_ = 0;        ///< of `out_`
+  std::size_t weight_ = 0;       ///< of the frames in `out_`
+  std::size_t given_weight_ = 0; ///< of those that were given
   int introductions_ = 0;
   std::set<std::uint64_t> speakers_; ///< of the peer
   std::set<std::uint64_t> watched_;  ///< of ours

@@ -7,10 +7,9 @@
 #include "nodes/threads.hpp"
 #include "nodes/tls.hpp"
 
-#include <caf/binary_serializer.hpp>
 #include <caf/io/basp_broker.hpp>
 #include <caf/io/middleman.hpp>
-#include <caf/message.hpp>
+#include <caf/rtti_pair.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
 
@@ -92,6 +91,12 @@ public:
 
   bool hang_up(const caf::strong_actor_ptr& sender, const std::string& why) override {
     return tls_ && tls_->hang_up(sender, why);
+  }
+
+  void taken(const caf::strong_actor_ptr& sender, std::size_t bytes) override {
+    if (tls_) {
+      tls_->taken(sender, bytes);
+    }
   }
 
   void tend() override {
@@ -200,9 +205,8 @@ make_middleman_connector(caf::actor_system& system, const cluster_config& cluste
         "the application's actor system has no network: a node of a cluster needs an actor system of its own "
         "(leave node_config::system empty)");
   }
-  std::vector<char> bytes;
-  caf::binary_serializer writer{system, bytes};
-  if (const auto unknown = writer(caf::make_message(messages::wire{}))) {
+  const auto& types = system.types();
+  if (types.portable_name(caf::make_rtti_pair<messages::wire>()) == types.default_type_name()) {
     return fail(
         errc::invalid_configuration,
         "the application's actor system does not know what nodes say to each other: a node of a cluster "

@@ -173,10 +173,19 @@ public:
       stream_.flush(this);
     }
     end_spawn_server();
-    if (filter_->ready() == 0 && !fill()) {
-      return network::rw_state::failure;
+    if (filter_->ready() == 0) {
+      if (!board_->may_read(id_, go_on_)) {
+        stream_.passivate();
+        return network::rw_state::success;
+      }
+      if (!fill()) {
+        return network::rw_state::failure;
+      }
     }
     got = filter_->give(to, size);
+    if (const auto weight = filter_->take_weight(); weight > 0) {
+      board_->gave(id_, weight);
+    }
     return network::rw_state::success;
   }
 
@@ -196,6 +205,15 @@ private:
     id_ = std::move(as.id);
     name_ = std::move(as.name);
     filter_.emplace(std::move(as.terms));
+  }
+
+  /// Reads again after `passivate`, which was between two messages: CAF forgets what it has of one.
+  void read_again() {
+    if (!detached()) {
+      stream_.activate(this);
+      // Where the loop has not come to what `passivate` wants there is nothing to activate: take that back.
+      stream_.backend().add(network::operation::read, stream_.fd(), &stream_);
+    }
   }
 
   /// Reads until there is something for CAF, or no more. False where the connection is over.
@@ -222,8 +240,9 @@ private:
   }
 
   void say(const std::string& why) const {
-    board_->say_once(log_level::error, fmt::format("the connection with {} is closed: {}",
-                                                   name_.empty() ? addr() : name_, why));
+    board_->say_once(
+        log_level::error, name_.empty() ? "?" : name_,
+        fmt::format("the connection with {} is closed: {}", name_.empty() ? addr() : name_, why));
   }
 
   /// Who has one that was good once should be told why it is not; strangers come and go in silence.
@@ -274,6 +293,14 @@ private:
   bool asks_ = true;                 ///< CAF, for the spawn server
   bool launched_ = false;
   network::stream_impl<tls_policy> stream_;
+  const std::shared_ptr<tls_scribe*> self_ = std::make_shared<tls_scribe*>(this); ///< of the I/O thread
+  const std::function<void()> go_on_ = [loop = &stream_.backend(), weak = std::weak_ptr{self_}] {
+    loop->post([weak] {
+      if (const auto self = weak.lock()) {
+        (*self)->read_again();
+      }
+    });
+  };
 };
 
 network::rw_state tls_policy::read_some(std::size_t& got, network::native_socket, void* to,
@@ -521,6 +548,12 @@ bool tls_transport::speaks_for(const caf::strong_actor_ptr& sender, std::string_
 
 bool tls_transport::hang_up(const caf::strong_actor_ptr& sender, const std::string& why) {
   return sender && inside_->board->hang_up(sender->node(), why);
+}
+
+void tls_transport::taken(const caf::strong_actor_ptr& sender, std::size_t bytes) {
+  if (sender) {
+    inside_->board->took(sender->node(), bytes);
+  }
 }
 
 void tls_transport::tend() {

@@ -63,6 +63,7 @@ public:
   void offer(const caf::actor& to_peers);
   bool speaks_for(const caf::strong_actor_ptr& sender, std::string_view name) const;
   bool hang_up(const caf::strong_actor_ptr& sender, const std::string& why);
+  void taken(const caf::strong_actor_ptr& sender, std::size_t bytes);
 
   /// Reads the certificates again, at most once in 5 s, ends the connections of peers whose certificates were
   /// revoked, and warns once a day where a certificate of this node ends within 30 days.

@@ -23,7 +23,7 @@ namespace {
 constexpr std::chrono::seconds reads_apart{1};
 constexpr std::chrono::seconds tends_apart{5};
 constexpr std::chrono::hours says_again{1};
-constexpr std::size_t says_at_most = 50; // in that time: what a peer does is part of what is said
+constexpr std::size_t says_at_most = 50; // in that time, of one: what it does is part of what is said
 constexpr std::chrono::hours warns_again{24};
 constexpr std::chrono::hours ends_soon{30 * 24};
 
@@ -71,7 +71,7 @@ tls_context tls_board::certificates() {
     if (auto read = read_certificates(agreed_.files)) {
       context_ = std::move(*read);
     } else {
-      say_once(log_level::error,
+      say_once(log_level::error, "",
                fmt::format("the certificates that were read before stay in use: {}", read.error().message));
     }
   }
@@ -87,7 +87,7 @@ void tls_board::tend() {
     tended_at_ = clock::now();
   }
   const auto now = certificates();
-  std::vector<std::string> says;
+  std::vector<std::pair<std::string, std::string>> says;
   {
     const std::lock_guard lock{mutex_};
     for (auto& [id, one] : connections_) {
@@ -96,13 +96,14 @@ void tls_board::tend() {
       }
       if (const auto why = objection_to(one.shown.get(), now); !why.empty()) {
         ::shutdown(one.file, SHUT_RDWR); // its own event closes it
-        says.push_back(fmt::format("the connection with {} is closed: its certificate is refused: {}",
-                                   one.names.front(), why));
+        says.emplace_back(one.peer,
+                          fmt::format("the connection with {} is closed: its certificate is refused: {}",
+                                      one.names.front(), why));
       }
     }
   }
-  for (const auto& what : says) {
-    say_once(log_level::error, what);
+  for (const auto& [peer, what] : says) {
+    say_once(log_level::error, peer, what);
   }
   warn_of_ends();
 }
@@ -151,7 +152,7 @@ void tls_board::close_oldest_of(const std::string& name) {
   const connection* oldest = nullptr;
   std::size_t count = 0;
   for (const auto& [id, one] : connections_) {
-    if (one.accepted && one.file >= 0 && known_name_of(one.names) == name) {
+    if (one.accepted && one.file >= 0 && one.peer == name) {
       ++count;
       oldest = oldest == nullptr || one.number < oldest->number ? &one : oldest;
     }
@@ -182,7 +183,8 @@ result<tls_board::admission> tls_board::admit(int file, const shared_certificate
     close_oldest_of(made.name);
   }
   made.id = next_id();
-  connections_.emplace(made.id, connection{std::move(names), shown, file, accepts, connections_made_});
+  connections_.emplace(made.id,
+                       connection{std::move(names), shown, file, accepts, connections_made_, made.name, 0});
   std::vector<char> bytes;
   caf::binary_serializer to{nullptr, bytes};
   static_cast<void>(to(made.id));
@@ -198,9 +200,55 @@ void tls_board::leave(const caf::node_id& id) {
   }
   found->second.file = -1;
   closed_.push_back(id);
-  if (closed_.size() > closed_max) {
+  // One of which something waits is remembered: a frame has a weight, so there is a bound for these as well.
+  while (closed_.size() > closed_max && connections_[closed_.front()].untaken == 0) {
     connections_.erase(closed_.front());
     closed_.pop_front();
+  }
+}
+
+// -- how much waits --------------------------------------------------------------------------------
+
+bool tls_board::may_read(const caf::node_id& id, const std::function<void()>& go_on) {
+  const std::lock_guard lock{mutex_};
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) {
+    return true;
+  }
+  auto& of_peer = flows_[found->second.peer];
+  if (of_peer.untaken < untaken_max) {
+    return true;
+  }
+  of_peer.stopped.push_back(go_on);
+  return false;
+}
+
+void tls_board::gave(const caf::node_id& id, std::size_t weight) {
+  const std::lock_guard lock{mutex_};
+  if (const auto found = connections_.find(id); found != connections_.end()) {
+    found->second.untaken += weight;
+    flows_[found->second.peer].untaken += weight;
+  }
+}
+
+void tls_board::took(const caf::node_id& id, std::size_t bytes) {
+  std::vector<std::function<void()>> go_on;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) {
+      return;
+    }
+    const auto weight = std::min(caf_filter::weight_of(bytes), found->second.untaken);
+    auto& of_peer = flows_[found->second.peer];
+    found->second.untaken -= weight;
+    of_peer.untaken -= weight;
+    if (of_peer.untaken <= untaken_max / 2) {
+      go_on.swap(of_peer.stopped);
+    }
+  }
+  for (const auto& one : go_on) {
+    one();
   }
 }
 
@@ -231,16 +279,16 @@ bool tls_board::hang_up(const caf::node_id& id, const std::string& why) {
     if (found == connections_.end()) {
       return false;
     }
-    name = known_name_of(found->second.names);
+    name = found->second.peer;
     if (found->second.file >= 0) {
       ::shutdown(found->second.file, SHUT_RDWR); // its own event closes it
     }
   }
-  say_once(log_level::error, fmt::format("the connection with {} is closed: {}", name, why));
+  say_once(log_level::error, name, fmt::format("the connection with {} is closed: {}", name, why));
   return true;
 }
 
-void tls_board::say_once(log_level level, const std::string& what) {
+void tls_board::say_once(log_level level, const std::string& of, const std::string& what) {
   if (!agreed_.log) {
     return;
   }
@@ -251,14 +299,18 @@ void tls_board::say_once(log_level level, const std::string& what) {
       saying_since_ = now;
       said_.clear();
     }
-    if (said_.size() >= says_at_most || !said_.insert(what).second) {
+    auto& said = said_[of];
+    if (said.size() >= says_at_most || !said.insert(what).second) {
       return;
     }
-    is_last = said_.size() == says_at_most;
+    is_last = said.size() == says_at_most;
   }
   agreed_.log(level, what);
   if (is_last) {
-    agreed_.log(level, "more of this kind is not said within the hour");
+    agreed_.log(level,
+                fmt::format("more about {} is not said within the hour", of == "?"    ? "strangers"
+                                                                         : of.empty() ? "certificates here"
+                                                                                      : of));
   }
 }
 

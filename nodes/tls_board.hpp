@@ -8,8 +8,10 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -45,14 +47,28 @@ public:
   result<admission> admit(int file, const shared_certificate& shown, bool accepts);
   void leave(const caf::node_id& id);
 
+  // -- how much waits -------------------------------------------------------------------------
+  /// Whether more may be read of that connection: not while this system has `untaken_max` of its peer's that
+  /// it has not taken. `go_on` is called once when it has, on any thread; it must not call back.
+  bool may_read(const caf::node_id& id, const std::function<void()>& go_on);
+
+  /// Frames of such a weight (`caf_filter::weight_of`) were given to this system.
+  void gave(const caf::node_id& id, std::size_t weight);
+
+  /// A frame of so many bytes is taken.
+  void took(const caf::node_id& id, std::size_t bytes);
+
+  static constexpr std::size_t untaken_max = 32u << 20;
+
   // -- what is said -----------------------------------------------------------------------------
   void offer(std::uint64_t actor);
   bool is_offered(std::uint64_t actor) const;
   bool speaks_for(const caf::node_id& id, std::string_view name) const;
   bool hang_up(const caf::node_id& id, const std::string& why);
 
-  /// Says it, unless the same, or very much, was said within the hour.
-  void say_once(log_level level, const std::string& what);
+  /// Says it of a peer, of strangers ("?"), or of this node itself (""), unless the same, or very much of
+  /// that one, was said within the hour.
+  void say_once(log_level level, const std::string& of, const std::string& what);
 
 private:
   struct connection {
@@ -61,6 +77,14 @@ private:
     int file = -1; ///< -1: it is closed
     bool accepted = false;
     std::uint64_t number = 0;
+    std::string peer;
+    std::size_t untaken = 0; ///< weight of what came on it
+  };
+
+  /// Of all connections of one peer.
+  struct flow {
+    std::size_t untaken = 0;
+    std::vector<std::function<void()>> stopped; ///< the connections that are not read now
   };
   using clock = std::chrono::steady_clock;
 
@@ -80,9 +104,10 @@ private:
   mutable std::mutex mutex_; // guards what follows
   std::uint64_t connections_made_ = 0;
   std::map<caf::node_id, connection> connections_;
-  std::deque<caf::node_id> closed_; ///< oldest first; what came on them may wait in a mailbox still
+  std::deque<caf::node_id> closed_;   ///< oldest first; what came on them may wait in a mailbox still
+  std::map<std::string, flow> flows_; ///< by peer
   std::set<std::uint64_t> offered_;
-  std::set<std::string> said_;
+  std::map<std::string, std::set<std::string>> said_; ///< by whom it is about
   clock::time_point saying_since_;
   clock::time_point tended_at_;
   std::optional<clock::time_point> warned_at_;

@@ -66,10 +66,12 @@ int run_apart(const std::string& what, const std::function<int()>& command) {
   }
   const auto signal = WTERMSIG(status);
   if (is_fault(signal)) {
-    return refuse({errc::corrupt,
-                   fmt::format("{}: the process that read it was ended (signal {}, {}): it is damaged, or was "
-                               "made, in a way that the storage engine does not survive; `continuo journal restore` makes another of a backup",
-                               what, signal, ::strsignal(signal))});
+    return refuse(
+        {errc::corrupt,
+         fmt::format("{}: the process that read it was ended (signal {}, {}): it is damaged, or was "
+                     "made, in a way that the storage engine does not survive; `continuo journal restore` "
+                     "makes another of a backup",
+                     what, signal, ::strsignal(signal))});
   }
   std::signal(signal, SIG_DFL);
   ::raise(signal); // as if there had been one process

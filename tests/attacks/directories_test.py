@@ -6,7 +6,6 @@ usage: directories_test.py [BUILD] [unittest's arguments]
 """
 
 import glob
-import itertools
 import os
 import shutil
 import socket
@@ -220,10 +219,10 @@ def records_of(manifest):
         at += 7 + length
 
 
-def forged(manifest, at, length, place, byte):
+def forged(manifest, at, length, place):
     """With another byte in a record, and the checksum of that."""
     made = bytearray(manifest)
-    made[at + 7 + place] = byte
+    made[at + 7 + place] = 1
     struct.pack_into("<I", made, at, masked_crc(made[at + 6:at + 7 + length]))
     return bytes(made)
 
@@ -354,11 +353,11 @@ class Directories(unittest.TestCase):
         survived = died = 0
         for at, length in records_of(manifest):
             self.assertEqual(struct.unpack_from("<I", manifest, at)[0], masked_crc(manifest[at + 6:at + 7 + length]))
-            for place, byte in itertools.product(range(0, length, 2), (1, 0x7F)):
-                with self.subTest(record=at, place=place, byte=byte):
+            for place in range(length):
+                with self.subTest(record=at, place=place):
                     data = self.copy_of(self.whole)
                     with open(os.path.join(data, os.path.relpath(path, self.whole)), "wb") as file:
-                        file.write(forged(manifest, at, length, place, byte))
+                        file.write(forged(manifest, at, length, place))
                     ended = run(CONTINUO, "journal", ("verify", "dump")[place % 2], data)
                     self.assertIn(ended.code, (0, *SENTENCES), ended)
                     self.assertEqual(raw_in(ended.err), set(), ended)

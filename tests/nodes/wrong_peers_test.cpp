@@ -2,6 +2,7 @@
 #define CAF_SUITE wrong_peers
 // ctest: timeout=600 labels=processes
 
+#include "engine/acceptance.hpp"
 #include "engine/placement.hpp"
 #include "journal/rocksdb_store.hpp"
 #include "nodes/identity.hpp"
@@ -20,6 +21,15 @@ using namespace continuo::tests;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// The address sanitizer keeps what was given back, and takes its time.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool is_sanitized = true;
+#elif defined(__has_feature)
+constexpr bool is_sanitized = __has_feature(address_sanitizer);
+#else
+constexpr bool is_sanitized = false;
+#endif
 
 constexpr const char* member = "attic"; ///< of the cluster, and never what it should be
 
@@ -537,6 +547,57 @@ CAF_TEST(a member speaks for nothing that does not live on it) {
   CAF_CHECK(shop.said("ordering").find("attic speaks for warehouse@warehouse") != std::string::npos);
   shop.start("warehouse");
   CAF_CHECK(shop.wait_until([&] { return shop.ended().contains("o-forged"); }, 20s)); // by the true label
+}
+
+CAF_TEST(what a member says faster than it is heard waits with the member) {
+  const auto before = connections();
+  const auto resident = [&] {
+    std::ifstream status{"/proc/" + std::to_string(shop["payment"].pid()) + "/statm"};
+    std::size_t whole = 0;
+    std::size_t pages = 0;
+    status >> whole >> pages;
+    return pages * 4'096;
+  };
+  auto joined = join("payment", 1);
+  const instance_id sender{std::string{engine::publish_type},
+                           to_string(message_id{(std::uint64_t{1} << 32) + 4711, 7, 0})};
+  messages::batch said;
+  said.epoch = {1, 1};
+  said.at = {42, 1};
+  for (int i = 0; i < 20'000; ++i) { // each means reading a record that is not there
+    said.items.emplace_back(messages::receipt{
+        sender,
+        {std::string{engine::send_type}, to_string(message_id{7, 7, static_cast<std::uint32_t>(i)})},
+        {7, 7, 7},
+        {7, 7, 7},
+        {7, 7, 7}});
+  }
+  const auto of_before = [&] {
+    auto old = said;
+    old.epoch = {9, 9};
+    old.number = 1;
+    return words.frame(framed(old), wrong_peer::self, joined.link());
+  }();
+  const auto at_first = resident();
+  std::size_t most = 0;
+  std::size_t bytes = 0;
+  constexpr int frames = is_sanitized ? 20 : 200;
+  for (int i = 0; i < frames; ++i) {
+    const auto is_old = i % 10 != 9;
+    said.number += is_old ? 0 : 1;
+    const auto frame = is_old ? of_before : words.frame(framed(said), wrong_peer::self, joined.link());
+    CAF_REQUIRE(joined.say(frame));
+    bytes += frame.size();
+    most = std::max(most, resident());
+  }
+  CAF_MESSAGE(bytes / 1'000'000 << " MB said, " << (most - at_first) / 1'000'000 << " MB more in memory");
+  CAF_CHECK(bytes > frames * std::size_t{2'000'000});
+  if (!is_sanitized) {
+    CAF_CHECK(most - std::min(most, at_first) < 300'000'000); // and no more, whatever is said
+  }
+  CAF_CHECK(!joined.is_ended(1ms));
+  check_undisturbed(before, "more than is heard");
+  check_orders_and_stop();
 }
 
 CAF_TEST(a member has no store of another node) {
