@@ -13,6 +13,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <openssl/rand.h>
 #include <sys/socket.h>
 
@@ -32,6 +33,9 @@ constexpr std::size_t connections_of_name_max = 8;
 
 /// Whose names are remembered.
 constexpr std::size_t closed_max = 1'000;
+
+/// What came on a connection that ended so long ago and is not taken yet is not taken any more.
+constexpr std::chrono::minutes lost_after{1};
 
 template <class... Values>
 std::string as_caf_writes(caf::actor_system& system, const Values&... values) {
@@ -88,8 +92,10 @@ void tls_board::tend() {
   }
   const auto now = certificates();
   std::vector<std::pair<std::string, std::string>> says;
+  std::vector<std::function<void()>> go_on;
   {
     const std::lock_guard lock{mutex_};
+    forget_lost(go_on);
     for (auto& [id, one] : connections_) {
       if (one.file < 0) {
         continue;
@@ -101,6 +107,9 @@ void tls_board::tend() {
                                       one.names.front(), why));
       }
     }
+  }
+  for (const auto& one : go_on) {
+    one();
   }
   for (const auto& [peer, what] : says) {
     say_once(log_level::error, peer, what);
@@ -183,8 +192,8 @@ result<tls_board::admission> tls_board::admit(int file, const shared_certificate
     close_oldest_of(made.name);
   }
   made.id = next_id();
-  connections_.emplace(made.id,
-                       connection{std::move(names), shown, file, accepts, connections_made_, made.name, 0});
+  connections_.emplace(
+      made.id, connection{std::move(names), shown, file, accepts, connections_made_, made.name, 0, {}});
   std::vector<char> bytes;
   caf::binary_serializer to{nullptr, bytes};
   static_cast<void>(to(made.id));
@@ -199,6 +208,7 @@ void tls_board::leave(const caf::node_id& id) {
     return;
   }
   found->second.file = -1;
+  found->second.closed_at = clock::now();
   closed_.push_back(id);
   // One of which something waits is remembered: a frame has a weight, so there is a bound for these as well.
   while (closed_.size() > closed_max && connections_[closed_.front()].untaken == 0) {
@@ -235,20 +245,32 @@ void tls_board::took(const caf::node_id& id, std::size_t bytes) {
   std::vector<std::function<void()>> go_on;
   {
     const std::lock_guard lock{mutex_};
-    const auto found = connections_.find(id);
-    if (found == connections_.end()) {
-      return;
-    }
-    const auto weight = std::min(caf_filter::weight_of(bytes), found->second.untaken);
-    auto& of_peer = flows_[found->second.peer];
-    found->second.untaken -= weight;
-    of_peer.untaken -= weight;
-    if (of_peer.untaken <= untaken_max / 2) {
-      go_on.swap(of_peer.stopped);
+    if (const auto found = connections_.find(id); found != connections_.end()) {
+      release(found->second, std::min(caf_filter::weight_of(bytes), found->second.untaken), go_on);
     }
   }
   for (const auto& one : go_on) {
     one();
+  }
+}
+
+void tls_board::release(connection& of, std::size_t weight, std::vector<std::function<void()>>& go_on) {
+  auto& of_peer = flows_[of.peer];
+  of.untaken -= weight;
+  of_peer.untaken -= weight;
+  if (of_peer.untaken <= untaken_max / 2) {
+    std::move(of_peer.stopped.begin(), of_peer.stopped.end(), std::back_inserter(go_on));
+    of_peer.stopped.clear();
+  }
+}
+
+/// CAF may drop what it has read when a connection ends: nobody takes that.
+void tls_board::forget_lost(std::vector<std::function<void()>>& go_on) {
+  for (const auto& id : closed_) {
+    auto& one = connections_[id];
+    if (one.untaken > 0 && clock::now() - one.closed_at > lost_after) {
+      release(one, one.untaken, go_on);
+    }
   }
 }
 

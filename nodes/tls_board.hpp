@@ -71,6 +71,8 @@ public:
   void say_once(log_level level, const std::string& of, const std::string& what);
 
 private:
+  using clock = std::chrono::steady_clock;
+
   struct connection {
     std::vector<std::string> names;
     shared_certificate shown;
@@ -79,6 +81,7 @@ private:
     std::uint64_t number = 0;
     std::string peer;
     std::size_t untaken = 0; ///< weight of what came on it
+    clock::time_point closed_at{};
   };
 
   /// Of all connections of one peer.
@@ -86,12 +89,13 @@ private:
     std::size_t untaken = 0;
     std::vector<std::function<void()>> stopped; ///< the connections that are not read now
   };
-  using clock = std::chrono::steady_clock;
 
   std::string known_name_of(const std::vector<std::string>& names) const;
   caf::node_id next_id();
   void close_oldest_of(const std::string& name);
   void warn_of_ends();
+  void release(connection& of, std::size_t weight, std::vector<std::function<void()>>& go_on);
+  void forget_lost(std::vector<std::function<void()>>& go_on);
 
   const tls_transport::terms agreed_;
   caf_filter::terms filter_terms_; ///< but for the peer's id
