@@ -30,7 +30,8 @@ bool is_fault(int signal) {
 } // namespace
 
 int run_apart(const std::string& what, const std::function<int()>& command) {
-  std::fflush(nullptr); // or both processes write what waits
+  std::fflush(nullptr);          // or both processes write what waits
+  std::signal(SIGCHLD, SIG_DFL); // ignored, as some starters leave it, it would hide how the child ended
   const auto parent = ::getpid();
   const auto child = ::fork();
   if (child < 0) {
