@@ -104,10 +104,6 @@ struct link_state {
 caf::behavior link_actor(caf::stateful_actor<link_state>* self, std::shared_ptr<core> shared,
                          std::string peer);
 
-/// The one actor of a node that peers can address before they know any other: it hands a hello to the link of
-/// the node that says it.
-caf::behavior gate_actor(caf::event_based_actor* self, std::shared_ptr<core> shared);
-
 /// What is known of a peer, as the store has it.
 result<std::optional<messages::known_peer>> read_known_peer(const journal::store& from,
                                                             const std::string& peer);

@@ -116,7 +116,6 @@ std::size_t caf_filter::give(void* to, std::size_t size) {
   if (given_ == out_.size()) {
     out_.clear();
     given_ = 0;
-    given_weight_ += std::exchange(weight_, 0);
   }
   return count;
 }

@@ -44,8 +44,8 @@ public:
   /// Gives at most `size` of them; how many.
   std::size_t give(void* to, std::size_t size);
 
-  /// What the frames weigh that were given since this was asked last.
-  std::size_t take_weight() { return std::exchange(given_weight_, 0); }
+  /// What the frames weigh that were let through since this was asked last.
+  std::size_t take_weight() { return std::exchange(weight_, 0); }
 
   /// A frame of so many bytes, with what CAF puts around it until it is taken.
   static constexpr std::size_t weight_of(std::size_t bytes) { return bytes + 512; }
@@ -78,9 +78,8 @@ private:
   terms terms_;
   std::string in_; ///< what is no whole message yet
   std::string out_;
-  std::size_t given_ = 0;        ///< of `out_`
-  std::size_t weight_ = 0;       ///< of the frames in `out_`
-  std::size_t given_weight_ = 0; ///< of those that were given
+  std::size_t given_ = 0;  ///< of `out_`
+  std::size_t weight_ = 0; ///< of frames that nobody has asked about
   int introductions_ = 0;
   std::set<std::uint64_t> speakers_; ///< of the peer
   std::set<std::uint64_t> watched_;  ///< of ours

@@ -1,5 +1,6 @@
 #include "nodes/runtime.hpp"
 
+#include "actors/gate.hpp"
 #include "actors/intake.hpp"
 #include "actors/link.hpp"
 #include "actors/service.hpp"

@@ -152,7 +152,14 @@ public:
   }
 
   void add_to_loop() override { stream_.activate(this); }
-  void remove_from_loop() override { stream_.passivate(); }
+  void remove_from_loop() override {
+    stream_.passivate();
+    // A stream that began to read in this turn of the loop holds this object, and the loop, which has seen
+    // nothing of it, tells nobody of its end.
+    if ((stream_.eventbf() & network::input_mask) == 0) {
+      stream_.removed_from_loop(network::operation::read);
+    }
+  }
 
   network::rw_state read(void* to, std::size_t size, std::size_t& got) {
     got = 0;
@@ -174,7 +181,9 @@ public:
     }
     end_spawn_server();
     if (filter_->ready() == 0) {
-      if (!board_->may_read(id_, go_on_)) {
+      // What has not introduced itself has nothing to be taken, and CAF has no time limit for it: if it were
+      // not read, nobody would see that it has closed.
+      if (filter_->is_introduced() && !board_->may_read(id_, go_on_)) {
         stream_.passivate();
         return network::rw_state::success;
       }
@@ -183,9 +192,6 @@ public:
       }
     }
     got = filter_->give(to, size);
-    if (const auto weight = filter_->take_weight(); weight > 0) {
-      board_->gave(id_, weight);
-    }
     return network::rw_state::success;
   }
 
@@ -231,6 +237,10 @@ private:
       if (const auto taken = filter_->take({record.data(), count}); !taken) {
         say(taken.error().message);
         return false;
+      }
+      // Before CAF has any of it: what it passes on may be taken at once.
+      if (const auto weight = filter_->take_weight(); weight > 0) {
+        board_->gives(id_, weight);
       }
     }
     if (filter_->is_introduced()) {

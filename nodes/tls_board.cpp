@@ -4,6 +4,7 @@
 #include "messages/frames.hpp"
 #include "messages/printable.hpp"
 
+#include <caf/actor_registry.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/binary_serializer.hpp>
 #include <caf/error.hpp>
@@ -54,7 +55,7 @@ std::string days_of(std::chrono::seconds time) {
 } // namespace
 
 tls_board::tls_board(caf::actor_system& system, tls_transport::terms agreed, tls_context first)
-    : agreed_(std::move(agreed)), context_(std::move(first)) {
+    : system_(&system), agreed_(std::move(agreed)), context_(std::move(first)) {
   filter_terms_.here = as_caf_writes(system, system.node());
   filter_terms_.application = fmt::format("continuo-wire-{}", messages::protocol_version);
   filter_terms_.frame_begins =
@@ -233,7 +234,7 @@ bool tls_board::may_read(const caf::node_id& id, const std::function<void()>& go
   return false;
 }
 
-void tls_board::gave(const caf::node_id& id, std::size_t weight) {
+void tls_board::gives(const caf::node_id& id, std::size_t weight) {
   const std::lock_guard lock{mutex_};
   if (const auto found = connections_.find(id); found != connections_.end()) {
     found->second.untaken += weight;
@@ -282,8 +283,14 @@ void tls_board::offer(std::uint64_t actor) {
 }
 
 bool tls_board::is_offered(std::uint64_t actor) const {
-  const std::lock_guard lock{mutex_};
-  return offered_.contains(actor);
+  {
+    const std::lock_guard lock{mutex_};
+    if (!offered_.contains(actor)) {
+      return false;
+    }
+  }
+  // CAF knows those of which it has told somebody, and drops what is said to others: nobody would take that.
+  return system_->registry().get(actor) != nullptr;
 }
 
 bool tls_board::speaks_for(const caf::node_id& id, std::string_view name) const {

@@ -52,8 +52,8 @@ public:
   /// it has not taken. `go_on` is called once when it has, on any thread; it must not call back.
   bool may_read(const caf::node_id& id, const std::function<void()>& go_on);
 
-  /// Frames of such a weight (`caf_filter::weight_of`) were given to this system.
-  void gave(const caf::node_id& id, std::size_t weight);
+  /// Frames of such a weight (`caf_filter::weight_of`) are about to be given to this system.
+  void gives(const caf::node_id& id, std::size_t weight);
 
   /// A frame of so many bytes is taken.
   void took(const caf::node_id& id, std::size_t bytes);
@@ -97,6 +97,7 @@ private:
   void release(connection& of, std::size_t weight, std::vector<std::function<void()>>& go_on);
   void forget_lost(std::vector<std::function<void()>>& go_on);
 
+  caf::actor_system* system_;
   const tls_transport::terms agreed_;
   caf_filter::terms filter_terms_; ///< but for the peer's id
   std::array<std::uint8_t, 20> host_{};

@@ -599,6 +599,31 @@ CAF_TEST(what a member says faster than it is heard waits with the member) {
   check_orders_and_stop();
 }
 
+CAF_TEST(who speaks to a link that it was not told of is not heard out) {
+  const auto before = connections();
+  messages::batch said;
+  said.epoch = {9, 9};
+  const auto frame = framed(said);
+  auto first = dial("payment", member);
+  CAF_REQUIRE(first.introduce());
+  const auto gate = first.gate();
+  // Its own link is among them, which has not spoken to anybody yet: CAF would drop what comes for it.
+  for (auto actor = gate - std::min<std::uint64_t>(gate - 1, 8); actor < gate + 8; ++actor) {
+    if (actor == gate) {
+      continue;
+    }
+    auto peer = dial("payment", member);
+    CAF_REQUIRE(peer.introduce());
+    peer.say(frame, actor);
+    if (!peer.is_ended(3s)) {
+      CAF_ERROR("the connection is kept after a frame for actor " << actor << ", the gate being " << gate);
+    }
+  }
+  join("payment", 1);
+  check_undisturbed(before, "frames for links that nobody was told of");
+  check_orders_and_stop();
+}
+
 CAF_TEST(a member has no store of another node) {
   join("payment", 1);
   auto thief = dial("ordering", member);
