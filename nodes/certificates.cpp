@@ -58,12 +58,17 @@ tl::unexpected<error> wrong(const std::filesystem::path& file, const std::string
   return fail(errc::invalid_configuration, fmt::format("{}: {}; {}", file.string(), what, to_do));
 }
 
+constexpr const char* another_authority =
+    "put the key of one back, or `continuo cluster init --new-authority` makes another one, which is trusted "
+    "beside those that there are";
+
 /// What cannot be read.
 tl::unexpected<error> unreadable(const std::filesystem::path& file, const std::string& what) {
-  return wrong(file, fmt::format("this is no PEM {}: {}", what, openssl_reason()),
-               file.filename() == "revoked.pem"
-                   ? "put a copy of it back: without it nobody is revoked"
-                   : "put a copy of it back, or remove it, and `continuo cluster init` makes a new one");
+  const auto* to_do = file.filename() == "revoked.pem" ? "put a copy of it back: without it nobody is revoked"
+                      : file.filename() == "ca.key"    ? another_authority
+                                                       : "put a copy of it back, or remove it, and `continuo "
+                                                         "cluster init` makes a new one";
+  return wrong(file, fmt::format("this is no PEM {}: {}", what, openssl_reason()), to_do);
 }
 
 result<file_ptr> open_file(const std::filesystem::path& path) {
@@ -308,10 +313,7 @@ result<authority> authority_in(const std::filesystem::path& folder, time_point n
     }
     ERR_clear_error();
   }
-  return wrong(
-      folder / "ca.key", "this is the key of no authority in ca.pem",
-      "put the key of one back, or `continuo cluster init --new-authority` makes another one, which is "
-      "trusted beside them");
+  return wrong(folder / "ca.key", "this is the key of no authority in ca.pem", another_authority);
 }
 
 /// Whether the authority has signed it, not only one of that name.
@@ -614,7 +616,7 @@ result<certificates_revoked> revoke_certificates(const std::filesystem::path& fo
   std::vector<certificate_ptr> left{std::make_move_iterator(first_left),
                                     std::make_move_iterator(revoked.end())};
   revoked.erase(first_left, revoked.end());
-  if (revoked.empty()) {
+  if (revoked.empty() && !std::filesystem::exists(own)) {
     return wrong(own,
                  "another authority has signed its certificates, and its key is not here: they cannot be "
                  "revoked. `continuo cluster init --newest-authority` ends the trust in that authority");
@@ -631,19 +633,21 @@ result<certificates_revoked> revoke_certificates(const std::filesystem::path& fo
     before = is_its ? std::move(one) : std::move(before);
     return is_its;
   });
-  const auto made = make_list(*signer, before.get(), revoked);
-  if (!made) {
-    return wrong(path, "the list cannot be made: " + openssl_reason());
-  }
-  auto written = replace_file(path, false, [&](std::FILE* file) {
-    int good = PEM_write_X509_CRL(file, made.get());
-    for (const auto& one : *lists) {
-      good = good == 1 ? PEM_write_X509_CRL(file, one.get()) : 0;
+  if (!revoked.empty()) {
+    const auto made = make_list(*signer, before.get(), revoked);
+    if (!made) {
+      return wrong(path, "the list cannot be made: " + openssl_reason());
     }
-    return good;
-  });
-  if (!written) {
-    return tl::unexpected(written.error());
+    const auto written = replace_file(path, false, [&](std::FILE* file) {
+      int good = PEM_write_X509_CRL(file, made.get());
+      for (const auto& one : *lists) {
+        good = good == 1 ? PEM_write_X509_CRL(file, one.get()) : 0;
+      }
+      return good;
+    });
+    if (!written) {
+      return tl::unexpected(written.error());
+    }
   }
   if (!left.empty()) {
     std::vector<const X509*> all;

@@ -502,15 +502,16 @@ int cluster_revoke(const cluster_options& chosen) {
   if (!done) {
     return refuse(done.error());
   }
-  fmt::print(
-      "revoked {} certificate(s) of {} in {}: give every machine this file; nodes read it within 10 s\n"
-      "`continuo cluster init {}` makes a new one\n",
-      done->revoked, chosen.node, (file->certificates / "revoked.pem").string(), file->file.string());
-  if (done->left > 0) {
+  if (done->revoked > 0) {
     fmt::print(
-        "{} more of another authority, whose key is not here, stay good until `continuo cluster init {} "
-        "--newest-authority` ends the trust in it\n",
-        done->left, file->file.string());
+        "revoked {} certificate(s) of {} in {}: give every machine this file; nodes read it within 10 s\n",
+        done->revoked, chosen.node, (file->certificates / "revoked.pem").string());
+  }
+  fmt::print("`continuo cluster init {}` makes a new one, with a new key\n", file->file.string());
+  if (done->left > 0) {
+    fmt::print("{} of another authority, whose key is not here, stay good until `continuo cluster init {} "
+               "--newest-authority` ends the trust in it\n",
+               done->left, file->file.string());
   }
   return 0;
 }

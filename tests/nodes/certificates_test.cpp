@@ -247,6 +247,7 @@ CAF_TEST(a list of what one authority has revoked does not shut out what another
   CAF_CHECK_EQUAL(revoked->left, 1u);
   CAF_CHECK(shake_hands(stolen, files("a_node")).find("certificate revoked") != std::string::npos);
   CAF_CHECK(std::filesystem::exists(path("b-node.former.pem")));
+  CAF_CHECK(!std::filesystem::exists(path("b-node.key"))); // the next one is another
   const auto nothing = nodes::revoke_certificates(directory.path(), "b-node");
   CAF_REQUIRE(!nothing);
   CAF_CHECK(nothing.error().message.find("`continuo cluster init --newest-authority`") != std::string::npos);
@@ -255,6 +256,33 @@ CAF_TEST(a list of what one authority has revoked does not shut out what another
   CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
   std::ofstream{path("revoked.pem")} << "nothing of PEM";
   CAF_CHECK(objection("a_node").find("revoked.pem: this is no PEM list") != std::string::npos);
+}
+
+CAF_TEST(what is revoked between two steps of an exchange gets another key all the same) {
+  make();
+  make(authorities::add);
+  const auto stolen = text("b-node.key");
+  const auto revoked = nodes::revoke_certificates(directory.path(), "b-node");
+  CAF_REQUIRE(revoked.has_value());
+  CAF_CHECK_EQUAL(revoked->revoked, 0u);
+  CAF_CHECK_EQUAL(revoked->left, 1u);
+  CAF_CHECK(!std::filesystem::exists(path("revoked.pem")));
+  CAF_CHECK(std::filesystem::exists(path("b-node.former.pem")));
+  make();
+  make(authorities::newest_only);
+  CAF_CHECK(text("b-node.key") != stolen);
+  CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
+}
+
+CAF_TEST(what stands in ca.key and is no key has a way out) {
+  make();
+  std::ofstream{path("ca.key")} << "nothing of PEM";
+  const auto refused = nodes::make_certificates(directory.path(), {"a_node"});
+  CAF_REQUIRE(!refused);
+  CAF_CHECK(refused.error().message.find("--new-authority") != std::string::npos);
+  make(authorities::add);
+  make();
+  CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
 }
 
 CAF_TEST(a list of an operator whose clock is ahead shuts out those that it names and nobody else) {
