@@ -42,12 +42,7 @@ int run_apart(const std::string& what, const std::function<int()>& command) {
     if (::getppid() != parent) { // it has ended already
       std::_Exit(1);
     }
-    const auto code = command();
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-      std::_Exit(refuse("standard output cannot be written"));
-    }
-    std::fflush(nullptr);
-    std::_Exit(code); // what the parent holds is the parent's to give back
+    return command();
   }
   running = child;
   struct sigaction passes {};
@@ -60,7 +55,12 @@ int run_apart(const std::string& what, const std::function<int()>& command) {
     }
   }
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  pid_t ended = 0;
+  do {
+    ended = ::waitpid(child, &status, 0);
+  } while (ended < 0 && errno == EINTR);
+  if (ended < 0) {
+    return refuse(fmt::format("nobody knows how it ended: {}", std::strerror(errno)));
   }
   if (WIFEXITED(status)) {
     return WEXITSTATUS(status);

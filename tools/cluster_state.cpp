@@ -110,7 +110,7 @@ void look_at(node_state& node) {
   const auto answer = http_get(address_of(*node.entry), "/readyz", patience);
   node.ready = answer && answer->status == 200;
   node.answers = node.ready || (answer && answer->status == 503);
-  node.is_hidden = answer ? !node.answers : !believed;
+  node.is_hidden = answer ? answer->status == 401 || answer->status == 403 : !believed;
   constexpr std::string_view says_who = "ready, process ";
   if (node.ready && node.process && answer->body.starts_with(says_who) &&
       std::atol(answer->body.c_str() + says_who.size()) != node.process->pid) {

@@ -18,8 +18,10 @@
 
 #include <charconv>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <memory>
+#include <new>
 #include <string>
 #include <system_error>
 
@@ -249,6 +251,23 @@ std::string mistake_text(const CLI::App* program, const CLI::Error& wrong) {
       words);
 }
 
+/// What it throws must not end the program without a word: fmt does where the output is full.
+int run_safely(const chosen_run& run) {
+  std::string failure;
+  int code = 0;
+  try {
+    code = run();
+  } catch (const std::bad_alloc&) {
+    failure = "there is not enough memory";
+  } catch (const std::exception& thrown) {
+    failure = thrown.what();
+  }
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    failure = "standard output cannot be written";
+  }
+  return failure.empty() ? code : refuse(failure);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -276,9 +295,5 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& wrong) {
     return program.exit(wrong) == 0 ? 0 : exit_wrong_arguments;
   }
-  const auto code = chosen.run();
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    return refuse("standard output cannot be written");
-  }
-  return code;
+  return run_safely(chosen.run);
 }

@@ -369,6 +369,13 @@ class Directories(unittest.TestCase):
         self.assertGreater(died, 0)
         self.assertGreater(survived, 0)
 
+    def test_a_starter_that_hears_of_no_child(self):
+        """Who ignores SIGCHLD hands that on, and the kernel then tells nobody how a child ended."""
+        empty = os.path.join(self.folder, "nothing")
+        os.mkdir(empty)
+        self.assertEqual(run(CONTINUO, "journal", "verify", empty).code, 2)
+        self.assertEqual(run("bash", "-c", f"trap '' CHLD; exec {CONTINUO} journal verify {empty}").code, 2)
+
     def test_the_lock_of_somebody_else(self):
         """A second name of a file elsewhere in place of what a node empties and writes."""
         for name in ("LOCK", "running"):
