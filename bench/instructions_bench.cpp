@@ -69,8 +69,9 @@ void run_counted(const run_options& chosen) {
 
   const auto figures_before = target.figures();
   const auto usage_before = usage_now();
-  const auto orders_before = load.ended();
   start_counting();
+  const auto orders_before =
+      load.ended(); // behind it: valgrind may run other threads for long before it counts
   wait_for_orders(load, orders_before + chosen.orders);
   stop_counting();
   const auto orders = load.ended() - orders_before;
