@@ -135,8 +135,8 @@ CAF_TEST(a node ends while its peers are in a black hole) {
 CAF_TEST(a node ends while a handler runs that peers wait for) {
   start_all();
   shop["ordering"].say("place hang-1 100");
-  CAF_REQUIRE(shop["ordering"].wait_for_line("accepted hang-1"));
-  CAF_REQUIRE(shop["payment"].wait_for_line("hanging"));
+  CAF_REQUIRE(shop.wait_for_line("ordering", "accepted hang-1"));
+  CAF_REQUIRE(shop.wait_for_line("payment", "hanging"));
   check_stop("ordering", "while a peer works for it");
   check_stop("payment", "while a handler runs", true);
   check_stop("warehouse", "alone");

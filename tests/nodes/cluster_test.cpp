@@ -29,16 +29,16 @@ CAF_TEST(orders wait for a killed service and complete when it is back) {
   auto& ordering = shop["ordering"];
   ordering.say("place o-0 100");
   ordering.say("watch o-0");
-  CAF_REQUIRE(ordering.wait_for_line("ended o-0 completed"));
+  CAF_REQUIRE(shop.wait_for_line("ordering", "ended o-0 completed"));
   shop.kill("payment");
   for (int i = 1; i <= 100; ++i) {
     ordering.say("place o-" + std::to_string(i) + " 100");
   }
   for (int i = 1; i <= 100; ++i) {
-    CAF_REQUIRE(ordering.wait_for_line("accepted o-"));
+    CAF_REQUIRE(shop.wait_for_line("ordering", "accepted o-"));
   }
   ordering.say("show o-50");
-  CAF_CHECK(ordering.wait_for_line("shown o-50 running, reply make_payment payment@payment"));
+  CAF_CHECK(shop.wait_for_line("ordering", "shown o-50 running, reply make_payment payment@payment"));
   shop.start("payment");
   for (int i = 1; i <= 100; ++i) {
     ordering.say("watch o-" + std::to_string(i));
@@ -66,7 +66,7 @@ CAF_TEST(threads of a node are known by their names) {
   start_all();
   shop["ordering"].say("place o-0 100");
   shop["ordering"].say("watch o-0");
-  CAF_REQUIRE(shop["ordering"].wait_for_line("ended o-0 completed"));
+  CAF_REQUIRE(shop.wait_for_line("ordering", "ended o-0 completed"));
   std::set<std::string> names;
   for (const auto& task :
        std::filesystem::directory_iterator{"/proc/" + std::to_string(shop["payment"].pid()) + "/task"}) {
@@ -86,7 +86,7 @@ CAF_TEST(a node whose data directory was wiped ends with 5) {
   auto& ordering = shop["ordering"];
   ordering.say("place o-0 100");
   ordering.say("watch o-0");
-  CAF_REQUIRE(ordering.wait_for_line("ended o-0 completed"));
+  CAF_REQUIRE(shop.wait_for_line("ordering", "ended o-0 completed"));
   shop.kill("payment");
   std::filesystem::remove_all(shop.data("payment"));
   shop.start("payment");
@@ -103,7 +103,7 @@ CAF_TEST(a node whose data is an old copy ends with 5 and the copy of the end go
       const auto order = "o-" + std::to_string(i);
       shop["ordering"].say("place " + order + " 100");
       shop["ordering"].say("watch " + order);
-      CAF_REQUIRE(shop["ordering"].wait_for_line("ended " + order + " completed"));
+      CAF_REQUIRE(shop.wait_for_line("ordering", "ended " + order + " completed"));
     }
   };
   for (const auto& name : shop_nodes) { // the one that dials, the one that does both, the one that is dialed

@@ -186,6 +186,23 @@ public:
     } while (clock::now() < until);
   }
 
+  /// Waits for a line of a node that begins so, and drops what comes before it; but not what it says of its
+  /// peers, since who waits for an answer asks no second time.
+  bool wait_for_line(const std::string& name, const std::string& begin,
+                     milliseconds patience = std::chrono::seconds{30}) {
+    auto& life = lives_.at(name);
+    const auto deadline = clock::now() + patience;
+    while (const auto line = life.program->hear(deadline)) {
+      if (line->starts_with(begin)) {
+        return true;
+      }
+      if (line->starts_with("peer ") || *line == "end") {
+        hear(name, *line);
+      }
+    }
+    return false;
+  }
+
   bool wait_until(const std::function<bool()>& holds, milliseconds patience) {
     const auto deadline = clock::now() + patience;
     while (!holds()) {
