@@ -1,6 +1,7 @@
 #include "nodes/certificates.hpp"
 
 #include "journal/files.hpp"
+#include "nodes/pem.hpp"
 #include "nodes/tls_session.hpp"
 
 #include <fmt/format.h>
@@ -32,29 +33,13 @@ constexpr long node_days = 365;
 constexpr long list_days = 3'650;       // nobody renews a list, and nodes do not mind
 constexpr long clocks_differ_s = 3'600; // a certificate is valid at once also where another clock is behind
 
-template <auto Free>
-struct freeing {
-  template <class T>
-  void operator()(T* what) const {
-    Free(what);
-  }
-};
-
-using key_ptr = std::unique_ptr<EVP_PKEY, freeing<EVP_PKEY_free>>;
-using certificate_ptr = std::unique_ptr<X509, freeing<X509_free>>;
-using list_ptr = std::unique_ptr<X509_CRL, freeing<X509_CRL_free>>;
 using time_point = std::chrono::system_clock::time_point;
 using file_ptr = std::unique_ptr<std::FILE, freeing<std::fclose>>;
 
-std::string openssl_reason() {
-  const auto code = ERR_get_error();
-  ERR_clear_error();
-  const auto* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return reason == nullptr ? "no reason is known" : reason;
-}
+constexpr const char* what_is_needed = "`continuo cluster init` makes what a cluster needs";
 
 tl::unexpected<error> wrong(const std::filesystem::path& file, const std::string& what,
-                            std::string_view to_do = "`continuo cluster init` makes what a cluster needs") {
+                            std::string_view to_do = what_is_needed) {
   return fail(errc::invalid_configuration, fmt::format("{}: {}; {}", file.string(), what, to_do));
 }
 
@@ -62,77 +47,38 @@ constexpr const char* another_authority =
     "put the key of one back, or `continuo cluster init --new-authority` makes another one, which is trusted "
     "beside those that there are";
 
-/// What cannot be read.
-tl::unexpected<error> unreadable(const std::filesystem::path& file, const std::string& what) {
-  const auto* to_do = file.filename() == "revoked.pem" ? "put a copy of it back: without it nobody is revoked"
-                      : file.filename() == "ca.key"    ? another_authority
-                                                       : "put a copy of it back, or remove it, and `continuo "
-                                                         "cluster init` makes a new one";
-  return wrong(file, fmt::format("this is no PEM {}: {}", what, openssl_reason()), to_do);
+/// What was read, or what to do where it cannot be.
+template <class T>
+result<T> read_or_advice(result<T> read, const std::filesystem::path& file) {
+  if (read || (read.error().code != errc::not_found && read.error().code != errc::corrupt)) {
+    return read;
+  }
+  const auto is_missing = read.error().code == errc::not_found;
+  const auto* to_do = is_missing ? what_is_needed
+                      : file.filename() == "revoked.pem"
+                          ? "put a copy of it back: without it nobody is revoked"
+                      : file.filename() == "ca.key" ? another_authority
+                                                    : "put a copy of it back, or remove it, and `continuo "
+                                                      "cluster init` makes a new one";
+  return fail(errc::invalid_configuration, fmt::format("{}; {}", read.error().message, to_do));
 }
 
-result<file_ptr> open_file(const std::filesystem::path& path) {
-  auto opened = journal::open_file(path, journal::file_use::read, 0, journal::links::followed);
-  if (!opened && opened.error().code == errc::not_found) {
-    return wrong(path, std::strerror(ENOENT));
-  }
-  if (!opened) {
-    return tl::unexpected(opened.error());
-  }
-  file_ptr file{::fdopen(opened->get(), "r")};
-  if (!file) {
-    return wrong(path, std::strerror(errno));
-  }
-  opened->release();
-  return file;
+result<std::vector<certificate_ptr>> read_certificates_in(const std::filesystem::path& file) {
+  return read_or_advice(certificates_in(file), file);
 }
 
-/// All values of a PEM file. `Read` is one of OpenSSL's.
-template <class Pointer, auto Read>
-result<std::vector<Pointer>> read_all(const std::filesystem::path& path, const char* what) {
-  auto file = open_file(path);
-  if (!file) {
-    return tl::unexpected(file.error());
-  }
-  std::vector<Pointer> found;
-  while (Pointer one{Read(file->get(), nullptr, nullptr, nullptr)}) {
-    found.push_back(std::move(one));
-  }
-  const auto is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-  if (found.empty() || !is_end) {
-    return unreadable(path, what);
-  }
-  ERR_clear_error();
-  return found;
-}
-
-result<std::vector<certificate_ptr>> read_certificates_in(const std::filesystem::path& path) {
-  return read_all<certificate_ptr, PEM_read_X509>(path, "certificate");
-}
-
-result<certificate_ptr> read_certificate(const std::filesystem::path& path) {
-  auto all = read_certificates_in(path);
+result<certificate_ptr> read_certificate(const std::filesystem::path& file) {
+  auto all = read_certificates_in(file);
   return all ? result<certificate_ptr>{std::move(all->front())} : tl::unexpected(all.error());
 }
 
-/// Nothing where there is no such file.
-result<std::vector<list_ptr>> read_lists(const std::filesystem::path& path) {
-  if (std::error_code hidden; path.empty() || (!std::filesystem::exists(path, hidden) && !hidden)) {
-    return std::vector<list_ptr>{};
-  }
-  return read_all<list_ptr, PEM_read_X509_CRL>(path, "list of revoked certificates");
+/// None where there is no such file.
+result<std::vector<list_ptr>> read_lists(const std::filesystem::path& file) {
+  return has_list(file) ? read_or_advice(lists_in(file), file) : std::vector<list_ptr>{};
 }
 
-result<key_ptr> read_key(const std::filesystem::path& path) {
-  auto file = open_file(path);
-  if (!file) {
-    return tl::unexpected(file.error());
-  }
-  key_ptr read{PEM_read_PrivateKey(file->get(), nullptr, nullptr, nullptr)};
-  if (!read) {
-    return unreadable(path, "key");
-  }
-  return read;
+result<key_ptr> read_key(const std::filesystem::path& file) {
+  return read_or_advice(key_in(file), file);
 }
 
 /// A new file that only its owner can read where it is a secret. Never overwrites.

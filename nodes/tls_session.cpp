@@ -1,5 +1,7 @@
 #include "nodes/tls_session.hpp"
 
+#include "nodes/pem.hpp"
+
 #include <fmt/format.h>
 #include <openssl/asn1.h>
 #include <openssl/err.h>
@@ -27,16 +29,6 @@ void block_sigpipe() {
 }
 
 /// Empties this thread's queue of errors; the text of the first one.
-std::string take_error() {
-  const auto code = ERR_get_error();
-  ERR_clear_error();
-  if (code == 0) {
-    return "the connection was closed";
-  }
-  const auto* reason = ERR_reason_error_string(code);
-  return reason != nullptr ? reason : "TLS error";
-}
-
 /// Not every authority has a list of what it has revoked, and a list that nobody has renewed still counts, as
 /// does one of a clock that is ahead.
 int accept_missing_lists(int good, X509_STORE_CTX* check) {
@@ -49,17 +41,37 @@ int accept_missing_lists(int good, X509_STORE_CTX* check) {
   return good;
 }
 
-/// False with the reason in OpenSSL's queue. No file is an empty list.
-bool load_revoked(SSL_CTX* into, const std::filesystem::path& file) {
-  std::error_code hidden;
-  if (file.empty() || (!std::filesystem::exists(file, hidden) && !hidden)) {
-    return true;
+tl::unexpected<error> unusable(const std::filesystem::path& file) {
+  return fail(errc::invalid_configuration, fmt::format("{}: {}", file.string(), openssl_reason()));
+}
+
+result<void> load_authorities(SSL_CTX* into, const std::filesystem::path& file) {
+  const auto authorities = certificates_in(file);
+  if (!authorities) {
+    return fail(errc::invalid_configuration, authorities.error().message);
+  }
+  auto is_used = true;
+  for (const auto& one : *authorities) {
+    is_used = is_used && X509_STORE_add_cert(SSL_CTX_get_cert_store(into), one.get()) == 1;
+  }
+  return is_used ? result<void>{} : unusable(file);
+}
+
+result<void> load_revoked(SSL_CTX* into, const std::filesystem::path& file) {
+  if (!has_list(file)) {
+    return {};
   }
   auto* store = SSL_CTX_get_cert_store(into);
   X509_STORE_set_verify_cb(store, accept_missing_lists);
-  return X509_load_crl_file(X509_STORE_add_lookup(store, X509_LOOKUP_file()), file.c_str(),
-                            X509_FILETYPE_PEM) > 0 &&
-         X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
+  const auto lists = lists_in(file);
+  if (!lists) {
+    return fail(errc::invalid_configuration, lists.error().message);
+  }
+  auto is_used = X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
+  for (const auto& one : *lists) {
+    is_used = is_used && X509_STORE_add_crl(store, one.get()) == 1;
+  }
+  return is_used ? result<void>{} : unusable(file);
 }
 
 std::chrono::seconds time_until(const ASN1_TIME* end) {
@@ -74,26 +86,28 @@ std::chrono::seconds time_until(const ASN1_TIME* end) {
 
 } // namespace
 
+bool has_list(const std::filesystem::path& file) {
+  std::error_code unknown; // what cannot be looked at is there: whoever reads it says why it cannot be used
+  return !file.empty() &&
+         std::filesystem::symlink_status(file, unknown).type() != std::filesystem::file_type::not_found;
+}
+
 result<tls_context> read_certificates(const tls_files& files) {
   ERR_clear_error();
   tls_context made{SSL_CTX_new(TLS_method()), SSL_CTX_free};
   if (!made) {
-    return fail(errc::invalid_configuration, "TLS: " + take_error());
+    return fail(errc::invalid_configuration, "TLS: " + openssl_reason());
   }
   auto* raw = made.get();
   if (SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) != 1 ||
-      SSL_CTX_set_cipher_list(raw, "HIGH:!aNULL:!MD5:!SHA1") != 1 ||
-      SSL_CTX_use_certificate_chain_file(raw, files.certificate.c_str()) != 1 ||
-      SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_load_verify_locations(raw, files.authority.c_str(), nullptr) != 1) {
-    return fail(errc::invalid_configuration,
-                fmt::format("{}, {}, {}: {}", files.certificate.string(), files.key.string(),
-                            files.authority.string(), take_error()));
+      SSL_CTX_set_cipher_list(raw, "HIGH:!aNULL:!MD5:!SHA1") != 1) {
+    return fail(errc::invalid_configuration, "TLS: " + openssl_reason());
   }
-  if (!load_revoked(raw, files.revoked)) {
-    return fail(errc::invalid_configuration,
-                fmt::format("{}: this is no PEM list of revoked certificates: {}", files.revoked.string(),
-                            take_error()));
+  auto used = use_identity(raw, files.certificate, files.key);
+  used = used ? load_authorities(raw, files.authority) : used;
+  used = used ? load_revoked(raw, files.revoked) : used;
+  if (!used) {
+    return tl::unexpected(used.error());
   }
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
@@ -126,7 +140,7 @@ std::string objection_to(X509* certificate, const tls_context& now) {
                                                                          X509_STORE_CTX_free};
   if (!check ||
       X509_STORE_CTX_init(check.get(), SSL_CTX_get_cert_store(now.get()), certificate, nullptr) != 1) {
-    return take_error();
+    return openssl_reason();
   }
   X509_STORE_CTX_set_flags(check.get(), X509_V_FLAG_NO_CHECK_TIME);
   const auto good = X509_verify_cert(check.get()) == 1;
@@ -210,7 +224,7 @@ tls_session::progress tls_session::outcome_of(int done) {
   default: {
     const auto verified = SSL_get_verify_result(ssl_.get());
     trouble_ = verified == X509_V_OK
-                   ? take_error()
+                   ? (ERR_peek_error() == 0 ? "the connection was closed" : openssl_reason())
                    : fmt::format("its certificate is refused: {}", X509_verify_cert_error_string(verified));
     ERR_clear_error();
     return progress::failed;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,10 @@ using tls_context = std::shared_ptr<SSL_CTX>;
 /// What connections are made with: both sides show a certificate that an authority of the file has signed and
 /// nobody has revoked, TLS 1.2 or newer. `errc::invalid_configuration` with the reason.
 result<tls_context> read_certificates(const tls_files& files);
+
+/// Whether there is a list of what was revoked, readable or not. A cluster that never revoked anything has
+/// none.
+bool has_list(const std::filesystem::path& file);
 
 using shared_certificate = std::shared_ptr<X509>;
 

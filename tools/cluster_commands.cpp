@@ -262,6 +262,7 @@ result<void> wait_until_ready(children& started, const signal_source& signals, s
     for (auto& node : nodes) {
       if (!node.ready) {
         look_at(node);
+        node.ready = node.ready && node.process; // else another one answers, and this one has ended
         all = all && node.ready;
       }
     }

@@ -32,15 +32,19 @@ json ask(const node_state& node, const std::string& target, std::chrono::millise
 
 void add_services(cluster_state& to, const json& answer) {
   for (const auto& one : answer) {
-    const auto name = one.value("name", std::string{});
+    const auto name = text_at(one, "name");
     auto found = std::find_if(to.services.begin(), to.services.end(),
                               [&](const service_state& known) { return known.name == name; });
     if (found == to.services.end()) {
-      to.services.push_back({name, one.value("nodes", std::vector<std::string>{}), 0, std::nullopt});
+      std::vector<std::string> nodes;
+      for (const auto& node : list_at(one, "nodes")) {
+        nodes.push_back(text_of(node));
+      }
+      to.services.push_back({name, std::move(nodes), 0, std::nullopt});
       found = std::prev(to.services.end());
     }
-    found->waiting += one.value("waiting", std::uint64_t{0});
-    if (const auto oldest = time_of(one.value("oldest_waiting", json{}));
+    found->waiting += number_at(one, "waiting");
+    if (const auto oldest = time_of(field_at(one, "oldest_waiting"));
         oldest && (!found->oldest || *oldest < *found->oldest)) {
       found->oldest = oldest;
     }
@@ -50,7 +54,7 @@ void add_services(cluster_state& to, const json& answer) {
 void add_instances(cluster_state& to, const json& answer) {
   for (const auto& [type, counts] : answer.items()) {
     for (const auto& [status, count] : counts.items()) {
-      to.instances[type][status] += count.get<std::uint64_t>();
+      to.instances[type][status] += number_at(counts, status.c_str());
     }
   }
 }
@@ -64,10 +68,10 @@ std::string http_text(const config::node_entry& node) {
 std::string missing_peers(const node_state& node) {
   std::string made;
   for (const auto& peer : node.peers) {
-    if (peer.value("state", "") == "down") {
-      const auto at = time_of(peer.value("since", json{}));
-      const auto why = peer.value("last_error", std::string{});
-      made += fmt::format("{}{} for {}{}", made.empty() ? "misses " : "; ", peer.value("name", ""),
+    if (text_at(peer, "state") == "down") {
+      const auto at = time_of(field_at(peer, "since"));
+      const auto why = text_at(peer, "last_error");
+      made += fmt::format("{}{} for {}{}", made.empty() ? "misses " : "; ", text_at(peer, "name"),
                           at ? age_text(since(*at)) : "?", why.empty() ? "" : " (" + why + ")");
     }
   }
@@ -76,8 +80,10 @@ std::string missing_peers(const node_state& node) {
 
 std::string_view word_of(const cluster_state& state, const service_state& service) {
   const auto any = [&](const auto& holds) {
-    return std::any_of(service.nodes.begin(), service.nodes.end(),
-                       [&](const std::string& node) { return holds(state.find(node)); });
+    return std::any_of(service.nodes.begin(), service.nodes.end(), [&](const std::string& name) {
+      const auto* node = state.find(name);
+      return node != nullptr && holds(*node);
+    });
   };
   return any([](const node_state& node) { return node.ready; })       ? "up"
          : any([](const node_state& node) { return node.is_hidden; }) ? "unknown"
@@ -90,9 +96,11 @@ std::string_view node_state::word() const {
   return ready ? "ready" : is_hidden ? "unknown" : process || answers ? "not ready" : "down";
 }
 
-const node_state& cluster_state::find(std::string_view name) const {
-  return *std::find_if(nodes.begin(), nodes.end(),
-                       [&](const node_state& node) { return node.entry->seen_by_peers.name == name; });
+const node_state* cluster_state::find(std::string_view name) const {
+  const auto found = std::find_if(nodes.begin(), nodes.end(), [&](const node_state& node) {
+    return node.entry->seen_by_peers.name == name;
+  });
+  return found == nodes.end() ? nullptr : &*found;
 }
 
 void look_at(node_state& node) {
@@ -108,24 +116,27 @@ void look_at(node_state& node) {
     return;
   }
   const auto answer = http_get(address_of(*node.entry), "/readyz", patience);
-  node.ready = answer && answer->status == 200;
-  node.answers = node.ready || (answer && answer->status == 503);
-  node.is_hidden = answer ? answer->status == 401 || answer->status == 403 : !believed;
   constexpr std::string_view says_who = "ready, process ";
-  if (node.ready && node.process && answer->body.starts_with(says_who) &&
-      std::atol(answer->body.c_str() + says_who.size()) != node.process->pid) {
+  node.ready = answer && answer->status == 200 && answer->body.starts_with(says_who);
+  node.answers = node.ready || (answer && answer->status == 503);
+  const auto is_kept_out = answer ? answer->status == 401 || answer->status == 403
+                                  : answer.error().code != errc::unavailable || !believed;
+  node.is_hidden = !node.answers && is_kept_out;
+  if (node.ready && node.process && std::atol(answer->body.c_str() + says_who.size()) != node.process->pid) {
     node.ready = false;
     node.why = fmt::format("another process answers at its address: {}",
                            answer->body.substr(0, answer->body.find('\n')));
     return;
   }
+  node.why.clear();
   if (!answer) {
     node.why = believed ? answer.error().message : believed.error().message;
   } else if (!node.ready) {
-    const auto body = json::parse(answer->body, nullptr, false);
-    node.why = body.is_object() ? body.value("/error/message"_json_pointer, std::string{}) : std::string{};
-  } else {
-    node.why.clear();
+    node.why = text_at(field_at(json::parse(answer->body, nullptr, false), "error"), "message");
+    if (node.why.empty()) {
+      node.is_strange = true;
+      node.why = fmt::format("what answers at {} is no node", http_text(*node.entry));
+    }
   }
 }
 
@@ -137,26 +148,25 @@ cluster_state look_at_all(const config::cluster_file& file) {
     node.entry = &entry;
     look_at(node);
     if (const auto nodes = ask(node, "/api/v1/nodes", patience); nodes.is_object()) {
-      node.peers = nodes.value("nodes", json::array());
+      node.peers = list_at(nodes, "nodes");
     }
     // Every node answers for all that it can reach: the fullest answer counts.
-    if (fullest.is_null() || !fullest.value("unreachable", json::array()).empty()) {
+    if (fullest.is_null() || !list_at(fullest, "unreachable").empty()) {
       auto services = ask(node, "/api/v1/services", patience_for_counts);
-      if (services.is_object() &&
-          (fullest.is_null() || services.value("unreachable", json::array()).size() <
-                                    fullest.value("unreachable", json::array()).size())) {
+      if (services.is_object() && (fullest.is_null() || list_at(services, "unreachable").size() <
+                                                            list_at(fullest, "unreachable").size())) {
         fullest = std::move(services);
       }
     }
     const auto counts = ask(node, "/api/v1/node", patience_for_counts);
     if (counts.is_object()) {
-      add_instances(state, counts.value("instances", json::object()));
+      add_instances(state, field_at(counts, "instances"));
     } else if (node.process || node.ready) {
       state.silent.push_back(entry.seen_by_peers.name);
     }
     state.nodes.push_back(std::move(node));
   }
-  add_services(state, fullest.is_object() ? fullest.value("services", json::array()) : json::array());
+  add_services(state, list_at(fullest, "services"));
   return state;
 }
 
@@ -165,7 +175,7 @@ std::string text_of(const cluster_state& state, const std::string& cluster) {
   for (const auto& node : state.nodes) {
     const auto& seen = node.entry->seen_by_peers;
     auto remark = missing_peers(node);
-    if (!node.ready && node.word() != "down") {
+    if (!node.ready && (node.word() != "down" || node.is_strange)) {
       remark = node.why;
     }
     nodes.add({seen.name, std::string{node.word()}, node.process ? std::to_string(node.process->pid) : "",

@@ -19,9 +19,10 @@ struct node_state {
   std::optional<process_mark> process; ///< as its pid file names it
   bool ready = false;                  ///< it takes calls
   bool answers = false;                ///< whether it is ready
-  bool is_hidden = false; ///< nobody here can say: its pid file cannot be read, or the token is refused
-  std::string why;        ///< it is not ready, or hidden
-  nlohmann::json peers;   ///< the others as it sees them; null where it does not say
+  bool is_hidden = false;  ///< nobody here can say: its pid file cannot be read, or the token is refused
+  bool is_strange = false; ///< something answers at its address that is no node
+  std::string why;         ///< it is not ready, or hidden
+  nlohmann::json peers;    ///< the others as it sees them; null where it does not say
 
   /// "ready", "not ready" (it runs), "unknown" (it may run, and may be ready), or "down".
   std::string_view word() const;
@@ -41,7 +42,7 @@ struct cluster_state {
   std::map<std::string, std::map<std::string, std::uint64_t>> instances; ///< by type, by status
   std::vector<std::string> silent; ///< nodes that run and did not say what they hold
 
-  const node_state& find(std::string_view name) const;
+  const node_state* find(std::string_view name) const; ///< null: the cluster file has none of that name
 };
 
 /// Whether the node takes calls: by `/readyz`; of one without an HTTP address, whether it listens for its

@@ -4,6 +4,7 @@
 #include "nodes/http/addresses.hpp"
 #include "nodes/http/channel.hpp"
 #include "nodes/http/server.hpp"
+#include "tools/connection_users.hpp"
 
 #include <continuo/detail/times.hpp>
 
@@ -130,6 +131,9 @@ public:
     if (failed) {
       return trouble(failed);
     }
+    if (auto honest = check_peer(*token); !honest) {
+      return honest;
+    }
     if (at_.trust) {
       failed =
           await([&](auto done) { stream_.async_handshake(asio::ssl::stream_base::client, std::move(done)); });
@@ -216,6 +220,27 @@ private:
     return {};
   }
 
+  /// A token that was found in the cluster file goes to nobody who could not read it there: somebody else may
+  /// listen at the address of a node that is down.
+  result<void> check_peer(const std::string& token) const {
+    if (token.empty() || at_.trust || at_.token_is_chosen) {
+      return {};
+    }
+    const auto& socket = stream_.below().socket();
+    beast::error_code gone; // then there is nobody to be told anything
+    const auto here = socket.local_endpoint(gone);
+    const auto there = gone ? here : socket.remote_endpoint(gone);
+    const auto foreign = gone ? std::nullopt : peer_without(at_.token_file, here, there);
+    if (!foreign) {
+      return {};
+    }
+    return fail(
+        errc::conflict,
+        fmt::format("{} is not asked: {} answers there, who may not read the token in {}: is it the node? "
+                    "Turn http-tls on, or name the token with --token-file where that user may have it",
+                    text_of(at_), *foreign, at_.token_file.string()));
+  }
+
   tl::unexpected<error> no_handshake(const beast::error_code& why) {
     const auto verified = SSL_get_verify_result(stream_.tls());
     if (verified != X509_V_OK) {
@@ -289,7 +314,7 @@ private:
 
 node_address address_of(const config::node_entry& node) {
   const auto& http = *node.seen_by_peers.http;
-  return {http.host, http.port, http.token_file, http.token_may_be_missing, node.trust};
+  return {http.host, http.port, http.token_file, http.token_may_be_missing, false, node.trust};
 }
 
 result<http_answer> http_call(const node_address& at, const http_request& asked,

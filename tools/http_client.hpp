@@ -22,6 +22,7 @@ struct node_address {
   std::uint16_t port = 0;
   std::filesystem::path token_file{};        ///< whose token goes with each call; empty: none
   bool token_may_be_missing = false;         ///< then none goes with it
+  bool token_is_chosen = false;              ///< by an argument or the environment, for whoever answers
   std::optional<config::http_trust> trust{}; ///< empty: plain HTTP
 };
 

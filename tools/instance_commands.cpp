@@ -153,7 +153,7 @@ int show(const show_options& chosen) {
     return show_history(chosen);
   }
   const auto code = ask_and_show(
-      chosen.of.at, [&](const node_client& node) { return node.get(instance_path(chosen.of)); },
+      chosen.of.at, [&](const node_client& node) { return node.get(instance_path(chosen.of), "status"); },
       show_instance);
   if (code != 0 || !chosen.history) {
     return code;
@@ -203,7 +203,7 @@ int act(const verb_options& chosen, const std::string& verb) {
   return ask_and_show(
       chosen.of.at,
       [&](const node_client& node) {
-        return node.call("POST", fmt::format("{}/{}", instance_path(chosen.of), verb),
+        return node.call("POST", fmt::format("{}/{}", instance_path(chosen.of), verb), "verb",
                          body.dump(-1, ' ', false, json::error_handler_t::replace));
       },
       [&](const json&) {

@@ -158,6 +158,7 @@ result<node_address> find_holder(const journal_options& chosen, const error& in_
   }
   at->token_file = chosen.token_file;
   at->token_may_be_missing = false;
+  at->token_is_chosen = true;
   return at;
 }
 
@@ -192,6 +193,11 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
     if (answer->status != 200) {
       return tl::unexpected(failure_of(*answer));
     }
+    const auto body = nlohmann::json::parse(answer->body, nullptr, false);
+    if (!field_at(body, "bytes").is_number_unsigned()) {
+      return fail(errc::conflict,
+                  fmt::format("{} answers with what no node says: is it a node?", text_of(*at)));
+    }
     // The node writes it, and may see other folders than this process.
     std::error_code trouble;
     if (!std::filesystem::exists(to / "BACKUP", trouble) && !trouble) {
@@ -202,9 +208,8 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
                       "unit may write (ReadWritePaths=)",
                       to.string()));
     }
-    const auto body = ordered_json::parse(answer->body, nullptr, false);
-    return nodes::backup_figures{body.value("bytes", std::uint64_t{0}),
-                                 std::chrono::milliseconds{body.value("took_ms", std::int64_t{0})}};
+    return nodes::backup_figures{number_at(body, "bytes"),
+                                 std::chrono::milliseconds{number_at(body, "took_ms")}};
   }
 }
 

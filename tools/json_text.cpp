@@ -30,6 +30,17 @@ const json& list_at(const json& from, const char* field) {
   return found == from.end() || !found->is_array() ? none : *found;
 }
 
+const json& field_at(const json& from, const char* field) {
+  static const json none;
+  const auto found = from.is_object() ? from.find(field) : from.end();
+  return found == from.end() ? none : *found;
+}
+
+std::uint64_t number_at(const json& from, const char* field) {
+  const auto& found = field_at(from, field);
+  return found.is_number_unsigned() ? found.get<std::uint64_t>() : 0;
+}
+
 std::string joined(const json& list) {
   std::string made;
   for (const auto& one : list) {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -14,6 +15,12 @@ std::string text_at(const nlohmann::json& from, const char* field);
 
 /// The field if it is an array, else an empty one.
 const nlohmann::json& list_at(const nlohmann::json& from, const char* field);
+
+/// The field if it is a number from 0, else 0.
+std::uint64_t number_at(const nlohmann::json& from, const char* field);
+
+/// The field, null where it is missing.
+const nlohmann::json& field_at(const nlohmann::json& from, const char* field);
 
 /// A value as text, as `text_at` has it.
 std::string text_of(const nlohmann::json& value);

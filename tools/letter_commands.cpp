@@ -48,7 +48,7 @@ int list_letters(const letter_options& chosen) {
 
 int show_letter(const letter_options& chosen) {
   return ask_and_show(
-      chosen.at, [&](const node_client& node) { return node.get(letter_path(chosen)); },
+      chosen.at, [&](const node_client& node) { return node.get(letter_path(chosen), "id"); },
       [](const json& one) {
         const auto line = [](const char* name, const std::string& text) {
           fmt::print("{:<12} {}\n", name, printable(text));
@@ -75,14 +75,14 @@ int redrive(const letter_options& chosen) {
         if (!payload) {
           return tl::unexpected(payload.error());
         }
-        return node.call("POST", letter_path(chosen) + "/redrive", *payload);
+        return node.call("POST", letter_path(chosen) + "/redrive", "id", *payload);
       },
       [&](const json&) { fmt::print("{} is sent again\n", printable(chosen.id)); });
 }
 
 int discard(const letter_options& chosen) {
   return ask_and_show(
-      chosen.at, [&](const node_client& node) { return node.call("DELETE", letter_path(chosen)); },
+      chosen.at, [&](const node_client& node) { return node.call("DELETE", letter_path(chosen), "id"); },
       [&](const json&) { fmt::print("{} is discarded\n", printable(chosen.id)); });
 }
 

@@ -40,7 +40,7 @@ result<node_answer> post(const node_client& node, const std::string& target, con
   if (!chosen.key.empty()) {
     headers.emplace_back("Idempotency-Key", chosen.key);
   }
-  return node.call("POST", target, *body, std::move(headers));
+  return node.call("POST", target, "message_id", *body, std::move(headers));
 }
 
 int publish(const message_options& chosen) {

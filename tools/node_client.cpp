@@ -71,23 +71,23 @@ result<node_client> node_client::open(const node_options& chosen) {
   if (!chosen.token_file.empty()) {
     made.at_.token_file = chosen.token_file;
     made.at_.token_may_be_missing = false;
-    made.token_is_chosen_ = true;
+    made.at_.token_is_chosen = true;
   }
   return made;
 }
 
-result<node_answer> node_client::get(const std::string& target) const {
-  return call("GET", target);
+result<node_answer> node_client::get(const std::string& target, const char* field) const {
+  return call("GET", target, field);
 }
 
-result<node_answer> node_client::call(const std::string& method, const std::string& target,
+result<node_answer> node_client::call(const std::string& method, const std::string& target, const char* field,
                                       const std::string& body,
                                       std::vector<std::pair<std::string, std::string>> headers) const {
   auto answer = exchange({method, target, std::move(headers), body}, patience_for_an_answer);
   if (!answer) {
     return tl::unexpected(unreachable(answer.error()));
   }
-  return read(std::move(*answer));
+  return read(std::move(*answer), field);
 }
 
 result<node_answer> node_client::wait(const std::string& target, milliseconds patience,
@@ -101,7 +101,7 @@ result<node_answer> node_client::wait(const std::string& target, milliseconds pa
     const auto slice = std::min({left, wait_max, progress.visible() ? milliseconds{1s} : wait_max});
     auto answer = exchange({"GET", target + fmt::format("?wait={}ms", slice.count()), {}, {}},
                            slice + patience_for_an_answer);
-    auto got = answer ? read(std::move(*answer)) : tl::unexpected(unreachable(answer.error()));
+    auto got = answer ? read(std::move(*answer), "status") : tl::unexpected(unreachable(answer.error()));
     const auto may_come_back = !got && got.error().code == errc::unavailable && last;
     if (!got && !may_come_back) {
       return got;
@@ -137,7 +137,7 @@ error node_client::follow(const std::string& target, std::vector<std::pair<std::
   if (!answer) {
     return unreachable(answer.error());
   }
-  const auto read_answer = read(std::move(*answer));
+  const auto read_answer = read(std::move(*answer), nullptr);
   return read_answer ? error{errc::unavailable, text_of(at_) + " does not send events: is it a node?"}
                      : read_answer.error();
 }
@@ -146,12 +146,17 @@ result<http_answer> node_client::exchange(const http_request& asked, millisecond
   return http_call(at_, asked, patience);
 }
 
-result<node_answer> node_client::read(http_answer answer) const {
+result<node_answer> node_client::read(http_answer answer, const char* field) const {
   node_answer made{answer.status, json::parse(answer.body, nullptr, false), std::move(answer.body)};
   if (answer.status / 100 == 2) {
     if (made.json.is_discarded()) {
       return fail(errc::conflict, fmt::format("{} answers with what is no JSON (\"{}\"): is it a node?",
                                               text_of(at_), first_line(made.text)));
+    }
+    if (field != nullptr && (!made.json.is_object() || made.json.value(field, json{}).is_null())) {
+      return fail(errc::conflict,
+                  fmt::format("{} answers with what no node says (\"{}\" has no {}): is it a node?",
+                              text_of(at_), first_line(made.text), field));
     }
     return made;
   }
@@ -172,7 +177,7 @@ result<node_answer> node_client::read(http_answer answer) const {
 }
 
 std::string node_client::token_advice() const {
-  if (token_is_chosen_) {
+  if (at_.token_is_chosen) {
     return " (the one of --token-file does not fit)";
   }
   return at_.token_file.empty()
@@ -246,7 +251,7 @@ int show_list(const node_options& chosen, const page_options& page, const std::s
   std::optional<error> failed;
   std::optional<progress_line> progress{std::in_place};
   for (bool more = true; more;) {
-    const auto answer = node->get(target + query(values));
+    const auto answer = node->get(target + query(values), view.list);
     if (!answer) {
       failed = answer.error();
       break;

@@ -31,10 +31,12 @@ public:
   /// Finds out which node to ask, and how. Asks nobody.
   static result<node_client> open(const node_options& chosen);
 
-  result<node_answer> get(const std::string& target) const;
+  /// @param field that the answer of a node has: another 2xx is that of something else
+  result<node_answer> get(const std::string& target, const char* field) const;
 
   /// @param headers besides the token
-  result<node_answer> call(const std::string& method, const std::string& target, const std::string& body = {},
+  result<node_answer> call(const std::string& method, const std::string& target, const char* field,
+                           const std::string& body = {},
                            std::vector<std::pair<std::string, std::string>> headers = {}) const;
 
   /// Asks `target` with `wait=` until it answers 200 or `patience` is over: then the last answer has status
@@ -49,13 +51,12 @@ public:
 
 private:
   result<http_answer> exchange(const http_request& asked, std::chrono::milliseconds patience) const;
-  result<node_answer> read(http_answer answer) const;
+  result<node_answer> read(http_answer answer, const char* field) const;
   error unreachable(const error& why) const;
   std::string token_advice() const;
 
   node_address at_;
-  std::string file_;             ///< that has named the node; empty: an argument or the environment
-  bool token_is_chosen_ = false; ///< by an argument or the environment
+  std::string file_; ///< that has named the node; empty: an argument or the environment
 };
 
 /// `?name=value&...` of those that have a value.

@@ -1,5 +1,7 @@
 #include "nodes/http/certificate.hpp"
 
+#include "nodes/pem.hpp"
+
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -19,15 +21,12 @@ result<tls_context> read_context(const http_certificate& files) {
   auto* raw = made->native_handle();
   ERR_clear_error();
   if (SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) != 1 ||
-      SSL_CTX_set_cipher_list(raw, "HIGH:!aNULL:!MD5:!SHA1") != 1 ||
-      SSL_CTX_use_certificate_chain_file(raw, files.certificate.c_str()) != 1 ||
-      SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    const auto* reason = ERR_reason_error_string(ERR_get_error());
-    ERR_clear_error();
-    return fail(errc::invalid_configuration,
-                fmt::format("HTTP cannot show the certificate {} with the key {}: {}",
-                            files.certificate.string(), files.key.string(),
-                            reason == nullptr ? "no reason is known" : reason));
+      SSL_CTX_set_cipher_list(raw, "HIGH:!aNULL:!MD5:!SHA1") != 1) {
+    return fail(errc::invalid_configuration, "HTTP cannot speak TLS: " + nodes::openssl_reason());
+  }
+  const auto used = nodes::use_identity(raw, files.certificate, files.key);
+  if (!used) {
+    return fail(errc::invalid_configuration, "HTTP cannot show its certificate: " + used.error().message);
   }
   SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_TICKET);
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);

@@ -27,6 +27,7 @@ public:
 
   executor_type get_executor() { return below_.get_executor(); }
   Below& below() { return below_; }
+  const Below& below() const { return below_; }
 
   /// Null without TLS.
   SSL* tls() { return tls_ ? tls_->native_handle() : nullptr; }

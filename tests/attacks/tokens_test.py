@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -156,6 +157,97 @@ class Tokens(Test):
             url = ["--node", f"http://127.0.0.1:{server.server_port}"]
             run("journal", "backup", forged, "backup", *token, *url, folder=shop.folder, check=False)
         self.assertEqual([headers.get("Authorization") for headers in asked], [None, None, f"Bearer {shop.token}"])
+
+
+def squat(port, manner, told):
+    """Listens in the place of a node, and answers what might be believed. `manner`: "stays"; "both", for IPv4 and IPv6;
+    "leaves", as soon as somebody is there. Writes what it hears."""
+    if manner == "both":
+        listening = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
+    else:
+        listening = socket.create_server(("127.0.0.1", port))
+    told.write("listens\n")
+    told.flush()
+    body = b'{"nodes": [], "message_id": "1-1-0", "instances": [], "status": "completed"}'
+    while True:
+        one, _ = listening.accept()
+        if manner == "leaves":
+            listening.close()
+        told.write(f"{one.recv(65536)!r}\n")
+        told.flush()
+        try:
+            one.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        except OSError:
+            pass
+        one.close()
+        if manner == "leaves":
+            return
+
+
+class Squatters(Test):
+    """Another user of this machine listens at the port of a node that is down."""
+
+    NOBODY = 65534
+
+    def squat(self, port, manner):
+        """What the other user hears, by a pipe, and how to end it."""
+        heard, told = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(heard)
+                os.setgroups([])
+                os.setgid(self.NOBODY)
+                os.setuid(self.NOBODY)
+                with os.fdopen(told, "w") as out:
+                    squat(port, manner, out)
+            finally:
+                os._exit(0)
+        os.close(told)
+        out = os.fdopen(heard)
+        self.addCleanup(out.close)
+
+        def end():
+            nonlocal child
+            if child:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                child = 0
+            return "" if out.closed else out.read()
+
+        self.addCleanup(end)
+        self.assertEqual(out.readline(), "listens\n")
+        return end
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can be another user")
+    def test_the_token_stays(self):
+        shop = self.start()
+        shop.stop("ordering")
+        port = shop.http["ordering"]
+        order = json.dumps(order_of("o-1"))
+        asking = (["nodes"], ["publish", "order_placed", order], ["wait", "fulfilment", "o-1", "--timeout", "1s"])
+        for manner in ("stays", "both", "leaves"):
+            for words in asking:
+                with self.subTest(manner=manner, words=words):
+                    end = self.squat(port, manner)
+                    ended = run(*words, "--config", "shop.conf", folder=shop.folder, check=False)
+                    self.assertNotIn(shop.token, end())
+                    self.assertIn(ended.returncode, (1, 125), ended.stdout)
+                    self.assertRegex(ended.stderr, r"is not asked: .*65534.* answers there, who may not read the token in ")
+        end = self.squat(port, "stays")
+        ended = run("cluster", "status", "shop.conf", folder=shop.folder, check=False)
+        self.assertEqual(ended.returncode, 1, ended.stdout)
+        self.assertRegex(ended.stdout, r"ordering +unknown .*65534")
+        self.assertNotIn(shop.token, end())
+
+        # Who may read the token may have it: by its mode, and by the word of who asks.
+        token = os.path.join(shop.folder, "http-token")
+        end = self.squat(port, "stays")
+        run("nodes", "--config", "shop.conf", "--token-file", "http-token", folder=shop.folder)
+        os.chmod(token, 0o640)
+        os.chown(token, 0, self.NOBODY)
+        run("nodes", "--config", "shop.conf", folder=shop.folder)
+        self.assertEqual(end().count(shop.token), 2)
 
 
 class Tls(Test):

@@ -274,6 +274,24 @@ CAF_TEST(what is revoked between two steps of an exchange gets another key all t
   CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
 }
 
+CAF_TEST(nobody waits for a FIFO in the place of a file) {
+  make();
+  CAF_REQUIRE(nodes::revoke_certificates(directory.path(), "b-node").has_value());
+  make();
+  for (const auto* name : {"a_node.pem", "a_node.key", "ca.pem", "revoked.pem"}) {
+    std::filesystem::rename(path(name), path("kept"));
+    CAF_REQUIRE_EQUAL(::mkfifo(path(name).c_str(), 0600), 0);
+    const auto read = nodes::read_certificates(files("a_node"));
+    CAF_REQUIRE(!read);
+    CAF_CHECK_EQUAL(read.error().code, errc::invalid_configuration);
+    CAF_CHECK(read.error().message.find(name) != std::string::npos);
+    CAF_CHECK(objection("a_node").find(name) != std::string::npos);
+    std::filesystem::remove(path(name));
+    std::filesystem::rename(path("kept"), path(name));
+  }
+  CAF_CHECK_EQUAL(objection("a_node"), "");
+}
+
 CAF_TEST(what stands in ca.key and is no key has a way out) {
   make();
   std::ofstream{path("ca.key")} << "nothing of PEM";

@@ -5,6 +5,7 @@
 #include "engine/acceptance.hpp"
 #include "engine/placement.hpp"
 #include "journal/rocksdb_store.hpp"
+#include "nodes/certificates.hpp"
 #include "nodes/identity.hpp"
 #include "tests/nodes/visited_shop.hpp"
 #include "tests/nodes/wrong_peer.hpp"
@@ -15,6 +16,7 @@
 #include <functional>
 #include <random>
 #include <regex>
+#include <sys/stat.h>
 
 using namespace continuo;
 using namespace continuo::tests;
@@ -596,6 +598,51 @@ CAF_TEST(what a member says faster than it is heard waits with the member) {
   }
   CAF_CHECK(!joined.is_ended(1ms));
   check_undisturbed(before, "more than is heard");
+  check_orders_and_stop();
+}
+
+CAF_TEST(who is revoked stays so where the list of those vanishes) {
+  const auto before = connections();
+  const auto stolen = certificate(member);
+  const auto is_let_in = [&] { return wrong_peer{shop.port("payment"), stolen, words}.introduce(); };
+  CAF_CHECK(is_let_in());
+  CAF_REQUIRE(nodes::revoke_certificates(folder(), member).has_value());
+  CAF_CHECK(shop.wait_until([&] { return !is_let_in(); }, 10s));
+  const auto kept = folder() / "revoked.kept";
+  std::filesystem::rename(folder() / "revoked.pem", kept);
+  for (int i = 0; i < 6; ++i) {
+    shop.listen(500ms); // longer than it takes until a node reads its files again
+    CAF_CHECK(!is_let_in());
+  }
+  CAF_CHECK(said("payment", "revoked.pem is gone, and without it nobody is revoked"));
+  std::filesystem::rename(kept, folder() / "revoked.pem");
+  check_undisturbed(before, "a list that vanished");
+  check_orders_and_stop();
+}
+
+CAF_TEST(a FIFO in the place of a certificate or a key or a list holds nobody up) {
+  const auto before = connections();
+  std::uint64_t connection = 0;
+  for (const auto* name : {"payment.pem", "payment.key", "ca.pem", "revoked.pem"}) {
+    const auto place = folder() / name;
+    const auto kept = folder() / "kept";
+    const auto certificate_then = certificate(member);
+    std::error_code was_there;
+    std::filesystem::rename(place, kept, was_there);
+    CAF_REQUIRE_EQUAL(::mkfifo(place.c_str(), 0600), 0);
+    for (int i = 0; i < 4; ++i) {
+      shop.listen(500ms);
+      wrong_peer peer{shop.port("payment"), certificate_then, words};
+      CAF_CHECK(peer.introduce());
+    }
+    CAF_CHECK(said("payment", std::string{name} + " is a FIFO: a file is expected"));
+    std::filesystem::remove(place);
+    if (!was_there) {
+      std::filesystem::rename(kept, place);
+    }
+    join("payment", ++connection);
+  }
+  check_undisturbed(before, "FIFOs");
   check_orders_and_stop();
 }
 

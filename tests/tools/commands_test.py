@@ -138,6 +138,8 @@ LETTER = {"id": "s1:7:0", "node": "payment", "type": "make_payment", "from": {"t
           "since": "2024-05-01T12:00:00Z", "may_redrive": True}
 RESULT = {"type": "fulfilment", "key": "o-1", "status": "completed", "result": "T-1", "reason": None}
 PUBLISH = "POST /api/v1/publish/order_placed"
+NONE = '{"nodes":[]}\n'
+NODES = {"GET /api/v1/nodes": Answer(200, NONE.strip().encode())}
 PUBLISHED = Answer(202, {"message_id": "s1:1:0", "instances": [{"type": "fulfilment", "key": "o-1"}]})
 SEND = "POST /api/v1/send/payment/make_payment"
 OUTCOME = {"message_id": "s1:4:0", "status": "completed",
@@ -268,9 +270,10 @@ CASES = [
     Case("its history as JSON", ["show", "fulfilment", "o-1", "--history", "--json"],
          {ONE + "/history?limit=1000": Answer(200, b'{"entries":[]}')}, out='{"entries":[]}\n'),
     Case("a key with special characters", ["show", "fulfilment", "o/2 ü", "--json"],
-         {"GET /api/v1/instances/fulfilment/o%2F2%20%C3%BC": Answer(200, b"{}")}, out="{}\n"),
+         {"GET /api/v1/instances/fulfilment/o%2F2%20%C3%BC": Answer(200, b'{"status":"stuck"}')},
+         out='{"status":"stuck"}\n'),
     Case("names that are commands too", ["show", "services", "list", "--json"],
-         {"GET /api/v1/instances/services/list": Answer(200, b"{}")}, out="{}\n"),
+         {"GET /api/v1/instances/services/list": Answer(200, b'{"status":"stuck"}')}, out='{"status":"stuck"}\n'),
     Case("an instance that is not there", ["show", "fulfilment", "o-7"],
          {"GET /api/v1/instances/fulfilment/o-7": refused(404, "there is no fulfilment o-7\nat all")}, code=1,
          err="continuo: there is no fulfilment o-7\\nat all\n"),
@@ -303,7 +306,7 @@ CASES = [
            sent=(f"POST /api/v1/instances/fulfilment/o-1/{verb}", '{"note":"by hand","who":"ann"}'))
       for verb in ("cancel", "pause", "resume", "retry", "skip")),
     Case("a verb without a note", ["pause", "fulfilment", "o-1"],
-         {"POST /api/v1/instances/fulfilment/o-1/pause": Answer(202, {})}, out=["is done"],
+         {"POST /api/v1/instances/fulfilment/o-1/pause": Answer(202, {"verb": "pause"})}, out=["is done"],
          environment={"USER": "ann"}, sent=("POST /api/v1/instances/fulfilment/o-1/pause", '{"who":"ann"}')),
     Case("skip without a note", ["skip", "fulfilment", "o-1"], code=2, err=["--note is required"], sent=[]),
     Case("a verb that the status forbids", ["resume", "fulfilment", "o-1"],
@@ -352,6 +355,23 @@ CASES = [
          err=['answers with what is no JSON ("<html>"): is it a node?']),
     Case("trouble of something in between", ["nodes"], {"GET /api/v1/nodes": Answer(502, b"Bad\x1b gateway\r\nx")},
          code=1, err=["answers 502 Bad\\x1b gateway\n"]),
+    # -- answers of something that is no node
+    *(Case(f"{' '.join(words)} answered with {body}", words, {line: Answer(status, body)}, code=code,
+           err=["127.0.0.1:PORT answers with what no node says (\"", f"\" has no {field}): is it a node?\n"])
+      for words, line, status, field, code in (
+          (["publish", "order_placed", "{}"], PUBLISH, 202, "message_id", 1),
+          (["send", "payment", "make_payment", "{}"], SEND, 202, "message_id", 1),
+          (["wait", "fulfilment", "o-1"], ONE + "/result?", 200, "status", 125),
+          (["show", "fulfilment", "o-1"], ONE, 200, "status", 1),
+          (["cancel", "fulfilment", "o-1"], ONE.replace("GET", "POST") + "/cancel", 202, "verb", 1),
+          (["instances"], PAGE, 200, "instances", 1),
+          (["nodes"], "GET /api/v1/nodes", 200, "nodes", 1),
+          (["services"], "GET /api/v1/services", 200, "services", 1),
+          (["dead-letters"], "GET /api/v1/dead-letters", 200, "dead_letters", 1),
+          (["dead-letters", "show", "7"], "GET /api/v1/dead-letters/7", 200, "id", 1),
+          (["dead-letters", "redrive", "7"], "POST /api/v1/dead-letters/7/redrive", 202, "id", 1),
+          (["dead-letters", "discard", "7"], "DELETE /api/v1/dead-letters/7", 202, "id", 1))
+      for body in (b"{}", b"[1]", b"true", f'{{"{field}": null}}'.encode())),
     # -- which node, and the token
     Case("nobody is there", ["nodes", "--node", "http://127.0.0.1:CLOSED"], code=1,
          err=["continuo: 127.0.0.1:CLOSED cannot be asked: Connection refused; is the node up? "
@@ -359,8 +379,8 @@ CASES = [
     Case("a node of a file that is down", ["nodes"], environment={"CONTINUO_NODE": ""}, code=1,
          files={"continuo.conf": CONFIGURATION.replace("PORT", "CLOSED")},
          err=["127.0.0.1:CLOSED cannot be asked", "`continuo cluster status continuo.conf` shows it\n"]),
-    Case("the first node of the file with HTTP", ["nodes", "--json"], {"GET /api/v1/nodes": Answer(200, b"{}")},
-         environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION}, out="{}\n"),
+    Case("the first node of the file with HTTP", ["nodes", "--json"], NODES,
+         environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION}, out=NONE),
     Case("a file without such a node", ["nodes"], environment={"CONTINUO_NODE": ""}, code=2,
          files={"continuo.conf": CONFIGURATION.replace('http="127.0.0.1:PORT"\n', "")},
          err=["no node of continuo.conf has an http address"]),
@@ -368,16 +388,16 @@ CASES = [
          files={"continuo.conf": "[cluster]\nnam=\"x\"\n"}, err=["continuo.conf:2: cluster.nam"]),
     Case("no node named", ["nodes"], environment={"CONTINUO_NODE": ""}, code=2, err=["continuo: which node?"]),
     Case("without a scheme", ["nodes", "--json", "--node", "127.0.0.1:PORT/"],
-         {"GET /api/v1/nodes": Answer(200, b"{}")}, out="{}\n"),
+         NODES, out=NONE),
     *(Case(f"the address {text}", ["nodes", "--node", text], code=2, err=[f'"{text}" {why}'], sent=[])
       for text, why in (("127.0.0.1", "has no port"),
                         ("http://127.0.0.1:0", "has a port that is none"), ("127.0.0.1:70000", "has a port that is none"),
                         ("http://a:1/api", "has more than host and port"), ("::1:8101", "has an IPv6 address without"),
                         ("[::1]", "has no port"), ("ftp://a:1", "has another scheme"), (":8101", "has no host"))),
-    Case("a token", ["nodes", "--json", "--token-file", "token"], {"GET /api/v1/nodes": Answer(200, b"{}")},
-         files={"token": "s3cret\n"}, out="{}\n", headers={"Authorization": "Bearer s3cret"}),
-    Case("a token of the environment", ["nodes", "--json"], {"GET /api/v1/nodes": Answer(200, b"{}")},
-         files={"token": "s3cret"}, environment={"CONTINUO_TOKEN_FILE": "token"}, out="{}\n",
+    Case("a token", ["nodes", "--json", "--token-file", "token"], NODES,
+         files={"token": "s3cret\n"}, out=NONE, headers={"Authorization": "Bearer s3cret"}),
+    Case("a token of the environment", ["nodes", "--json"], NODES,
+         files={"token": "s3cret"}, environment={"CONTINUO_TOKEN_FILE": "token"}, out=NONE,
          headers={"Authorization": "Bearer s3cret"}),
     Case("no token where one is needed", ["nodes"], {"GET /api/v1/nodes": refused(401, "a token is needed")}, code=1,
          err="continuo: a token is needed (give the token with --token-file, or with --config the cluster file in which the "
@@ -385,7 +405,7 @@ CASES = [
     Case("another token", ["nodes", "--token-file", "token"], {"GET /api/v1/nodes": refused(401, "wrong token")},
          files={"token": "x"}, code=1, err="continuo: wrong token (the one of --token-file does not fit)\n"),
     Case("a token with lines below it", ["nodes", "--json", "--token-file", "token"],
-         {"GET /api/v1/nodes": Answer(200, b"{}")}, files={"token": "a\r\nX: b\n"}, out="{}\n",
+         NODES, files={"token": "a\r\nX: b\n"}, out=NONE,
          headers={"Authorization": "Bearer a"}),
     Case("a token of two words", ["nodes", "--token-file", "token"], code=2, files={"token": "a b\n"},
          err=["the token file token does not begin with a line of one token"], sent=[]),
@@ -394,37 +414,37 @@ CASES = [
     Case("a token file that is not there", ["nodes", "--token-file", "none"], code=2,
          err="continuo: the token file none cannot be read\n", sent=[]),
     # -- the cluster file, by which a token is found
-    Case("the token of the cluster file", ["nodes", "--json"], {"GET /api/v1/nodes": Answer(200, b"{}")},
-         environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION, "http-token": "found\n"}, out="{}\n",
+    Case("the token of the cluster file", ["nodes", "--json"], NODES,
+         environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION, "http-token": "found\n"}, out=NONE,
          headers={"Authorization": "Bearer found"}),
-    Case("a cluster file without a token", ["nodes", "--json"], {"GET /api/v1/nodes": Answer(200, b"{}")},
-         environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION}, out="{}\n",
+    Case("a cluster file without a token", ["nodes", "--json"], NODES,
+         environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION}, out=NONE,
          headers={"Authorization": None}),
     Case("a token that the cluster file demands", ["nodes"], environment={"CONTINUO_NODE": ""}, code=2, sent=[],
          files={"continuo.conf": CONFIGURATION.replace("[cluster]\n", '[cluster]\ntoken-file="keys"\n')},
          err=["the token file ", "/keys cannot be read"]),
-    Case("another cluster file", ["nodes", "--json", "--config", "other.conf"], {"GET /api/v1/nodes": Answer(200, b"{}")},
-         environment={"CONTINUO_NODE": ""}, out="{}\n", headers={"Authorization": "Bearer other"},
+    Case("another cluster file", ["nodes", "--json", "--config", "other.conf"], NODES,
+         environment={"CONTINUO_NODE": ""}, out=NONE, headers={"Authorization": "Bearer other"},
          files={"continuo.conf": "nothing", "other.conf": CONFIGURATION.replace("[cluster]\n",
                 '[cluster]\ntoken-file="other"\n'), "other": "other"}),
-    Case("another cluster file of the environment", ["nodes", "--json"], {"GET /api/v1/nodes": Answer(200, b"{}")},
-         environment={"CONTINUO_NODE": "", "CONTINUO_CONFIG": "other.conf"}, out="{}\n",
+    Case("another cluster file of the environment", ["nodes", "--json"], NODES,
+         environment={"CONTINUO_NODE": "", "CONTINUO_CONFIG": "other.conf"}, out=NONE,
          headers={"Authorization": "Bearer found"}, files={"other.conf": CONFIGURATION, "http-token": "found"}),
     Case("another cluster file that is not there", ["nodes", "--config", "none.conf"], code=2, sent=[],
          err=["none.conf: the cluster file cannot be read"]),
     *(Case(f"the token of the cluster file goes to {url}", ["nodes", "--json", "--node", url],
-           {"GET /api/v1/nodes": Answer(200, b"{}")}, files={"continuo.conf": CONFIGURATION, "http-token": "found"},
-           out="{}\n", headers={"Authorization": "Bearer found"})
+           NODES, files={"continuo.conf": CONFIGURATION, "http-token": "found"},
+           out=NONE, headers={"Authorization": "Bearer found"})
       for url in ("http://127.0.0.1:PORT", "localhost:PORT", "http://LOCALHOST:PORT/")),
     Case("the token of the cluster file goes to no other address", ["nodes", "--json"],
-         {"GET /api/v1/nodes": Answer(200, b"{}")},
+         NODES,
          files={"continuo.conf": CONFIGURATION.replace("PORT", "CLOSED"), "http-token": "found"},
-         out="{}\n", headers={"Authorization": None}),
+         out=NONE, headers={"Authorization": None}),
     Case("no token where one of the cluster file is needed", ["nodes"], {"GET /api/v1/nodes": refused(401, "a token!")},
          environment={"CONTINUO_NODE": ""}, files={"continuo.conf": CONFIGURATION}, code=1,
          err=["a token! (the one in ", "/http-token is missing, or the node has started with another one)"]),
     Case("a node that is named and a cluster file with a mistake", ["nodes", "--json"],
-         {"GET /api/v1/nodes": Answer(200, b"{}")}, files={"continuo.conf": "nothing"}, out="{}\n"),
+         NODES, files={"continuo.conf": "nothing"}, out=NONE),
     Case("a node of a cluster file that speaks TLS", ["nodes", "--node", "http://127.0.0.1:PORT"], code=2, sent=[],
          files={"continuo.conf": CONFIGURATION.replace("[cluster]\n", '[cluster]\nhttp-tls="on"\n')},
          err=['the node\'s address "http://127.0.0.1:PORT" is https://127.0.0.1:PORT in ']),
@@ -542,13 +562,13 @@ class CommandsTest(Fixture):
         except OSError:
             self.skipTest("no IPv6 here")
         self.addCleanup(node.close)
-        node.answers = {"GET /api/v1/nodes": Answer(200, b"{}")}
+        node.answers = NODES
         done = self.run_program(["nodes", "--json", "--node", f"http://[::1]:{node.port}"])
-        self.assertEqual((done.returncode, done.stdout), (0, "{}\n"), done.stderr)
+        self.assertEqual((done.returncode, done.stdout), (0, NONE), done.stderr)
         self.assertEqual(node.requests[0].headers["Host"], f"[::1]:{node.port}")
 
     def test_output_that_cannot_be_written(self):
-        self.node.answers = {"GET /api/v1/nodes": Answer(200, b"{}")}
+        self.node.answers = NODES
         for words in (["nodes", "--json"], ["help-markdown"]):  # what waits for the end, and more than waits
             with self.subTest(words=words), open("/dev/full", "w", encoding="utf-8") as full:
                 done = subprocess.run([PROGRAM, *words], env=self.environment(), stdout=full,
@@ -665,7 +685,7 @@ class TlsTest(Fixture):
 
     def answer_with(self, certificate):
         self.node = FakeNode(port=self.node.port, certificate=certificate)
-        self.node.answers = {"GET /api/v1/nodes": Answer(200, b"{}")}
+        self.node.answers = NODES
         self.addCleanup(self.node.close)
 
     def ask(self):
@@ -682,7 +702,7 @@ class TlsTest(Fixture):
         certificates = self.init(self.folder / "shop")
         self.answer_with(certificates / "payment.pem")
         done = self.ask()
-        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "{}\n", ""))
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, NONE, ""))
         token = (self.folder / "shop" / "http-token").read_text().strip()
         self.assertEqual(self.node.requests[0].headers["Authorization"], f"Bearer {token}")
 
