@@ -62,6 +62,16 @@ result<std::string> content_of(const fs::path& directory) {
   return std::string{};
 }
 
+/// Nothing else has a place in a backup.
+result<void> check_no_backup(const fs::path& directory) {
+  const auto line = read_backup_line(directory);
+  return line && line->starts_with(backup_prefix)
+             ? fail(errc::invalid_configuration,
+                    fmt::format("{} is a backup itself: choose a directory beside it; nothing was changed",
+                                printable(directory.string())))
+             : result<void>{};
+}
+
 /// Makes `to` a place for backups of the store, or finds that it is one.
 result<void> prepare(const fs::path& to, std::uint64_t store) {
   const auto line = backup_line(store);
@@ -83,6 +93,12 @@ result<void> prepare(const fs::path& to, std::uint64_t store) {
             : fmt::format("{} is not empty and holds no backup (it has {}): choose another directory; "
                           "nothing was changed",
                           to.string(), *found));
+  }
+  for (auto above = fs::absolute(to).parent_path(); above != above.parent_path();
+       above = above.parent_path()) {
+    if (auto room = check_no_backup(above); !room) {
+      return room;
+    }
   }
   if (auto made = journal::make_directory(to); !made) {
     return made;
@@ -137,6 +153,12 @@ result<fs::path> place_of_backup(const fs::path& folder, const fs::path& to) {
                 "backups that are asked for over HTTP go to the node's backup folder, and it has none: set "
                 "backup-folder in [node] of the cluster file, or node_config::backup_folder");
   }
+  if (const auto text = to.string(); !is_printable(text)) {
+    return fail(errc::invalid_configuration,
+                fmt::format("{} has a character that no terminal shows: choose another name; nothing was "
+                            "changed",
+                            printable(text)));
+  }
   auto place = to.lexically_normal();
   place = place.has_filename() ? place : place.parent_path();
   const auto way = place.lexically_relative(folder);
@@ -156,6 +178,9 @@ result<fs::path> place_of_backup(const fs::path& folder, const fs::path& to) {
   auto reached = folder;
   auto usable = journal::check_trusted(at, reached);
   for (auto part = way.begin(); usable && part != way.end() && *part != "."; ++part) {
+    if (auto room = check_no_backup(reached); !room) {
+      return tl::unexpected(room.error());
+    }
     reached /= *part;
     if (::mkdirat(at.get(), part->c_str(), 0700) != 0 && errno != EEXIST) {
       return tl::unexpected(journal::system_failure("make the directory", reached, errno));

@@ -379,6 +379,29 @@ result<certificates_made::one> make_node(const std::filesystem::path& folder, co
   return done;
 }
 
+/// No node may show what its peers trust no longer.
+result<void> check_all_signed(const std::filesystem::path& folder, const std::vector<std::string>& names,
+                              const authority& signer) {
+  for (const auto& name : names) {
+    const auto path = folder / (name + ".pem");
+    if (!std::filesystem::exists(path)) {
+      continue;
+    }
+    const auto certificate = read_certificate(path);
+    if (!certificate) {
+      return tl::unexpected(certificate.error());
+    }
+    if (!has_signed(signer, certificate->get())) {
+      return fail(errc::conflict,
+                  fmt::format("{} is signed by another authority still, and its peers would refuse it: run "
+                              "`continuo cluster init` without --newest-authority, give every machine its "
+                              "new certificate, and then run this again; nothing was changed",
+                              path.string()));
+    }
+  }
+  return {};
+}
+
 bool add_to_list(X509_CRL* list, const X509* certificate, ASN1_TIME* now) {
   std::unique_ptr<X509_REVOKED, freeing<X509_REVOKED_free>> entry{X509_REVOKED_new()};
   if (!entry ||
@@ -505,6 +528,9 @@ result<certificates_made> make_certificates(const std::filesystem::path& folder,
     return tl::unexpected(signer.error());
   }
   if (which == authorities::newest_only) {
+    if (auto ready = check_all_signed(folder, names, *signer); !ready) {
+      return tl::unexpected(ready.error());
+    }
     std::erase_if(signer->trusted,
                   [&](const auto& one) { return !is_same(one.get(), signer->certificate.get()); });
     if (auto written = write_trusted(folder, *signer); !written) {

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <sys/stat.h>
 
 namespace continuo::nodes {
 
@@ -81,6 +82,15 @@ result<std::vector<list_ptr>> lists_in(const std::filesystem::path& file) {
 }
 
 result<key_ptr> key_in(const std::filesystem::path& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) == 0 && (status.st_mode & (S_IROTH | S_IWOTH)) != 0) {
+    return fail(
+        errc::invalid_configuration,
+        fmt::format("{} is for every user of this machine to {} (mode {:04o}): whoever has read it can "
+                    "speak as its owner. If nobody has, `chmod 600` it; else revoke it",
+                    file.string(), (status.st_mode & S_IROTH) != 0 ? "read" : "write",
+                    status.st_mode & 07777u));
+  }
   const auto text = text_of(file);
   if (!text) {
     return tl::unexpected(text.error());

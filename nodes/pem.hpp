@@ -37,6 +37,7 @@ result<std::vector<certificate_ptr>> certificates_in(const std::filesystem::path
 /// Lists of what was revoked, one at least.
 result<std::vector<list_ptr>> lists_in(const std::filesystem::path& file);
 
+/// `errc::invalid_configuration` also where every user of the machine may read or write it.
 result<key_ptr> key_in(const std::filesystem::path& file);
 
 /// The node's certificate and those behind it in the file, which lead to its authority, with its key. Every

@@ -24,6 +24,7 @@ using std::chrono::milliseconds;
 using namespace std::chrono_literals;
 
 constexpr milliseconds patience_for_an_answer = 30s;
+constexpr milliseconds grace = 5s;       // of a wait whose time is over: the last answer may be on its way
 constexpr milliseconds wait_max = 30s;   // in one call; nodes allow 60 s
 constexpr milliseconds wait_min = 200ms; // between two calls that wait, however fast the node answers
 
@@ -100,7 +101,7 @@ result<node_answer> node_client::wait(const std::string& target, milliseconds pa
     const auto left = std::max(0ms, std::chrono::ceil<milliseconds>(deadline - begun));
     const auto slice = std::min({left, wait_max, progress.visible() ? milliseconds{1s} : wait_max});
     auto answer = exchange({"GET", target + fmt::format("?wait={}ms", slice.count()), {}, {}},
-                           slice + patience_for_an_answer);
+                           std::min(slice + patience_for_an_answer, left + grace));
     auto got = answer ? read(std::move(*answer), "status") : tl::unexpected(unreachable(answer.error()));
     const auto may_come_back = !got && got.error().code == errc::unavailable && last;
     if (!got && !may_come_back) {

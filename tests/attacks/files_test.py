@@ -246,6 +246,13 @@ class Files(unittest.TestCase):
             self.assertEqual(ask("warehouse", folder + "/a/b").status, 200)
             self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700)
 
+            for to in ("/a/b/c", "/a/b/c/d", "/a/x\0y", "/a/x\x1b[2J", "/a/x\n", "/a/x\u202e"):
+                with self.subTest(to=to):
+                    answer = ask("warehouse", folder + to)
+                    self.assertEqual((answer.status, answer.error()), (400, "invalid_configuration"), answer)
+            self.assertEqual(os.listdir(folder + "/a"), ["b"])
+            self.assertNotIn("c", os.listdir(folder + "/a/b"))
+
             for name, plant in {
                 "link": lambda at: os.symlink(outside, at),
                 "fifo": os.mkfifo,

@@ -180,6 +180,13 @@ CAF_TEST(an authority takes the place of another one while every pair of nodes u
   CAF_CHECK_EQUAL(added.trusted, 2u);
   CAF_CHECK_EQUAL(both_ways(), "");
   copy("ca.pem");
+  // What a node shows would be trusted no longer.
+  const auto soon = nodes::make_certificates(directory.path(), {"a_node", "b-node"}, authorities::newest_only,
+                                             std::chrono::system_clock::now());
+  CAF_REQUIRE(!soon);
+  CAF_CHECK(soon.error().message.find("a_node.pem is signed by another authority still") !=
+            std::string::npos);
+  CAF_CHECK_EQUAL(both_ways(), "");
   CAF_CHECK_EQUAL(done(make()), "a_node renewed: another authority has signed it\n"
                                 "b-node renewed: another authority has signed it\n");
   CAF_CHECK_EQUAL(objection("a_node"), "");
@@ -290,6 +297,16 @@ CAF_TEST(nobody waits for a FIFO in the place of a file) {
     std::filesystem::rename(path("kept"), path(name));
   }
   CAF_CHECK_EQUAL(objection("a_node"), "");
+}
+
+CAF_TEST(a key that everybody may read is no secret) {
+  make();
+  std::filesystem::permissions(path("a_node.key"), std::filesystem::perms{0640});
+  CAF_CHECK_EQUAL(objection("a_node"), "");
+  std::filesystem::permissions(path("a_node.key"), std::filesystem::perms{0644});
+  CAF_CHECK(objection("a_node").find("a_node.key is for every user of this machine to read (mode 0644)") !=
+            std::string::npos);
+  CAF_CHECK(!nodes::read_certificates(files("a_node")));
 }
 
 CAF_TEST(what stands in ca.key and is no key has a way out) {

@@ -634,6 +634,18 @@ class TerminalTest(Fixture):
         self.assertTrue(said.endswith("\r\x1b[Kfulfilment o-1 is \x1b[32mcompleted\x1b[0m: T-1\n"), repr(said))
 
 
+class SlowNodeTest(Fixture):
+    def test_a_wait_ends_in_time(self):
+        """Its node takes the question, and says nothing."""
+        released = threading.Event()
+        self.addCleanup(released.set)
+        self.node.answers = {ONE + "/result?": Answer(202, RESULT, held_until=released)}
+        begun = time.monotonic()
+        done = self.run_program(["wait", "fulfilment", "o-1", "--timeout", "300ms"])
+        self.assertEqual(done.returncode, 125, done.stdout + done.stderr)
+        self.assertLess(time.monotonic() - begun, 20)
+
+
 class EventsTest(Fixture):
     STREAM = (b': hello\n\nid: ordering:41\nevent: instance\ndata: {"type": "fulfilment", "key": "o-1"}\n\n'
               b"event: lost\ndata: {\ndata: }\n\n")
