@@ -106,6 +106,9 @@ result<void> caf_filter::take(std::string_view bytes) {
     rest.remove_prefix(header_bytes + of.payload);
   }
   in_.erase(0, in_.size() - rest.size());
+  if (in_.size() < buffer_kept && in_.capacity() > 2 * buffer_kept) {
+    in_.shrink_to_fit();
+  }
   return {};
 }
 
@@ -116,6 +119,9 @@ std::size_t caf_filter::give(void* to, std::size_t size) {
   if (given_ == out_.size()) {
     out_.clear();
     given_ = 0;
+    if (out_.capacity() > buffer_kept) {
+      out_.shrink_to_fit();
+    }
   }
   return count;
 }

@@ -38,6 +38,9 @@ public:
   /// Takes what has come. `errc::malformed` says what the peer may not say; nothing is taken after that.
   result<void> take(std::string_view bytes);
 
+  /// Whether a message that is not whole yet needs more memory than a connection keeps.
+  bool gathers_much() const { return in_.size() > buffer_kept; }
+
   /// How many bytes are there for CAF: whole messages.
   std::size_t ready() const { return out_.size() - given_; }
 
@@ -55,6 +58,9 @@ public:
 
   /// Of one message, and so of what waits for its end.
   static constexpr std::size_t message_bytes_max = 64u << 20;
+
+  /// What a buffer needed beyond this is given back when it is empty.
+  static constexpr std::size_t buffer_kept = 1u << 20;
 
   /// Actors of the peer that have a message, or are watched.
   static constexpr std::size_t actors_max = 64;

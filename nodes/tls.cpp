@@ -180,6 +180,7 @@ public:
       stream_.flush(this);
     }
     end_spawn_server();
+    give_room_back(size);
     if (filter_->ready() == 0) {
       // What has not introduced itself has nothing to be taken, and CAF has no time limit for it: if it were
       // not read, nobody would see that it has closed.
@@ -243,10 +244,28 @@ private:
         board_->gives(id_, weight);
       }
     }
+    if (const auto much = filter_->gathers_much(); much != gathers_) {
+      gathers_ = much;
+      board_->gathers(id_, much);
+    }
     if (filter_->is_introduced()) {
       is_known();
     }
     return true;
+  }
+
+  /// CAF keeps a buffer as large as the largest message that came.
+  void give_room_back(std::size_t needed) {
+    if (needed >= caf_filter::buffer_kept || rd_buf().capacity() <= caf_filter::buffer_kept || shrinks_) {
+      return;
+    }
+    shrinks_ = true; // when nobody reads into it
+    stream_.backend().post([weak = std::weak_ptr{self_}] {
+      if (const auto self = weak.lock()) {
+        (*self)->shrinks_ = false;
+        (*self)->rd_buf().shrink_to_fit();
+      }
+    });
   }
 
   void say(const std::string& why) const {
@@ -302,6 +321,8 @@ private:
   std::optional<caf_filter> filter_; ///< from the end of the handshake on
   bool asks_ = true;                 ///< CAF, for the spawn server
   bool launched_ = false;
+  bool gathers_ = false; ///< much, as the board knows
+  bool shrinks_ = false; ///< its buffer, soon
   network::stream_impl<tls_policy> stream_;
   const std::shared_ptr<tls_scribe*> self_ = std::make_shared<tls_scribe*>(this); ///< of the I/O thread
   const std::function<void()> go_on_ = [loop = &stream_.backend(), weak = std::weak_ptr{self_}] {

@@ -203,7 +203,8 @@ result<tls_board::admission> tls_board::admit(int file, const shared_certificate
   }
   made.id = next_id();
   connections_.emplace(
-      made.id, connection{std::move(names), shown, file, accepts, connections_made_, made.name, 0, {}});
+      made.id,
+      connection{std::move(names), shown, file, accepts, connections_made_, made.name, 0, false, {}});
   std::vector<char> bytes;
   caf::binary_serializer to{nullptr, bytes};
   static_cast<void>(to(made.id));
@@ -248,6 +249,30 @@ void tls_board::gives(const caf::node_id& id, std::size_t weight) {
   if (const auto found = connections_.find(id); found != connections_.end()) {
     found->second.untaken += weight;
     flows_[found->second.peer].untaken += weight;
+  }
+}
+
+void tls_board::gathers(const caf::node_id& id, bool much) {
+  std::string peer;
+  {
+    const std::lock_guard lock{mutex_};
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) {
+      return;
+    }
+    found->second.gathers = much;
+    for (auto& [other, one] : connections_) {
+      if (much && other != id && one.gathers && one.file >= 0 && one.peer == found->second.peer) {
+        ::shutdown(one.file, SHUT_RDWR); // its own event closes it
+        one.gathers = false;
+        peer = one.peer;
+      }
+    }
+  }
+  if (!peer.empty()) {
+    say_once(
+        log_level::error, peer,
+        fmt::format("a connection with {} is closed: a large message came on another one meanwhile", peer));
   }
 }
 

@@ -60,6 +60,10 @@ public:
 
   static constexpr std::size_t untaken_max = 32u << 20;
 
+  /// Whether a large message is under way on that connection (`caf_filter::gathers_much`). A node speaks on
+  /// one connection at a time, so it has one of these; of a second one the first one's connection ends.
+  void gathers(const caf::node_id& id, bool much);
+
   // -- what is said -----------------------------------------------------------------------------
   void offer(std::uint64_t actor);
   bool is_offered(std::uint64_t actor) const;
@@ -81,6 +85,7 @@ private:
     std::uint64_t number = 0;
     std::string peer;
     std::size_t untaken = 0; ///< weight of what came on it
+    bool gathers = false;    ///< much
     clock::time_point closed_at{};
   };
 
