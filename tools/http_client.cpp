@@ -163,12 +163,14 @@ public:
                                                text_of(at_), interim_answers_max));
   }
 
-  /// Goes on with the body: `take` gets what has come. Ends with the answer or the connection.
+  /// Goes on with the body: `take` gets what has come. Ends with the answer or the connection, and where
+  /// nothing comes for longer than a node is ever silent.
   /// @pre `run` has read the header
   result<void> read_on(const std::function<void(std::string_view)>& take) {
-    stream_.below().expires_never();
+    constexpr std::chrono::seconds silence{25}; // a node says something every 10 s
     answer_->body_limit(boost::none);
     while (!answer_->is_done()) {
+      stream_.below().expires_after(silence);
       const auto failed =
           await([&](auto done) { wire::async_read_some(stream_, buffer_, *answer_, std::move(done)); });
       auto& body = answer_->get().body();

@@ -645,6 +645,17 @@ class SlowNodeTest(Fixture):
         self.assertEqual(done.returncode, 125, done.stdout + done.stderr)
         self.assertLess(time.monotonic() - begun, 20)
 
+    def test_a_stream_ends_that_is_silent(self):
+        """A node says something every 10 s, also where nothing happens."""
+        released = threading.Event()
+        self.addCleanup(released.set)
+        self.node.answers = {"GET /api/v1/events": Answer(200, b": hello\n\n", held_until=released)}
+        begun = time.monotonic()
+        done = self.run_program(["events"])
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertGreater(time.monotonic() - begun, 20)
+        self.assertIn("127.0.0.1:", done.stderr)
+
 
 class EventsTest(Fixture):
     STREAM = (b': hello\n\nid: ordering:41\nevent: instance\ndata: {"type": "fulfilment", "key": "o-1"}\n\n'
