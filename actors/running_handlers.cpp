@@ -11,6 +11,9 @@ constexpr unsigned said_again_after = 60;
 
 running_handlers::entry::entry(running_handlers& in, const instance_id& of, std::string_view message_type)
     : in_(&in), of_(&of), message_type_(message_type) {
+  if (in_->before_each_ != nullptr) {
+    in_->before_each_();
+  }
   const std::lock_guard lock{in_->mutex_};
   next_ = in_->first_;
   if (next_ != nullptr) {

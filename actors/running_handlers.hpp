@@ -15,6 +15,9 @@ namespace continuo::actors {
 /// such ones and says it. Any thread.
 class running_handlers {
 public:
+  /// @param before called before each of them begins, on its thread; null: nothing
+  explicit running_handlers(void (*before)() = nullptr) : before_each_(before) {}
+
   /// One handler, for as long as it lives. What it names must live as long.
   class entry {
   public:
@@ -44,6 +47,7 @@ public:
   std::vector<slow> look();
 
 private:
+  void (*before_each_)();
   std::mutex mutex_;
   entry* first_ = nullptr;
 };

@@ -124,6 +124,7 @@ private:
 node_runtime::node_runtime(node_config config)
     : config_(anchored(std::move(config))), core_(std::make_shared<actors::core>()) {
   core_->sink = nodes::make_log(config_.logger, config_.name);
+  core_->handlers = std::make_shared<actors::running_handlers>(nodes::let_others_work);
 }
 
 // -- before start ---------------------------------------------------------------------------
