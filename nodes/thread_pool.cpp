@@ -1,5 +1,6 @@
 #include "nodes/thread_pool.hpp"
 
+#include "nodes/scheduler.hpp"
 #include "nodes/threads.hpp"
 
 #include <fmt/format.h>
@@ -10,6 +11,9 @@
 namespace continuo::nodes {
 
 namespace {
+
+/// So many jobs wait at most for the end of the run in which they were made.
+constexpr std::size_t announced_at = 16;
 
 /// As people are told of it.
 std::string told(const messages::envelope& message) {
@@ -33,45 +37,54 @@ thread_pool::~thread_pool() {
 }
 
 void thread_pool::post(messages::envelope message, actors::handler_job handler) {
-  result<void> called;
-  {
-    const std::lock_guard lock{state_->mutex};
-    if (state_->stopping) {
-      return; // the record says that it has to run: it does after the next start
-    }
-    auto& job = state_->jobs.emplace_back();
-    job.message = std::move(message);
-    job.handler = std::move(handler);
-    called = call_somebody(state_);
+  std::unique_lock lock{state_->mutex};
+  if (state_->stopping) {
+    return; // the record says that it has to run: it does after the next start
   }
-  if (!called) {
-    state_->failed(called.error());
+  auto& job = state_->jobs.emplace_back();
+  job.message = std::move(message);
+  job.handler = std::move(handler);
+  if (++state_->unannounced < announced_at && when_run_is_over(state_, announce)) {
+    return; // a service that starts several wakes one thread for them
+  }
+  state_->unannounced = 0;
+  call_somebody(state_, std::move(lock));
+}
+
+void thread_pool::announce(const std::shared_ptr<void>& of) {
+  const auto state = std::static_pointer_cast<shared>(of);
+  std::unique_lock lock{state->mutex};
+  state->unannounced = 0;
+  if (!state->jobs.empty()) {
+    call_somebody(state, std::move(lock));
   }
 }
 
-result<void> thread_pool::call_somebody(const std::shared_ptr<shared>& state) {
+void thread_pool::call_somebody(const std::shared_ptr<shared>& state, std::unique_lock<std::mutex> lock) {
   // One at a time is woken, and who takes a job wakes the next before it runs it. So no job waits behind one
   // that blocks, and many short ones do not cost a wake-up each.
   if (state->waking) {
-    return {};
+    return;
   }
   if (state->idle > 0) {
     state->waking = true;
+    lock.unlock(); // first: who wakes up would only wait for it
     state->called.notify_one();
-    return {};
+    return;
   }
   if (state->workers.size() >= state->threads_max) {
-    return {};
+    return;
   }
   auto& self = state->workers.emplace_back();
   auto started = start_thread("handlers", [state, &self] { work(state, self); });
   if (!started) {
     state->workers.pop_back();
-    return tl::unexpected(std::move(started.error()));
+    lock.unlock();
+    state->failed(started.error());
+    return;
   }
   self.thread = std::move(*started);
   state->waking = true;
-  return {};
 }
 
 std::vector<std::string> thread_pool::stop(std::chrono::milliseconds patience) {
@@ -115,17 +128,14 @@ void thread_pool::work(const std::shared_ptr<shared>& state, worker& self) {
     auto taken = std::move(state->jobs.front());
     state->jobs.pop_front();
     self.runs = &taken.message;
-    result<void> called;
-    if (!state->jobs.empty()) {
-      called = call_somebody(state);
-    }
-    lock.unlock();
-    if (!called) { // what waits would wait for this one, which may block
-      state->failed(called.error());
+    if (state->jobs.empty()) {
+      lock.unlock();
+    } else {
+      call_somebody(state, std::move(lock)); // what waits would wait for this one, which may block
     }
     taken.handler(taken.message);
     taken.handler = nullptr; // what it captured may be the last of the node: not under the lock
-    lock.lock();
+    lock = std::unique_lock{state->mutex};
     self.runs = nullptr;
   }
 }

@@ -16,7 +16,8 @@ namespace continuo::nodes {
 /// Threads for handlers that block. Made as they are needed, at most `threads_max`; each service's own limit
 /// bounds how many of its jobs come here at a time, so the queue is bounded by the sum of those limits. A
 /// handler that never returns keeps its thread, and what the thread works with, for ever: the pool may be
-/// gone by then.
+/// gone by then. A job posted in a run of an actor on a scheduler of ours gets a thread at the end of the
+/// run, where code of the application begins in it, or when 16 wait; any other at once.
 class thread_pool : public actors::handler_pool {
 public:
   /// `failed` is told, on any thread, where the system has no thread for a job. The job then does not run.
@@ -49,11 +50,13 @@ private:
     std::deque<job> jobs;
     std::list<worker> workers;
     std::size_t idle = 0;
-    bool waking = false; ///< somebody was called and is not here yet
+    bool waking = false;         ///< somebody was called and is not here yet
+    std::size_t unannounced = 0; ///< jobs of this run of an actor that nobody was called for
     bool stopping = false;
   };
 
-  static result<void> call_somebody(const std::shared_ptr<shared>& state); // with the lock held
+  static void call_somebody(const std::shared_ptr<shared>& state, std::unique_lock<std::mutex> lock);
+  static void announce(const std::shared_ptr<void>& state);
   static void work(const std::shared_ptr<shared>& state, worker& self);
 
   std::shared_ptr<shared> state_ = std::make_shared<shared>();

@@ -1,7 +1,9 @@
 // The scheduler of a node's own actor system: nobody waits who could work, and nobody is woken for nothing.
 #define CAF_SUITE scheduler
 
+#include "messages/envelope.hpp"
 #include "nodes/scheduler.hpp"
+#include "nodes/thread_pool.hpp"
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
@@ -245,6 +247,38 @@ CAF_TEST(what the end of an actor asks for is done though nothing follows) {
   }
   alone.set_value(); // so the worker holds it last
   CAF_CHECK(becomes([&] { return *said == 2; }));
+}
+
+CAF_TEST(a handler begins at the end of the run that posts it or once the run lets others work) {
+  continuo::nodes::thread_pool pool{2, [](const continuo::error& why) { CAF_FAIL(why.message); }};
+  const auto post = [&pool](const std::shared_ptr<std::promise<void>>& begun) {
+    pool.post({}, [begun](const continuo::messages::envelope&) { begun->set_value(); });
+  };
+  const auto at_the_end = std::make_shared<std::promise<void>>();
+  caf::anon_send(spawn_once(*system, [=](caf::event_based_actor*) { post(at_the_end); }), 1);
+  CAF_CHECK(is_soon(at_the_end));
+  const auto within = std::make_shared<std::promise<void>>();
+  const auto heard = std::make_shared<std::promise<bool>>();
+  caf::anon_send(spawn_once(*system,
+                            [=](caf::event_based_actor*) {
+                              post(within);
+                              continuo::nodes::let_others_work();
+                              heard->set_value(is_soon(within));
+                            }),
+                 1);
+  CAF_CHECK(heard->get_future().get());
+  const auto first = std::make_shared<std::promise<void>>();
+  const auto heard_first = std::make_shared<std::promise<bool>>();
+  caf::anon_send(spawn_once(*system,
+                            [=](caf::event_based_actor*) {
+                              post(first);
+                              for (int i = 0; i < 20; ++i) { // more than wait for the end of a run
+                                post(std::make_shared<std::promise<void>>());
+                              }
+                              heard_first->set_value(is_soon(first));
+                            }),
+                 1);
+  CAF_CHECK(heard_first->get_future().get());
 }
 
 CAF_TEST(time limits end what they are for and go with their actors) {
