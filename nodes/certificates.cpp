@@ -74,7 +74,7 @@ result<certificate_ptr> read_certificate(const std::filesystem::path& file) {
 
 /// None where there is no such file.
 result<std::vector<list_ptr>> read_lists(const std::filesystem::path& file) {
-  return has_list(file) ? read_or_advice(lists_in(file), file) : std::vector<list_ptr>{};
+  return read_or_advice(lists_if_any(file), file);
 }
 
 result<key_ptr> read_key(const std::filesystem::path& file) {
@@ -385,7 +385,12 @@ result<void> check_all_signed(const std::filesystem::path& folder, const std::ve
   for (const auto& name : names) {
     const auto path = folder / (name + ".pem");
     if (!std::filesystem::exists(path)) {
-      continue;
+      return fail(errc::conflict,
+                  fmt::format("{} is not here, so nobody knows whether what the node shows is signed by the "
+                              "newest authority: put it here, or run `continuo cluster init` without "
+                              "--newest-authority, give the node what that makes, and then run this again; "
+                              "nothing was changed",
+                              path.string()));
     }
     const auto certificate = read_certificate(path);
     if (!certificate) {

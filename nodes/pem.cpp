@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 #include <sys/stat.h>
+#include <utility>
 
 namespace continuo::nodes {
 
@@ -40,23 +41,33 @@ int no_password(char*, int, int, void*) {
   return -1;
 }
 
-/// `Read` is one of OpenSSL's.
-template <class Pointer, auto Read>
-result<std::vector<Pointer>> all_in(const std::filesystem::path& file, std::string_view what) {
+void free_all(STACK_OF(X509_INFO) * of) {
+  sk_X509_INFO_pop_free(of, X509_INFO_free);
+}
+
+/// All certificates and lists of a file, whatever else stands between them. One that cannot be read spoils
+/// all.
+result<authorities_found> read_all(const std::filesystem::path& file, std::string_view what) {
   const auto text = text_of(file);
   if (!text) {
     return tl::unexpected(text.error());
   }
-  const auto from = reader(*text);
-  std::vector<Pointer> found;
-  while (Pointer one{Read(from.get(), nullptr, no_password, nullptr)}) {
-    found.push_back(std::move(one));
-  }
-  const auto is_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-  if (found.empty() || !is_end) {
+  const std::unique_ptr<STACK_OF(X509_INFO), freeing<free_all>> read{
+      PEM_X509_INFO_read_bio(reader(*text).get(), nullptr, no_password, nullptr)};
+  if (!read) {
     return no_pem(file, what);
   }
   ERR_clear_error();
+  authorities_found found;
+  for (int i = 0; i < sk_X509_INFO_num(read.get()); ++i) {
+    auto* one = sk_X509_INFO_value(read.get(), i);
+    if (one->x509 != nullptr) {
+      found.certificates.emplace_back(std::exchange(one->x509, nullptr));
+    }
+    if (one->crl != nullptr) {
+      found.lists.emplace_back(std::exchange(one->crl, nullptr));
+    }
+  }
   return found;
 }
 
@@ -73,12 +84,33 @@ std::string openssl_reason() {
   return reason == nullptr ? "no reason is known" : reason;
 }
 
+result<authorities_found> authorities_in(const std::filesystem::path& file) {
+  auto found = read_all(file, "certificate");
+  return found && found->certificates.empty() ? no_pem(file, "certificate") : std::move(found);
+}
+
 result<std::vector<certificate_ptr>> certificates_in(const std::filesystem::path& file) {
-  return all_in<certificate_ptr, PEM_read_bio_X509>(file, "certificate");
+  return authorities_in(file).map([](authorities_found&& all) { return std::move(all.certificates); });
 }
 
 result<std::vector<list_ptr>> lists_in(const std::filesystem::path& file) {
-  return all_in<list_ptr, PEM_read_bio_X509_CRL>(file, "list of revoked certificates");
+  constexpr std::string_view what = "list of revoked certificates";
+  auto found = read_all(file, what);
+  return !found                 ? tl::unexpected(found.error())
+         : found->lists.empty() ? no_pem(file, what)
+                                : result<std::vector<list_ptr>>{std::move(found->lists)};
+}
+
+result<std::vector<list_ptr>> lists_if_any(const std::filesystem::path& file) {
+  if (file.empty()) {
+    return std::vector<list_ptr>{};
+  }
+  auto found = lists_in(file);
+  std::error_code unknown;
+  return !found && found.error().code == errc::not_found &&
+                 symlink_status(file, unknown).type() == std::filesystem::file_type::not_found
+             ? std::vector<list_ptr>{}
+             : std::move(found);
 }
 
 result<key_ptr> key_in(const std::filesystem::path& file) {
@@ -97,7 +129,8 @@ result<key_ptr> key_in(const std::filesystem::path& file) {
   }
   key_ptr read{PEM_read_bio_PrivateKey(reader(*text).get(), nullptr, no_password, nullptr)};
   if (!read) {
-    return no_pem(file, "key");
+    const auto has_password = text->find("ENCRYPTED") != std::string::npos;
+    return no_pem(file, has_password ? "key without a password" : "key");
   }
   return read;
 }

@@ -37,6 +37,16 @@ result<std::vector<certificate_ptr>> certificates_in(const std::filesystem::path
 /// Lists of what was revoked, one at least.
 result<std::vector<list_ptr>> lists_in(const std::filesystem::path& file);
 
+/// The same, and none where there is no file, nor a link that leads to none, or `file` is empty.
+result<std::vector<list_ptr>> lists_if_any(const std::filesystem::path& file);
+
+/// What a node trusts: certificates, one at least, and lists of what was revoked that stand beside them.
+struct authorities_found {
+  std::vector<certificate_ptr> certificates;
+  std::vector<list_ptr> lists;
+};
+result<authorities_found> authorities_in(const std::filesystem::path& file);
+
 /// `errc::invalid_configuration` also where every user of the machine may read or write it.
 result<key_ptr> key_in(const std::filesystem::path& file);
 

@@ -55,8 +55,7 @@ std::string days_of(std::chrono::seconds time) {
 } // namespace
 
 tls_board::tls_board(caf::actor_system& system, tls_transport::terms agreed, tls_context first)
-    : system_(&system), agreed_(std::move(agreed)), context_(std::move(first)),
-      had_list_(has_list(agreed_.files.revoked)) {
+    : system_(&system), agreed_(std::move(agreed)), context_(std::move(first)) {
   filter_terms_.here = as_caf_writes(system, system.node());
   filter_terms_.application = fmt::format("continuo-wire-{}", messages::protocol_version);
   filter_terms_.frame_begins =
@@ -74,14 +73,7 @@ tls_context tls_board::certificates() {
   const std::lock_guard lock{reading_};
   if (const auto now = clock::now(); now - read_at_ > reads_apart) {
     read_at_ = now;
-    const auto has_now = has_list(agreed_.files.revoked);
-    auto read = had_list_ && !has_now
-                    ? fail(errc::invalid_configuration,
-                           fmt::format("{} is gone, and without it nobody is revoked: put it back, or start "
-                                       "the node anew where that is meant",
-                                       agreed_.files.revoked.string()))
-                    : read_certificates(agreed_.files);
-    had_list_ = had_list_ || has_now;
+    auto read = read_certificates(agreed_.files, knows_of_revoked(context_));
     if (read) {
       context_ = std::move(*read);
     } else {

@@ -107,9 +107,8 @@ private:
   caf_filter::terms filter_terms_; ///< but for the peer's id
   std::array<std::uint8_t, 20> host_{};
 
-  std::mutex reading_; // guards the next three
+  std::mutex reading_; // guards the next two
   tls_context context_;
-  bool had_list_; ///< of what was revoked
   clock::time_point read_at_ = clock::now();
 
   mutable std::mutex mutex_; // guards what follows

@@ -46,27 +46,36 @@ tl::unexpected<error> unusable(const std::filesystem::path& file) {
 }
 
 result<void> load_authorities(SSL_CTX* into, const std::filesystem::path& file) {
-  const auto authorities = certificates_in(file);
-  if (!authorities) {
-    return fail(errc::invalid_configuration, authorities.error().message);
+  const auto found = authorities_in(file);
+  if (!found) {
+    return fail(errc::invalid_configuration, found.error().message);
   }
+  auto* store = SSL_CTX_get_cert_store(into);
   auto is_used = true;
-  for (const auto& one : *authorities) {
-    is_used = is_used && X509_STORE_add_cert(SSL_CTX_get_cert_store(into), one.get()) == 1;
+  for (const auto& one : found->certificates) {
+    is_used = is_used && X509_STORE_add_cert(store, one.get()) == 1;
+  }
+  for (const auto& one : found->lists) {
+    is_used = is_used && X509_STORE_add_crl(store, one.get()) == 1;
   }
   return is_used ? result<void>{} : unusable(file);
 }
 
-result<void> load_revoked(SSL_CTX* into, const std::filesystem::path& file) {
-  if (!has_list(file)) {
-    return {};
-  }
-  auto* store = SSL_CTX_get_cert_store(into);
-  X509_STORE_set_verify_cb(store, accept_missing_lists);
-  const auto lists = lists_in(file);
+result<void> load_revoked(SSL_CTX* into, const std::filesystem::path& file, bool is_due) {
+  const auto lists = lists_if_any(file);
   if (!lists) {
     return fail(errc::invalid_configuration, lists.error().message);
   }
+  if (lists->empty()) {
+    return is_due
+               ? fail(errc::invalid_configuration,
+                      fmt::format("{} is gone, and without it nobody is revoked: put it back, or start the "
+                                  "node anew where that is meant",
+                                  file.string()))
+               : result<void>{};
+  }
+  auto* store = SSL_CTX_get_cert_store(into);
+  X509_STORE_set_verify_cb(store, accept_missing_lists);
   auto is_used = X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1;
   for (const auto& one : *lists) {
     is_used = is_used && X509_STORE_add_crl(store, one.get()) == 1;
@@ -86,13 +95,12 @@ std::chrono::seconds time_until(const ASN1_TIME* end) {
 
 } // namespace
 
-bool has_list(const std::filesystem::path& file) {
-  std::error_code unknown; // what cannot be looked at is there: whoever reads it says why it cannot be used
-  return !file.empty() &&
-         std::filesystem::symlink_status(file, unknown).type() != std::filesystem::file_type::not_found;
+bool knows_of_revoked(const tls_context& of) {
+  const auto* terms = X509_STORE_get0_param(SSL_CTX_get_cert_store(of.get()));
+  return (X509_VERIFY_PARAM_get_flags(const_cast<X509_VERIFY_PARAM*>(terms)) & X509_V_FLAG_CRL_CHECK) != 0;
 }
 
-result<tls_context> read_certificates(const tls_files& files) {
+result<tls_context> read_certificates(const tls_files& files, bool list_is_due) {
   ERR_clear_error();
   tls_context made{SSL_CTX_new(TLS_method()), SSL_CTX_free};
   if (!made) {
@@ -105,7 +113,7 @@ result<tls_context> read_certificates(const tls_files& files) {
   }
   auto used = use_identity(raw, files.certificate, files.key);
   used = used ? load_authorities(raw, files.authority) : used;
-  used = used ? load_revoked(raw, files.revoked) : used;
+  used = used ? load_revoked(raw, files.revoked, list_is_due) : used;
   if (!used) {
     return tl::unexpected(used.error());
   }

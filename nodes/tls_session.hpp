@@ -8,7 +8,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,11 +18,11 @@ using tls_context = std::shared_ptr<SSL_CTX>;
 
 /// What connections are made with: both sides show a certificate that an authority of the file has signed and
 /// nobody has revoked, TLS 1.2 or newer. `errc::invalid_configuration` with the reason.
-result<tls_context> read_certificates(const tls_files& files);
+/// @param list_is_due whether it is an error, too, that there is no list of what was revoked
+result<tls_context> read_certificates(const tls_files& files, bool list_is_due = false);
 
-/// Whether there is a list of what was revoked, readable or not. A cluster that never revoked anything has
-/// none.
-bool has_list(const std::filesystem::path& file);
+/// Whether a list of what was revoked is among them.
+bool knows_of_revoked(const tls_context& of);
 
 using shared_certificate = std::shared_ptr<X509>;
 

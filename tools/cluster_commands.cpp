@@ -542,7 +542,9 @@ int cluster_up(const cluster_options& chosen) {
     return refuse(why);
   };
   for (const auto& node : file->nodes) {
-    nodes.emplace_back().entry = &node;
+    auto& state = nodes.emplace_back();
+    state.entry = &node;
+    state.token_file = chosen.token_file;
     if (const auto runs = find_process(node)) {
       fmt::print("{} runs already, as process {}\n", node.seen_by_peers.name, runs->pid);
       continue;
@@ -581,7 +583,7 @@ int cluster_status(const cluster_options& chosen) {
   if (!file) {
     return refuse(file.error());
   }
-  const auto state = look_at_all(*file);
+  const auto state = look_at_all(*file, chosen.token_file);
   if (chosen.json) {
     fmt::print("{}\n", json_of(state, file->cluster.name).dump(2));
   } else {
@@ -650,6 +652,7 @@ int cluster_start(const cluster_options& chosen) {
   detached.detach = true;
   std::vector<node_state> nodes(1);
   nodes.front().entry = *node;
+  nodes.front().token_file = chosen.token_file;
   if (auto ready = wait_until_ready(started, signals, nodes, detached); !ready) {
     return refuse(ready.error());
   }

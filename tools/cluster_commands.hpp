@@ -12,6 +12,7 @@ namespace continuo::tools {
 struct cluster_options {
   std::filesystem::path file;
   std::string node;
+  std::filesystem::path token_file; ///< of `up`, `status` and `start`; empty: that of the cluster file
   bool detach = false;
   bool json = false;
   bool new_authority = false;        ///< of `init`

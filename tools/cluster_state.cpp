@@ -20,12 +20,22 @@ using std::chrono::system_clock;
 constexpr std::chrono::milliseconds patience{1'000};
 constexpr std::chrono::milliseconds patience_for_counts{20'000}; // it reads all of its records
 
+node_address address_for(const node_state& node) {
+  auto at = address_of(*node.entry);
+  if (!node.token_file.empty()) {
+    at.token_file = node.token_file;
+    at.token_may_be_missing = false;
+    at.token_is_chosen = true;
+  }
+  return at;
+}
+
 /// The JSON that a node answers; null where it does not.
 json ask(const node_state& node, const std::string& target, std::chrono::milliseconds time) {
   if (!node.entry->seen_by_peers.http || !node.ready) {
     return nullptr;
   }
-  const auto answer = http_get(address_of(*node.entry), target, time);
+  const auto answer = http_get(address_for(node), target, time);
   auto read = answer && answer->status == 200 ? json::parse(answer->body, nullptr, false) : json{};
   return read.is_discarded() ? json{} : read;
 }
@@ -115,7 +125,7 @@ void look_at(node_state& node) {
     node.why = listens ? std::string{} : !believed ? believed.error().message : listens.error().message;
     return;
   }
-  const auto answer = http_get(address_of(*node.entry), "/readyz", patience);
+  const auto answer = http_get(address_for(node), "/readyz", patience);
   constexpr std::string_view says_who = "ready, process ";
   node.ready = answer && answer->status == 200 && answer->body.starts_with(says_who);
   node.answers = node.ready || (answer && answer->status == 503);
@@ -140,12 +150,13 @@ void look_at(node_state& node) {
   }
 }
 
-cluster_state look_at_all(const config::cluster_file& file) {
+cluster_state look_at_all(const config::cluster_file& file, const std::filesystem::path& token_file) {
   cluster_state state;
   json fullest;
   for (const auto& entry : file.nodes) {
     node_state node;
     node.entry = &entry;
+    node.token_file = token_file;
     look_at(node);
     if (const auto nodes = ask(node, "/api/v1/nodes", patience); nodes.is_object()) {
       node.peers = list_at(nodes, "nodes");

@@ -16,6 +16,7 @@ namespace continuo::tools {
 /// What can be said of one node from outside.
 struct node_state {
   const config::node_entry* entry = nullptr;
+  std::filesystem::path token_file;    ///< for who is asked, whoever it is; empty: that of the cluster file
   std::optional<process_mark> process; ///< as its pid file names it
   bool ready = false;                  ///< it takes calls
   bool answers = false;                ///< whether it is ready
@@ -50,7 +51,7 @@ struct cluster_state {
 void look_at(node_state& node);
 
 /// Everything. Asks each node that is ready over HTTP.
-cluster_state look_at_all(const config::cluster_file& file);
+cluster_state look_at_all(const config::cluster_file& file, const std::filesystem::path& token_file);
 
 /// For people, and for scripts.
 std::string text_of(const cluster_state& state, const std::string& cluster);

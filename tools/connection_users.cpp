@@ -2,18 +2,22 @@
 
 #include "journal/files.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <grp.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <pwd.h>
-#include <set>
-#include <sstream>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <vector>
 
 namespace continuo::tools {
@@ -22,77 +26,73 @@ namespace {
 
 using boost::asio::ip::tcp;
 
-/// As the kernel prints addresses: words of 32 bits, as the machine has them, in hexadecimal.
-std::optional<std::uint32_t> hex_number(std::string_view text) {
-  std::uint32_t made = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), made, 16);
-  return failed == std::errc{} && end == text.data() + text.size() ? std::optional{made} : std::nullopt;
+struct owned_socket {
+  uid_t user = 0;
+  bool is_accepted = false; ///< or listens; else `user` is not to be relied on
+};
+
+void write_address(const boost::asio::ip::address& address, __be32 (&to)[4]) {
+  if (address.is_v4()) {
+    to[0] = htonl(address.to_v4().to_uint());
+    return;
+  }
+  const auto bytes = address.to_v6().to_bytes();
+  std::memcpy(&to, bytes.data(), bytes.size());
 }
 
-/// An address as a table has it: "0100007F:1F90".
-template <std::size_t Words>
-struct printed_endpoint {
-  std::array<std::uint32_t, Words> address;
-  std::uint16_t port;
+/// Asks for the socket at `there` that is connected to `here`, or for the one that listens there.
+struct question {
+  nlmsghdr header{};
+  inet_diag_req_v2 body{};
 
-  /// @param or_any the address for all addresses is as good
-  bool is(std::string_view printed, bool or_any) const {
-    if (printed.size() != 8 * Words + 5 || hex_number(printed.substr(8 * Words + 1)) != port) {
-      return false;
+  question(const tcp::endpoint& there, const tcp::endpoint* here) {
+    header.nlmsg_len = sizeof(*this);
+    header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
+    header.nlmsg_flags = NLM_F_REQUEST;
+    body.sdiag_family = there.address().is_v4() ? AF_INET : AF_INET6; // IPv4 finds sockets for both, too
+    body.sdiag_protocol = IPPROTO_TCP;
+    body.idiag_states = ~0u;
+    body.id.idiag_sport = htons(there.port());
+    write_address(there.address(), body.id.idiag_src);
+    body.id.idiag_cookie[0] = body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+    if (here != nullptr) {
+      body.id.idiag_dport = htons(here->port());
+      write_address(here->address(), body.id.idiag_dst);
     }
-    bool is_it = true;
-    bool is_any = or_any;
-    for (std::size_t i = 0; i < Words; ++i) {
-      const auto word = hex_number(printed.substr(8 * i, 8));
-      is_it = is_it && word == address[i];
-      is_any = is_any && word == 0u;
+    if (there.address().is_v6()) {
+      body.id.idiag_if = static_cast<__u32>(there.address().to_v6().scope_id());
     }
-    return is_it || is_any;
   }
 };
 
-printed_endpoint<1> as_v4(const tcp::endpoint& at) {
-  return {{htonl(at.address().to_v4().to_uint())}, at.port()};
-}
-
-printed_endpoint<4> as_v6(const tcp::endpoint& at) {
-  namespace ip = boost::asio::ip;
-  const auto address =
-      at.address().is_v4() ? ip::make_address_v6(ip::v4_mapped, at.address().to_v4()) : at.address().to_v6();
-  const auto bytes = address.to_bytes();
-  printed_endpoint<4> made{{}, at.port()};
-  std::memcpy(made.address.data(), bytes.data(), bytes.size());
-  return made;
-}
-
-/// Users of what listens at `there`, and of the socket there that is connected to `here`. A table has those
-/// that listen before the others. So nobody gets away by accepting a connection and listening no more: until
-/// it is accepted its user is said to be root, but the one who listens is still in the table.
-template <std::size_t Words>
-void add_users(const char* table, const printed_endpoint<Words>& here, const printed_endpoint<Words>& there,
-               std::set<uid_t>& to) {
-  constexpr std::string_view listens = "0A";
-  std::ifstream lines{table};
-  std::string line;
-  std::getline(lines, line); // the heads
-  while (std::getline(lines, line)) {
-    std::istringstream fields{line};
-    std::string number, local, remote, state, queues, timer, tries;
-    uid_t user = 0;
-    if (fields >> number >> local >> remote >> state >> queues >> timer >> tries >> user &&
-        there.is(local, state == listens) && (state == listens || here.is(remote, false))) {
-      to.insert(user);
-    }
+/// Nothing where the kernel names no such socket.
+std::optional<owned_socket> find_socket(const question& asked) {
+  const journal::descriptor kernel{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)};
+  constexpr timeval patience{1, 0}; // it answers at once
+  if (kernel.get() < 0 ||
+      ::setsockopt(kernel.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
+      ::send(kernel.get(), &asked, sizeof(asked), 0) != static_cast<ssize_t>(sizeof(asked))) {
+    return std::nullopt;
   }
-}
-
-std::set<uid_t> users_there(const tcp::endpoint& here, const tcp::endpoint& there) {
-  std::set<uid_t> found;
-  if (there.address().is_v4()) {
-    add_users("/proc/net/tcp", as_v4(here), as_v4(there), found);
+  alignas(nlmsghdr) std::array<char, 8'192> answer{};
+  ssize_t size = 0;
+  do {
+    size = ::recv(kernel.get(), answer.data(), answer.size(), 0);
+  } while (size < 0 && errno == EINTR);
+  nlmsghdr header{};
+  inet_diag_msg found{};
+  if (size < static_cast<ssize_t>(NLMSG_HDRLEN + sizeof(found))) {
+    return std::nullopt;
   }
-  add_users("/proc/net/tcp6", as_v6(here), as_v6(there), found); // IPv4 too, of sockets for both
-  return found;
+  std::memcpy(&header, answer.data(), sizeof(header));
+  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY) {
+    return std::nullopt;
+  }
+  std::memcpy(&found, answer.data() + NLMSG_HDRLEN, sizeof(found));
+  if (found.id.idiag_dport != asked.body.id.idiag_dport) {
+    return std::nullopt; // who listens at such an address here, where no socket is connected so
+  }
+  return owned_socket{found.idiag_uid, found.idiag_inode != 0};
 }
 
 bool is_member(uid_t user, gid_t group) {
@@ -112,23 +112,29 @@ bool is_member(uid_t user, gid_t group) {
 }
 
 bool may_read(uid_t user, const struct stat& file) {
-  return user == 0 || user == ::geteuid() || user == file.st_uid || (file.st_mode & S_IROTH) != 0 ||
+  return user == 0 || user == ::geteuid() || user == file.st_uid ||
          ((file.st_mode & S_IRGRP) != 0 && is_member(user, file.st_gid));
 }
 
 } // namespace
 
-std::optional<std::string> peer_without(const std::filesystem::path& file, const tcp::endpoint& here,
-                                        const tcp::endpoint& there) {
+std::optional<std::string> objection_to_peer(const std::filesystem::path& file, const tcp::endpoint& here,
+                                             const tcp::endpoint& there) {
+  const auto listens = find_socket({there, nullptr}); // before, so that it is not gone when it is needed
+  const auto connected = find_socket({there, &here});
+  if (!connected && !there.address().is_loopback()) {
+    return std::nullopt; // on another machine
+  }
+  const auto& owner = connected && !connected->is_accepted ? listens : connected;
+  if (!owner) {
+    return "the kernel does not say who answers there";
+  }
   struct stat status {};
-  const auto is_within = there.address().is_loopback() || here.address() == there.address();
-  if (!is_within || ::stat(file.c_str(), &status) != 0) {
+  if (::stat(file.c_str(), &status) == 0 && may_read(owner->user, status)) {
     return std::nullopt;
   }
-  const auto found = users_there(here, there);
-  const auto foreign =
-      std::find_if(found.begin(), found.end(), [&](uid_t user) { return !may_read(user, status); });
-  return foreign == found.end() ? std::nullopt : std::optional{journal::user_text(*foreign)};
+  return fmt::format("{} answers there, who may not read the token in {}", journal::user_text(owner->user),
+                     file.string());
 }
 
 } // namespace continuo::tools

@@ -8,15 +8,18 @@
 
 namespace continuo::tools {
 
-/// Who is at the other end of a connection within this machine and may not read a file, in words: to that
-/// user what stands in the file must not be told, whatever the address promises. Counted are the owner of the
-/// other socket and all who listen at its address; they may read by the file's owner, its group or its mode,
-/// and as this process's own user or root. Nothing where all of them may, where the connection leads to
-/// another machine, and where the kernel does not say. By /proc/net/tcp and tcp6 (proc(5)).
+/// Why a connection leads to somebody who must not be told what stands in a file, in words: the user whose
+/// the other socket is may not read it. Nothing where that user may, by the file's owner or its group, and as
+/// this process's own user or root; and where the connection leads to another machine. Of a connection to a
+/// loopback address whose other end the kernel does not name it is an objection.
+///
+/// The kernel is asked for that one connection (sock_diag(7)). While it is not accepted yet it has no owner
+/// that can be relied on, and the listener's counts, who was there before: where he went, the connection
+/// ended.
 /// @param here this end
 /// @param there the other one
-std::optional<std::string> peer_without(const std::filesystem::path& file,
-                                        const boost::asio::ip::tcp::endpoint& here,
-                                        const boost::asio::ip::tcp::endpoint& there);
+std::optional<std::string> objection_to_peer(const std::filesystem::path& file,
+                                             const boost::asio::ip::tcp::endpoint& here,
+                                             const boost::asio::ip::tcp::endpoint& there);
 
 } // namespace continuo::tools

@@ -232,15 +232,14 @@ private:
     beast::error_code gone; // then there is nobody to be told anything
     const auto here = socket.local_endpoint(gone);
     const auto there = gone ? here : socket.remote_endpoint(gone);
-    const auto foreign = gone ? std::nullopt : peer_without(at_.token_file, here, there);
-    if (!foreign) {
+    const auto why = gone ? std::nullopt : objection_to_peer(at_.token_file, here, there);
+    if (!why) {
       return {};
     }
-    return fail(
-        errc::conflict,
-        fmt::format("{} is not asked: {} answers there, who may not read the token in {}: is it the node? "
-                    "Turn http-tls on, or name the token with --token-file where that user may have it",
-                    text_of(at_), *foreign, at_.token_file.string()));
+    return fail(errc::conflict,
+                fmt::format("{} is not asked: {}: is it the node? Turn http-tls on, or name the token with "
+                            "--token-file (CONTINUO_TOKEN_FILE) where whoever answers may have it",
+                            text_of(at_), *why));
   }
 
   tl::unexpected<error> no_handshake(const beast::error_code& why) {

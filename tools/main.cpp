@@ -80,17 +80,20 @@ void describe_cluster(CLI::App& program, chosen_command& chosen) {
   up->add_flag("--detach,-d", chosen.cluster.detach,
                "Leave the nodes running; what they say goes to DATA/NODE.log");
   add_patience(up);
+  add_token_option(*up, chosen.cluster.token_file);
   add("down", "Stop every node in order", cluster_down);
   auto* status = add("status",
                      "Show nodes, services and what waits for them, and instances; exits with 1 where a "
                      "node is not ready",
                      cluster_status);
+  add_token_option(*status, chosen.cluster.token_file);
   status->add_flag("--json", chosen.cluster.json, "For scripts");
   add_node(add("kill", "End one node at once (SIGKILL)", cluster_kill, " payment"));
   auto* start =
       add("start", "Start one node, detached, and wait until it is ready", cluster_start, " payment");
   add_node(start);
   add_patience(start);
+  add_token_option(*start, chosen.cluster.token_file);
   add_node(add("stop", "Stop one node in order", cluster_stop, " payment"));
   add_node(add("run", "Become one node, for systemd and containers; exits with the node's exit code",
                cluster_run, " payment"));

@@ -161,8 +161,10 @@ class Tokens(Test):
 
 def squat(port, manner, told):
     """Listens in the place of a node, and answers what might be believed. `manner`: "stays"; "both", for IPv4 and IPv6;
-    "leaves", as soon as somebody is there. Writes what it hears."""
-    if manner == "both":
+    "beside", for IPv6 alone; "leaves", as soon as somebody is there. Writes what it hears."""
+    if manner == "beside":
+        listening = socket.create_server(("::", port), family=socket.AF_INET6)
+    elif manner == "both":
         listening = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
     else:
         listening = socket.create_server(("127.0.0.1", port))
@@ -240,14 +242,22 @@ class Squatters(Test):
         self.assertRegex(ended.stdout, r"ordering +unknown .*65534")
         self.assertNotIn(shop.token, end())
 
-        # Who may read the token may have it: by its mode, and by the word of who asks.
+        # Nobody is kept from a node by who listens beside it.
+        end = self.squat(shop.http["payment"], "beside")
+        for node in NODES:
+            if node != "ordering":
+                run("nodes", "--node", f"http://127.0.0.1:{shop.http[node]}", "--config", "shop.conf", folder=shop.folder)
+        self.assertEqual(end(), "")
+
+        # Who may read the token may have it: by its group, and by the word of who asks.
         token = os.path.join(shop.folder, "http-token")
         end = self.squat(port, "stays")
         run("nodes", "--config", "shop.conf", "--token-file", "http-token", folder=shop.folder)
+        run("cluster", "status", "shop.conf", "--token-file", "http-token", folder=shop.folder, check=False)
         os.chmod(token, 0o640)
         os.chown(token, 0, self.NOBODY)
         run("nodes", "--config", "shop.conf", folder=shop.folder)
-        self.assertEqual(end().count(shop.token), 2)
+        self.assertEqual(end().count(shop.token), 3)
 
 
 class Tls(Test):

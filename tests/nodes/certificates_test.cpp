@@ -1,6 +1,7 @@
 #define CAF_SUITE certificates
 
 #include "nodes/certificates.hpp"
+#include "nodes/pem.hpp"
 #include "nodes/tls.hpp"
 #include "nodes/tls_session.hpp"
 #include "tests/nodes/shop.hpp"
@@ -11,6 +12,7 @@
 
 #include <array>
 #include <fstream>
+#include <openssl/pem.h>
 #include <poll.h>
 #include <sstream>
 #include <sys/socket.h>
@@ -186,6 +188,12 @@ CAF_TEST(an authority takes the place of another one while every pair of nodes u
   CAF_REQUIRE(!soon);
   CAF_CHECK(soon.error().message.find("a_node.pem is signed by another authority still") !=
             std::string::npos);
+  std::filesystem::rename(path("b-node.pem"), path("elsewhere"));
+  const auto unknown = nodes::make_certificates(directory.path(), {"b-node"}, authorities::newest_only,
+                                                std::chrono::system_clock::now());
+  CAF_REQUIRE(!unknown);
+  CAF_CHECK(unknown.error().message.find("b-node.pem is not here") != std::string::npos);
+  std::filesystem::rename(path("elsewhere"), path("b-node.pem"));
   CAF_CHECK_EQUAL(both_ways(), "");
   CAF_CHECK_EQUAL(done(make()), "a_node renewed: another authority has signed it\n"
                                 "b-node renewed: another authority has signed it\n");
@@ -297,6 +305,49 @@ CAF_TEST(nobody waits for a FIFO in the place of a file) {
     std::filesystem::rename(path("kept"), path(name));
   }
   CAF_CHECK_EQUAL(objection("a_node"), "");
+}
+
+CAF_TEST(a list that is due is missed) {
+  make();
+  CAF_REQUIRE(nodes::revoke_certificates(directory.path(), "b-node").has_value());
+  const auto known = nodes::read_certificates(files("a_node"));
+  CAF_REQUIRE(known.has_value());
+  CAF_CHECK(nodes::knows_of_revoked(*known));
+  std::filesystem::rename(path("revoked.pem"), path("kept"));
+  const auto without = nodes::read_certificates(files("a_node"));
+  CAF_REQUIRE(without.has_value());
+  CAF_CHECK(!nodes::knows_of_revoked(*without));
+  const auto missed = nodes::read_certificates(files("a_node"), true);
+  CAF_REQUIRE(!missed);
+  CAF_CHECK(missed.error().message.find("revoked.pem is gone") != std::string::npos);
+  std::filesystem::create_symlink(path("nowhere"), path("revoked.pem"));
+  CAF_CHECK(!nodes::read_certificates(files("a_node"))); // somebody meant something
+}
+
+CAF_TEST(other things in the files of certificates are passed over or counted) {
+  make();
+  CAF_REQUIRE(nodes::revoke_certificates(directory.path(), "b-node").has_value());
+  const auto list = text("revoked.pem");
+  std::ofstream{path("ca.pem"), std::ios::app} << "a list:\n" << list;
+  CAF_CHECK_EQUAL(objection("a_node"), "");
+  std::ofstream{path("a_node.pem"), std::ios::app} << text("a_node.key");
+  CAF_CHECK_EQUAL(objection("a_node"), "");
+  std::ofstream{path("a_node.pem"), std::ios::app} << "-----BEGIN CERTIFICATE-----\nMIIB\n";
+  CAF_CHECK(objection("a_node").find("a_node.pem: this is no PEM certificate") != std::string::npos);
+}
+
+CAF_TEST(a key with a password is not asked for one) {
+  make();
+  const auto key = nodes::key_in(path("a_node.key"));
+  CAF_REQUIRE(key.has_value());
+  auto* file = std::fopen(path("a_node.key").c_str(), "w");
+  CAF_REQUIRE(file != nullptr);
+  unsigned char password[] = "secret";
+  CAF_CHECK_EQUAL(PEM_write_PrivateKey(file, key->get(), EVP_aes_128_cbc(), password, 6, nullptr, nullptr),
+                  1);
+  std::fclose(file);
+  CAF_CHECK(objection("a_node").find("a_node.key: this is no PEM key without a password") !=
+            std::string::npos);
 }
 
 CAF_TEST(a key that everybody may read is no secret) {
