@@ -64,7 +64,7 @@ SHOWN = [
         {"name": DIRT, "version": DIRT, "fields": [{"name": DIRT, "type": DIRT}]}]}),
     (["publish", "t", "{}"], "POST /api/v1/publish/t", {"message_id": DIRT, "instances": [{"type": DIRT, "key": DIRT}]}),
     (["send", "s", "t", "{}"], "POST /api/v1/send/s/t", {"message_id": DIRT}),
-    (["cancel", "t", "k"], "POST /api/v1/instances/t/k/cancel", {"status": DIRT}),
+    (["cancel", "t", "k"], "POST /api/v1/instances/t/k/cancel", {"verb": DIRT}),
     (["wait", "t", "k", "--timeout", "1s"], "GET /api/v1/instances/t/k/result?", ENDED),
 ]
 HISTORY = "GET /api/v1/instances/t/k/history?limit=1000"

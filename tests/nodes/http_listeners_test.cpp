@@ -11,6 +11,8 @@
 
 #include <caf/test/dsl.hpp>
 
+#include <array>
+
 #include <spdlog/logger.h>
 #include <spdlog/sinks/ostream_sink.h>
 
@@ -157,12 +159,13 @@ CAF_TEST(a certificate that cannot be shown is refused at the start) {
   const auto folder = directory.path() / "certificates";
   CAF_REQUIRE(nodes::make_certificates(folder, {"a", "b"}).has_value());
   http_address at{"127.0.0.1", port.number()};
-  for (const auto& [certificate, key] : {std::pair{"a.pem", "b.key"}, std::pair{"none.pem", "a.key"},
-                                         std::pair{"a.pem", "none.key"}, std::pair{"a.key", "a.key"}}) {
+  for (const auto& [certificate, key, wrong] :
+       {std::array{"a.pem", "b.key", "b.key"}, std::array{"none.pem", "a.key", "none.pem"},
+        std::array{"a.pem", "none.key", "none.key"}, std::array{"a.key", "a.key", "a.key"}}) {
     at.tls = http_certificate{folder / certificate, folder / key};
     const auto refused = refusal_of(with(at));
     CAF_CHECK(refused.code == errc::invalid_configuration);
-    CAF_CHECK(refused.message.find((folder / certificate).string()) != std::string::npos);
+    CAF_CHECK(refused.message.find((folder / wrong).string()) != std::string::npos);
   }
   at.tls = http_certificate{folder / "a.pem", folder / "a.key"};
   node here{with(at)};
