@@ -1,6 +1,7 @@
 #include "nodes/certificates.hpp"
 
 #include "journal/files.hpp"
+#include "messages/printable.hpp"
 #include "nodes/pem.hpp"
 #include "nodes/tls_session.hpp"
 
@@ -291,6 +292,23 @@ result<void> check_name(const std::string& name) {
 
 // -- a node ----------------------------------------------------------------------------------------
 
+/// Whether it is one of that node. One without any name may be: there were such.
+bool is_for(X509* certificate, const std::string& name) {
+  const auto names = names_in(certificate);
+  return names.empty() ? X509_check_ca(certificate) != 1
+                       : std::find(names.begin(), names.end(), name) != names.end();
+}
+
+tl::unexpected<error> is_of_another(const std::filesystem::path& path, X509* certificate,
+                                    const std::string& name) {
+  const auto names = names_in(certificate);
+  return fail(
+      errc::conflict,
+      fmt::format("{} is no certificate of {}, but of {}: put its own back, or remove that file; nothing "
+                  "was changed",
+                  path.string(), name, names.empty() ? "an authority" : printable(names.front())));
+}
+
 /// Why the certificate of a node has to be renewed; empty: it is good.
 std::string reason_to_renew(X509* certificate, const std::string& name, const authority& signer,
                             const std::vector<list_ptr>& lists, time_point now) {
@@ -333,6 +351,22 @@ result<void> keep_former(const std::filesystem::path& folder, const std::string&
   return replace_file(path, false, [&](std::FILE* file) { return write_certificates(file, all); });
 }
 
+/// Where the key is here. It may be where the node is, and only there.
+result<void> check_key(const std::filesystem::path& key, const std::filesystem::path& of, X509* certificate) {
+  const auto read = read_key(key);
+  if (!read) {
+    return std::filesystem::exists(key) ? result<void>{tl::unexpected(read.error())} : result<void>{};
+  }
+  if (X509_check_private_key(certificate, read->get()) != 1) {
+    ERR_clear_error();
+    return fail(errc::conflict,
+                fmt::format("{} is not the key of {}: put that back, or remove both files, and "
+                            "this makes new ones",
+                            key.string(), of.string()));
+  }
+  return {};
+}
+
 result<certificates_made::one> make_node(const std::filesystem::path& folder, const std::string& name,
                                          const authority& signer, const std::vector<list_ptr>& lists,
                                          time_point now) {
@@ -343,6 +377,12 @@ result<certificates_made::one> make_node(const std::filesystem::path& folder, co
     const auto before = read_certificate(path);
     if (!before) {
       return tl::unexpected(before.error());
+    }
+    if (!is_for(before->get(), name)) {
+      return is_of_another(path, before->get(), name);
+    }
+    if (auto fits = check_key(folder / (name + ".key"), path, before->get()); !fits) {
+      return tl::unexpected(fits.error());
     }
     done.why = signer.is_new && signer.trusted.size() > 1
                    ? ""
@@ -576,7 +616,12 @@ result<certificates_revoked> revoke_certificates(const std::filesystem::path& fo
     if (!read) {
       return tl::unexpected(read.error());
     }
-    std::move(read->begin(), read->end(), std::back_inserter(revoked));
+    if (path == own && !is_for(read->front().get(), name)) {
+      return is_of_another(own, read->front().get(), name);
+    }
+    std::copy_if(std::make_move_iterator(read->begin()), std::make_move_iterator(read->end()),
+                 std::back_inserter(revoked),
+                 [&](const certificate_ptr& one) { return is_for(one.get(), name); });
   }
   if (revoked.empty()) {
     return wrong(own, "there is nothing to revoke");

@@ -262,7 +262,10 @@ result<void> wait_until_ready(children& started, const signal_source& signals, s
     for (auto& node : nodes) {
       if (!node.ready) {
         look_at(node);
-        node.ready = node.ready && node.process; // else another one answers, and this one has ended
+        if (node.ready && !node.process) {
+          node.ready = false;
+          node.why = "something answers at its address, and no pid file names the process that was started";
+        }
         all = all && node.ready;
       }
     }
@@ -304,8 +307,7 @@ std::vector<std::string> end_nodes(const std::vector<const config::node_entry*>&
         ++i;
         continue;
       }
-      std::error_code ignored;
-      std::filesystem::remove(pid_file_of(*entries.at(i->first)), ignored);
+      forget_process(*entries.at(i->first), i->second);
       i = left.erase(i);
     }
     if (!left.empty()) {
@@ -562,6 +564,16 @@ int cluster_up(const cluster_options& chosen) {
   return chosen.detach ? 0 : follow(*file, started, signals);
 }
 
+namespace {
+
+std::string held_text(const config::node_entry& node, pid_t holder) {
+  return fmt::format("no pid file names the process of {}, and its data directory is held by process {}: end "
+                     "that by hand if it is the node",
+                     node.seen_by_peers.name, holder);
+}
+
+} // namespace
+
 int cluster_down(const cluster_options& chosen) {
   const auto file = config::read_cluster_file(chosen.file);
   if (!file) {
@@ -573,6 +585,15 @@ int cluster_down(const cluster_options& chosen) {
   const auto left = end_nodes(all_nodes(*file), SIGTERM, just_wait);
   if (!left.empty()) {
     return still_runs(*file, left);
+  }
+  std::string held;
+  for (const auto& one : file->nodes) {
+    if (const auto holder = holder_without_pid_file(one)) {
+      held += (held.empty() ? "" : "; ") + held_text(one, *holder);
+    }
+  }
+  if (!held.empty()) {
+    return refuse(held);
   }
   fmt::print("all nodes of {} are stopped\n", file->cluster.name);
   return 0;
@@ -610,6 +631,9 @@ int end_one(const cluster_options& chosen, int signal, const char* what) {
   if (!runs) {
     if (const auto believed = check_pid_file(**node); !believed) {
       return refuse(believed.error().message);
+    }
+    if (const auto holder = holder_without_pid_file(**node)) {
+      return refuse(held_text(**node, *holder));
     }
     return refuse(fmt::format("{} does not run (or was not started by `continuo cluster`)", chosen.node));
   }

@@ -189,6 +189,9 @@ std::string text_of(const cluster_state& state, const std::string& cluster) {
     if (!node.ready && (node.word() != "down" || node.is_strange)) {
       remark = node.why;
     }
+    if (const auto holder = holder_without_pid_file(*node.entry)) {
+      remark += fmt::format("{}process {}, which no pid file names", remark.empty() ? "" : "; ", *holder);
+    }
     nodes.add({seen.name, std::string{node.word()}, node.process ? std::to_string(node.process->pid) : "",
                node.process ? age_text(node.process->age()) : "", fmt::format("{}:{}", seen.host, seen.port),
                http_text(*node.entry), fmt::format("{}", fmt::join(seen.hosts, ", ")),

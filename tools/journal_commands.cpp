@@ -168,6 +168,11 @@ result<nodes::backup_figures> ask_for_backup(const journal_options& chosen, cons
     return tl::unexpected(at.error());
   }
   const auto to = std::filesystem::absolute(chosen.backup).lexically_normal();
+  if (!is_printable(to.string())) {
+    return fail(errc::invalid_configuration,
+                fmt::format("{} has a character that no terminal shows: choose another name",
+                            printable(to.string())));
+  }
   const http_request asking{"POST", "/api/v1/backup", {}, ordered_json{{"to", to.string()}}.dump()};
   bool goes_on = false;
   while (true) {

@@ -18,6 +18,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -207,9 +208,12 @@ error cannot_run(const config::node_entry& node, int why) {
                                                         node.program.string(), std::strerror(why))};
 }
 
+std::string line_of(const process_mark& mark) {
+  return fmt::format("{} {} {}\n", mark.pid, mark.start, mark.boot);
+}
+
 result<void> write_mark(const config::node_entry& node, const process_mark& mark) {
-  return journal::write_file_atomically(pid_file_of(node),
-                                        fmt::format("{} {} {}\n", mark.pid, mark.start, mark.boot));
+  return journal::write_file_atomically(pid_file_of(node), line_of(mark));
 }
 
 } // namespace
@@ -304,6 +308,36 @@ std::optional<process_mark> find_process(const config::node_entry& node) {
 
 result<void> check_pid_file(const config::node_entry& node) {
   return read_pid_file(node).map([](const auto&) {});
+}
+
+void forget_process(const config::node_entry& node, const process_mark& of) {
+  if (const auto alone = lock_directory(node.data.parent_path())) {
+    const auto text = journal::read_small_file(pid_file_of(node), pid_file_bytes);
+    if (text && *text == line_of(of)) {
+      std::error_code ignored;
+      std::filesystem::remove(pid_file_of(node), ignored);
+    }
+  } // else it names a process that is gone, which everybody sees
+}
+
+std::optional<pid_t> holder_without_pid_file(const config::node_entry& node) {
+  struct stat file {};
+  if (find_process(node) || ::stat((node.data / "LOCK").c_str(), &file) != 0) {
+    return std::nullopt;
+  }
+  const auto place =
+      fmt::format("{:02x}:{:02x}:{}", major(file.st_dev), minor(file.st_dev), file.st_ino); // proc(5)
+  std::ifstream locks{"/proc/locks"};
+  for (std::string line; std::getline(locks, line);) {
+    std::istringstream fields{line};
+    std::string number, kind, strength, access, held;
+    pid_t holder = 0;
+    if (fields >> number >> kind >> strength >> access >> holder >> held && kind == "FLOCK" &&
+        held == place) {
+      return holder;
+    }
+  }
+  return std::nullopt;
 }
 
 result<process_mark> start_node(const config::cluster_file& file, const config::node_entry& node,

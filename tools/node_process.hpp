@@ -50,6 +50,13 @@ struct start_options {
 /// runs.
 result<void> check_pid_file(const config::node_entry& node);
 
+/// Removes the pid file of a process that has ended, unless it names another one by now.
+void forget_process(const config::node_entry& node, const process_mark& of);
+
+/// Who holds the data directory of a node that no pid file names, as the kernel says it: for people, since it
+/// may be another program than the node's. Nothing where nobody does. Does not disturb who starts meanwhile.
+std::optional<pid_t> holder_without_pid_file(const config::node_entry& node);
+
 /// Starts a node and writes its pid file. The child's current directory is the folder of the cluster file. A
 /// child that is not detached gets SIGTERM when its starter ends, however that ends.
 /// `errc::invalid_configuration` where the file names no program or it cannot be run; `errc::in_use` where

@@ -17,6 +17,13 @@ int wait_and_show(const node_client& node, bool as_json, const waited_for& what,
   }
   const auto ended = answer->status == 200;
   const auto status = text_at(answer->json, "status");
+  if (ended && status != "completed" && status != what.failed) {
+    static_cast<void>(
+        refuse(fmt::format("the end of {} is answered with the status \"{}\", which no node says: "
+                           "is it a node, and as new as this program?",
+                           what.name, printable(status))));
+    return exit_not_asked;
+  }
   if (as_json) {
     print_json(*answer);
   } else if (ended) {

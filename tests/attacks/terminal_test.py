@@ -65,7 +65,7 @@ SHOWN = [
     (["publish", "t", "{}"], "POST /api/v1/publish/t", {"message_id": DIRT, "instances": [{"type": DIRT, "key": DIRT}]}),
     (["send", "s", "t", "{}"], "POST /api/v1/send/s/t", {"message_id": DIRT}),
     (["cancel", "t", "k"], "POST /api/v1/instances/t/k/cancel", {"verb": DIRT}),
-    (["wait", "t", "k", "--timeout", "1s"], "GET /api/v1/instances/t/k/result?", ENDED),
+    (["wait", "t", "k", "--timeout", "1s"], "GET /api/v1/instances/t/k/result?", ENDED | {"status": "compensated"}),
 ]
 HISTORY = "GET /api/v1/instances/t/k/history?limit=1000"
 

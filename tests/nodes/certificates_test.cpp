@@ -307,6 +307,37 @@ CAF_TEST(nobody waits for a FIFO in the place of a file) {
   CAF_CHECK_EQUAL(objection("a_node"), "");
 }
 
+CAF_TEST(the certificate of another node is neither renewed nor revoked as its own) {
+  make();
+  std::filesystem::rename(path("a_node.pem"), path("kept"));
+  std::filesystem::copy_file(path("b-node.pem"), path("a_node.pem"));
+  const auto revoked = nodes::revoke_certificates(directory.path(), "a_node");
+  CAF_REQUIRE(!revoked);
+  CAF_CHECK(revoked.error().message.find("a_node.pem is no certificate of a_node, but of b-node") !=
+            std::string::npos);
+  CAF_CHECK(!std::filesystem::exists(path("revoked.pem")));
+  const auto made = nodes::make_certificates(directory.path(), {"a_node"}, authorities::as_they_are,
+                                             std::chrono::system_clock::now());
+  CAF_REQUIRE(!made);
+  CAF_CHECK(made.error().message.find("but of b-node") != std::string::npos);
+  std::filesystem::remove(path("a_node.pem"));
+  std::filesystem::rename(path("kept"), path("a_node.pem"));
+  // Nor what stands among its former ones.
+  std::ofstream{path("a_node.former.pem")} << text("b-node.pem") << text("ca.pem");
+  const auto count = nodes::revoke_certificates(directory.path(), "a_node");
+  CAF_REQUIRE(count.has_value());
+  CAF_CHECK_EQUAL(count->revoked, 1u);
+  make();
+  CAF_CHECK_EQUAL(shake_hands(files("a_node"), files("b-node")), "");
+  // A key that does not fit.
+  std::filesystem::copy_file(path("b-node.key"), path("a_node.key"),
+                             std::filesystem::copy_options::overwrite_existing);
+  const auto unfit = nodes::make_certificates(directory.path(), {"a_node"}, authorities::as_they_are,
+                                              std::chrono::system_clock::now());
+  CAF_REQUIRE(!unfit);
+  CAF_CHECK(unfit.error().message.find("a_node.key is not the key of") != std::string::npos);
+}
+
 CAF_TEST(a list that is due is missed) {
   make();
   CAF_REQUIRE(nodes::revoke_certificates(directory.path(), "b-node").has_value());

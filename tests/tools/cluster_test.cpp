@@ -296,6 +296,55 @@ CAF_TEST(no process is signalled but the one that was started) {
   }
 }
 
+CAF_TEST(a node whose pid file is gone is not called stopped) {
+  write(1);
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  CAF_REQUIRE_EQUAL(up().code, 0);
+  const auto pid = pid_of("payment");
+  const auto file_of_pid = folder / "data" / "payment.pid";
+  fs::rename(file_of_pid, folder / "kept");
+  const auto named = "held by process " + std::to_string(pid);
+  for (const auto* command : {"stop", "kill"}) {
+    const auto ended = cluster(command, "payment");
+    CAF_CHECK_EQUAL(ended.code, 1);
+    CAF_CHECK(has(ended, named));
+  }
+  CAF_CHECK(has(cluster("status"), "process " + std::to_string(pid) + ", which no pid file names"));
+  const auto down = cluster("down");
+  CAF_CHECK_EQUAL(down.code, 1);
+  CAF_CHECK(has(down, named));
+  CAF_CHECK(runs(pid));
+  fs::rename(folder / "kept", file_of_pid);
+  CAF_CHECK_EQUAL(cluster("down").code, 0);
+  CAF_CHECK(!runs(pid));
+}
+
+CAF_TEST(whoever starts and stops a node at the same time it is one that can be stopped) {
+  write(1);
+  CAF_REQUIRE_EQUAL(cluster("init").code, 0);
+  CAF_REQUIRE_EQUAL(up().code, 0);
+  for (int round = 0; round < 8; ++round) {
+    std::vector<std::thread> at_once;
+    for (const auto* command : {"stop", "start", "start", "stop", "start"}) {
+      at_once.emplace_back([&, command] {
+        std::vector<std::string> words{"cluster", command, file.string(), "payment"};
+        if (std::string_view{command} == "start") {
+          words.insert(words.end(), {"--timeout", "3"});
+        }
+        run(words);
+      });
+    }
+    for (auto& one : at_once) {
+      one.join();
+    }
+    const auto ended = cluster("down");
+    CAF_CHECK_EQUAL(ended.code, 0);
+    CAF_CHECK(ended.text.find("held by process") == std::string::npos);
+    CAF_REQUIRE_EQUAL(up().code, 0); // nobody else has its address and its data
+  }
+  CAF_CHECK_EQUAL(cluster("down").code, 0);
+}
+
 CAF_TEST(a lost store stops its node until the loss is accepted) {
   CAF_REQUIRE_EQUAL(cluster("init").code, 0);
   const auto data = folder / "data" / "payment";
