@@ -28,6 +28,9 @@ continuo::service payment(std::shared_ptr<bank> provider, payment_options option
       .handle(
           [provider, options](const make_payment& command,
                               continuo::command_context& context) -> continuo::outcome<payment_completed> {
+            if (command.cents < 0) {
+              return continuo::decline("amount below 0");
+            }
             if (command.cents > options.limit_cents) {
               return continuo::decline("amount over the limit");
             }

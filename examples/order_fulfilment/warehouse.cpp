@@ -27,7 +27,7 @@ std::optional<std::string> label_printer::print(const create_shipping_label& ord
     return first->reference;
   }
   auto& left = left_[order.item];
-  if (left < order.quantity) {
+  if (order.quantity < 1 || left < order.quantity) {
     return std::nullopt;
   }
   const auto number = fmt::format("parcel-{:06}", book_->count("label") + 1);

@@ -30,7 +30,7 @@ public:
   label_printer(std::shared_ptr<ledger> book, stock opening);
 
   /// Prints an order's label and returns the parcel's tracking number; nothing if there is not enough in
-  /// stock.
+  /// stock, or nothing is ordered.
   std::optional<std::string> print(const create_shipping_label& order, const std::string& idempotency_key);
 
   /// Voids an order's label. No label, or voided already: nothing happens.
