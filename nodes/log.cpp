@@ -2,6 +2,7 @@
 
 #include "messages/application.hpp"
 #include "messages/printable.hpp"
+#include "nodes/scheduler.hpp"
 
 #include <fmt/format.h>
 #include <spdlog/logger.h>
@@ -39,6 +40,7 @@ public:
   // Keys, reasons and what applications log may hold anything.
   void write(log_level level, std::string_view line) override {
     const auto text = printable(line);
+    let_others_work(); // the application's sinks may block
     const auto written = call_application(
         errc::handler_failed, [&] { to_->log(to_spdlog(level), text); }, "the logger failed: ");
     if (!written) {

@@ -10,6 +10,7 @@
 #include <caf/scheduler/abstract_coordinator.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -24,6 +25,10 @@
 namespace continuo::nodes {
 
 namespace {
+
+/// A worker that sleeps looks for jobs after such a time though nobody has called it: a signal that glibc
+/// before 2.41 loses (its bug 25847) delays what it was for, and no more.
+constexpr std::chrono::seconds sleeps_at_most{5};
 
 /// Jobs in the order in which they came.
 ///
@@ -71,7 +76,7 @@ public:
     std::unique_lock lock{mutex_};
     while (jobs_.empty()) {
       ++idle_;
-      called_.wait(lock);
+      called_.wait_for(lock, sleeps_at_most);
       --idle_;
       waking_ = false;
     }
@@ -157,11 +162,11 @@ private:
   };
 
   void finish_run() {
-    for (std::size_t i = 0; i < afterwards_.size(); ++i) { // what is called may ask for more
-      const auto one = std::move(afterwards_[i]);
+    while (!afterwards_.empty()) { // what is called may ask for more, and may come here again
+      const auto one = std::move(afterwards_.back());
+      afterwards_.pop_back();
       one.what(one.of);
     }
-    afterwards_.clear();
   }
 
   work_queue* queue_;

@@ -17,8 +17,9 @@ namespace continuo::nodes {
 ///   (`let_others_work`), another job is put, or the run has handled
 ///   `messages_a_run`;
 /// - an actor that ends does not wake CAF's clock, unless it has set a time limit.
-/// So who blocks in a run calls `let_others_work` before. Of a node's actors only those do that run code of
-/// the application, by way of `running_handlers`; no actor of the application can be mounted there.
+/// So who blocks in a run calls `let_others_work` before: `running_handlers` and the log do, for code of the
+/// application. What reads a key or writes a message of it does not, and must not block. No actor of the
+/// application can be mounted there.
 /// @pre all else of the configuration is set
 void share_work(caf::actor_system_config& config);
 

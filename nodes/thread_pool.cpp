@@ -15,6 +15,9 @@ namespace {
 /// So many jobs wait at most for the end of the run in which they were made.
 constexpr std::size_t announced_at = 16;
 
+/// As a worker of the scheduler: a lost signal delays a job, and no more.
+constexpr std::chrono::seconds looks_by_itself{5};
+
 /// As people are told of it.
 std::string told(const messages::envelope& message) {
   return fmt::format("{} ({}) of {} at {}", message.type, to_string(message.id), to_string(message.from),
@@ -116,7 +119,7 @@ void thread_pool::work(const std::shared_ptr<shared>& state, worker& self) {
   while (true) {
     while (!state->stopping && state->jobs.empty()) {
       ++state->idle;
-      state->called.wait(lock);
+      state->called.wait_for(lock, looks_by_itself);
       --state->idle;
       state->waking = false;
     }

@@ -238,6 +238,22 @@ CAF_TEST(what is to be done at the end of a run is done once and not by others) 
   CAF_CHECK(becomes([&] { return *state == 1; }));
 }
 
+CAF_TEST(what is called at the end of a run may let others work) {
+  const auto state = std::make_shared<std::atomic<int>>(0);
+  const auto other = std::make_shared<std::atomic<int>>(0);
+  caf::anon_send(spawn_once(*system,
+                            [=](caf::event_based_actor*) {
+                              for (const auto& one : {state, other}) {
+                                continuo::nodes::when_run_is_over(one, [](const std::shared_ptr<void>& of) {
+                                  continuo::nodes::let_others_work(); // as an application's code does there
+                                  ++*static_cast<std::atomic<int>*>(of.get());
+                                });
+                              }
+                            }),
+                 1);
+  CAF_CHECK(becomes([&] { return *state == 1 && *other == 1; }));
+}
+
 CAF_TEST(what the end of an actor asks for is done though nothing follows) {
   const auto said = std::make_shared<std::atomic<int>>(0);
   std::promise<void> alone;
