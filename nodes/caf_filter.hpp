@@ -59,8 +59,9 @@ public:
   /// Of one message, and so of what waits for its end.
   static constexpr std::size_t message_bytes_max = 64u << 20;
 
-  /// What a buffer needed beyond this is given back when it is empty.
-  static constexpr std::size_t buffer_kept = 1u << 20;
+  /// What a buffer needed beyond this is given back when it is empty. Larger than what links send: a record,
+  /// which has at most 1 MiB, in a batch that ends at 256 KiB.
+  static constexpr std::size_t buffer_kept = 4u << 20;
 
   /// Actors of the peer that have a message, or are watched.
   static constexpr std::size_t actors_max = 64;

@@ -59,8 +59,11 @@ result<T> read_or_advice(result<T> read, const std::filesystem::path& file) {
                       : file.filename() == "revoked.pem"
                           ? "put a copy of it back: without it nobody is revoked"
                       : file.filename() == "ca.key" ? another_authority
-                                                    : "put a copy of it back, or remove it, and `continuo "
-                                                      "cluster init` makes a new one";
+                      : file.extension() == ".key"
+                          ? "put a copy of it back, or remove it and its certificate, and `continuo cluster "
+                            "init` makes new ones"
+                          : "put a copy of it back, or remove it, and `continuo "
+                            "cluster init` makes a new one";
   return fail(errc::invalid_configuration, fmt::format("{}; {}", read.error().message, to_do));
 }
 
@@ -304,8 +307,8 @@ tl::unexpected<error> is_of_another(const std::filesystem::path& path, X509* cer
   const auto names = names_in(certificate);
   return fail(
       errc::conflict,
-      fmt::format("{} is no certificate of {}, but of {}: put its own back, or remove that file; nothing "
-                  "was changed",
+      fmt::format("{} is no certificate of {}, but of {}: put its own back; where that node has another "
+                  "name now, remove the file and the key beside it; nothing was changed",
                   path.string(), name, names.empty() ? "an authority" : printable(names.front())));
 }
 
@@ -353,9 +356,12 @@ result<void> keep_former(const std::filesystem::path& folder, const std::string&
 
 /// Where the key is here. It may be where the node is, and only there.
 result<void> check_key(const std::filesystem::path& key, const std::filesystem::path& of, X509* certificate) {
+  if (::access(key.c_str(), R_OK) != 0) {
+    return {}; // not here, or for its node alone
+  }
   const auto read = read_key(key);
   if (!read) {
-    return std::filesystem::exists(key) ? result<void>{tl::unexpected(read.error())} : result<void>{};
+    return tl::unexpected(read.error());
   }
   if (X509_check_private_key(certificate, read->get()) != 1) {
     ERR_clear_error();
@@ -365,6 +371,20 @@ result<void> check_key(const std::filesystem::path& key, const std::filesystem::
                             key.string(), of.string()));
   }
   return {};
+}
+
+/// That what is here of a node is the node's.
+result<void> check_own(const std::filesystem::path& folder, const std::string& name) {
+  const auto path = folder / (name + ".pem");
+  if (!std::filesystem::exists(path)) {
+    return {};
+  }
+  const auto certificate = read_certificate(path);
+  if (!certificate) {
+    return tl::unexpected(certificate.error());
+  }
+  return is_for(certificate->get(), name) ? check_key(folder / (name + ".key"), path, certificate->get())
+                                          : is_of_another(path, certificate->get(), name);
 }
 
 result<certificates_made::one> make_node(const std::filesystem::path& folder, const std::string& name,
@@ -377,12 +397,6 @@ result<certificates_made::one> make_node(const std::filesystem::path& folder, co
     const auto before = read_certificate(path);
     if (!before) {
       return tl::unexpected(before.error());
-    }
-    if (!is_for(before->get(), name)) {
-      return is_of_another(path, before->get(), name);
-    }
-    if (auto fits = check_key(folder / (name + ".key"), path, before->get()); !fits) {
-      return tl::unexpected(fits.error());
     }
     done.why = signer.is_new && signer.trusted.size() > 1
                    ? ""
@@ -568,11 +582,16 @@ result<certificates_made> make_certificates(const std::filesystem::path& folder,
   if (auto made = journal::make_directory(folder, 0755); !made) {
     return fail(errc::invalid_configuration, made.error().message);
   }
+  for (const auto& name : names) { // before anything is changed
+    if (auto own = check_own(folder, name); !own) {
+      return tl::unexpected(own.error());
+    }
+  }
   auto signer = which == authorities::add ? add_authority(folder, now) : authority_in(folder, now);
   if (!signer) {
     return tl::unexpected(signer.error());
   }
-  if (which == authorities::newest_only) {
+  if (which == authorities::newest_only && !signer->is_new) {
     if (auto ready = check_all_signed(folder, names, *signer); !ready) {
       return tl::unexpected(ready.error());
     }

@@ -87,16 +87,16 @@ void add_node_options(CLI::App& to, node_options& chosen) {
       ->type_name("URL")
       ->envname("CONTINUO_NODE");
   add_config_option(to, chosen.file);
-  add_token_option(to, chosen.token_file);
+  add_token_option(to, chosen.token_file)->envname("CONTINUO_TOKEN_FILE");
   to.add_flag("--json", chosen.json, "Print the node's JSON as it is, for scripts");
 }
 
-void add_token_option(CLI::App& to, std::filesystem::path& file) {
-  to.add_option(
-        "--token-file", file,
-        "The file with the token that the node asks for; else, for nodes of the cluster file, its own")
-      ->type_name("FILE")
-      ->envname("CONTINUO_TOKEN_FILE");
+CLI::Option* add_token_option(CLI::App& to, std::filesystem::path& file) {
+  return to
+      .add_option(
+          "--token-file", file,
+          "The file with the token that the node asks for; else, for nodes of the cluster file, its own")
+      ->type_name("FILE");
 }
 
 void add_config_option(CLI::App& to, std::filesystem::path& file) {

@@ -51,7 +51,7 @@ CLI::Validator is_not_empty();
 void add_node_options(CLI::App& to, node_options& chosen);
 
 /// The cluster file by which nodes are known.
-void add_token_option(CLI::App& to, std::filesystem::path& file);
+CLI::Option* add_token_option(CLI::App& to, std::filesystem::path& file);
 void add_config_option(CLI::App& to, std::filesystem::path& file);
 void add_page_options(CLI::App& to, page_options& chosen);
 

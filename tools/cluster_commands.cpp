@@ -512,9 +512,10 @@ int cluster_revoke(const cluster_options& chosen) {
   }
   fmt::print("`continuo cluster init {}` makes a new one, with a new key\n", file->file.string());
   if (done->left > 0) {
-    fmt::print("{} of another authority, whose key is not here, stay good until `continuo cluster init {} "
-               "--newest-authority` ends the trust in it\n",
-               done->left, file->file.string());
+    fmt::print(
+        "{} of another authority, whose key is not here, stay good until, after that, `continuo cluster "
+        "init {} --newest-authority` ends the trust in it\n",
+        done->left, file->file.string());
   }
   return 0;
 }

@@ -2,6 +2,8 @@
 
 #include "journal/files.hpp"
 
+#include <continuo/result.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,9 +12,11 @@
 #include <cstdint>
 #include <cstring>
 #include <grp.h>
+#include <ifaddrs.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <memory>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <sys/socket.h>
@@ -65,14 +69,15 @@ struct question {
   }
 };
 
-/// Nothing where the kernel names no such socket.
-std::optional<owned_socket> find_socket(const question& asked) {
+/// Nothing where the kernel names no such socket, as of one that is bound to a device.
+result<std::optional<owned_socket>> find_socket(const question& asked) {
   const journal::descriptor kernel{::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)};
   constexpr timeval patience{1, 0}; // it answers at once
   if (kernel.get() < 0 ||
       ::setsockopt(kernel.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
       ::send(kernel.get(), &asked, sizeof(asked), 0) != static_cast<ssize_t>(sizeof(asked))) {
-    return std::nullopt;
+    return fail(errc::unavailable,
+                fmt::format("the kernel cannot be asked who answers there ({})", std::strerror(errno)));
   }
   alignas(nlmsghdr) std::array<char, 8'192> answer{};
   ssize_t size = 0;
@@ -81,18 +86,43 @@ std::optional<owned_socket> find_socket(const question& asked) {
   } while (size < 0 && errno == EINTR);
   nlmsghdr header{};
   inet_diag_msg found{};
-  if (size < static_cast<ssize_t>(NLMSG_HDRLEN + sizeof(found))) {
-    return std::nullopt;
+  if (size < 0) {
+    return fail(errc::unavailable,
+                fmt::format("the kernel does not say who answers there ({})", std::strerror(errno)));
   }
   std::memcpy(&header, answer.data(), sizeof(header));
-  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY) {
-    return std::nullopt;
+  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY || size < static_cast<ssize_t>(NLMSG_HDRLEN + sizeof(found))) {
+    return std::optional<owned_socket>{};
   }
   std::memcpy(&found, answer.data() + NLMSG_HDRLEN, sizeof(found));
   if (found.id.idiag_dport != asked.body.id.idiag_dport) {
-    return std::nullopt; // who listens at such an address here, where no socket is connected so
+    return std::optional<owned_socket>{}; // who listens at such an address here, where no socket is connected
+                                          // so
   }
-  return owned_socket{found.idiag_uid, found.idiag_inode != 0};
+  return std::optional{owned_socket{found.idiag_uid, found.idiag_inode != 0}};
+}
+
+/// Whether it is an address of this machine.
+bool is_ours(const boost::asio::ip::address& address) {
+  ifaddrs* all = nullptr;
+  if (address.is_loopback() || ::getifaddrs(&all) != 0) {
+    return true; // where nobody knows
+  }
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> kept{all, ::freeifaddrs};
+  __be32 wanted[4]{};
+  write_address(address, wanted);
+  for (const auto* one = all; one != nullptr; one = one->ifa_next) {
+    const auto family = one->ifa_addr == nullptr ? AF_UNSPEC : one->ifa_addr->sa_family;
+    if (family == AF_INET && address.is_v4() &&
+        std::memcmp(&reinterpret_cast<const sockaddr_in*>(one->ifa_addr)->sin_addr, wanted, 4) == 0) {
+      return true;
+    }
+    if (family == AF_INET6 && address.is_v6() &&
+        std::memcmp(&reinterpret_cast<const sockaddr_in6*>(one->ifa_addr)->sin6_addr, wanted, 16) == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool is_member(uid_t user, gid_t group) {
@@ -122,12 +152,15 @@ std::optional<std::string> objection_to_peer(const std::filesystem::path& file, 
                                              const tcp::endpoint& there) {
   const auto listens = find_socket({there, nullptr}); // before, so that it is not gone when it is needed
   const auto connected = find_socket({there, &here});
-  if (!connected && !there.address().is_loopback()) {
+  if ((!connected || !*connected) && here.address() != there.address() && !is_ours(there.address())) {
     return std::nullopt; // on another machine
   }
-  const auto& owner = connected && !connected->is_accepted ? listens : connected;
+  if (!connected || !listens) {
+    return (!connected ? connected : listens).error().message;
+  }
+  const auto& owner = *connected && !(*connected)->is_accepted ? *listens : *connected;
   if (!owner) {
-    return "the kernel does not say who answers there";
+    return "the kernel names nobody who answers there";
   }
   struct stat status {};
   if (::stat(file.c_str(), &status) == 0 && may_read(owner->user, status)) {

@@ -238,7 +238,7 @@ private:
     }
     return fail(errc::conflict,
                 fmt::format("{} is not asked: {}: is it the node? Turn http-tls on, or name the token with "
-                            "--token-file (CONTINUO_TOKEN_FILE) where whoever answers may have it",
+                            "--token-file where whoever answers may have it",
                             text_of(at_), *why));
   }
 

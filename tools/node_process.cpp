@@ -114,9 +114,10 @@ private:
 
 /// Locks a directory until what is given ends. Waits for it, but not for ever: everybody who may read the
 /// directory can hold the lock.
-result<journal::descriptor> lock_directory(const std::filesystem::path& path) {
+result<journal::descriptor> lock_directory(const std::filesystem::path& path,
+                                           std::chrono::milliseconds patience = time_to_lock) {
   journal::descriptor directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  const auto deadline = std::chrono::steady_clock::now() + time_to_lock;
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   while (directory.get() >= 0 && ::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() > deadline) {
       return fail(errc::in_use,
@@ -311,13 +312,14 @@ result<void> check_pid_file(const config::node_entry& node) {
 }
 
 void forget_process(const config::node_entry& node, const process_mark& of) {
-  if (const auto alone = lock_directory(node.data.parent_path())) {
+  const auto alone = lock_directory(node.data.parent_path(), std::chrono::milliseconds{0});
+  if (alone && alone->get() >= 0) {
     const auto text = journal::read_small_file(pid_file_of(node), pid_file_bytes);
     if (text && *text == line_of(of)) {
       std::error_code ignored;
       std::filesystem::remove(pid_file_of(node), ignored);
     }
-  } // else it names a process that is gone, which everybody sees
+  } // else it names a process that is gone, which everybody sees: nobody waits for who holds the lock
 }
 
 std::optional<pid_t> holder_without_pid_file(const config::node_entry& node) {
@@ -333,7 +335,7 @@ std::optional<pid_t> holder_without_pid_file(const config::node_entry& node) {
     std::string number, kind, strength, access, held;
     pid_t holder = 0;
     if (fields >> number >> kind >> strength >> access >> holder >> held && kind == "FLOCK" &&
-        held == place) {
+        access == "WRITE" && held == place) {
       return holder;
     }
   }
