@@ -19,7 +19,8 @@ THREADS = ["actors (CAF's workers)", "handler pool", "journal"]
 class Instructions(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        run = subprocess.run([PROGRAM, "--quick", "--orders", "20", "--json", "rows.json", "--dir", "."],
+        # More than twice as many as are in flight: of those that were when counting began the handlers may be done.
+        run = subprocess.run([PROGRAM, "--quick", "--orders", "200", "--json", "rows.json", "--dir", "."],
                              capture_output=True, text=True, timeout=240)
         assert run.returncode == 0, run.stderr
         cls.printed = run.stdout
