@@ -45,11 +45,13 @@ struct certificates_revoked {
 /// Makes a private authority (`ca.pem`, `ca.key`) in `folder`, which is created if missing, and for each name
 /// a certificate that it has signed (`NAME.pem`, `NAME.key`): EC keys on P-256, readable by their owner
 /// alone; an authority is good for ten years, a node's certificate for one. One that is there is kept, and
-/// renewed for the same key where it is in the last third of its time or past it, has not the node's name,
-/// was revoked, or was signed by another authority than the one that signs now. What it takes the place of is
+/// renewed for the same key where it is in the last third of its time or past it, has no name, was revoked,
+/// or was signed by another authority than the one that signs now. What it takes the place of is
 /// kept in `NAME.former.pem`, so that it can be revoked. Files are replaced whole: a node that reads them
 /// meanwhile sees the old or the new. `errc::invalid_configuration` where the folder cannot be written, or an
-/// authority is there without its key.
+/// authority is there without its key; `errc::conflict` where a certificate there is another node's, a key is
+/// not that of its certificate, or, with `newest_only`, a certificate is missing or signed by an authority
+/// that would be trusted no longer: all of that is looked at before anything is changed.
 result<certificates_made>
 make_certificates(const std::filesystem::path& folder, const std::vector<std::string>& names,
                   authorities which = authorities::as_they_are,
@@ -57,8 +59,9 @@ make_certificates(const std::filesystem::path& folder, const std::vector<std::st
 
 /// Revokes every certificate that `folder` has of the node, the former ones too: they stand in `revoked.pem`,
 /// a list (CRL) that the authority signs, from then on. Removes the node's files, so that `make_certificates`
-/// makes a new key. What another authority has signed that is still trusted can only be revoked with the key
-/// of that one, and stays in `NAME.former.pem`. `errc::invalid_configuration` where nothing can be revoked.
+/// makes a new key. `errc::conflict` where `NAME.pem` is another node's. What another authority has signed
+/// that is still trusted can only be revoked with the key of that one, and stays in `NAME.former.pem`.
+/// `errc::invalid_configuration` where nothing can be revoked.
 result<certificates_revoked> revoke_certificates(const std::filesystem::path& folder,
                                                  const std::string& name);
 

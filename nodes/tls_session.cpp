@@ -28,7 +28,6 @@ void block_sigpipe() {
   static_cast<void>(blocked);
 }
 
-/// Empties this thread's queue of errors; the text of the first one.
 /// Not every authority has a list of what it has revoked, and a list that nobody has renewed still counts, as
 /// does one of a clock that is ahead.
 int accept_missing_lists(int good, X509_STORE_CTX* check) {

@@ -50,8 +50,10 @@ CLI::Validator is_not_empty();
 
 void add_node_options(CLI::App& to, node_options& chosen);
 
-/// The cluster file by which nodes are known.
+/// The token for nodes, in place of the one in the cluster file.
 CLI::Option* add_token_option(CLI::App& to, std::filesystem::path& file);
+
+/// The cluster file by which nodes are known.
 void add_config_option(CLI::App& to, std::filesystem::path& file);
 void add_page_options(CLI::App& to, page_options& chosen);
 

@@ -344,6 +344,12 @@ std::vector<const config::node_entry*> all_nodes(const config::cluster_file& fil
   return all;
 }
 
+std::string held_text(const config::node_entry& node, pid_t holder) {
+  return fmt::format("no pid file names the process of {}, and its data directory is held by process {}: end "
+                     "that by hand if it is the node",
+                     node.seen_by_peers.name, holder);
+}
+
 int still_runs(const config::cluster_file& file, const std::vector<std::string>& names) {
   return refuse(fmt::format("{} did not end within {} s: `continuo cluster kill {} {}` ends it at once",
                             fmt::join(names, ", "), time_to_stop.count(), file.file.string(), names.front()));
@@ -564,16 +570,6 @@ int cluster_up(const cluster_options& chosen) {
   print_whom_to_ask(*file);
   return chosen.detach ? 0 : follow(*file, started, signals);
 }
-
-namespace {
-
-std::string held_text(const config::node_entry& node, pid_t holder) {
-  return fmt::format("no pid file names the process of {}, and its data directory is held by process {}: end "
-                     "that by hand if it is the node",
-                     node.seen_by_peers.name, holder);
-}
-
-} // namespace
 
 int cluster_down(const cluster_options& chosen) {
   const auto file = config::read_cluster_file(chosen.file);

@@ -158,6 +158,7 @@ cluster_state look_at_all(const config::cluster_file& file, const std::filesyste
     node.entry = &entry;
     node.token_file = token_file;
     look_at(node);
+    node.holder = holder_without_pid_file(entry);
     if (const auto nodes = ask(node, "/api/v1/nodes", patience); nodes.is_object()) {
       node.peers = list_at(nodes, "nodes");
     }
@@ -189,8 +190,9 @@ std::string text_of(const cluster_state& state, const std::string& cluster) {
     if (!node.ready && (node.word() != "down" || node.is_strange)) {
       remark = node.why;
     }
-    if (const auto holder = holder_without_pid_file(*node.entry)) {
-      remark += fmt::format("{}process {}, which no pid file names", remark.empty() ? "" : "; ", *holder);
+    if (node.holder) {
+      remark +=
+          fmt::format("{}process {}, which no pid file names", remark.empty() ? "" : "; ", *node.holder);
     }
     nodes.add({seen.name, std::string{node.word()}, node.process ? std::to_string(node.process->pid) : "",
                node.process ? age_text(node.process->age()) : "", fmt::format("{}:{}", seen.host, seen.port),
@@ -234,6 +236,7 @@ nlohmann::ordered_json json_of(const cluster_state& state, const std::string& cl
     nodes.push_back({{"name", seen.name},
                      {"state", std::string{node.word()}},
                      {"pid", node.process ? ordered(node.process->pid) : ordered(nullptr)},
+                     {"held_by", node.holder ? ordered(*node.holder) : ordered(nullptr)},
                      {"runs_for_ms", node.process ? ordered(node.process->age().count()) : ordered(nullptr)},
                      {"address", fmt::format("{}:{}", seen.host, seen.port)},
                      {"http", seen.http ? ordered(http_text(*node.entry)) : ordered(nullptr)},

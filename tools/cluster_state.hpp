@@ -18,6 +18,7 @@ struct node_state {
   const config::node_entry* entry = nullptr;
   std::filesystem::path token_file;    ///< for who is asked, whoever it is; empty: that of the cluster file
   std::optional<process_mark> process; ///< as its pid file names it
+  std::optional<pid_t> holder;         ///< who holds its data directory, where no pid file names a process
   bool ready = false;                  ///< it takes calls
   bool answers = false;                ///< whether it is ready
   bool is_hidden = false;  ///< nobody here can say: its pid file cannot be read, or the token is refused

@@ -96,8 +96,7 @@ result<std::optional<owned_socket>> find_socket(const question& asked) {
   }
   std::memcpy(&found, answer.data() + NLMSG_HDRLEN, sizeof(found));
   if (found.id.idiag_dport != asked.body.id.idiag_dport) {
-    return std::optional<owned_socket>{}; // who listens at such an address here, where no socket is connected
-                                          // so
+    return std::optional<owned_socket>{}; // of who listens here, where nobody is connected so
   }
   return std::optional{owned_socket{found.idiag_uid, found.idiag_inode != 0}};
 }

@@ -34,6 +34,8 @@ class Bank:
     def make_payment(self, command, key):
         charged = self.ledger.find(idempotency_key=key)  # a repeated call gets the first answer
         if charged is None:
+            if command["cents"] < 0:
+                raise provider.Declined("amount below 0")
             if command["cents"] > self.limit_cents:
                 raise provider.Declined("amount over the limit")
             number = f"pay-{self.ledger.count('charge') + 1:06}"
@@ -59,7 +61,7 @@ class LabelPrinter:
         printed = self.ledger.find(idempotency_key=key)
         if printed is None:
             item, quantity = command["item"], command["quantity"]
-            if self.left.get(item, 0) < quantity:
+            if quantity < 1 or self.left.get(item, 0) < quantity:
                 raise provider.Declined("out of stock")
             number = f"parcel-{self.ledger.count('label') + 1:06}"
             printed = self.ledger.append(entry(key, command["order_id"], "label", number, item, quantity))

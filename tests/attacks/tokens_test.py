@@ -1,17 +1,22 @@
 """Who may ask nodes over HTTP, seen from outside: strangers without the token, with another one, and those that answer in
 the place of a node."""
 
+import ctypes
 import fcntl
 import http.server
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
+import tempfile
 import threading
+import traceback
 import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -159,15 +164,37 @@ class Tokens(Test):
         self.assertEqual([headers.get("Authorization") for headers in asked], [None, None, f"Bearer {shop.token}"])
 
 
-def squat(port, manner, told):
+def own_network():
+    """A network of this process's own, with a second address (10.9.9.1) and a third (10.9.9.2) in the subnet of it. False:
+    it may have none."""
+    if ctypes.CDLL(None).unshare(0x40000000) != 0:  # CLONE_NEWNET
+        return False
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        for name, address in (("lo", "127.0.0.1"), ("lo:1", "10.9.9.1"), ("lo:2", "10.9.9.2")):
+            asked = struct.pack("16sH2s4s8x", name.encode(), socket.AF_INET, b"", socket.inet_aton(address))
+            fcntl.ioctl(one, 0x8916, asked)  # SIOCSIFADDR
+            if name != "lo":
+                mask = struct.pack("16sH2s4s8x", name.encode(), socket.AF_INET, b"", socket.inet_aton("255.255.255.0"))
+                fcntl.ioctl(one, 0x891C, mask)  # SIOCSIFNETMASK
+        fcntl.ioctl(one, 0x8914, struct.pack("16sH14x", b"lo", 0x1))  # SIOCSIFFLAGS, IFF_UP
+    return True
+
+
+def squat(port, manner, told, address="127.0.0.1"):
     """Listens in the place of a node, and answers what might be believed. `manner`: "stays"; "both", for IPv4 and IPv6;
-    "beside", for IPv6 alone; "leaves", as soon as somebody is there. Writes what it hears."""
-    if manner == "beside":
+    "beside", for IPv6 alone; "device", bound to one, for which the kernel names no socket; "leaves", as soon as somebody
+    is there. Writes what it hears."""
+    if manner == "device":
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
+        listening.bind((address, port))
+        listening.listen()
+    elif manner == "beside":
         listening = socket.create_server(("::", port), family=socket.AF_INET6)
     elif manner == "both":
         listening = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True)
     else:
-        listening = socket.create_server(("127.0.0.1", port))
+        listening = socket.create_server((address, port))
     told.write("listens\n")
     told.flush()
     body = b'{"nodes": [], "message_id": "1-1-0", "instances": [], "status": "completed"}'
@@ -191,7 +218,7 @@ class Squatters(Test):
 
     NOBODY = 65534
 
-    def squat(self, port, manner):
+    def squat(self, port, manner, address="127.0.0.1"):
         """What the other user hears, by a pipe, and how to end it."""
         heard, told = os.pipe()
         child = os.fork()
@@ -202,7 +229,7 @@ class Squatters(Test):
                 os.setgid(self.NOBODY)
                 os.setuid(self.NOBODY)
                 with os.fdopen(told, "w") as out:
-                    squat(port, manner, out)
+                    squat(port, manner, out, address)
             finally:
                 os._exit(0)
         os.close(told)
@@ -220,6 +247,48 @@ class Squatters(Test):
         self.addCleanup(end)
         self.assertEqual(out.readline(), "listens\n")
         return end
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can be another user")
+    def test_the_token_stays_at_other_addresses_of_this_machine(self):
+        """In a network of the test's own, which a child of it has."""
+        heard, told = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.close(heard)
+                said = "no network"
+                if own_network():
+                    said = self.ask_squatters_at_other_addresses()
+                os.write(told, said.encode())
+            except BaseException:  # of a failed assertion too: the parent has to hear of it
+                os.write(told, traceback.format_exc().encode())
+            finally:
+                self.doCleanups()
+                os._exit(0)
+        os.close(told)
+        with os.fdopen(heard) as out:
+            said = out.read()
+        os.waitpid(child, 0)
+        if said == "no network":
+            self.skipTest("no network of its own can be made here")
+        self.assertEqual(said, "done")
+
+    def ask_squatters_at_other_addresses(self):
+        folder = tempfile.mkdtemp(prefix="continuo-squatters-")
+        self.addCleanup(shutil.rmtree, folder)
+        for address in ("127.0.0.1", "127.0.0.2", "10.9.9.1", "10.9.9.2"):
+            with open(os.path.join(folder, "shop.conf"), "w") as file:
+                file.write(f'[cluster]\nname="shop"\n[nodes.a]\naddress="127.0.0.1:7001"\nhttp="{address}:8001"\nhosts=[]\n')
+            run("cluster", "init", "shop.conf", folder=folder)
+            with open(os.path.join(folder, "http-token")) as file:
+                token = file.read().strip()
+            for manner in ("stays", "device"):
+                end = self.squat(8001, manner, address)
+                ended = run("nodes", "--config", "shop.conf", folder=folder, check=False)
+                self.assertNotIn(token, end(), (address, manner))
+                self.assertEqual(ended.returncode, 1, ended.stdout)
+                self.assertRegex(ended.stderr, "is not asked: (user 65534|the kernel names nobody)", (address, manner))
+        return "done"
 
     @unittest.skipIf(os.geteuid() != 0, "only root can be another user")
     def test_the_token_stays(self):
