@@ -28,7 +28,7 @@ namespace {
 
 /// A worker that sleeps looks for jobs after such a time though nobody has called it: a signal that glibc
 /// before 2.41 loses (its bug 25847) delays what it was for, and no more.
-constexpr std::chrono::seconds sleeps_at_most{5};
+constexpr std::chrono::seconds sleeps_at_most{20};
 
 /// Jobs in the order in which they came.
 ///

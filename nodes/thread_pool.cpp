@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t announced_at = 16;
 
 /// As a worker of the scheduler: a lost signal delays a job, and no more.
-constexpr std::chrono::seconds looks_by_itself{5};
+constexpr std::chrono::seconds looks_by_itself{20};
 
 /// As people are told of it.
 std::string told(const messages::envelope& message) {

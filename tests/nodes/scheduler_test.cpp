@@ -23,6 +23,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
+/// Less than a worker that nobody calls sleeps: it would hide that.
 constexpr auto patience = 10s;
 
 /// Counts what it gets, and tells `done` of the last one.
