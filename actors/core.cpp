@@ -2,6 +2,7 @@
 
 #include "actors/trouble.hpp"
 #include "engine/dead_letter.hpp"
+#include "engine/flow_entry.hpp"
 #include "engine/planted.hpp"
 #include "engine/trace.hpp"
 #include "journal/frame.hpp"
@@ -240,6 +241,13 @@ void add_upkeep(const engine::transition& decided, const instance_id& of,
   if (decided.history) {
     operations.push_back(
         {kind::put, engine::history_key(of, decided.history->revision), encode(*decided.history)});
+  }
+  for (const auto& entry : decided.entries) {
+    operations.push_back({kind::put, entry.key, entry.value});
+  }
+  if (decided.life_over) {
+    operations.push_back({kind::erase_range, engine::entry_key(*decided.life_over, 0),
+                          engine::entry_key(*decided.life_over, ~std::uint64_t{0})});
   }
   for (const auto& key : decided.unindexed) {
     operations.push_back({kind::erase, key, {}});

@@ -1,3 +1,4 @@
+#include "engine/flow_entry.hpp"
 #include "messages/application.hpp"
 #include "messages/printable.hpp"
 
@@ -5,6 +6,7 @@
 
 #include <continuo/context.hpp>
 #include <continuo/service.hpp>
+#include <continuo/workflow.hpp>
 
 #include <fmt/format.h>
 
@@ -231,6 +233,51 @@ void declare_undo(saga_type& saga, call& of, body_type sent, body_type answer, c
   };
   saga.messages.push_back(&undo);
   saga.messages.push_back(&undo_reply);
+}
+
+// -- workflows ---------------------------------------------------------------------------
+
+saga_type describe_workflow(std::string name, body_type input, kept_function function, frame_function begin,
+                            const message_type* result) {
+  saga_type made;
+  made.name = std::move(name);
+  made.state = &message_type_of<engine::flow_life>();
+  made.messages.push_back(&input.type);
+  if (result != nullptr && !result->fields.empty()) {
+    made.messages.push_back(result);
+  }
+  made.frame = [input, function = std::move(function), begin](std::string_view payload, flow& words) {
+    return with_body(input, payload, [&](void* body) -> continuo::result<void*> {
+      return begin(function.get(), body, words);
+    });
+  };
+  return made;
+}
+
+void declare_version(saga_type& workflow, std::uint32_t version) {
+  workflow.version = version;
+}
+
+namespace {
+
+/// No handler takes it: the function does.
+void no_handler(void*, const void*, saga_context&) {}
+
+} // namespace
+
+void declare_start(saga_type& workflow, body_type event, kept_function correlation, key_function key) {
+  declare_start(workflow, {event, std::move(correlation), key, no_handler});
+}
+
+void declare_event(saga_type& workflow, body_type event, kept_function correlation, key_function key,
+                   unknown_instance policy) {
+  declare_event(workflow, {event, std::move(correlation), key, no_handler}, policy);
+}
+
+call& declare_call(saga_type& workflow, body_type command, body_type reply) {
+  const auto known = workflow.calls.find(command.type.name);
+  return known != workflow.calls.end() ? known->second
+                                       : declare_call(workflow, command, reply, no_handler, nullptr);
 }
 
 void declare_nothing_to_undo(call& of) {

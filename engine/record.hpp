@@ -55,8 +55,12 @@ struct request : stored_message {
   bool refused = false;         ///< a compensation that was declined: waits for a person
   bool moved = false;           ///< it went to another node before and may have been handed out there
   bool unknown_will_do = false; ///< as in `envelope`
+  std::string step{};           ///< of a workflow: its name
+  std::string undo_type{};      ///< of a workflow's step: the command that undoes it, where it said so itself
+  std::string undo{};
 
-  CONTINUO_FIELDS(request, CONTINUO_BASE(stored_message), sent_at, abandoned, refused, moved, unknown_will_do)
+  CONTINUO_FIELDS(request, CONTINUO_BASE(stored_message), sent_at, abandoned, refused, moved, unknown_will_do,
+                  step, undo_type, undo)
 };
 
 /// The last message of a sender that this instance handled.
@@ -121,11 +125,13 @@ struct record {
   time_point history_since{};    ///< of a keyed instance: no entry of its history is older; 1970: it has none
   message_id noted{};            ///< the last message that its history shows, or the one in `failed`
   std::uint32_t noted_times = 0; ///< in so many entries
+  std::uint64_t life = 0;        ///< of a workflow: the revision that wrote its first entry; 0: it has none
+  bool returned = false;         ///< a workflow's function has, and steps that it gave up are open
 
   CONTINUO_FIELDS(record, kind, self, definition_version, revision, history, status, resumes_to, reason,
                   rolled_back_for, state, result_type, result, requests, outbox, inbox, timers, compensations,
                   expected, failed, attempts, deaths, interruptions, retry_at, started_at, updated_at,
-                  history_since, noted, noted_times)
+                  history_since, noted, noted_times, life, returned)
 };
 
 /// A message in a history entry, for people and for replay.

@@ -3,6 +3,7 @@
 #include "engine/dead_letter.hpp"
 #include "engine/planted.hpp"
 #include "engine/saga_draft.hpp"
+#include "engine/saga_life.hpp"
 #include "messages/application.hpp"
 
 #include <continuo/archive.hpp>
@@ -67,6 +68,10 @@ std::span<const char* const> saga_edges() {
       "move",
       "stays",
       "expire",
+      "given_up_success",
+      "given_up_failure",
+      "given_up_undone",
+      "given_up_refused",
   };
   return edges;
 }
@@ -83,6 +88,8 @@ saga_machine::saga_machine(const saga_environment& environment, instance_id self
     record_.self = std::move(self);
   }
 }
+
+saga_machine::~saga_machine() = default;
 
 bool saga_machine::may_passivate() const {
   return !mail_.is_dirty() && !retrying_ && !mail_.holds_back();
@@ -191,7 +198,7 @@ bool saga_machine::is_duplicate(draft& next, const envelope& message) const {
   return seen && duplicate("duplicate");
 }
 
-bool saga_machine::must_hold(const envelope& message) const {
+bool saga_machine::must_hold(const envelope& message) {
   if (retrying_) {
     return true;
   }
@@ -201,6 +208,10 @@ bool saga_machine::must_hold(const envelope& message) const {
   case instance_status::stuck:
     return record_.resumes_to == instance_status::running;
   case instance_status::running:
+    if (message.kind == message_kind::event && kept_events() >= kept_events_max) {
+      return true;
+    }
+    [[fallthrough]];
   case instance_status::compensating:
     return message.kind == message_kind::event && !mail_.has_room_for(message.from);
   default:
@@ -374,6 +385,10 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
     handle_late_answer(next, message, position);
     return;
   }
+  if (record_.requests[position].abandoned) {
+    handle_given_up_answer(next, message, position);
+    return;
+  }
   const auto& sent = record_.requests[position];
   auto undo = undo_of(sent, message);
   if (!undo) {
@@ -388,7 +403,8 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
   }
   const auto failed = message.kind == message_kind::failure;
   const auto call = environment_->type->calls.find(sent.type);
-  if (failed && (call == environment_->type->calls.end() || !call->second.on_failure)) {
+  if (failed && !is_workflow() &&
+      (call == environment_->type->calls.end() || !call->second.on_failure)) {
     next.out.edge = "failure_rolls_back";
     const auto body = decode<messages::failure_body>(message.payload);
     const auto closed = close_request(next, position, message);
@@ -422,6 +438,9 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
 
 result<detail::intents> saga_machine::invoke(const envelope& message, const request* answered,
                                              const moment& now) {
+  if (is_workflow()) {
+    return run_function(message, answered, now);
+  }
   const auto failed = [&](const error& why, std::string_view what = {}) {
     state_.reset(); // the handler may have changed it half-way; the record has it whole
     const auto code = is_unknown_here(why) ? why.code : errc::handler_failed;
@@ -460,6 +479,9 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
   });
   if (!ran) {
     return failed(ran.error());
+  }
+  if (environment_->sees) {
+    environment_->sees(context.asked());
   }
   return std::move(context.asked());
 }
@@ -531,6 +553,22 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
     const auto told = message.what == detail::intents::message::kind::told;
     const auto verb = told ? "tell" : "send";
     commands += told ? 0 : 1;
+    bytes += message.step.size() + message.undo.type.size() + message.undo.payload.size();
+    if (is_workflow()) {
+      auto where = environment_->routes->command(message.body.type, message.body.payload, record_.self);
+      if (!where) {
+        return mistake(fmt::format("{}: {}", message.step, where.error().message));
+      }
+      checked.destinations.push_back({std::move(*where)});
+      if (!message.undo.type.empty()) {
+        if (auto undo = environment_->routes->command(message.undo.type, message.undo.payload, record_.self);
+            !undo) {
+          return mistake(fmt::format("{}, which is undone by {}: {}", message.step, message.undo.type,
+                                     undo.error().message));
+        }
+      }
+      continue;
+    }
     if (told ? !environment_->type->tells.contains(message.body.type)
              : !environment_->type->calls.contains(message.body.type)) {
       return mistake(fmt::format("{0}({1}): the saga does not declare it; add saga.{2}<{1}>() to define",
@@ -544,7 +582,7 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   }
   for (const auto& change : asked.timers) {
     bytes += change.name.size() + change.message.payload.size() + 64;
-    if (!change.cancel && !environment_->type->timers.contains(change.message.type)) {
+    if (!change.cancel && !is_workflow() && !environment_->type->timers.contains(change.message.type)) {
       return mistake(
           fmt::format("set_timer(\"{0}\"): the saga does not declare {1}; add saga.timer<{1}>() to define",
                       change.name, change.message.type));
@@ -572,7 +610,7 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   if (asked.completion && asked.roll_back) {
     return mistake("it both completed and rolled back");
   }
-  if (asked.completion && open > 0) {
+  if (asked.completion && open > 0 && !is_workflow()) { // a workflow's are given up, and settled first
     return mistake(
         fmt::format("complete() with {} request(s) open: wait for their replies, or roll back", open));
   }
@@ -582,7 +620,8 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   if (asked.completion) {
     bytes += asked.completion->payload.size();
   }
-  auto state = encode_state(*environment_->type->state, state_.get());
+  auto state = is_workflow() ? result<std::string>{life_state()}
+                             : encode_state(*environment_->type->state, state_.get());
   if (!state) {
     return mistake(state.error().message);
   }
@@ -596,6 +635,11 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
 
 void saga_machine::apply(draft& next, plan&& planned) {
   auto& asked = planned.asked;
+  if (is_workflow()) {
+    add_entry(next);
+    planned.state = life_state();
+    record_.expected.clear(); // it says anew what it waits for
+  }
   send_all(next, planned);
   for (auto& expectation : asked.expectations) {
     if (expectation.stop) {
@@ -629,8 +673,18 @@ void saga_machine::apply(draft& next, plan&& planned) {
       record_.timers.push_back(std::move(set));
     }
   }
+  for (const auto& step : asked.given_up) {
+    if (!asked.roll_back && record_.status == instance_status::running) { // a rollback gives up all of them
+      give_up(next, step);
+    }
+  }
   if (asked.roll_back) {
     begin_rollback(next, std::move(*asked.roll_back));
+  } else if (asked.completion && is_workflow()) {
+    record_.result_type = std::move(asked.completion->type);
+    record_.result = std::move(asked.completion->payload);
+    record_.returned = true;
+    end_function(next);
   } else if (asked.completion) {
     record_.result_type = std::move(asked.completion->type);
     record_.result = std::move(asked.completion->payload);
@@ -651,7 +705,8 @@ void saga_machine::send_all(draft& next, plan& planned) {
       tell(next, std::move(message.body), planned.destinations[i].front());
     } else if (!planned.asked.roll_back) { // who gives up in the same breath sends nothing that would have to
                                            // be taken back
-      send(next, std::move(message.body), planned.destinations[i].front(), false);
+      send(next, std::move(message.body), planned.destinations[i].front(), false, std::move(message.step),
+           std::move(message.undo));
     }
   }
 }
@@ -670,7 +725,8 @@ void saga_machine::tell(draft& next, detail::typed_bytes&& body, const destinati
   record_.outbox.push_back(std::move(sent));
 }
 
-void saga_machine::send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates) {
+void saga_machine::send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates,
+                        std::string step, detail::typed_bytes undo) {
   request sent;
   sent.id = next.next_id();
   sent.kind = message_kind::command;
@@ -683,6 +739,10 @@ void saga_machine::send(draft& next, detail::typed_bytes&& body, const destinati
       !compensates && call != environment_->type->calls.end()) {
     sent.unknown_will_do = call->second.nothing_to_undo || (call->second.undo && call->second.undoes_unknown);
   }
+  sent.unknown_will_do = sent.unknown_will_do || !undo.type.empty();
+  sent.step = std::move(step);
+  sent.undo_type = std::move(undo.type);
+  sent.undo = std::move(undo.payload);
   sent.trace = next.trace;
   sent.sent_at = next.now.wall;
   record_.requests.push_back(sent);
@@ -730,6 +790,7 @@ void saga_machine::leave(draft& next, const envelope& message, error why) {
 
 void saga_machine::handler_failed(draft& next, const envelope& message, const error& why) {
   state_.reset(); // what the handler changed does not count; the record has the state as it was
+  forget_run();
   if (is_unknown_here(why)) {
     next.in.reset();
     leave(next, message, why);

@@ -1,10 +1,12 @@
 #pragma once
 
 #include "engine/expiry.hpp"
+#include "engine/flow_entry.hpp"
 #include "engine/mailbox.hpp"
 #include "engine/routing.hpp"
 #include "engine/transition.hpp"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -52,6 +54,12 @@
 //   stays                any                    the same, nothing to move            the same
 //   flush                any                    receipts since the last write        the same
 //   expire               terminal               kept long enough                     absent
+//
+// Of workflows, beside these:
+//   given_up_success     running                reply of a step that was given up    the same; undone at once
+//   given_up_failure     running                failure of a step that was given up  the same, or stuck
+//   given_up_undone      running                reply of the undo of such a step     the same
+//   given_up_refused     running                failure of it                        stuck
 // clang-format on
 //
 // After a row leads to "running" the audit asks what can wake the instance: an open request, a timer, an
@@ -72,6 +80,13 @@ struct saga_environment {
   std::uint32_t handler_attempts = 3;           ///< before a failing handler makes the instance stuck
   std::chrono::milliseconds handler_delay{100}; ///< before the first further attempt; doubled for each
   bool history = true;
+  /// Of workflows: the values in the store under this prefix, in the order of their keys.
+  std::function<result<std::vector<std::string>>(const std::string& prefix)> read_entries{};
+  /// For tests: each time a workflow's function goes on it is run again from its beginning as well, and must
+  /// ask for the same; past 256 entries at every 64th.
+  bool runs_twice = false;
+  /// For tests: is shown what the saga's code asks for, before it is checked.
+  std::function<void(const detail::intents&)> sees{};
 };
 
 /// What an operator may ask of an instance.
@@ -82,6 +97,8 @@ enum class verb : std::uint8_t { cancel, pause, resume, retry, skip };
 /// that was never used before; the transition's writes carry it.
 class saga_machine {
 public:
+  ~saga_machine();
+
   /// `stored` is what the store holds under `self`.
   saga_machine(const saga_environment& environment, instance_id self, std::optional<record> stored);
   saga_machine(const saga_machine&) = delete;
@@ -153,7 +170,7 @@ private:
   std::optional<envelope> filled_timer(const envelope& message) const;
   void dispatch(draft& next, const envelope& message);
   bool is_duplicate(draft& next, const envelope& message) const;
-  bool must_hold(const envelope& message) const;
+  bool must_hold(const envelope& message);
   void handle_event(draft& next, const envelope& message);
   void handle_answer(draft& next, const envelope& message);
   void handle_late_answer(draft& next, const envelope& message, std::size_t position);
@@ -177,16 +194,41 @@ private:
   std::optional<error> state_unknown_here();
   std::optional<error> unknown_to_verbs(verb what);
   result<void> say_end(draft& next);
-  void send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates);
+  /// `step` and `undo` of a workflow.
+  void send(draft& next, detail::typed_bytes&& body, const destination& where, bool compensates,
+            std::string step = {}, detail::typed_bytes undo = {});
   void publish(draft& next, const detail::typed_bytes& body, const std::vector<destination>& where);
   void tell(draft& next, detail::typed_bytes&& body, const destination& where);
   void handler_failed(draft& next, const envelope& message, const error& why);
   void taken_over(const envelope& message);
 
+  // -- a workflow: saga_workflow.cpp ------------------------------------------------
+  struct life; // the entries, and the run over them
+  bool is_workflow() const { return static_cast<bool>(environment_->type->frame); }
+  result<void> find_life();
+  result<void> load_life();
+  std::uint32_t kept_events();
+  std::string life_state() const;
+  void forget_run();
+  void forget_frame();
+  result<flow_entry> entry_of(const envelope& message, const request* answered, const moment& now) const;
+  result<detail::intents> run_function(const envelope& message, const request* answered, const moment& now);
+  result<void> run_again(const detail::intents& asked) const;
+  void add_entry(draft& next);
+  void end_function(draft& next);
+  void end_kept_events(draft& next);
+  void give_up(draft& next, const std::string& step);
+  void undo_given_up(draft& next, compensation&& undo);
+  void handle_given_up_answer(draft& next, const envelope& message, std::size_t position);
+  void take_back_refused();
+  void end_if_settled(draft& next);
+
   // -- rolling back --------------------------------------------------------------
   void begin_rollback(draft& next, std::string reason, const message_id& answered = {});
   bool is_homeless(const request& sent) const;
   result<void> reroute(draft& next);
+  void send_refused_again(draft& next);
+  void skip_refused();
   void give_up_homeless(draft& next, const message_id& answered = {});
   void advance_rollback(draft& next);
   void become_stuck(draft& next, std::string reason, instance_status resumes_to);
@@ -212,6 +254,7 @@ private:
   bool exists_ = false;
   expiry_times indexed_; // of what was written last
   mailbox mail_{record_, *environment_->routes};
+  std::unique_ptr<life> life_;       // of a workflow; null until it is needed
   std::shared_ptr<void> state_;      // the user's object; null until it is needed, and after a failed handler
   std::optional<envelope> retrying_; // its handler failed; tried again later
   std::uint32_t attempts_ = 0;       // of retrying_

@@ -1,5 +1,6 @@
 #include "engine/planted.hpp"
 #include "engine/saga_draft.hpp"
+#include "engine/saga_life.hpp"
 #include "messages/application.hpp"
 
 #include <continuo/archive.hpp>
@@ -27,13 +28,18 @@ void saga_machine::begin_rollback(draft& next, std::string reason, const message
   record_.rolled_back_for = record_.reason;
   next.note = record_.reason;
   record_.expected.clear();
+  record_.returned = false;
   drop_timers(next);
+  forget_frame();
+  take_back_refused();
   if (planted("compensation_forward")) { // the oldest step is undone first
     std::reverse(record_.compensations.begin(), record_.compensations.end());
   }
   for (auto& sent : record_.requests) {
-    sent.abandoned = true;
-    next.send(mail_.withdrawal_of(sent), sent.effects);
+    if (!sent.abandoned && !sent.compensation) { // else a workflow gave it up before, or undoes it
+      sent.abandoned = true;
+      next.send(mail_.withdrawal_of(sent), sent.effects);
+    }
   }
   give_up_homeless(next, answered);
   advance_rollback(next);
@@ -126,7 +132,8 @@ void saga_machine::advance_rollback(draft& next) {
   const auto& newest = record_.compensations.back();
   if (newest.type.empty()) {
     const auto declared = environment_->type->calls.contains(newest.step);
-    const auto why = declared ? "the saga declares nothing that undoes it in that case"
+    const auto why = declared || is_workflow()
+                         ? "nothing is declared that undoes it in that case"
                               : "the saga, which knew once what undoes it, does not declare it any more";
     become_stuck(next, fmt::format("outcome of {} unknown, and {}", newest.step, why),
                  instance_status::compensating);
@@ -228,7 +235,14 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent, c
 
 result<std::optional<compensation>> saga_machine::undo_of(const request& sent,
                                                           const std::string_view* reply) const {
+  if (!sent.undo_type.empty()) {
+    return compensation{sent.step, sent.undo_type, sent.undo};
+  }
+  const auto& step = sent.step.empty() ? sent.type : sent.step;
   const auto found = environment_->type->calls.find(sent.type);
+  if (found == environment_->type->calls.end() && is_workflow()) {
+    return reply == nullptr ? std::optional{compensation{step, {}, {}}} : std::nullopt;
+  }
   if (found == environment_->type->calls.end()) { // an older definition knew what undoes it
     return compensation{sent.type, {}, {}};
   }
@@ -237,7 +251,7 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent,
     return std::nullopt;
   }
   if (reply == nullptr && (!call.undo || !call.undoes_unknown)) {
-    return compensation{sent.type, {}, {}};
+    return compensation{step, {}, {}};
   }
   if (!call.undo) {
     return std::nullopt;
@@ -247,7 +261,7 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent,
   if (!undo) {
     return tl::unexpected(std::move(undo.error()));
   }
-  return compensation{sent.type, std::move(undo->type), std::move(undo->payload)};
+  return compensation{step, std::move(undo->type), std::move(undo->payload)};
 }
 
 void saga_machine::handle_late_answer(draft& next, const envelope& message, std::size_t position) {
@@ -273,16 +287,20 @@ void saga_machine::handle_late_answer(draft& next, const envelope& message, std:
 }
 
 void saga_machine::handle_undo_answer(draft& next, const envelope& message, std::size_t position) {
+  const auto is_running = record_.status == instance_status::running;
   if (message.kind == message_kind::reply) {
-    next.out.edge = "undone";
-    close_request(next, position, message);
+    next.out.edge = is_running ? "given_up_undone" : "undone";
+    const auto closed = close_request(next, position, message);
     taken_over(message);
-    record_.compensations.pop_back();
+    if (closed.step.empty()) { // else it undid a step that was given up
+      record_.compensations.pop_back();
+    }
+    end_if_settled(next);
     advance_rollback(next);
     write(next);
     return;
   }
-  next.out.edge = "undo_refused";
+  next.out.edge = is_running ? "given_up_refused" : "undo_refused";
   const auto body = decode<messages::failure_body>(message.payload);
   auto& sent = record_.requests[position];
   sent.refused = true;
@@ -290,9 +308,9 @@ void saga_machine::handle_undo_answer(draft& next, const envelope& message, std:
   taken_over(message);
   become_stuck(next,
                fmt::format("{}, which undoes {}, was refused: {}", sent.type,
-                           record_.compensations.back().step,
+                           sent.step.empty() ? record_.compensations.back().step : sent.step,
                            body ? body->reason : "its reason is unreadable"),
-               instance_status::compensating);
+               is_running ? instance_status::running : instance_status::compensating);
   write(next);
 }
 
@@ -343,14 +361,47 @@ std::string objection(verb what, const record& present, bool rests_on_nobody, co
   }
   const auto refused = std::all_of(present.requests.begin(), present.requests.end(),
                                    [](const request& sent) { return sent.refused; });
-  if (status != instance_status::stuck || from_running || present.compensations.empty() || present.failed ||
-      !refused) {
+  const auto undoes_given_up = std::any_of(present.requests.begin(), present.requests.end(),
+                                           [](const request& sent) { return sent.refused && !sent.step.empty(); });
+  const auto undoes = !from_running && !present.compensations.empty() && refused;
+  if (status != instance_status::stuck || present.failed || !(undoes || undoes_given_up)) {
     return "only an instance that is stuck on a compensation can skip it";
   }
   return note.empty() ? "skip needs a note that says what was done by hand" : "";
 }
 
 } // namespace
+
+/// The undos that were refused go out anew.
+void saga_machine::send_refused_again(draft& next) {
+  for (auto& sent : record_.requests) {
+    if (sent.refused) {
+      sent.refused = false;
+      // It gets another id: of this one a keyed service remembers that it was handled, and a stateless one
+      // that does not know yet that its answer came here would give it again. Effects outside go by the key.
+      if (sent.to.key.empty() && sent.idempotency_key.empty()) {
+        sent.idempotency_key = to_string(sent.id);
+      }
+      mail_.closed(sent.to, sent.id);
+      sent.id = next.next_id();
+      next.send(mail_.to_envelope(sent), sent.effects);
+    }
+  }
+}
+
+/// The undos that were refused count as done.
+void saga_machine::skip_refused() {
+  auto of_given_up = false;
+  for (std::size_t position = record_.requests.size(); position-- > 0;) {
+    if (record_.requests[position].refused) {
+      of_given_up = of_given_up || !record_.requests[position].step.empty();
+      mail_.close(position);
+    }
+  }
+  if (!of_given_up) {
+    record_.compensations.pop_back();
+  }
+}
 
 /// Why a verb cannot be obeyed by this program: it might end a saga that wants to hear of its end and whose
 /// state it cannot read, or decide over a reply that it cannot read.
@@ -469,22 +520,11 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
       retrying_ = record_.failed;
       next.out.try_again = std::chrono::milliseconds{0};
     } else if (record_.status == instance_status::compensating) {
-      for (auto& sent : record_.requests) {
-        if (sent.refused) {
-          sent.refused = false;
-          // It gets another id: of this one a keyed service remembers that it was handled, and a stateless
-          // one that does not know yet that its answer came here would give it again. Effects outside go by
-          // the key.
-          if (sent.to.key.empty() && sent.idempotency_key.empty()) {
-            sent.idempotency_key = to_string(sent.id);
-          }
-          mail_.closed(sent.to, sent.id);
-          sent.id = next.next_id();
-          next.send(mail_.to_envelope(sent), sent.effects);
-        }
-      }
+      send_refused_again(next);
       advance_rollback(next);
     } else {
+      send_refused_again(next);
+      end_if_settled(next);
       const auto is_coming = mail_.holds_back(); // a delivery under way can wake it
       release_held(next.out);
       if (!is_coming) {
@@ -494,14 +534,13 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
     break;
   case verb::skip:
     next.out.edge = "skip";
-    for (std::size_t position = record_.requests.size(); position-- > 0;) {
-      if (record_.requests[position].refused) {
-        mail_.close(position);
-      }
+    skip_refused();
+    record_.status = record_.resumes_to;
+    record_.reason = is_rolled_back(record_.status) ? record_.rolled_back_for : "";
+    if (record_.status == instance_status::running) {
+      release_held(next.out);
     }
-    record_.compensations.pop_back();
-    record_.status = instance_status::compensating;
-    record_.reason = record_.rolled_back_for;
+    end_if_settled(next);
     advance_rollback(next);
     break;
   }
@@ -555,6 +594,10 @@ transition saga_machine::expire(time_point before) {
       record_.outbox.empty() && record_.inbox.empty() && !mail_.is_dirty()) {
     out.write = write_kind::erase;
     out.history_up_to = whole_history;
+    if (record_.life != 0) {
+      out.life_over = record_.life;
+      life_.reset();
+    }
     change_expiry(record_.self, indexed_, {}, out);
     exists_ = false;
     state_.reset();

@@ -40,6 +40,12 @@ struct further_record {
   std::vector<std::string> owed_now;
 };
 
+/// An entry of a workflow, as the store has it.
+struct stored_entry {
+  std::string key;
+  std::string value;
+};
+
 /// Of a transition that deletes the history of its instance: no revision gets there.
 constexpr std::uint64_t whole_history = ~std::uint64_t{0} - 1;
 
@@ -49,6 +55,8 @@ struct transition {
   bool created = false; ///< the first put of this record's life
   std::optional<history_entry> history;
   std::uint64_t history_up_to = 0;  ///< the instance's history up to this revision is deleted; 0: none of it
+  std::vector<stored_entry> entries;       ///< of a workflow, that come with the write
+  std::optional<std::uint64_t> life_over;  ///< the entries of this life (`entry_key`) are deleted
   std::vector<std::string> indexed; ///< keys of the expiry index that come with the write
   std::vector<std::string> unindexed; ///< and those that go
   std::vector<envelope> sent;         ///< inside the node, at once; in order

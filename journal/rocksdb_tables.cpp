@@ -121,6 +121,10 @@ rocksdb::Options rocksdb_settings(const rocksdb_options& options) {
   to.max_open_files = static_cast<int>(options.open_tables);
   to.max_write_buffer_number = 4;
   to.write_buffer_size = memory / 2 / 4;
+  // Most keys are deleted soon after they were written: what two buffers agree on is never written, and the
+  // first level is brought into the second one half as often. A third of what the tables cost before.
+  to.min_write_buffer_number_to_merge = 2;
+  to.level0_file_num_compaction_trigger = 8;
   // What is looked up is mostly not there, as where an instance begins: else each look went down the skip
   // list.
   to.memtable_whole_key_filtering = true;

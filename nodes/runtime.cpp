@@ -482,6 +482,24 @@ result<void> node_runtime::read_identity() {
   return {};
 }
 
+namespace {
+
+/// The node must stop where they cannot be read.
+result<std::vector<std::string>> values_under(const actors::core& shared, const std::string& prefix) {
+  std::vector<std::string> values;
+  auto read = shared.store->scan(prefix, [&](std::string_view, std::string_view value) {
+    values.emplace_back(value);
+    return true;
+  });
+  if (!read) {
+    shared.failed(read.error());
+    return tl::unexpected(std::move(read.error()));
+  }
+  return values;
+}
+
+} // namespace
+
 /// What the machines of this node's instances know of it.
 void node_runtime::make_environments() {
   auto& shared = *core_;
@@ -493,7 +511,9 @@ void node_runtime::make_environments() {
     if (where.runs_here(name)) {
       shared.saga_environments[name] = {
           &saga,       &shared.routes,           shared.sink.get(),     shared.store_id,
-          shared.seed, config_.handler_attempts, config_.handler_delay, config_.history};
+          shared.seed, config_.handler_attempts, config_.handler_delay, config_.history,
+          [&shared](const std::string& prefix) { return values_under(shared, prefix); },
+          means_.runs_workflows_twice};
     }
   }
   for (const auto& [name, service] : shared.keyed_services) {

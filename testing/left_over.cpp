@@ -1,6 +1,7 @@
 #include "testing/simulation.hpp"
 
 #include "engine/expiry.hpp"
+#include "engine/flow_entry.hpp"
 #include "engine/remembered_key.hpp"
 
 #include <continuo/archive.hpp>
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 // What the disks hold at the end of a run although nothing works on it.
@@ -145,14 +147,47 @@ std::string shown(const engine::expiry_entry& entry) {
                                                        : to_string(entry.instance());
 }
 
+/// The workflows of this disk, by the revision that wrote their first entries.
+std::map<std::uint64_t, engine::record> lives_of(const journal::memory_disk::contents& all) {
+  std::map<std::uint64_t, engine::record> lives;
+  for (const auto& [key, bytes] : all) {
+    auto stored = key.starts_with('r') ? decode<engine::record>(bytes)
+                                       : result<engine::record>{continuo::fail(errc::not_found, "")};
+    if (stored && stored->life != 0) {
+      lives.emplace(stored->life, std::move(*stored));
+    }
+  }
+  return lives;
+}
+
+/// Whether the record of its workflow counts this entry. Why not; empty: it does.
+std::string entry_fault(const std::map<std::uint64_t, engine::record>& lives, std::string_view key) {
+  const auto first = engine::read_big_endian(key.substr(1));
+  const auto number = engine::read_big_endian(key.substr(1 + sizeof first));
+  const auto found = lives.find(first);
+  if (found == lives.end()) {
+    return fmt::format("an entry of the workflow that began at {} is left, and its record is gone", first);
+  }
+  const auto stands = decode<engine::flow_life>(found->second.state);
+  return stands && number < stands->entries
+             ? std::string{}
+             : fmt::format("{} has an entry {} that its record does not know", to_string(found->second.self),
+                           number);
+}
+
 /// Why this disk is no good; empty: it is.
 std::string upkeep_fault(const journal::memory_disk::contents& all) {
   auto wanted = index_of(all);
+  const auto lives = lives_of(all);
   for (const auto& [key, bytes] : all) {
     if (const auto entry = engine::parse_expiry_key(key)) {
       if (wanted.erase(key) == 0) {
         return fmt::format("the expiry index names {}, which is not there or has another time",
                            shown(*entry));
+      }
+    } else if (key.starts_with(engine::entry_key_mark)) {
+      if (auto fault = entry_fault(lives, key); !fault.empty()) {
+        return fault;
       }
     } else if (key.starts_with('h')) {
       const auto entry = decode<engine::history_entry>(bytes);

@@ -1,6 +1,7 @@
 #include "testing/promises.hpp"
 
 #include "engine/acceptance.hpp"
+#include "engine/flow_entry.hpp"
 #include "engine/remembered_key.hpp"
 #include "journal/frame.hpp"
 #include "journal/journal.hpp"
@@ -238,8 +239,8 @@ void promises::check_whole_index(const std::string& node) const {
   }
 }
 
-/// What is erased by range is the history of one instance, or the older part of it: the keys of both ends
-/// differ in the revision alone.
+/// What is erased by range is the history of one instance, or the older part of it, or the entries of one
+/// workflow: the keys of both ends differ in the revision, or the number, alone.
 void promises::check_range(const std::string& node, const journal::operation& change) const {
   if (change.what != journal::operation::kind::erase_range) {
     return;
@@ -248,8 +249,9 @@ void promises::check_range(const std::string& node, const journal::operation& ch
   const auto of = [=](std::string_view key) {
     return key.substr(0, key.size() - std::min(key.size(), revision_bytes));
   };
-  if (!change.key.starts_with('h') || of(change.key).empty() || of(change.key) != of(change.value)) {
-    broke(node, fmt::format("it erases from {} up to {}, which is more than the history of one instance",
+  const auto is_known = change.key.starts_with('h') || change.key.starts_with(engine::entry_key_mark);
+  if (!is_known || of(change.key).empty() || of(change.key) != of(change.value)) {
+    broke(node, fmt::format("it erases from {} up to {}, which is more than what belongs to one instance",
                             journal::printable(change.key), journal::printable(change.value)));
   }
 }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <stdexcept>
 
 namespace continuo::testing {
@@ -50,14 +51,6 @@ struct saga_bench::bench {
     if (!type.mistakes.empty()) {
       throw std::logic_error{type.mistakes.front()};
     }
-    for (auto& [name, handler] : type.handlers) {
-      watch(handler);
-    }
-    for (auto& [name, call] : type.calls) {
-      if (call.on_failure) {
-        watch(call.on_failure);
-      }
-    }
     const auto added = routes.add(type);
     const auto outside = added ? routes.add(service_for(type)) : added;
     if (!outside) {
@@ -72,6 +65,15 @@ struct saga_bench::bench {
     environment.routes = &routes;
     environment.store = store_here;
     environment.handler_attempts = 1;
+    environment.runs_twice = true;
+    environment.sees = [this](const detail::intents& asked) { find_receivers(asked); };
+    environment.read_entries = [this](const std::string& prefix) -> continuo::result<std::vector<std::string>> {
+      std::vector<std::string> values;
+      for (auto at = entries.lower_bound(prefix); at != entries.end() && at->first.starts_with(prefix); ++at) {
+        values.push_back(at->second);
+      }
+      return values;
+    };
     now = {time_point{std::chrono::hours{24 * 365 * 56}}, {}, 1};
     begin(std::move(key));
   }
@@ -82,23 +84,36 @@ struct saga_bench::bench {
   }
 
   /// Makes a handler's events go somewhere, so that they are seen: an event without a subscriber is not sent
-  /// at all.
-  template <class Result, class Input>
-  void watch(std::function<Result(void*, Input, saga_context&)>& handler) {
-    handler = [this, inner = std::move(handler)](void* state, Input input, saga_context& context) -> Result {
-      auto done = inner(state, input, context);
-      for (const auto& message : context.asked().messages) {
-        if (message.what == detail::intents::message::kind::event && !routes.knows_event(message.body.type)) {
-          detail::service_type listener;
-          listener.name = "outside." + message.body.type;
-          listener.events[message.body.type];
-          if (const auto added = routes.add(listener); !added) {
-            throw std::logic_error{added.error().message};
-          }
-        }
+  /// at all. What a workflow calls nobody has declared: it goes somewhere as well.
+  void find_receivers(const detail::intents& asked) {
+    for (const auto& message : asked.messages) {
+      const auto is_event = message.what == detail::intents::message::kind::event;
+      if (is_event && !routes.knows_event(message.body.type)) {
+        detail::service_type listener;
+        listener.name = "outside." + message.body.type;
+        listener.events[message.body.type];
+        add(listener);
       }
-      return done;
-    };
+      if (type.frame && !is_event) {
+        handle(message.body.type);
+        handle(message.undo.type);
+      }
+    }
+  }
+
+  void handle(const std::string& command) {
+    if (!command.empty() && !routes.knows_command(command)) {
+      detail::service_type service;
+      service.name = "outside." + command;
+      service.commands[command];
+      add(service);
+    }
+  }
+
+  void add(const detail::service_type& service) {
+    if (const auto added = routes.add(service); !added) {
+      throw std::logic_error{added.error().message};
+    }
   }
 
   engine::envelope message(engine::message_kind kind, std::string name, std::string payload) {
@@ -114,6 +129,10 @@ struct saga_bench::bench {
   saga_step take(const engine::transition& decided) {
     saga_step step;
     step.what = decided.edge;
+    for (const auto& entry : decided.entries) {
+      entries[entry.key] = entry.value;
+    }
+    dead_letters += decided.dead_letters.size();
     auto all = decided.sent;
     all.insert(all.end(), decided.released.begin(), decided.released.end());
     std::sort(all.begin(), all.end(),
@@ -121,6 +140,8 @@ struct saga_bench::bench {
     for (const auto& one : all) {
       if (one.kind == engine::message_kind::command || one.kind == engine::message_kind::event) {
         step.sent.push_back({one.type, one.payload, one.kind == engine::message_kind::event});
+      } else if (one.kind == engine::message_kind::withdrawal) {
+        ++step.withdrawals;
       }
     }
     for (const auto& timer : decided.armed) {
@@ -131,14 +152,41 @@ struct saga_bench::bench {
 
   saga_step receive(const engine::envelope& one) { return take(machine->receive(one, now, ++revision)); }
 
-  const engine::request& open_request(std::string_view command) const {
+  template <class Matches>
+  const engine::request& open_request(const std::string& what, Matches matches) const {
     const auto& open = machine->current().requests;
-    const auto found = std::find_if(open.begin(), open.end(),
-                                    [&](const engine::request& sent) { return sent.type == command; });
+    const auto found = std::find_if(open.begin(), open.end(), matches);
     if (found == open.end()) {
-      throw std::logic_error{fmt::format("the saga has no open {}", command)};
+      throw std::logic_error{fmt::format("the saga has no open {}", what)};
     }
     return *found;
+  }
+
+  const engine::request& open_request(std::string_view command) const {
+    return open_request(std::string{command},
+                        [&](const engine::request& sent) { return sent.type == command; });
+  }
+
+  /// A workflow's step, not what undoes it.
+  const engine::request& open_step(std::string_view name) const {
+    return open_request(fmt::format("step \"{}\"", name), [&](const engine::request& sent) {
+      return sent.step == name && !sent.compensation;
+    });
+  }
+
+  saga_step answer(const engine::request& sent, std::string reply_type, std::string payload) {
+    auto made = message(engine::message_kind::reply, std::move(reply_type), std::move(payload));
+    made.from = {sent.to.type, to_string(sent.id)};
+    made.in_reply_to = sent.id;
+    return receive(made);
+  }
+
+  saga_step fail(const engine::request& sent, failure_kind kind, std::string reason) {
+    auto made = message(engine::message_kind::failure, {},
+                        encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)}));
+    made.from = {sent.to.type, to_string(sent.id)};
+    made.in_reply_to = sent.id;
+    return receive(made);
   }
 
   /// Until the timer is due; zero where it is, `max()` where it never is.
@@ -167,6 +215,8 @@ struct saga_bench::bench {
   engine::moment now;
   std::uint64_t revision = 0;
   std::uint64_t outside_revision = 0;
+  std::map<std::string, std::string> entries; // of a workflow
+  std::size_t dead_letters = 0;
 };
 
 void saga_step::check_only(std::string_view type, std::size_t count) const {
@@ -252,26 +302,38 @@ saga_step saga_bench::event(std::string type, std::string payload) {
         fmt::format("this {} goes to {}/{}, not to {}", type, self.type, *key, to_string(self))};
   }
   auto made = bench_->message(engine::message_kind::event, std::move(type), std::move(payload));
-  made.from = {"outside", to_string(made.id)};
+  made.from = {"outside", "publisher"};
   return bench_->receive(made);
 }
 
 saga_step saga_bench::reply(std::string_view command, std::string reply_type, std::string payload) {
-  const auto& sent = bench_->open_request(command);
-  auto made = bench_->message(engine::message_kind::reply, std::move(reply_type), std::move(payload));
-  made.from = {sent.to.type, to_string(sent.id)};
-  made.in_reply_to = sent.id;
-  return bench_->receive(made);
+  return bench_->answer(bench_->open_request(command), std::move(reply_type), std::move(payload));
+}
+
+saga_step saga_bench::step_reply(std::string_view step, std::string reply_type, std::string payload) {
+  return bench_->answer(bench_->open_step(step), std::move(reply_type), std::move(payload));
+}
+
+saga_step saga_bench::step_failure(std::string_view step, failure_kind kind, std::string reason) {
+  return bench_->fail(bench_->open_step(step), kind, std::move(reason));
+}
+
+void saga_bench::leave_memory() {
+  auto stored = bench_->machine->current();
+  bench_->machine = std::make_unique<engine::saga_machine>(bench_->environment, stored.self, stored);
+}
+
+void saga_bench::deploy(detail::saga_type type) {
+  leave_memory();
+  bench_->type = std::move(type);
+}
+
+std::size_t saga_bench::dead_letters() const {
+  return bench_->dead_letters;
 }
 
 saga_step saga_bench::failure(std::string_view command, failure_kind kind, std::string reason) {
-  const auto& sent = bench_->open_request(command);
-  auto made =
-      bench_->message(engine::message_kind::failure, {},
-                      encode(messages::failure_body{static_cast<std::uint8_t>(kind), std::move(reason)}));
-  made.from = {sent.to.type, to_string(sent.id)};
-  made.in_reply_to = sent.id;
-  return bench_->receive(made);
+  return bench_->fail(bench_->open_request(command), kind, std::move(reason));
 }
 
 saga_step saga_bench::advance_time(std::chrono::nanoseconds time) {
@@ -304,6 +366,7 @@ saga_step saga_bench::advance_time(std::chrono::nanoseconds time) {
     made.from = here.machine->current().self;
     const auto step = here.receive(made);
     all.what = step.what;
+    all.withdrawals += step.withdrawals;
     all.sent.insert(all.sent.end(), step.sent.begin(), step.sent.end());
     all.timers.insert(all.timers.end(), step.timers.begin(), step.timers.end());
   }

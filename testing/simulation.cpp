@@ -302,6 +302,7 @@ result<void> simulation::start(member& one) {
   one.runtime = std::make_shared<detail::node_runtime>(config);
   host_all(one);
   auto& means = one.runtime->means();
+  means.runs_workflows_twice = true;
   means.store = store_of(*this, one);
   if (const auto failed = std::exchange(one.failed_sync, std::nullopt)) {
     const auto is_there = [&, all = one.disk->snapshot()](const journal::operation& change) {

@@ -61,6 +61,7 @@ ordered_json json_of(const journal_findings& found, const std::filesystem::path&
           {"revision", found.revision},
           {"records", std::move(records)},
           {"history", found.history},
+          {"workflow_entries", found.entries},
           {"peers", found.peers},
           {"owed", found.owed},
           {"client_keys", found.client_keys},
@@ -84,6 +85,7 @@ std::string findings_text(const journal_findings& found) {
     add(fmt::format("records of kind {}", kind), count);
   }
   add("history entries", found.history);
+  add("workflow entries", found.entries);
   add("peers", found.peers);
   add("names of records that owe a peer something", found.owed);
   add("idempotency keys", found.client_keys);

@@ -1,6 +1,7 @@
 #include "tools/journal_verify.hpp"
 
 #include "engine/expiry.hpp"
+#include "engine/flow_entry.hpp"
 #include "engine/record.hpp"
 #include "engine/remembered_key.hpp"
 #include "journal/frame.hpp"
@@ -17,6 +18,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -115,6 +117,9 @@ private:
     case 'r':
       look_at_record(key, bytes);
       break;
+    case engine::entry_key_mark:
+      look_at_entry(key, bytes);
+      break;
     case 't':
       ++found_.types;
       read_as<messages::type_layout>(key, bytes);
@@ -206,6 +211,10 @@ private:
     if (times.history) {
       look_up(key, engine::expiry_key(engine::expiry_kind::history, *times.history, stored->self));
     }
+    if (stored->life != 0) {
+      const auto state = read_as<engine::flow_life>(key, stored->state);
+      lives_[engine::entry_prefix(stored->life)] = {std::string{key}, state ? state->entries : 0};
+    }
     const auto history = histories_.find(engine::history_prefix(stored->self));
     const auto newest = history == histories_.end() ? 0 : history->second;
     if (is_complete_ && newest != stored->history) {
@@ -216,7 +225,28 @@ private:
     }
   }
 
+  // They come behind all records, those of one life together.
+  void look_at_entry(std::string_view key, std::string_view bytes) {
+    ++found_.entries;
+    read_as<engine::flow_entry>(key, bytes);
+    const auto life = lives_.find(std::string{key.substr(0, engine::entry_prefix(0).size())});
+    if (life == lives_.end()) {
+      if (is_complete_) {
+        object(key, "is an entry of a workflow, and no record has it");
+      }
+      return;
+    }
+    if (key != engine::entry_key(engine::read_big_endian(key.substr(1)), life->second.found++)) {
+      object(key, "is not the next entry of its workflow");
+    }
+  }
+
   void check_whole() {
+    for (const auto& [prefix, of] : lives_) {
+      if (of.found != of.entries) {
+        object(of.key, fmt::format("counts {} entries of the workflow, and {} are there", of.entries, of.found));
+      }
+    }
     for (const auto& [prefix, newest] : histories_) {
       object(prefix, fmt::format("the history up to {} is of no instance", newest));
     }
@@ -238,6 +268,13 @@ private:
   journal::reader store_;
   journal_findings found_;
   std::unordered_map<std::string, std::uint64_t> histories_; // the newest revision, by the prefix of the keys
+  /// Of workflows, by the prefix of their entries' keys.
+  struct life {
+    std::string key; ///< of the record
+    std::uint64_t entries = 0;
+    std::uint64_t found = 0;
+  };
+  std::map<std::string, life> lives_;
   std::unordered_set<std::string> index_;                    // of what has expired, by now or some day
   std::uint64_t newest_revision_ = 0;
   bool is_complete_ = true;

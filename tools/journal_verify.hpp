@@ -17,6 +17,7 @@ struct journal_findings {
 
   std::map<std::string, std::uint64_t> records; ///< by kind
   std::uint64_t history = 0;                    ///< entries
+  std::uint64_t entries = 0;                    ///< of workflows
   std::uint64_t peers = 0;
   std::uint64_t owed = 0;        ///< names of records under the peers to which they owe something
   std::uint64_t client_keys = 0; ///< idempotency keys of clients

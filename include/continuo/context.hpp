@@ -80,6 +80,8 @@ struct intents {
   struct message {
     enum class kind : std::uint8_t { command, event, told } what;
     typed_bytes body;
+    std::string step{};  ///< of a workflow's command: its name
+    typed_bytes undo{};  ///< and what undoes it, where it said so itself
   };
 
   struct timer_change {
@@ -100,7 +102,8 @@ struct intents {
   std::vector<expectation> expectations;
   std::optional<typed_bytes> completion;
   std::optional<std::string> roll_back;
-  bool end = false; ///< of a keyed service's key
+  std::vector<std::string> given_up; ///< steps of a workflow
+  bool end = false;                  ///< of a keyed service's key
 };
 
 /// What every handler may know. The pointers are valid during the call only.

@@ -25,6 +25,7 @@
 namespace continuo {
 
 class saga_context;
+class flow;
 struct saga_ended;
 class command_context;
 class keyed_context;
@@ -118,6 +119,9 @@ struct saga_type {
       handlers;
   /// The saga's own handler of its end; null: it has none.
   void (*on_end)(void* state, const saga_ended& end, saga_context&) = nullptr;
+  /// Of a workflow: makes the frame of its function for the event that started the instance, and gives the
+  /// address of the coroutine. Empty: it is a class of handlers.
+  std::function<result<void*>(std::string_view input, flow&)> frame;
   std::vector<const message_type*> messages; ///< every type that the definition names
   std::vector<std::string> mistakes;         ///< reported at start
 

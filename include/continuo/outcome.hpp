@@ -48,6 +48,7 @@ enum class failure_kind : std::uint8_t {
   declined,  ///< the service refused: it did not happen
   withdrawn, ///< taken back before the service began: it did not happen
   unknown,   ///< the attempts are exhausted: it may have happened
+  given_up,  ///< a workflow gave the step up: as if it had not happened
 };
 
 /// The name as it stands in logs and JSON.
@@ -57,6 +58,8 @@ constexpr const char* to_string(failure_kind kind) {
     return "declined";
   case failure_kind::withdrawn:
     return "withdrawn";
+  case failure_kind::given_up:
+    return "given_up";
   case failure_kind::unknown:
     break;
   }

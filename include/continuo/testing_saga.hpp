@@ -2,6 +2,7 @@
 
 #include <continuo/client.hpp>
 #include <continuo/saga.hpp>
+#include <continuo/workflow.hpp>
 
 #include <chrono>
 #include <memory>
@@ -24,6 +25,7 @@ struct saga_step {
   std::string what;               ///< the row of the machine's table, such as `start` or `failure_rolls_back`
   std::vector<sent_message> sent; ///< commands and events, in order
   std::vector<std::string> timers; ///< set by this step, by name
+  std::size_t withdrawals = 0;     ///< commands that were taken back
 
   /// The commands or events of this type that were sent.
   template <message Message>
@@ -65,6 +67,7 @@ public:
   std::vector<cause> waiting_for() const;
   time_point now() const;
   bool exists() const;
+  std::size_t dead_letters() const; ///< made so far
 
   /// Lets time pass: timers that fall due fire, earliest first. @throws std::logic_error where the saga sets
   /// timers for the present again and again, so that none would pass
@@ -73,6 +76,14 @@ public:
   /// Moves the wall clock alone, as people and the network do. What that makes due fires when time is let
   /// pass next.
   void jump_wall_clock(std::chrono::nanoseconds by);
+
+  /// It leaves memory, as after a time without messages or with a crash: the next message finds its record
+  /// alone.
+  void leave_memory();
+
+  /// Another program has it from here on. @pre `type` has the name of the one before and declares the same
+  /// events
+  void deploy(continuo::detail::saga_type type);
 
   // -- an operator's verbs ------------------------------------------------------------
   saga_step cancel();
@@ -83,6 +94,8 @@ protected:
   saga_step event(std::string type, std::string payload);
   saga_step reply(std::string_view command, std::string reply_type, std::string payload);
   saga_step failure(std::string_view command, failure_kind kind, std::string reason);
+  saga_step step_reply(std::string_view step, std::string reply_type, std::string payload);
+  saga_step step_failure(std::string_view step, failure_kind kind, std::string reason);
   std::string state() const;
 
 private:
@@ -127,6 +140,49 @@ public:
 
   /// Its durable state. @pre `exists()`
   Saga value() const { return decode<Saga>(state()).value(); }
+};
+
+/// An instance of a workflow, of this key, or else of the key of its first event. Each time its function goes
+/// on it is also run again from its beginning, and must decide the same: where it does not, the instance is
+/// `stuck` with a reason that says where they part.
+class workflow_alone : public saga_bench {
+public:
+  explicit workflow_alone(detail::saga_type type, std::string key = {})
+      : saga_bench(std::move(type), std::move(key)) {}
+
+  /// An event, which may start it. @throws std::logic_error where it belongs to another instance, or the
+  /// workflow does not hear it
+  template <message Event>
+  saga_step receives(const Event& body) {
+    return event(std::string{message_name<Event>()}, encode(body));
+  }
+
+  /// The reply to the open step of this name. @throws std::logic_error where none is open
+  template <message Reply>
+  saga_step answered(std::string_view step, const Reply& body) {
+    return step_reply(step, std::string{message_name<Reply>()}, encode(body));
+  }
+
+  /// The failure of the open step of this name.
+  saga_step declined(std::string_view step, std::string reason) {
+    return step_failure(step, failure_kind::declined, std::move(reason));
+  }
+  saga_step failed(std::string_view step, std::string reason) {
+    return step_failure(step, failure_kind::unknown, std::move(reason));
+  }
+  saga_step withdrawn(std::string_view step) {
+    return step_failure(step, failure_kind::withdrawn, "withdrawn");
+  }
+
+  /// The reply to the oldest open command of this type: of an undo, say, which has no step of its own.
+  template <message Command>
+  saga_step undone(const typename Command::reply& body) {
+    return reply(message_name<Command>(), std::string{message_name<typename Command::reply>()}, encode(body));
+  }
+  template <message Command>
+  saga_step undo_declined(std::string reason) {
+    return failure(message_name<Command>(), failure_kind::declined, std::move(reason));
+  }
 };
 
 } // namespace continuo::testing

@@ -1,0 +1,819 @@
+#include "engine/flow_run.hpp"
+
+#include "messages/application.hpp"
+#include "messages/printable.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace continuo {
+
+step_failed::step_failed(std::string step, failure_kind kind, std::string reason)
+    : step_(std::move(step)), kind_(kind), reason_(std::move(reason)),
+      what_(fmt::format("{} failed: {}", step_, reason_)) {}
+
+namespace detail {
+
+namespace {
+
+using engine::entry_kind;
+using engine::step_kind;
+
+std::string shown(std::string_view name) {
+  return fmt::format("\"{}\"", printable(name));
+}
+
+std::string shown(const engine::begun_step& step) {
+  switch (step.kind) {
+  case step_kind::call:
+    return "a call of " + step.type;
+  case step_kind::cast:
+    return "a cast of " + step.type;
+  case step_kind::timer:
+    return "a timer";
+  case step_kind::expect:
+    break;
+  }
+  return "a wait for " + step.type;
+}
+
+std::string shown(std::chrono::nanoseconds time) {
+  return time % std::chrono::minutes{1} == std::chrono::nanoseconds{0}
+             ? fmt::format("{} min", saturated<std::chrono::minutes>(time).count())
+             : fmt::format("{} ms", saturated<std::chrono::milliseconds>(time).count());
+}
+
+} // namespace
+
+flow_run::flow_run(setting of, std::vector<engine::flow_entry>& entries) : of_(of), entries_(&entries) {}
+
+flow_run::~flow_run() {
+  dies_ = true;
+  if (frame_) {
+    frame_.destroy();
+  }
+}
+
+std::string difference(const std::vector<engine::begun_step>& first,
+                       const std::vector<engine::begun_step>& second) {
+  const auto [one, other] = std::mismatch(first.begin(), first.end(), second.begin(), second.end());
+  const auto said = [](auto at, auto end) {
+    return at == end ? std::string{"nothing"} : fmt::format("{}, {}", shown(at->name), shown(*at));
+  };
+  return one == first.end() && other == second.end()
+             ? std::string{}
+             : fmt::format("first it began {}, then {}", said(one, first.end()), said(other, second.end()));
+}
+
+namespace {
+
+bool operator==(const typed_bytes& a, const typed_bytes& b) {
+  return a.type == b.type && a.payload == b.payload;
+}
+
+std::string shown(const intents::message& one) {
+  return one.step.empty() ? one.body.type : fmt::format("{}, {}", shown(one.step), one.body.type);
+}
+
+} // namespace
+
+std::string difference(const intents& first, const intents& second) {
+  const auto same_message = [](const intents::message& a, const intents::message& b) {
+    return a.what == b.what && a.body == b.body && a.step == b.step && a.undo == b.undo;
+  };
+  const auto [one, other] = std::mismatch(first.messages.begin(), first.messages.end(),
+                                          second.messages.begin(), second.messages.end(), same_message);
+  if (one != first.messages.end() || other != second.messages.end()) {
+    return fmt::format("first it sent {}, then {}",
+                       one == first.messages.end() ? "nothing" : shown(*one),
+                       other == second.messages.end() ? "nothing" : shown(*other));
+  }
+  const auto same_timer = [](const intents::timer_change& a, const intents::timer_change& b) {
+    return a.name == b.name && a.cancel == b.cancel && a.delay == b.delay;
+  };
+  const auto same_wait = [](const intents::expectation& a, const intents::expectation& b) {
+    return a.event == b.event;
+  };
+  if (!std::equal(first.timers.begin(), first.timers.end(), second.timers.begin(), second.timers.end(),
+                  same_timer)) {
+    return "its timers are others";
+  }
+  if (!std::equal(first.expectations.begin(), first.expectations.end(), second.expectations.begin(),
+                  second.expectations.end(), same_wait)) {
+    return "it waits for other events";
+  }
+  if (first.given_up != second.given_up) {
+    return "it gives up other steps";
+  }
+  if (first.roll_back != second.roll_back) {
+    return fmt::format("first it rolled back for {}, then for {}", first.roll_back.value_or("nothing"),
+                       second.roll_back.value_or("nothing"));
+  }
+  const auto ends_alike = first.completion.has_value() == second.completion.has_value() &&
+                          (!first.completion || *first.completion == *second.completion);
+  return ends_alike ? "" : "it ends otherwise";
+}
+
+// -- from outside -------------------------------------------------------------------------------
+
+result<intents> flow_run::go_on() {
+  asked_ = {};
+  if (!frame_) {
+    for (std::size_t number = 0; number < entries_->size(); ++number) {
+      for (const auto& step : (*entries_)[number].begun) {
+        begun_.try_emplace(step.name, known_step{step, number});
+      }
+    }
+    const auto& input = entries_->front();
+    random_ = input.seed;
+    auto made = call_application(errc::handler_failed, [&] { return of_.type->frame(input.payload, words_); });
+    if (!made) {
+      return tl::unexpected(std::move(made.error()));
+    }
+    frame_ = std::coroutine_handle<>::from_address(*made);
+    waits_ = frame_;
+    resume();
+  } else if (waits_) {
+    try {
+      if (ends(waits_for_)) {
+        resume();
+      }
+    } catch (const stop_function&) { // the mistake says why
+    }
+  }
+  return outcome_of_run();
+}
+
+void flow_run::resume() {
+  const application_scope inside;
+  std::exchange(waits_, nullptr).resume(); // what it throws, its promise keeps
+}
+
+result<intents> flow_run::outcome_of_run() {
+  if (mistake_) {
+    return tl::unexpected(*mistake_);
+  }
+  if (rolls_back_) {
+    asked_.roll_back = rolls_back_;
+    return std::move(asked_);
+  }
+  if (thrown_) {
+    try {
+      std::rethrow_exception(thrown_);
+    } catch (const step_failed& failed) {
+      asked_.roll_back = failed.what();
+      return std::move(asked_);
+    } catch (...) {
+      return fail(errc::handler_failed, what_was_thrown());
+    }
+  }
+  if (is_over_) {
+    const auto forgotten = std::find_if(parts_.begin(), parts_.end(), [](const part& one) {
+      return one.what == kind::call && !one.looked_at && !one.given_up;
+    });
+    if (forgotten != parts_.end()) {
+      return fail(errc::handler_failed,
+                  fmt::format("{} was begun and never awaited, withdrawn or cast", shown(forgotten->name)));
+    }
+    asked_.completion = returned_;
+    return std::move(asked_);
+  }
+  std::vector<std::string> events;
+  collect_events(waits_for_, events);
+  for (auto& event : events) {
+    asked_.expectations.push_back({std::move(event), false});
+  }
+  return std::move(asked_);
+}
+
+std::uint32_t flow_run::kept() const {
+  std::size_t count = 0;
+  for (const auto& [type, numbers] : kept_) {
+    count += numbers.size();
+  }
+  return static_cast<std::uint32_t>(count);
+}
+
+std::vector<std::size_t> flow_run::kept_entries() const {
+  std::vector<std::size_t> all;
+  for (const auto& [type, numbers] : kept_) {
+    all.insert(all.end(), numbers.begin(), numbers.end());
+  }
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+std::vector<std::string> flow_run::unreached() const {
+  std::vector<std::string> names;
+  for (const auto& [name, known] : begun_) {
+    if (!by_name_.contains(name)) {
+      names.push_back(name);
+    }
+  }
+  return names;
+}
+
+void flow_run::collect_events(step_number number, std::vector<std::string>& into) const {
+  const auto& of = parts_[number];
+  if (of.what == kind::expect && !of.ended_at) {
+    into.push_back(of.value_type->name);
+  }
+  for (const auto member : of.members) {
+    collect_events(member, into);
+  }
+}
+
+// -- mistakes ----------------------------------------------------------------------------------
+
+void flow_run::stop(error why) {
+  mistake_ = std::move(why);
+  throw stop_function{};
+}
+
+void flow_run::mistake(std::string what) {
+  stop({errc::handler_failed, std::move(what)});
+}
+
+/// Whether a word is to be heard: not in the destructors of a frame that goes, nor in those that run while
+/// the function is being left.
+bool flow_run::hears_words() {
+  if (dies_ || std::uncaught_exceptions() > 0) {
+    if (of_.sink != nullptr && !std::exchange(warned_, true)) {
+      of_.sink->write(log_level::warn,
+                      fmt::format("{}/{}: a destructor in its workflow uses flow, which has no effect: "
+                                  "destructors run whenever the instance leaves memory",
+                                  of_.self->type, of_.self->key));
+    }
+    return false;
+  }
+  if (mistake_ || rolls_back_) { // somebody swallowed it
+    throw stop_function{};
+  }
+  return true;
+}
+
+void flow_run::check_name(const std::string& name) {
+  if (name.empty() || name.size() > engine::step_name_bytes_max || !is_printable(name)) {
+    mistake(fmt::format("the name of a step has 1 to {} bytes of UTF-8 without control characters, and not {}",
+                        engine::step_name_bytes_max, shown(name)));
+  }
+  if (by_name_.contains(name)) {
+    mistake(fmt::format("{} was begun before: a name stands for one step", shown(name)));
+  }
+}
+
+// -- steps begin ------------------------------------------------------------------------------
+
+bool flow_run::begins(engine::begun_step step) {
+  check_name(step.name);
+  if (const auto known = begun_.find(step.name); known != begun_.end()) {
+    const auto& before = known->second.step;
+    if (before.kind != step.kind || before.type != step.type) {
+      mistake(fmt::format("{} was {} before and is {} now: a step that means something else needs another "
+                          "name",
+                          shown(step.name), shown(before), shown(step)));
+    }
+    return false;
+  }
+  if (!is_newest() && (*entries_)[entries_->size() - 2].version >= of_.type->version) {
+    mistake(fmt::format("{} was not begun here before; a changed workflow needs a higher version",
+                        shown(step.name)));
+  }
+  begun_.emplace(step.name, known_step{step, entries_->size() - 1});
+  entries_->back().begun.push_back(std::move(step));
+  return true;
+}
+
+step_number flow_run::add(part made) {
+  const auto number = static_cast<step_number>(parts_.size());
+  made.begun_at = place_;
+  if (!made.name.empty()) {
+    by_name_.emplace(made.name, number);
+  }
+  parts_.push_back(std::move(made));
+  return number;
+}
+
+step_number flow_run::begin_call(std::string name, const message_type& command, const void* body,
+                                 const message_type& reply) {
+  if (!hears_words()) {
+    return 0;
+  }
+  if (begins({step_kind::call, name, command.name})) {
+    asked_.messages.push_back({intents::message::kind::command, {command.name, command.encode(body)}, name});
+  }
+  const auto number = add({kind::call, name, &reply});
+  if (const auto ended = early_.find(name); ended != early_.end()) { // an older version began it sooner
+    take_outcome(number, ended->second);
+    early_.erase(ended);
+  }
+  return number;
+}
+
+step_number flow_run::begin_timer(std::string name, std::chrono::nanoseconds delay) {
+  if (!hears_words()) {
+    return 0;
+  }
+  if (begins({step_kind::timer, name, {}})) {
+    asked_.timers.push_back({name, false, delay, {}, {name, {}}});
+  }
+  const auto number = add({kind::timer, name});
+  if (early_.erase(name) > 0) {
+    parts_[number].ended_at = place_;
+  }
+  return number;
+}
+
+step_number flow_run::begin_expect(std::string name, const message_type& event,
+                                   std::optional<std::chrono::nanoseconds> limit) {
+  if (!hears_words()) {
+    return 0;
+  }
+  const auto declared = of_.type->subscriptions.find(event.name);
+  if (declared == of_.type->subscriptions.end() || !declared->second.handles) {
+    mistake(fmt::format("{} waits for {}, which never comes: the workflow does not hear it; add .hears<{}>()",
+                        shown(name), event.name, event.name));
+  }
+  const auto fresh = begins({step_kind::expect, name, event.name});
+  if (fresh && limit) {
+    asked_.timers.push_back({name, false, *limit, {}, {name, {}}});
+  }
+  part made{kind::expect, name, &event};
+  made.is_limited = limit.has_value();
+  const auto number = add(std::move(made));
+  if (early_.erase(name) > 0) {
+    end_by_time(number);
+  }
+  return number;
+}
+
+step_number flow_run::group(kind what, std::vector<step_number> members) {
+  if (!hears_words()) {
+    return 0;
+  }
+  part made{what};
+  made.members = std::move(members);
+  return add(std::move(made));
+}
+
+void flow_run::cast(std::string name, const message_type& command, const void* body) {
+  if (!hears_words()) {
+    return;
+  }
+  if (begins({step_kind::cast, name, command.name})) {
+    asked_.messages.push_back({intents::message::kind::told, {command.name, command.encode(body)}, name});
+  }
+  by_name_.emplace(std::move(name), 0);
+}
+
+void flow_run::publish(const message_type& event, const void* body) {
+  if (hears_words() && is_newest()) {
+    asked_.messages.push_back({intents::message::kind::event, {event.name, event.encode(body)}});
+  }
+}
+
+/// The call as it is about to be sent; null where it was sent before.
+intents::message* flow_run::unsent(const part& call, std::string_view word) {
+  if (call.begun_at != place_) {
+    mistake(fmt::format("{} of {} is said too late: behind a co_await", word, shown(call.name)));
+  }
+  const auto found =
+      std::find_if(asked_.messages.begin(), asked_.messages.end(), [&](const intents::message& one) {
+        return one.what == intents::message::kind::command && one.step == call.name;
+      });
+  return found == asked_.messages.end() ? nullptr : &*found;
+}
+
+void flow_run::set_undo(step_number number, const message_type& undo, const void* body) {
+  if (!hears_words()) {
+    return;
+  }
+  if (auto* sent = unsent(parts_[number], "undone_by")) {
+    sent->undo = {undo.name, undo.encode(body)};
+  }
+}
+
+void flow_run::set_limit(step_number number, std::chrono::nanoseconds limit) {
+  if (!hears_words()) {
+    return;
+  }
+  auto& call = parts_[number];
+  if (call.is_limited) {
+    mistake(fmt::format("{} has two limits", shown(call.name)));
+  }
+  if (unsent(call, "within") != nullptr) {
+    asked_.timers.push_back({call.name, false, limit, {}, {call.name, {}}});
+  }
+  call.is_limited = true;
+  call.limit = limit;
+}
+
+// -- the entries --------------------------------------------------------------------------------
+
+void flow_run::take_next_entry() {
+  const auto& entry = (*entries_)[++place_];
+  random_ = entries_->front().seed ^ (place_ * 0x9e3779b97f4a7c15ULL);
+  const auto found = by_name_.find(entry.step);
+  switch (entry.kind) {
+  case entry_kind::success:
+  case entry_kind::failure:
+    if (found == by_name_.end()) {
+      early_.emplace(entry.step, place_);
+    } else if (!parts_[found->second].given_up) {
+      take_outcome(found->second, place_);
+    }
+    break;
+  case entry_kind::timer:
+    if (found == by_name_.end()) {
+      early_.emplace(entry.step, place_);
+    } else {
+      end_by_time(found->second);
+    }
+    break;
+  case entry_kind::event:
+    kept_[entry.type].push_back(place_);
+    break;
+  case entry_kind::input:
+  case entry_kind::settled:
+    break;
+  }
+}
+
+void flow_run::take_outcome(step_number number, std::size_t at) {
+  auto& call = parts_[number];
+  const auto& entry = (*entries_)[at];
+  if (call.ended_at) {
+    return;
+  }
+  if (entry.kind == entry_kind::failure) {
+    call.failure.emplace(call.name, static_cast<failure_kind>(entry.failure), entry.payload);
+  } else {
+    call.value = read_value(call, entry);
+  }
+  call.ended_at = at;
+  drop_limit(call);
+}
+
+std::shared_ptr<void> flow_run::read_value(const part& of, const engine::flow_entry& from) {
+  if (from.type != of.value_type->name) {
+    mistake(fmt::format("{} brought a {}, and the function waits for a {}", shown(of.name), from.type,
+                        of.value_type->name));
+  }
+  auto value = of.value_type->decode(from.payload);
+  if (!value) {
+    stop({value.error().code, fmt::format("{}: {}", shown(of.name), value.error().message)});
+  }
+  return std::move(*value);
+}
+
+/// A timer has fired, or what the step of a limit's name was given is over.
+void flow_run::end_by_time(step_number number) {
+  auto& of = parts_[number];
+  of.is_limited = false;
+  if (of.given_up || of.ended_at) {
+    return;
+  }
+  switch (of.what) {
+  case kind::timer:
+    of.ended_at = place_;
+    break;
+  case kind::expect:
+    of.failure.emplace(of.name, failure_kind::given_up, "it did not come in time");
+    of.ended_at = place_;
+    break;
+  default:
+    give_up(number, fmt::format("no answer within {}", shown(of.limit)));
+  }
+}
+
+/// Its limit does not count any more.
+void flow_run::drop_limit(part& of) {
+  if (std::exchange(of.is_limited, false) && is_newest()) {
+    cancel_timer(of.name);
+  }
+}
+
+void flow_run::cancel_timer(const std::string& name) {
+  if (std::erase_if(asked_.timers, [&](const auto& change) { return change.name == name; }) == 0) {
+    asked_.timers.push_back({name, true, {}, {}, {}});
+  }
+}
+
+void flow_run::give_up(step_number number, std::string reason) {
+  auto& of = parts_[number];
+  if (of.given_up) {
+    return;
+  }
+  of.given_up = true;
+  if (of.what == kind::timer) {
+    if (is_newest() && !of.ended_at) {
+      cancel_timer(of.name);
+    }
+    return;
+  }
+  drop_limit(of);
+  if (is_newest()) {
+    const auto unsent = std::erase_if(asked_.messages, [&](const intents::message& one) {
+      return one.what == intents::message::kind::command && one.step == of.name;
+    });
+    if (unsent == 0) {
+      asked_.given_up.push_back(of.name);
+    }
+  }
+  of.value.reset();
+  of.failure.emplace(of.name, failure_kind::given_up, std::move(reason));
+  of.ended_at = place_;
+}
+
+void flow_run::withdraw(step_number number) {
+  if (hears_words()) {
+    give_up(number, "withdrawn");
+  }
+}
+
+// -- what has ended ------------------------------------------------------------------------------
+
+/// At its place, or at a later one to which it goes on for this.
+bool flow_run::ends(step_number number) {
+  for (; !has_ended_here(number); take_next_entry()) {
+    if (is_newest()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool flow_run::has_ended_here(step_number number) {
+  auto& of = parts_[number];
+  switch (of.what) {
+  case kind::call:
+    of.looked_at = true;
+    return of.ended_at.has_value();
+  case kind::timer:
+    if (of.given_up && !of.ended_at) {
+      mistake(fmt::format("{} was withdrawn, and is awaited", shown(of.name)));
+    }
+    return of.ended_at.has_value();
+  case kind::expect:
+    return of.ended_at || take_event(of);
+  case kind::outcome:
+    return has_ended_here(of.members.front());
+  case kind::all:
+    return of.ended_at || all_end(of);
+  case kind::first:
+    break;
+  }
+  return of.ended_at || one_ends(of);
+}
+
+bool flow_run::take_event(part& of) {
+  const auto kept = kept_.find(of.value_type->name);
+  if (kept == kept_.end() || kept->second.empty()) {
+    return false;
+  }
+  const auto number = kept->second.front();
+  of.value = read_value(of, (*entries_)[number]);
+  kept->second.pop_front();
+  of.ended_at = number;
+  drop_limit(of);
+  return true;
+}
+
+bool flow_run::all_end(part& of) {
+  auto is_over = true;
+  const part* failed = nullptr;
+  for (const auto member : of.members) {
+    is_over = has_ended_here(member) && is_over;
+    const auto& one = parts_[member];
+    if (one.what == kind::call && one.failure && (failed == nullptr || *one.ended_at < *failed->ended_at)) {
+      failed = &one;
+    }
+  }
+  if (failed == nullptr && !is_over) {
+    return false;
+  }
+  if (failed != nullptr) {
+    of.failure = failed->failure;
+    for (auto member : of.members) {
+      if (parts_[member].what == kind::outcome) {
+        member = parts_[member].members.front();
+      }
+      const auto& one = parts_[member];
+      if ((one.what == kind::call || one.what == kind::timer) && !one.ended_at) {
+        give_up(member, fmt::format("{} beside it", of.failure->what()));
+      }
+    }
+  }
+  of.ended_at = place_;
+  return true;
+}
+
+bool flow_run::one_ends(part& of) {
+  std::optional<std::size_t> earliest;
+  for (const auto member : of.members) {
+    const auto end = end_of(member);
+    if (end && (!earliest || *end < *earliest)) {
+      earliest = end;
+      of.winner = member;
+    }
+  }
+  if (!earliest) {
+    return false;
+  }
+  if (auto& won = parts_[*of.winner]; won.what == kind::expect && !won.ended_at) {
+    take_event(won);
+  }
+  of.ended_at = place_;
+  return true;
+}
+
+/// The entry that ended it, or would if it were awaited.
+std::optional<std::size_t> flow_run::end_of(step_number number) const {
+  const auto& of = parts_[number];
+  if (of.what == kind::outcome) {
+    return end_of(of.members.front());
+  }
+  if (of.what == kind::expect && !of.ended_at) {
+    const auto kept = kept_.find(of.value_type->name);
+    return kept == kept_.end() || kept->second.empty() ? std::nullopt : std::optional{kept->second.front()};
+  }
+  return of.ended_at;
+}
+
+// -- co_await -----------------------------------------------------------------------------------
+
+bool flow_run::is_ready(step_number number) {
+  return !hears_words() || ends(number);
+}
+
+void flow_run::wait(step_number number, std::coroutine_handle<> waits) {
+  waits_for_ = number;
+  waits_ = waits;
+}
+
+void flow_run::give_outcome(step_number number) const {
+  const auto& of = parts_[number];
+  if ((of.what == kind::call || of.what == kind::all) && of.failure) {
+    throw step_failed{*of.failure};
+  }
+}
+
+const flow_run::part& flow_run::awaited(step_number number) const {
+  const auto& given = parts_[number];
+  const auto& of = given.what == kind::outcome ? parts_[given.members.front()] : given;
+  if (!of.ended_at || (of.what == kind::call && !of.looked_at)) {
+    throw std::logic_error{fmt::format("{} is used before it was awaited", shown(of.name))};
+  }
+  return of;
+}
+
+const void* flow_run::value_of(step_number number) const {
+  const auto& of = awaited(number);
+  if (!of.value) {
+    throw std::logic_error{fmt::format("{} has brought nothing: {}", shown(of.name),
+                                       of.failure ? of.failure->reason() : std::string{"it is a timer"})};
+  }
+  return of.value.get();
+}
+
+const step_failed* flow_run::failure_of(step_number number) const {
+  const auto& of = awaited(number);
+  return of.failure ? &*of.failure : nullptr;
+}
+
+step_number flow_run::winner_of(step_number first) const {
+  const auto& of = parts_[first];
+  if (!of.winner) {
+    throw std::logic_error{"flow.first is asked who won before it was awaited"};
+  }
+  return *of.winner;
+}
+
+void flow_run::returned(const message_type* type, const void* value) {
+  is_over_ = true;
+  if (!mistake_ && !rolls_back_) {
+    returned_ = type == nullptr ? typed_bytes{} : typed_bytes{type->name, type->encode(value)};
+  }
+}
+
+void flow_run::threw(std::exception_ptr what) {
+  is_over_ = true;
+  if (!mistake_ && !rolls_back_) {
+    thrown_ = std::move(what);
+  }
+}
+
+void flow_run::roll_back(std::string reason) {
+  if (!mistake_ && !rolls_back_) {
+    rolls_back_ = std::move(reason);
+  }
+  throw stop_function{};
+}
+
+// -- what the templates of workflow.hpp call ----------------------------------------------------------
+
+step_number begin_call(flow_run& run, std::string name, const message_type& command, const void* body,
+                       const message_type& reply) {
+  return run.begin_call(std::move(name), command, body, reply);
+}
+
+step_number begin_timer(flow_run& run, std::string name, std::chrono::nanoseconds delay) {
+  return run.begin_timer(std::move(name), delay);
+}
+
+step_number begin_expect(flow_run& run, std::string name, const message_type& event,
+                         std::optional<std::chrono::nanoseconds> limit) {
+  return run.begin_expect(std::move(name), event, limit);
+}
+
+step_number make_outcome(flow_run& run, step_number of) {
+  return run.group(flow_run::kind::outcome, {of});
+}
+
+step_number make_all(flow_run& run, std::vector<step_number> members) {
+  return run.group(flow_run::kind::all, std::move(members));
+}
+
+step_number make_first(flow_run& run, std::vector<step_number> members) {
+  return run.group(flow_run::kind::first, std::move(members));
+}
+
+void cast(flow_run& run, std::string name, const message_type& command, const void* body) {
+  run.cast(std::move(name), command, body);
+}
+
+void publish(flow_run& run, const message_type& event, const void* body) {
+  run.publish(event, body);
+}
+
+void set_undo(flow_run& run, step_number call, const message_type& undo, const void* body) {
+  run.set_undo(call, undo, body);
+}
+
+void set_limit(flow_run& run, step_number call, std::chrono::nanoseconds limit) {
+  run.set_limit(call, limit);
+}
+
+void withdraw(flow_run& run, step_number step) {
+  run.withdraw(step);
+}
+
+bool has_ended(flow_run& run, step_number what) {
+  return run.is_ready(what);
+}
+
+void wait_for(flow_run& run, step_number what, std::coroutine_handle<> waits) {
+  run.wait(what, waits);
+}
+
+void give_outcome(flow_run& run, step_number what) {
+  run.give_outcome(what);
+}
+
+const void* value_of(flow_run& run, step_number step) {
+  return run.value_of(step);
+}
+
+const step_failed* failure_of(flow_run& run, step_number step) {
+  return run.failure_of(step);
+}
+
+step_number winner_of(flow_run& run, step_number first) {
+  return run.winner_of(first);
+}
+
+void function_returned(flow_run& run, const message_type* type, const void* value) {
+  run.returned(type, value);
+}
+
+void function_threw(flow_run& run) noexcept {
+  run.threw(std::current_exception());
+}
+
+} // namespace detail
+
+// -- flow -----------------------------------------------------------------------------------------
+
+void flow::roll_back(std::string reason) {
+  run_->roll_back(std::move(reason));
+}
+
+const instance_id& flow::self() const {
+  return *run_->of_.self;
+}
+
+time_point flow::now() const {
+  return (*run_->entries_)[run_->place_].at;
+}
+
+std::uint64_t flow::random() {
+  return detail::next_random(run_->random_);
+}
+
+instance_logger flow::log() const {
+  return {run_->is_newest() ? run_->of_.sink : nullptr, *run_->of_.self};
+}
+
+} // namespace continuo

@@ -1,0 +1,362 @@
+#include "engine/dead_letter.hpp"
+#include "engine/saga_draft.hpp"
+#include "engine/saga_life.hpp"
+
+#include <continuo/archive.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+// The part of the saga machine that runs a workflow's function in the place of handlers.
+namespace continuo::engine {
+
+std::string entry_prefix(std::uint64_t first_revision) {
+  std::string key{entry_key_mark};
+  append_big_endian(key, first_revision);
+  return key;
+}
+
+std::string entry_key(std::uint64_t first_revision, std::uint64_t number) {
+  auto key = entry_prefix(first_revision);
+  append_big_endian(key, number);
+  return key;
+}
+
+// -- the entries -----------------------------------------------------------------------------------
+
+/// Where the entries stand, by the record.
+result<void> saga_machine::find_life() {
+  if (!life_) {
+    life_ = std::make_unique<life>();
+    if (record_.state.empty()) {
+      life_->is_loaded = true;
+    } else if (auto read = decode_into(life_->stands, record_.state); !read) {
+      life_.reset();
+      return read;
+    }
+  }
+  return {};
+}
+
+/// Everything that this instance wrote is durable whenever they are not in memory: it came from the store.
+result<void> saga_machine::load_life() {
+  if (auto found = find_life(); !found || life_->is_loaded) {
+    return found;
+  }
+  const auto& stands = life_->stands;
+  auto values = environment_->read_entries(entry_prefix(record_.life));
+  if (!values) {
+    return tl::unexpected(std::move(values.error()));
+  }
+  std::vector<flow_entry> entries;
+  for (const auto& value : *values) {
+    auto entry = decode<flow_entry>(value);
+    if (!entry) {
+      return tl::unexpected(std::move(entry.error()));
+    }
+    entries.push_back(std::move(*entry));
+  }
+  if (entries.size() != stands.entries) {
+    return fail(errc::corrupt, fmt::format("the record of {} counts {} entries, and {} are there",
+                                           to_string(record_.self), stands.entries, entries.size()));
+  }
+  life_->entries = std::move(entries);
+  life_->is_loaded = true;
+  return {};
+}
+
+std::uint32_t saga_machine::kept_events() {
+  return is_workflow() && find_life() ? life_->stands.kept : 0;
+}
+
+std::string saga_machine::life_state() const {
+  return encode(life_->stands);
+}
+
+/// The newest entry does not count: its transition is not to be.
+void saga_machine::forget_run() {
+  if (life_) {
+    life_->run.reset();
+    if (std::exchange(life_->is_pending, false)) {
+      life_->entries.pop_back();
+    }
+  }
+}
+
+/// The function is not run any more.
+void saga_machine::forget_frame() {
+  if (life_) {
+    life_->run.reset();
+  }
+}
+
+// -- the function -----------------------------------------------------------------------------------
+
+namespace {
+
+entry_kind kind_of(const envelope& message) {
+  switch (message.kind) {
+  case message_kind::reply:
+    return entry_kind::success;
+  case message_kind::failure:
+    return entry_kind::failure;
+  case message_kind::timer:
+    return entry_kind::timer;
+  default:
+    return entry_kind::event;
+  }
+}
+
+} // namespace
+
+result<flow_entry> saga_machine::entry_of(const envelope& message, const request* answered,
+                                          const moment& now) const {
+  flow_entry made;
+  made.kind = life_->entries.empty() ? entry_kind::input : kind_of(message);
+  made.at = now.wall;
+  made.version = environment_->type->version;
+  made.message = message.id;
+  made.type = message.type;
+  made.payload = message.payload;
+  switch (made.kind) {
+  case entry_kind::input:
+    made.seed = environment_->seed ^ std::hash<message_id>{}(message.id);
+    break;
+  case entry_kind::failure: {
+    made.step = answered->step;
+    auto body = decode<messages::failure_body>(message.payload);
+    if (!body) {
+      return tl::unexpected(std::move(body.error()));
+    }
+    made.failure = body->kind;
+    made.payload = std::move(body->reason);
+    break;
+  }
+  case entry_kind::success:
+    made.step = answered->step;
+    break;
+  case entry_kind::timer:
+    made.step = message.type; // it carries the name of its step
+    made.type.clear();
+    break;
+  default:
+    made.from = message.from;
+  }
+  return made;
+}
+
+/// Whether the function asks for the same when it runs again from its beginning.
+result<void> saga_machine::run_again(const detail::intents& asked) const {
+  auto entries = life_->entries;
+  const auto begun = std::exchange(entries.back().begun, {});
+  detail::flow_run again{{environment_->type, &record_.self, nullptr}, entries};
+  const auto second = again.go_on();
+  const auto part = !second ? second.error().message
+                    : entries.back().begun == begun
+                        ? detail::difference(asked, *second)
+                        : detail::difference(begun, entries.back().begun);
+  if (!part.empty()) {
+    return fail(errc::handler_failed,
+                fmt::format("run again from its beginning the function decides otherwise: {}", part));
+  }
+  return {};
+}
+
+result<detail::intents> saga_machine::run_function(const envelope& message, const request* answered,
+                                                   const moment& now) {
+  const auto& type = *environment_->type;
+  if (exists_ && record_.definition_version > type.version) {
+    return fail(errc::newer_version, fmt::format("version {} of the workflow {} has run it, and this program "
+                                                 "has version {}: it waits for a newer program",
+                                                 record_.definition_version, type.name, type.version));
+  }
+  if (auto loaded = load_life(); !loaded) {
+    return tl::unexpected(std::move(loaded.error()));
+  }
+  if (life_->entries.size() >= flow_entries_max) {
+    return fail(errc::handler_failed, fmt::format("it has {} entries, the most there may be", flow_entries_max));
+  }
+  auto entry = entry_of(message, answered, now);
+  if (!entry) {
+    return tl::unexpected(std::move(entry.error()));
+  }
+  life_->entries.push_back(std::move(*entry));
+  life_->is_pending = true;
+  if (!life_->run) {
+    life_->run = std::make_unique<detail::flow_run>(
+        detail::flow_run::setting{&type, &record_.self, environment_->sink}, life_->entries);
+  }
+  auto asked = life_->run->go_on();
+  if (!asked) {
+    forget_run();
+    return tl::unexpected(std::move(asked.error()));
+  }
+  const auto count = life_->entries.size();
+  if (environment_->runs_twice && (count <= 256 || count % 64 == 0)) {
+    if (auto same = run_again(*asked); !same) {
+      forget_run();
+      return tl::unexpected(std::move(same.error()));
+    }
+  }
+  if (environment_->sees) {
+    environment_->sees(*asked);
+  }
+  return asked;
+}
+
+/// The entry of this transition is part of it from here.
+void saga_machine::add_entry(draft& next) {
+  auto& stands = life_->stands;
+  const auto was_full = stands.kept >= kept_events_max;
+  if (stands.entries == 0) {
+    record_.life = next.revision;
+  }
+  next.out.entries.push_back({entry_key(record_.life, stands.entries), encode(life_->entries.back())});
+  stands.entries = life_->entries.size();
+  stands.kept = life_->run ? life_->run->kept() : stands.kept;
+  life_->is_pending = false;
+  if (was_full && stands.kept < kept_events_max) {
+    mail_.call_held(next.out);
+  }
+}
+
+/// The function has returned. What it has never come to, since another version of it began that, is given up.
+void saga_machine::end_function(draft& next) {
+  end_kept_events(next);
+  for (const auto& step : life_->run->unreached()) {
+    next.note += fmt::format("{}never reached by this version: {}", next.note.empty() ? "" : "; ", step);
+  }
+  forget_frame();
+  drop_timers(next);
+  std::vector<std::string> open;
+  for (const auto& sent : record_.requests) {
+    if (!sent.abandoned && !sent.compensation) {
+      open.push_back(sent.step);
+    }
+  }
+  for (const auto& step : open) {
+    give_up(next, step);
+  }
+  end_if_settled(next);
+}
+
+/// What no wait has taken when the function returns follows the policy of its event.
+void saga_machine::end_kept_events(draft& next) {
+  for (const auto number : life_->run->kept_entries()) {
+    const auto& entry = life_->entries[number];
+    const auto declared = environment_->type->subscriptions.find(entry.type);
+    if (declared == environment_->type->subscriptions.end() ||
+        declared->second.unknown != unknown_instance::dead_letter) {
+      continue;
+    }
+    envelope event;
+    event.id = entry.message;
+    event.kind = message_kind::event;
+    event.from = entry.from;
+    event.to = record_.self;
+    event.type = entry.type;
+    event.payload = entry.payload;
+    next.out.dead_letters.push_back(dead_letter_of(event, "the instance is over", next.now.wall));
+  }
+}
+
+// -- steps that are given up -------------------------------------------------------------------------
+
+/// Takes the step back where it is open, and undoes it at once where it happened or may have.
+void saga_machine::give_up(draft& next, const std::string& step) {
+  const auto open = std::find_if(record_.requests.begin(), record_.requests.end(), [&](const request& sent) {
+    return sent.step == step && !sent.compensation && !sent.abandoned;
+  });
+  if (open != record_.requests.end()) {
+    open->abandoned = true;
+    if (is_homeless(*open)) {
+      auto undo = undo_of(*open, nullptr);
+      mail_.close(static_cast<std::size_t>(open - record_.requests.begin()));
+      undo_given_up(next, undo && *undo ? std::move(**undo) : compensation{step, {}, {}});
+    } else {
+      next.send(mail_.withdrawal_of(*open), open->effects);
+    }
+    return;
+  }
+  const auto done = std::find_if(record_.compensations.begin(), record_.compensations.end(),
+                                 [&](const compensation& entry) { return entry.step == step; });
+  if (done != record_.compensations.end()) {
+    auto undo = std::move(*done);
+    record_.compensations.erase(done);
+    undo_given_up(next, std::move(undo));
+  }
+}
+
+void saga_machine::undo_given_up(draft& next, compensation&& undo) {
+  const auto where = undo.type.empty()
+                         ? result<destination>{fail(errc::handler_failed, "nothing is declared that undoes it")}
+                         : environment_->routes->command(undo.type, undo.payload, record_.self);
+  if (where) {
+    send(next, {std::move(undo.type), std::move(undo.payload)}, *where, true, std::move(undo.step));
+    return;
+  }
+  become_stuck(next,
+               fmt::format("{} was given up, and {}: {}", undo.step,
+                           undo.type.empty() ? "its outcome is unknown" : "cannot be undone",
+                           where.error().message),
+               instance_status::running);
+  record_.compensations.push_back(std::move(undo)); // a rollback meets it again
+}
+
+void saga_machine::handle_given_up_answer(draft& next, const envelope& message, std::size_t position) {
+  const auto& sent = record_.requests[position];
+  auto undo = undo_of(sent, message);
+  auto loaded = record_.returned ? result<void>{} : load_life();
+  if (!loaded || (!undo && is_unknown_here(undo.error()))) {
+    leave(next, message, std::move(loaded ? undo.error() : loaded.error()));
+    return;
+  }
+  if (!undo) {
+    undo = compensation{sent.step, {}, {}};
+    next.note = "the undo of a late outcome could not be made";
+  }
+  next.out.edge = message.kind == message_kind::reply ? "given_up_success" : "given_up_failure";
+  auto step = close_request(next, position, message).step;
+  taken_over(message);
+  if (!record_.returned) {
+    flow_entry settled;
+    settled.kind = entry_kind::settled;
+    settled.at = next.now.wall;
+    settled.version = environment_->type->version;
+    settled.message = message.id;
+    settled.step = std::move(step);
+    life_->entries.push_back(std::move(settled));
+    if (life_->run && !life_->run->go_on()) { // it takes note; the function learns nothing of it
+      life_->run.reset();
+    }
+    add_entry(next);
+    record_.state = life_state();
+  }
+  if (*undo) {
+    undo_given_up(next, std::move(**undo));
+  }
+  end_if_settled(next);
+  write(next);
+}
+
+/// Before a rollback: undos of given-up steps that were refused are carried out with it.
+void saga_machine::take_back_refused() {
+  for (std::size_t position = record_.requests.size(); position-- > 0;) {
+    if (const auto& sent = record_.requests[position]; sent.refused && !sent.step.empty()) {
+      compensation undo{sent.step, sent.type, sent.payload};
+      mail_.close(position);
+      record_.compensations.push_back(std::move(undo));
+    }
+  }
+}
+
+/// The function has returned: the instance ends when nothing that it gave up is open any more.
+void saga_machine::end_if_settled(draft& next) {
+  if (record_.returned && record_.status == instance_status::running && record_.requests.empty()) {
+    record_.returned = false;
+    end(next, instance_status::completed);
+  }
+}
+
+} // namespace continuo::engine
