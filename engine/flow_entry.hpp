@@ -10,8 +10,9 @@
 /// What a workflow's frame is made again from.
 ///
 /// Beside the record of a workflow's instance stand its entries, numbered from 0: what started it, each step
-/// that ended, each event and each timer that came. The function runs over them from its beginning and decides
-/// each time the same. What one transition writes does not grow with their number: it is one entry more.
+/// that ended, each event and each timer that came. The function runs over them from its beginning and
+/// decides each time the same. What one transition writes does not grow with their number: it is one entry
+/// more.
 namespace continuo::engine {
 
 enum class entry_kind : std::uint8_t {

@@ -85,15 +85,15 @@ private:
     std::string name{};
     const message_type* value_type = nullptr; ///< the reply, or the event
     std::vector<step_number> members{};
-    std::size_t begun_at = 0;               ///< the place
-    bool is_limited = false;                ///< a timer of its name is set
-    std::chrono::nanoseconds limit{};       ///< of a call
-    bool looked_at = false;                 ///< of a call
-    bool given_up = false;                  ///< of a call or timer
-    std::optional<std::size_t> ended_at{};  ///< the entry that ended it; of what was given up: the place
-    std::shared_ptr<void> value{};          ///< a `value_type`
-    std::optional<step_failed> failure{};   ///< of an event that did not come: of kind `given_up`
-    std::optional<step_number> winner{};    ///< of `first`
+    std::size_t begun_at = 0;              ///< the place
+    bool is_limited = false;               ///< a timer of its name is set
+    std::chrono::nanoseconds limit{};      ///< of a call
+    bool looked_at = false;                ///< of a call
+    bool given_up = false;                 ///< of a call or timer
+    std::optional<std::size_t> ended_at{}; ///< the entry that ended it; of what was given up: the place
+    std::shared_ptr<void> value{};         ///< a `value_type`
+    std::optional<step_failed> failure{};  ///< of an event that did not come: of kind `given_up`
+    std::optional<step_number> winner{};   ///< of `first`
   };
 
   /// Thrown where the function made a mistake, or is being rolled back. No std::exception, so that it passes
@@ -140,15 +140,15 @@ private:
   setting of_;
   std::vector<engine::flow_entry>* entries_;
   flow words_{*this};
-  std::coroutine_handle<> frame_;    // of the function
-  std::coroutine_handle<> waits_;    // what goes on when `waits_for_` has ended; null: nothing waits
+  std::coroutine_handle<> frame_; // of the function
+  std::coroutine_handle<> waits_; // what goes on when `waits_for_` has ended; null: nothing waits
   step_number waits_for_ = 0;
   std::size_t place_ = 0;
   std::uint64_t random_ = 0;
   std::deque<part> parts_;
   std::map<std::string, step_number, std::less<>> by_name_;
-  std::map<std::string, known_step, std::less<>> begun_;            // in the entries, also behind the place
-  std::map<std::string, std::size_t, std::less<>> early_;           // ends of steps that this run has not begun
+  std::map<std::string, known_step, std::less<>> begun_;  // in the entries, also behind the place
+  std::map<std::string, std::size_t, std::less<>> early_; // ends of steps that this run has not begun
   std::map<std::string, std::deque<std::size_t>, std::less<>> kept_; // events by type: entries
   intents asked_;
   std::optional<typed_bytes> returned_;
@@ -158,6 +158,7 @@ private:
   bool is_over_ = false; // the function returned or threw
   bool dies_ = false;    // the frame is being destroyed
   bool warned_ = false;
+  int in_flight_ = 0; // exceptions outside the function
 };
 
 /// How two runs that should do the same part; empty: they do not.

@@ -68,11 +68,13 @@ std::span<const char* const> saga_edges() {
       "move",
       "stays",
       "expire",
-      "given_up_success",
-      "given_up_failure",
-      "given_up_undone",
-      "given_up_refused",
   };
+  return edges;
+}
+
+std::span<const char* const> workflow_edges() {
+  static constexpr std::array edges{"given_up_success", "given_up_failure", "given_up_undone",
+                                    "given_up_refused"};
   return edges;
 }
 
@@ -403,8 +405,7 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
   }
   const auto failed = message.kind == message_kind::failure;
   const auto call = environment_->type->calls.find(sent.type);
-  if (failed && !is_workflow() &&
-      (call == environment_->type->calls.end() || !call->second.on_failure)) {
+  if (failed && !is_workflow() && (call == environment_->type->calls.end() || !call->second.on_failure)) {
     next.out.edge = "failure_rolls_back";
     const auto body = decode<messages::failure_body>(message.payload);
     const auto closed = close_request(next, position, message);

@@ -67,8 +67,9 @@
 // with no step left it is compensated. A step of unknown outcome that nothing undoes makes it stuck.
 namespace continuo::engine {
 
-/// All rows of the table, for the tests.
+/// All rows of the table, for the tests; and those of workflows alone.
 std::span<const char* const> saga_edges();
+std::span<const char* const> workflow_edges();
 
 /// What the machine needs to know of its node. Outlives the machine; only read.
 struct saga_environment {

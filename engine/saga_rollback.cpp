@@ -134,7 +134,7 @@ void saga_machine::advance_rollback(draft& next) {
     const auto declared = environment_->type->calls.contains(newest.step);
     const auto why = declared || is_workflow()
                          ? "nothing is declared that undoes it in that case"
-                              : "the saga, which knew once what undoes it, does not declare it any more";
+                         : "the saga, which knew once what undoes it, does not declare it any more";
     become_stuck(next, fmt::format("outcome of {} unknown, and {}", newest.step, why),
                  instance_status::compensating);
     return;
@@ -235,7 +235,7 @@ result<std::optional<compensation>> saga_machine::undo_of(const request& sent, c
 
 result<std::optional<compensation>> saga_machine::undo_of(const request& sent,
                                                           const std::string_view* reply) const {
-  if (!sent.undo_type.empty()) {
+  if (!sent.undo_type.empty() && !planted("undo_of_a_step_forgotten")) {
     return compensation{sent.step, sent.undo_type, sent.undo};
   }
   const auto& step = sent.step.empty() ? sent.type : sent.step;
@@ -361,8 +361,9 @@ std::string objection(verb what, const record& present, bool rests_on_nobody, co
   }
   const auto refused = std::all_of(present.requests.begin(), present.requests.end(),
                                    [](const request& sent) { return sent.refused; });
-  const auto undoes_given_up = std::any_of(present.requests.begin(), present.requests.end(),
-                                           [](const request& sent) { return sent.refused && !sent.step.empty(); });
+  const auto undoes_given_up =
+      std::any_of(present.requests.begin(), present.requests.end(),
+                  [](const request& sent) { return sent.refused && !sent.step.empty(); });
   const auto undoes = !from_running && !present.compensations.empty() && refused;
   if (status != instance_status::stuck || present.failed || !(undoes || undoes_given_up)) {
     return "only an instance that is stuck on a compensation can skip it";
@@ -594,7 +595,7 @@ transition saga_machine::expire(time_point before) {
       record_.outbox.empty() && record_.inbox.empty() && !mail_.is_dirty()) {
     out.write = write_kind::erase;
     out.history_up_to = whole_history;
-    if (record_.life != 0) {
+    if (record_.life != 0 && !planted("entries_outlive_their_workflow")) {
       out.life_over = record_.life;
       life_.reset();
     }

@@ -1,4 +1,5 @@
 #include "engine/dead_letter.hpp"
+#include "engine/planted.hpp"
 #include "engine/saga_draft.hpp"
 #include "engine/saga_life.hpp"
 
@@ -135,6 +136,9 @@ result<flow_entry> saga_machine::entry_of(const envelope& message, const request
   }
   case entry_kind::success:
     made.step = answered->step;
+    if (planted("outcome_given_to_another_step") && !record_.requests.empty()) {
+      made.step = record_.requests.front().step;
+    }
     break;
   case entry_kind::timer:
     made.step = message.type; // it carries the name of its step
@@ -152,10 +156,9 @@ result<void> saga_machine::run_again(const detail::intents& asked) const {
   const auto begun = std::exchange(entries.back().begun, {});
   detail::flow_run again{{environment_->type, &record_.self, nullptr}, entries};
   const auto second = again.go_on();
-  const auto part = !second ? second.error().message
-                    : entries.back().begun == begun
-                        ? detail::difference(asked, *second)
-                        : detail::difference(begun, entries.back().begun);
+  const auto part = !second                         ? second.error().message
+                    : entries.back().begun == begun ? detail::difference(asked, *second)
+                                                    : detail::difference(begun, entries.back().begun);
   if (!part.empty()) {
     return fail(errc::handler_failed,
                 fmt::format("run again from its beginning the function decides otherwise: {}", part));
@@ -175,7 +178,8 @@ result<detail::intents> saga_machine::run_function(const envelope& message, cons
     return tl::unexpected(std::move(loaded.error()));
   }
   if (life_->entries.size() >= flow_entries_max) {
-    return fail(errc::handler_failed, fmt::format("it has {} entries, the most there may be", flow_entries_max));
+    return fail(errc::handler_failed,
+                fmt::format("it has {} entries, the most there may be", flow_entries_max));
   }
   auto entry = entry_of(message, answered, now);
   if (!entry) {
@@ -289,9 +293,10 @@ void saga_machine::give_up(draft& next, const std::string& step) {
 }
 
 void saga_machine::undo_given_up(draft& next, compensation&& undo) {
-  const auto where = undo.type.empty()
-                         ? result<destination>{fail(errc::handler_failed, "nothing is declared that undoes it")}
-                         : environment_->routes->command(undo.type, undo.payload, record_.self);
+  const auto where =
+      undo.type.empty()
+          ? result<destination>{fail(errc::handler_failed, "nothing is declared that undoes it")}
+          : environment_->routes->command(undo.type, undo.payload, record_.self);
   if (where) {
     send(next, {std::move(undo.type), std::move(undo.payload)}, *where, true, std::move(undo.step));
     return;
@@ -333,7 +338,7 @@ void saga_machine::handle_given_up_answer(draft& next, const envelope& message, 
     add_entry(next);
     record_.state = life_state();
   }
-  if (*undo) {
+  if (*undo && !planted("late_success_of_a_given_up_step_stays")) {
     undo_given_up(next, std::move(**undo));
   }
   end_if_settled(next);
@@ -353,7 +358,8 @@ void saga_machine::take_back_refused() {
 
 /// The function has returned: the instance ends when nothing that it gave up is open any more.
 void saga_machine::end_if_settled(draft& next) {
-  if (record_.returned && record_.status == instance_status::running && record_.requests.empty()) {
+  const auto is_settled = record_.requests.empty() || planted("ends_before_it_is_settled");
+  if (record_.returned && record_.status == instance_status::running && is_settled) {
     record_.returned = false;
     end(next, instance_status::completed);
   }

@@ -54,13 +54,13 @@ struct transition {
   write_kind write = write_kind::none;
   bool created = false; ///< the first put of this record's life
   std::optional<history_entry> history;
-  std::uint64_t history_up_to = 0;  ///< the instance's history up to this revision is deleted; 0: none of it
-  std::vector<stored_entry> entries;       ///< of a workflow, that come with the write
-  std::optional<std::uint64_t> life_over;  ///< the entries of this life (`entry_key`) are deleted
-  std::vector<std::string> indexed; ///< keys of the expiry index that come with the write
-  std::vector<std::string> unindexed; ///< and those that go
-  std::vector<envelope> sent;         ///< inside the node, at once; in order
-  std::vector<envelope> released;     ///< only when this transition is durable; in order
+  std::uint64_t history_up_to = 0;   ///< the instance's history up to this revision is deleted; 0: none of it
+  std::vector<stored_entry> entries; ///< of a workflow, that come with the write
+  std::optional<std::uint64_t> life_over; ///< the entries of this life (`entry_key`) are deleted
+  std::vector<std::string> indexed;       ///< keys of the expiry index that come with the write
+  std::vector<std::string> unindexed;     ///< and those that go
+  std::vector<envelope> sent;             ///< inside the node, at once; in order
+  std::vector<envelope> released;         ///< only when this transition is durable; in order
   std::vector<messages::receipt> receipts;
   std::vector<messages::call_for> calls;
   std::vector<timer> armed;

@@ -510,8 +510,14 @@ void node_runtime::make_environments() {
   for (const auto& [name, saga] : shared.sagas) {
     if (where.runs_here(name)) {
       shared.saga_environments[name] = {
-          &saga,       &shared.routes,           shared.sink.get(),     shared.store_id,
-          shared.seed, config_.handler_attempts, config_.handler_delay, config_.history,
+          &saga,
+          &shared.routes,
+          shared.sink.get(),
+          shared.store_id,
+          shared.seed,
+          config_.handler_attempts,
+          config_.handler_delay,
+          config_.history,
           [&shared](const std::string& prefix) { return values_under(shared, prefix); },
           means_.runs_workflows_twice};
     }

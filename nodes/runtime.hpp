@@ -47,7 +47,7 @@ struct node_means {
   std::shared_ptr<actors::connector> reach;                         ///< null: CAF's middleman
   std::size_t link_queue_max = 0;                                   ///< 0: the link's own bound
   std::function<void(const instance_id& of, const char* row)> took; ///< see `core::took`
-  bool runs_workflows_twice = false; ///< see `engine::saga_environment::runs_twice`
+  bool runs_workflows_twice = false;     ///< see `engine::saga_environment::runs_twice`
   std::vector<actors::suspect> suspects; ///< what ran as the last life ended, where no marker knows
   std::chrono::milliseconds greet_peers{
       2'000};              ///< how long `start` waits for peers; 0 where it must not block

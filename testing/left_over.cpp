@@ -169,10 +169,9 @@ std::string entry_fault(const std::map<std::uint64_t, engine::record>& lives, st
     return fmt::format("an entry of the workflow that began at {} is left, and its record is gone", first);
   }
   const auto stands = decode<engine::flow_life>(found->second.state);
-  return stands && number < stands->entries
-             ? std::string{}
-             : fmt::format("{} has an entry {} that its record does not know", to_string(found->second.self),
-                           number);
+  return stands && number < stands->entries ? std::string{}
+                                            : fmt::format("{} has an entry {} that its record does not know",
+                                                          to_string(found->second.self), number);
 }
 
 /// Why this disk is no good; empty: it is.

@@ -534,7 +534,7 @@ void promises::check_record(const std::string& node, const engine::record& store
     broke(node, name + " is stuck and does not say why");
   }
   for (const auto& sent : stored.requests) {
-    if (sent.compensation &&
+    if (sent.compensation && sent.step.empty() && // else it undoes a step that was given up
         (stored.compensations.empty() || stored.compensations.back().type != sent.type)) {
       broke(node, fmt::format("{} undoes by {}, which is not its newest completed step", name, sent.type));
     }
@@ -552,11 +552,21 @@ void promises::check_steps(const std::string& node, const engine::record& before
     return;
   }
   const auto name = name_of(after.self);
-  // Steps are added behind the others, and leave from behind.
-  const auto kept = std::min(before.compensations.size(), after.compensations.size());
-  for (std::size_t i = 0; i < kept; ++i) {
-    if (before.compensations[i].type != after.compensations[i].type ||
-        before.compensations[i].payload != after.compensations[i].payload) {
+  // What a workflow gave up is undone at once.
+  const auto is_undone_now = [&](const std::string& step) {
+    return !step.empty() && std::any_of(after.requests.begin(), after.requests.end(), [&](const auto& sent) {
+      return sent.compensation && sent.step == step;
+    });
+  };
+  // Steps are added behind the others, and leave from behind; only those from between.
+  auto next = after.compensations.begin();
+  for (const auto& one : before.compensations) {
+    if (next == after.compensations.end()) {
+      break;
+    }
+    if (one.type == next->type && one.payload == next->payload) {
+      ++next;
+    } else if (!is_undone_now(one.step)) {
       broke(node, fmt::format("{} has changed the order of the steps that it will undo", name));
       break;
     }
@@ -577,8 +587,13 @@ void promises::check_steps(const std::string& node, const engine::record& before
     return;
   }
   const auto call = saga->second.calls.find(closed->type);
-  const auto has_undo = call != saga->second.calls.end() && call->second.undo_command != nullptr;
-  const auto grew = after.compensations.size() > before.compensations.size();
+  const auto has_undo = !closed->undo_type.empty() ||
+                        (call != saga->second.calls.end() && call->second.undo_command != nullptr);
+  const auto gave_up = std::count_if(before.compensations.begin(), before.compensations.end(),
+                                     [&](const auto& one) { return is_undone_now(one.step); });
+  const auto grew =
+      after.compensations.size() + static_cast<std::size_t>(gave_up) > before.compensations.size() ||
+      is_undone_now(closed->step);
   if (by.in->kind == messages::message_kind::reply) {
     if (has_undo && !grew && !is_terminal(after.status)) {
       broke(node, fmt::format("{} completed {}, and will not undo it", name, closed->type));

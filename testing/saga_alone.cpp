@@ -67,9 +67,11 @@ struct saga_bench::bench {
     environment.handler_attempts = 1;
     environment.runs_twice = true;
     environment.sees = [this](const detail::intents& asked) { find_receivers(asked); };
-    environment.read_entries = [this](const std::string& prefix) -> continuo::result<std::vector<std::string>> {
+    environment.read_entries =
+        [this](const std::string& prefix) -> continuo::result<std::vector<std::string>> {
       std::vector<std::string> values;
-      for (auto at = entries.lower_bound(prefix); at != entries.end() && at->first.starts_with(prefix); ++at) {
+      for (auto at = entries.lower_bound(prefix); at != entries.end() && at->first.starts_with(prefix);
+           ++at) {
         values.push_back(at->second);
       }
       return values;
@@ -169,9 +171,8 @@ struct saga_bench::bench {
 
   /// A workflow's step, not what undoes it.
   const engine::request& open_step(std::string_view name) const {
-    return open_request(fmt::format("step \"{}\"", name), [&](const engine::request& sent) {
-      return sent.step == name && !sent.compensation;
-    });
+    return open_request(fmt::format("step \"{}\"", name),
+                        [&](const engine::request& sent) { return sent.step == name && !sent.compensation; });
   }
 
   saga_step answer(const engine::request& sent, std::string reply_type, std::string payload) {

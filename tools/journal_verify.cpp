@@ -244,7 +244,8 @@ private:
   void check_whole() {
     for (const auto& [prefix, of] : lives_) {
       if (of.found != of.entries) {
-        object(of.key, fmt::format("counts {} entries of the workflow, and {} are there", of.entries, of.found));
+        object(of.key,
+               fmt::format("counts {} entries of the workflow, and {} are there", of.entries, of.found));
       }
     }
     for (const auto& [prefix, newest] : histories_) {
@@ -275,7 +276,7 @@ private:
     std::uint64_t found = 0;
   };
   std::map<std::string, life> lives_;
-  std::unordered_set<std::string> index_;                    // of what has expired, by now or some day
+  std::unordered_set<std::string> index_; // of what has expired, by now or some day
   std::uint64_t newest_revision_ = 0;
   bool is_complete_ = true;
 };

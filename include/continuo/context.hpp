@@ -80,8 +80,8 @@ struct intents {
   struct message {
     enum class kind : std::uint8_t { command, event, told } what;
     typed_bytes body;
-    std::string step{};  ///< of a workflow's command: its name
-    typed_bytes undo{};  ///< and what undoes it, where it said so itself
+    std::string step{}; ///< of a workflow's command: its name
+    typed_bytes undo{}; ///< and what undoes it, where it said so itself
   };
 
   struct timer_change {

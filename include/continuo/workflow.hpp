@@ -199,7 +199,9 @@ public:
   public:
     using detail::returning_promise<Result>::returning_promise;
 
-    workflow get_return_object() { return workflow{std::coroutine_handle<promise_type>::from_promise(*this)}; }
+    workflow get_return_object() {
+      return workflow{std::coroutine_handle<promise_type>::from_promise(*this)};
+    }
   };
 
   /// For the runtime, which resumes and destroys it.
@@ -353,8 +355,8 @@ public:
   }
 
   /// The next event of this type that no other wait has taken, also one that came before: events are kept in
-  /// the order in which they come. It is taken when it is awaited, alone or in `all`, or when it wins `first`.
-  /// The workflow must declare it with `hears`.
+  /// the order in which they come. It is taken when it is awaited, alone or in `all`, or when it wins
+  /// `first`. The workflow must declare it with `hears`.
   template <class Event>
   event_step<Event>(expect)(std::string name) {
     static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
@@ -539,8 +541,8 @@ private:
 
 /// Of a lambda without captures.
 template <class Lambda>
-workflow_type(std::string, Lambda) -> workflow_type<
-    typename detail::workflow_signature<decltype(+std::declval<Lambda>())>::result,
-    typename detail::workflow_signature<decltype(+std::declval<Lambda>())>::input>;
+workflow_type(std::string, Lambda)
+    -> workflow_type<typename detail::workflow_signature<decltype(+std::declval<Lambda>())>::result,
+                     typename detail::workflow_signature<decltype(+std::declval<Lambda>())>::input>;
 
 } // namespace continuo

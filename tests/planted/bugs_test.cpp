@@ -72,6 +72,10 @@ constexpr scenario far{far_name, play<far_name>, 20};
 constexpr scenario own{own_name, play<own_name>, 300};
 constexpr scenario guests_leave{guests_name, play<guests_name>, 5};
 constexpr scenario freight{freight_name, play<freight_name>, 200};
+constexpr const char* banquets_name = "banquets";
+constexpr const char* brief_banquets_name = "brief banquets";
+constexpr scenario banquets_held{banquets_name, play<banquets_name>, 100};
+constexpr scenario brief_banquets{brief_banquets_name, play<brief_banquets_name>, 100};
 constexpr scenario programs{programs_name, play<programs_name>, 400};
 constexpr scenario large{"large parcels", large_parcels, 3};
 constexpr scenario many{"many parcels", many_parcels, 20};
@@ -122,6 +126,12 @@ constexpr planted_bug bugs[] = {
     {"what_lost_its_service_is_not_woken", &programs},
     {"event_stays_where_its_service_was", &programs},
     {"letter_ends_before_its_message_begins", &programs},
+    {"step_given_twice_by_a_second_run", &brief_banquets},
+    {"outcome_given_to_another_step", &banquets_held},
+    {"late_success_of_a_given_up_step_stays", &banquets_held},
+    {"ends_before_it_is_settled", &banquets_held},
+    {"undo_of_a_step_forgotten", &banquets_held},
+    {"entries_outlive_their_workflow", &brief_banquets},
 };
 
 std::vector<planted_bug> wanted() {

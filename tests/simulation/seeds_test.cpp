@@ -48,6 +48,7 @@ std::uint64_t seeds_in_all() {
 const std::map<std::string, std::string>& rows_out_of_reach() {
   static const std::map<std::string, std::string> all{
       {"saga: quarantine", "a crash comes between two transitions, never in one"},
+      {"saga: given_up_refused", "no business declines to undo a step that was given up"},
       {"keyed: quarantine", "the same"},
       {"link: amnesia", "no scenario gives a node an older copy of its disk"},
       {"link: repeated", "a connection keeps its order, as TCP does"},
@@ -108,6 +109,7 @@ CAF_TEST(every scenario holds over fresh seeds) {
   for (const auto& [machine, table] :
        std::initializer_list<std::pair<const char*, std::span<const char* const>>>{
            {"saga", engine::saga_edges()},
+           {"saga", engine::workflow_edges()},
            {"keyed", engine::keyed_edges()},
            {"execution", engine::execution_edges()},
            {"acceptance", engine::acceptance_edges()},

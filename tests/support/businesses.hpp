@@ -14,6 +14,10 @@ std::shared_ptr<business> calendars(const ingredients& with);
 /// A bakery whose nodes run different programs, and whose oven moves.
 std::shared_ptr<business> bakery();
 
+/// Banquets: a workflow that has dishes cooked side by side, gives some up, waits for an approval and sends a
+/// bill.
+std::shared_ptr<business> banquets();
+
 /// Clients' commands to a service with effects, and what people do with the letters of those that failed.
 std::shared_ptr<business> stamps();
 

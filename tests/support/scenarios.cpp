@@ -496,9 +496,9 @@ const ingredients most_ingredients{withdrawals, verbs,     skips,        letters
 const std::vector<named_scenario>& all_scenarios() {
   static const std::vector<named_scenario> all{
       {"short", "three orders on three nodes, one crash",
-       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 280},
+       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 250},
       {"orders", "orders with all outcomes, four faults of any kind",
-       scenario_with({5, 600ms, any_four}, orders), 140},
+       scenario_with({5, 600ms, any_four}, orders), 120},
       {"bank", "transfers between accounts on two nodes, four faults",
        scenario_with({5, 400ms, any_four}, bank), 80},
       {"tours", "a saga that asks ten services at once, four faults",
@@ -543,6 +543,10 @@ const std::vector<named_scenario>& all_scenarios() {
        errand_scenario({expiry, small_memory, publishes, verbs}), 25},
       {"guests", "keys of a keyed service that end and begin anew, and are deleted at once",
        scenario_with({5, 300ms, any_four, {expiry, small_memory}}, guests), 10},
+      {"banquets", "workflows that give steps up, four faults", scenario_with({5, 300ms, any_four}, banquets),
+       38},
+      {"brief banquets", "the same, with two instances in memory, deleted at once",
+       scenario_with({5, 300ms, any_four, {expiry, small_memory}}, banquets), 12},
       {"stamps", "clients' commands that are redriven while their node dies",
        scenario_with({5, 300ms, {{}, 2, 2s, {}}, {}}, stamps), 20},
       {"claims", "more starts than may be in flight, with two instances in memory",

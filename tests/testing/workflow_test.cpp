@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-// The cases of workflows by their numbers (W1, W2, ...), on one instance alone. Its function is run again from
-// its beginning at every message, beside the frame that is kept; here the frame is dropped as well.
+// The cases of workflows by their numbers (W1, W2, ...), on one instance alone. Its function is run again
+// from its beginning at every message, beside the frame that is kept; here the frame is dropped as well.
 
 using namespace std::chrono_literals;
 using continuo::flow;
@@ -687,7 +687,7 @@ CAF_TEST(W16 an undo under way is not withdrawn by a cancel) {
   }
 }
 
-CAF_TEST(a refused undo of a given-up step is carried out by a cancel) {
+CAF_TEST(a refused undo of a given - up step is carried out by a cancel) {
   BOTH_WAYS {
     begun one{type_of(withdraws), drops};
     one.reply("p");
@@ -810,8 +810,9 @@ CAF_TEST(W28 a new step behind which the function is already needs a higher vers
     const auto next = one.reply("q");
     if (version == 0) {
       CAF_CHECK_EQUAL(one.status(), instance_status::stuck);
-      CAF_CHECK(one.reason().find("\"fraud check\" was not begun here before; a changed workflow needs a higher "
-                                  "version") != std::string::npos);
+      CAF_CHECK(
+          one.reason().find("\"fraud check\" was not begun here before; a changed workflow needs a higher "
+                            "version") != std::string::npos);
       CAF_CHECK(next.sent.empty());
     } else {
       CAF_CHECK_EQUAL(one.status(), instance_status::running);
@@ -824,7 +825,7 @@ CAF_TEST(W28 a new step behind which the function is already needs a higher vers
   }
 }
 
-CAF_TEST(W29 a step that is open and is no more is withdrawn at the return) {
+CAF_TEST(W29 a step that is open and is no more is withdrawn at the return ) {
   begun one{type_of(in_turn_and_hears), false};
   one.reply("p");
   one.deploy(type_of(without_q).version(2));
