@@ -15,5 +15,6 @@ struct placed {
 
 continuo::workflow<> order(placed, continuo::flow& flow) {
   flow.log().info("begins");
-  int number = 1; co_await number;
+  int number = 1;
+  co_await number;
 }

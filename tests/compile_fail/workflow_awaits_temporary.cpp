@@ -15,5 +15,7 @@ struct placed {
 
 continuo::workflow<> order(placed, continuo::flow& flow) {
   flow.log().info("begins");
-  auto p = flow.call("p", pay{}); co_await flow.call("q", pay{}); co_await p;
+  auto p = flow.call("p", pay{});
+  co_await flow.call("q", pay{});
+  co_await p;
 }

@@ -114,9 +114,14 @@ using continuo::instance_status;
 CAF_TEST(the workflow of the guide runs on a node) {
   continuo::node node{continuo::node_config::in_memory()};
   node.host(continuo::service{"stock"}
-                .handle([](const reserve&, continuo::command_context&) -> continuo::outcome<reserved> { return reserved{}; })
-                .handle([](const release&, continuo::command_context&) -> continuo::outcome<released> { return released{}; })
-                .handle([](const create_label& command, continuo::command_context&) -> continuo::outcome<label_created> {
+                .handle([](const reserve&, continuo::command_context&) -> continuo::outcome<reserved> {
+                  return reserved{};
+                })
+                .handle([](const release&, continuo::command_context&) -> continuo::outcome<released> {
+                  return released{};
+                })
+                .handle([](const create_label& command,
+                           continuo::command_context&) -> continuo::outcome<label_created> {
                   return label_created{"track-" + command.id};
                 }));
   node.host(described());
@@ -140,10 +145,10 @@ CAF_TEST(the workflow of the guide alone) {
   alone.leave_memory(); // as a restart would
   const auto overdue = alone.advance_time(72h);
   CAF_CHECK_EQUAL(alone.reason(), "nobody approved");
-  CAF_CHECK_EQUAL(overdue.only<release>().sku, "cup"); // newest first
+  CAF_CHECK_EQUAL(overdue.only<release>().sku, "tea"); // what was done last comes first
   // doc: end
   const auto next = alone.undone<release>(released{});
-  CAF_CHECK_EQUAL(next.only<release>().sku, "tea");
+  CAF_CHECK_EQUAL(next.only<release>().sku, "cup");
   alone.undone<release>(released{});
   CAF_CHECK(alone.status() == instance_status::compensated);
 }

@@ -165,7 +165,8 @@ public:
   }
 
   void act(cluster& here, int round) override {
-    static constexpr const char* names[] = {"plain", "burnt", "burnt-strict", "hasty", "unapproved", "cancelled"};
+    static constexpr const char* names[] = {"plain", "burnt",      "burnt-strict",
+                                            "hasty", "unapproved", "cancelled"};
     const auto kind = here.draw(kinds);
     const auto dishes = static_cast<std::int64_t>(here.draw(6));
     const auto id = fmt::format("{}-{}", names[kind], round);
@@ -192,7 +193,8 @@ public:
         const auto gone = book_->count("throw away", dish);
         must(made <= 1, fmt::format("{} was cooked {} times", dish, made));
         must(made == gone || (end == "completed" && gone == 0),
-             fmt::format("{} is {}: {} was cooked {} times and thrown away {} times", id, end, dish, made, gone));
+             fmt::format("{} is {}: {} was cooked {} times and thrown away {} times", id, end, dish, made,
+                         gone));
         served += static_cast<std::int64_t>(made - gone);
       }
       const auto bills = book_->count("bill", id);
