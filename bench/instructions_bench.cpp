@@ -25,6 +25,7 @@ struct run_options {
   std::uint32_t threads = 2; ///< CAF's workers: not those of the machine, so that figures compare
   std::vector<std::uint32_t> in_flight{1, 64, 1024};
   std::vector<std::string> stores{"memory", "disk"};
+  bool as_workflow = false;
   std::filesystem::path counted; ///< set in a run's process
 };
 
@@ -59,7 +60,7 @@ void run_counted(const run_options& chosen) {
                                                 : node_config::in_memory();
   config.threads = chosen.threads;
   node target{config};
-  host_orders(target, 16);
+  host_orders(target, 16, chosen.as_workflow ? written_as::workflow : written_as::saga);
   const auto started = target.start();
   require(started.has_value(),
           "the node does not start: " + (started ? std::string{} : started.error().message));
@@ -121,13 +122,16 @@ figures_of_run run_once(const run_options& chosen, const std::string& store, std
   const scratch_directory scratch{chosen.common.directory};
   const auto file = scratch.path() / "run.json";
   const auto orders = orders_of(chosen, in_flight) * (under_callgrind ? 1 : native_orders);
-  const std::vector<std::string> command{std::filesystem::read_symlink("/proc/self/exe").string(),
-                                         "--counted=" + file.string(),
-                                         "--dir=" + chosen.common.directory.string(),
-                                         "--store=" + store,
-                                         fmt::format("--in-flight={}", in_flight),
-                                         fmt::format("--orders={}", orders),
-                                         fmt::format("--threads={}", chosen.threads)};
+  std::vector<std::string> command{std::filesystem::read_symlink("/proc/self/exe").string(),
+                                   "--counted=" + file.string(),
+                                   "--dir=" + chosen.common.directory.string(),
+                                   "--store=" + store,
+                                   fmt::format("--in-flight={}", in_flight),
+                                   fmt::format("--orders={}", orders),
+                                   fmt::format("--threads={}", chosen.threads)};
+  if (chosen.as_workflow) {
+    command.emplace_back("--workflow");
+  }
   if (under_callgrind) {
     run_under_callgrind(command, scratch.path());
   } else {
@@ -289,6 +293,7 @@ int main(int argc, char** argv) {
   line.add_option("--threads", chosen.threads, "CAF's workers")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
+  line.add_flag("--workflow", chosen.as_workflow, "the process written as a coroutine, not as a saga");
   line.add_option("--counted", chosen.counted)->group(""); // not for people: see above
   CLI11_PARSE(line, argc, argv);
   if (chosen.common.quick) {

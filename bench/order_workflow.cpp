@@ -1,5 +1,7 @@
 #include "bench/order_workflow.hpp"
 
+#include <continuo/workflow.hpp>
+
 #include <fmt/core.h>
 
 #include <atomic>
@@ -40,7 +42,21 @@ void fulfilment::on(const shipping_label_created& reply, saga_context& context) 
   context.complete(reply.tracking);
 }
 
-void host_orders(node& target, std::uint32_t concurrency) {
+namespace {
+
+workflow<std::string> fulfil(order_placed order, flow& flow) {
+  auto payment = flow.call("pay", make_payment{order.order_id, order.customer, order.cents});
+  payment.undone_by(refund_payment{order.order_id});
+  co_await payment;
+  auto label = flow.call("label", create_shipping_label{order.order_id, order.address});
+  co_await label;
+  ++completed;
+  co_return label->tracking;
+}
+
+} // namespace
+
+void host_orders(node& target, std::uint32_t concurrency, written_as how) {
   auto payment = service{"payment"};
   payment.concurrency(concurrency);
   payment.handle([](const make_payment& command, command_context& context) -> outcome<payment_completed> {
@@ -57,7 +73,13 @@ void host_orders(node& target, std::uint32_t concurrency) {
       });
   target.host(payment);
   target.host(warehouse);
-  target.host<fulfilment>();
+  if (how == written_as::saga) {
+    target.host<fulfilment>();
+    return;
+  }
+  workflow_type type{std::string{message_name<fulfilment>()}, fulfil};
+  type.starts_on<order_placed>(&order_placed::order_id).nothing_to_undo<create_shipping_label>();
+  target.host(type);
 }
 
 order_placed make_order(std::uint64_t number, bool random_ids) {

@@ -77,8 +77,11 @@ private:
   CONTINUO_FIELDS(fulfilment, order_id, address, payment_id, cents)
 };
 
-/// Hosts the saga and its two services, of which each runs so many handlers at a time.
-void host_orders(node& target, std::uint32_t concurrency);
+/// How the process is written: as a class of handlers or as a coroutine, under the same name.
+enum class written_as : std::uint8_t { saga, workflow };
+
+/// Hosts the process and its two services, of which each runs so many handlers at a time.
+void host_orders(node& target, std::uint32_t concurrency, written_as how = written_as::saga);
 
 /// The order of this number: its bytes take about 100, its id 16.
 order_placed make_order(std::uint64_t number, bool random_ids);

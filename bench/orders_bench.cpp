@@ -23,6 +23,7 @@ struct run_options {
   double seconds = 8;
   bool random_ids = false;
   bool no_history = false;
+  bool as_workflow = false;
   std::uint32_t concurrency = 16; ///< handlers of one service that run at a time
   std::uint32_t threads = 0;      ///< CAF's workers; 0: as many as there are cores
   std::vector<std::uint32_t> in_flight{1, 64, 1024};
@@ -58,7 +59,7 @@ measured_run measure(const run_options& chosen, std::uint32_t in_flight) {
   config.history = !chosen.no_history;
   config.threads = chosen.threads;
   node target{config};
-  host_orders(target, chosen.concurrency);
+  host_orders(target, chosen.concurrency, chosen.as_workflow ? written_as::workflow : written_as::saga);
   const auto started = target.start();
   require(started.has_value(),
           "the node does not start: " + (started ? std::string{} : started.error().message));
@@ -167,6 +168,7 @@ int run(const run_options& chosen) {
     auto measured = measure(chosen, in_flight);
     rows.push_back(to_json(in_flight, measured, disk));
     rows.back()["history"] = !chosen.no_history;
+    rows.back()["workflow"] = chosen.as_workflow;
     rows.back()["concurrency"] = chosen.concurrency;
     rows.back()["random_ids"] = chosen.random_ids;
     rows.back()["disk"] = to_json(disk);
@@ -199,6 +201,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   line.add_option("--threads", chosen.threads, "CAF's workers; 0: as many as there are cores")
       ->capture_default_str();
+  line.add_flag("--workflow", chosen.as_workflow, "the process written as a coroutine, not as a saga");
   line.add_flag("--no-history", chosen.no_history, "without the history of instances");
   CLI11_PARSE(line, argc, argv);
   if (chosen.common.quick) {

@@ -47,10 +47,13 @@ struct flow_entry {
   std::uint8_t failure = 0;  ///< a `failure_kind`
   std::uint64_t seed = 0;    ///< of the first entry: of the life's random numbers
   std::vector<begun_step> begun;
-  message_id message; ///< that came
-  instance_id from;   ///< of an event: who sent it
+  std::vector<std::uint64_t> taken;  ///< entries whose events were taken by waits then
+  std::vector<std::string> given_up; ///< steps that were given up then
+  message_id message;                ///< that came
+  instance_id from;                  ///< of an event: who sent it
 
-  CONTINUO_FIELDS(flow_entry, kind, at, version, step, type, payload, failure, seed, begun, message, from)
+  CONTINUO_FIELDS(flow_entry, kind, at, version, step, type, payload, failure, seed, begun, taken, given_up,
+                  message, from)
 };
 
 /// The state in the record of a workflow's instance.

@@ -87,8 +87,12 @@ std::string difference(const intents& first, const intents& second) {
   const auto [one, other] = std::mismatch(first.messages.begin(), first.messages.end(),
                                           second.messages.begin(), second.messages.end(), same_message);
   if (one != first.messages.end() || other != second.messages.end()) {
-    return fmt::format("first it sent {}, then {}", one == first.messages.end() ? "nothing" : shown(*one),
-                       other == second.messages.end() ? "nothing" : shown(*other));
+    const auto said = [](auto at, auto end) { return at == end ? std::string{"nothing"} : shown(*at); };
+    const auto before = said(one, first.messages.end());
+    const auto now = said(other, second.messages.end());
+    return before != now              ? fmt::format("first it sent {}, then {}", before, now)
+           : one->body == other->body ? fmt::format("what undoes {} has another content", before)
+                                      : fmt::format("{} has another content", before);
   }
   const auto same_timer = [](const intents::timer_change& a, const intents::timer_change& b) {
     return a.name == b.name && a.cancel == b.cancel && a.delay == b.delay;
@@ -98,7 +102,16 @@ std::string difference(const intents& first, const intents& second) {
   };
   if (!std::equal(first.timers.begin(), first.timers.end(), second.timers.begin(), second.timers.end(),
                   same_timer)) {
-    return "its timers are others";
+    std::string changed;
+    for (const auto* timers : {&first.timers, &second.timers}) {
+      changed += changed.empty() ? "first" : ", then";
+      for (const auto& one : *timers) {
+        changed += fmt::format(" {} {}", one.cancel ? "without" : "with", shown(one.name));
+        changed += one.cancel ? "" : " after " + shown(one.delay);
+      }
+      changed += timers->empty() ? " none" : "";
+    }
+    return "it sets other timers: " + changed;
   }
   if (!std::equal(first.expectations.begin(), first.expectations.end(), second.expectations.begin(),
                   second.expectations.end(), same_wait)) {
@@ -125,6 +138,8 @@ result<intents> flow_run::go_on() {
       for (const auto& step : (*entries_)[number].begun) {
         begun_.try_emplace(step.name, known_step{step, number});
       }
+      taken_.insert((*entries_)[number].taken.begin(), (*entries_)[number].taken.end());
+      gave_up_.insert((*entries_)[number].given_up.begin(), (*entries_)[number].given_up.end());
     }
     const auto& input = entries_->front();
     random_ = input.seed;
@@ -136,13 +151,8 @@ result<intents> flow_run::go_on() {
     frame_ = std::coroutine_handle<>::from_address(*made);
     waits_ = frame_;
     resume();
-  } else if (waits_) {
-    try {
-      if (ends(waits_for_)) {
-        resume();
-      }
-    } catch (const stop_function&) { // the mistake says why
-    }
+  } else if (waits_ && ends(waits_for_)) {
+    resume();
   }
   return outcome_of_run();
 }
@@ -151,6 +161,9 @@ void flow_run::resume() {
   const application_scope inside;
   in_flight_ = std::uncaught_exceptions(); // whoever runs the node may do so while one is thrown
   std::exchange(waits_, nullptr).resume(); // what it throws, its promise keeps
+  if (frame_.done() && !is_over_) {
+    mistake("the function ended without co_return");
+  }
 }
 
 result<intents> flow_run::outcome_of_run() {
@@ -168,16 +181,22 @@ result<intents> flow_run::outcome_of_run() {
       asked_.roll_back = failed.what();
       return std::move(asked_);
     } catch (...) {
-      return fail(errc::handler_failed, what_was_thrown());
+      const auto behind = last_awaited();
+      return fail(errc::handler_failed, behind.empty()
+                                            ? what_was_thrown()
+                                            : fmt::format("behind {}: {}", behind, what_was_thrown()));
     }
   }
   if (is_over_) {
     const auto forgotten = std::find_if(parts_.begin(), parts_.end(), [](const part& one) {
-      return one.what == kind::call && !one.looked_at && !one.given_up;
+      return one.what == kind::call && !one.looked_at && !one.withdrawn;
     });
     if (forgotten != parts_.end()) {
-      return fail(errc::handler_failed,
-                  fmt::format("{} was begun and never awaited, withdrawn or cast", shown(forgotten->name)));
+      return fail(
+          errc::handler_failed,
+          fmt::format("{} was begun and never awaited, withdrawn or cast: await it, its outcome(), or an "
+                      "all that it is in",
+                      shown(forgotten->name)));
     }
     asked_.completion = returned_;
     return std::move(asked_);
@@ -198,13 +217,13 @@ std::uint32_t flow_run::kept() const {
   return static_cast<std::uint32_t>(count);
 }
 
-std::vector<std::size_t> flow_run::kept_entries() const {
-  std::vector<std::size_t> all;
-  for (const auto& [type, numbers] : kept_) {
-    all.insert(all.end(), numbers.begin(), numbers.end());
+/// The step, or one of the steps, that the function waited for last; empty: for none.
+std::string flow_run::last_awaited() const {
+  if (waits_for_ >= parts_.size()) {
+    return {};
   }
-  std::sort(all.begin(), all.end());
-  return all;
+  const auto& of = parts_[waits_for_];
+  return !of.name.empty() ? shown(of.name) : of.members.empty() ? "" : shown(parts_[of.members.front()].name);
 }
 
 std::vector<std::string> flow_run::unreached() const {
@@ -230,8 +249,9 @@ void flow_run::collect_events(step_number number, std::vector<std::string>& into
 // -- mistakes ----------------------------------------------------------------------------------
 
 void flow_run::stop(error why) {
-  mistake_ = std::move(why);
-  throw stop_function{};
+  if (!mistake_) {
+    mistake_ = std::move(why);
+  }
 }
 
 void flow_run::mistake(std::string what) {
@@ -239,7 +259,7 @@ void flow_run::mistake(std::string what) {
 }
 
 /// Whether a word is to be heard: not in the destructors of a frame that goes, nor in those that run while
-/// the function is being left.
+/// the function is being left, nor behind a mistake or a rollback that somebody has swallowed.
 bool flow_run::hears_words() {
   if (dies_ || std::uncaught_exceptions() > in_flight_) {
     if (of_.sink != nullptr && !std::exchange(warned_, true)) {
@@ -250,43 +270,82 @@ bool flow_run::hears_words() {
     }
     return false;
   }
-  if (mistake_ || rolls_back_) { // somebody swallowed it
-    throw stop_function{};
-  }
-  return true;
+  return !mistake_ && !rolls_back_;
 }
 
-void flow_run::check_name(const std::string& name) {
+/// A step for who is not heard: it never ends.
+step_number flow_run::nothing() {
+  parts_.push_back({kind::timer});
+  return static_cast<step_number>(parts_.size() - 1);
+}
+
+bool flow_run::is_name(const std::string& name) {
   if (name.empty() || name.size() > engine::step_name_bytes_max || !is_printable(name)) {
     mistake(
         fmt::format("the name of a step has 1 to {} bytes of UTF-8 without control characters, and not {}",
                     engine::step_name_bytes_max, shown(name)));
-  }
-  if (by_name_.contains(name)) {
+  } else if (by_name_.contains(name)) {
     mistake(fmt::format("{} was begun before: a name stands for one step", shown(name)));
+  }
+  return !mistake_;
+}
+
+void flow_run::frame_begins() {
+  if (std::exchange(has_frame_, true)) {
+    mistake("a function of its workflow calls another coroutine, which does not run: what several functions "
+            "share is a plain function that takes continuo::flow& and gives its steps back");
   }
 }
 
 // -- steps begin ------------------------------------------------------------------------------
 
-bool flow_run::begins(engine::begun_step step) {
-  check_name(step.name);
+std::optional<bool> flow_run::begins(engine::begun_step step) {
+  if (!is_name(step.name)) {
+    return std::nullopt;
+  }
   if (const auto known = begun_.find(step.name); known != begun_.end()) {
     const auto& before = known->second.step;
     if (before.kind != step.kind || before.type != step.type) {
       mistake(fmt::format("{} was {} before and is {} now: a step that means something else needs another "
                           "name",
                           shown(step.name), shown(before), shown(step)));
+      return std::nullopt;
     }
-    return planted("step_given_twice_by_a_second_run") && is_newest() == false;
+    return planted("step_given_twice_by_a_second_run") && !is_newest();
   }
-  if (!is_newest() && (*entries_)[entries_->size() - 2].version >= of_.type->version) {
+  if (!is_newest() && version_before() >= of_.type->version) {
     mistake(fmt::format("{} was not begun here before; a changed workflow needs a higher version",
                         shown(step.name)));
+    return std::nullopt;
   }
   begun_.emplace(step.name, known_step{step, entries_->size() - 1});
   entries_->back().begun.push_back(std::move(step));
   return true;
+}
+
+/// The version under which the function ran last before the newest entry.
+std::uint32_t flow_run::version_before() const {
+  for (auto number = entries_->size() - 1; number-- > 0;) {
+    if ((*entries_)[number].kind != entry_kind::settled) {
+      return (*entries_)[number].version;
+    }
+  }
+  return 0;
+}
+
+/// The function leaves its place: whether it has begun there what it began before.
+void flow_run::check_begun() {
+  const auto& entry = (*entries_)[place_];
+  if (entry.version < of_.type->version) {
+    return;
+  }
+  for (const auto& step : entry.begun) {
+    if (!by_name_.contains(step.name)) {
+      mistake(fmt::format("{}, {}, was begun here before, and is not now; a changed workflow needs a higher "
+                          "version",
+                          shown(step.name), shown(step)));
+    }
+  }
 }
 
 step_number flow_run::add(part made) {
@@ -302,24 +361,42 @@ step_number flow_run::add(part made) {
 step_number flow_run::begin_call(std::string name, const message_type& command, const void* body,
                                  const message_type& reply) {
   if (!hears_words()) {
-    return 0;
+    return nothing();
   }
-  if (begins({step_kind::call, name, command.name})) {
-    asked_.messages.push_back({intents::message::kind::command, {command.name, command.encode(body)}, name});
+  auto payload = command.encode(body); // it may throw
+  const auto fresh = begins({step_kind::call, name, command.name});
+  if (!fresh) {
+    return nothing();
+  }
+  if (*fresh) {
+    asked_.messages.push_back({intents::message::kind::command, {command.name, std::move(payload)}, name});
   }
   const auto number = add({kind::call, name, &reply});
   if (const auto ended = early_.find(name); ended != early_.end()) { // an older version began it sooner
-    take_outcome(number, ended->second);
+    const auto at = ended->second;
     early_.erase(ended);
+    if ((*entries_)[at].kind == entry_kind::timer) {
+      give_up(number, "no answer within its limit");
+    } else {
+      take_outcome(number, at);
+    }
   }
   return number;
 }
 
 step_number flow_run::begin_timer(std::string name, std::chrono::nanoseconds delay) {
   if (!hears_words()) {
-    return 0;
+    return nothing();
   }
-  if (begins({step_kind::timer, name, {}})) {
+  if (delay < std::chrono::nanoseconds{0}) {
+    mistake(fmt::format("the timer {} has a negative delay", shown(name)));
+    return nothing();
+  }
+  const auto fresh = begins({step_kind::timer, name, {}});
+  if (!fresh) {
+    return nothing();
+  }
+  if (*fresh) {
     asked_.timers.push_back({name, false, delay, {}, {name, {}}});
   }
   const auto number = add({kind::timer, name});
@@ -332,15 +409,23 @@ step_number flow_run::begin_timer(std::string name, std::chrono::nanoseconds del
 step_number flow_run::begin_expect(std::string name, const message_type& event,
                                    std::optional<std::chrono::nanoseconds> limit) {
   if (!hears_words()) {
-    return 0;
+    return nothing();
   }
   const auto declared = of_.type->subscriptions.find(event.name);
   if (declared == of_.type->subscriptions.end() || !declared->second.handles) {
     mistake(fmt::format("{} waits for {}, which never comes: the workflow does not hear it; add .hears<{}>()",
                         shown(name), event.name, event.name));
+    return nothing();
+  }
+  if (limit && *limit < std::chrono::nanoseconds{0}) {
+    mistake(fmt::format("the limit of {} is negative", shown(name)));
+    return nothing();
   }
   const auto fresh = begins({step_kind::expect, name, event.name});
-  if (fresh && limit) {
+  if (!fresh) {
+    return nothing();
+  }
+  if (*fresh && limit) {
     asked_.timers.push_back({name, false, *limit, {}, {name, {}}});
   }
   part made{kind::expect, name, &event};
@@ -352,9 +437,24 @@ step_number flow_run::begin_expect(std::string name, const message_type& event,
   return number;
 }
 
+step_number flow_run::outcome_of(step_number call) {
+  if (!hears_words()) {
+    return nothing();
+  }
+  if (!parts_[call].outcome) {
+    const auto made = group(kind::outcome, {call});
+    parts_[call].outcome = made;
+  }
+  return *parts_[call].outcome;
+}
+
 step_number flow_run::group(kind what, std::vector<step_number> members) {
   if (!hears_words()) {
-    return 0;
+    return nothing();
+  }
+  if (what == kind::first && members.empty()) {
+    mistake("flow.first of no steps: nothing can end it");
+    return nothing();
   }
   part made{what};
   made.members = std::move(members);
@@ -365,10 +465,15 @@ void flow_run::cast(std::string name, const message_type& command, const void* b
   if (!hears_words()) {
     return;
   }
-  if (begins({step_kind::cast, name, command.name})) {
-    asked_.messages.push_back({intents::message::kind::told, {command.name, command.encode(body)}, name});
+  auto payload = command.encode(body);
+  const auto fresh = begins({step_kind::cast, name, command.name});
+  if (!fresh) {
+    return;
   }
-  by_name_.emplace(std::move(name), 0);
+  if (*fresh) {
+    asked_.messages.push_back({intents::message::kind::told, {command.name, std::move(payload)}, name});
+  }
+  add({kind::timer, std::move(name)}); // nobody waits for it
 }
 
 void flow_run::publish(const message_type& event, const void* body) {
@@ -381,6 +486,7 @@ void flow_run::publish(const message_type& event, const void* body) {
 intents::message* flow_run::unsent(const part& call, std::string_view word) {
   if (call.begun_at != place_) {
     mistake(fmt::format("{} of {} is said too late: behind a co_await", word, shown(call.name)));
+    return nullptr;
   }
   const auto found =
       std::find_if(asked_.messages.begin(), asked_.messages.end(), [&](const intents::message& one) {
@@ -393,8 +499,12 @@ void flow_run::set_undo(step_number number, const message_type& undo, const void
   if (!hears_words()) {
     return;
   }
-  if (auto* sent = unsent(parts_[number], "undone_by")) {
-    sent->undo = {undo.name, undo.encode(body)};
+  auto payload = undo.encode(body);
+  auto& call = parts_[number];
+  if (std::exchange(call.has_undo, true)) {
+    mistake(fmt::format("{} has two undos", shown(call.name)));
+  } else if (auto* sent = unsent(call, "undone_by")) {
+    sent->undo = {undo.name, std::move(payload)};
   }
 }
 
@@ -405,8 +515,9 @@ void flow_run::set_limit(step_number number, std::chrono::nanoseconds limit) {
   auto& call = parts_[number];
   if (call.is_limited) {
     mistake(fmt::format("{} has two limits", shown(call.name)));
-  }
-  if (unsent(call, "within") != nullptr) {
+  } else if (limit < std::chrono::nanoseconds{0}) {
+    mistake(fmt::format("the limit of {} is negative", shown(call.name)));
+  } else if (unsent(call, "within") != nullptr) {
     asked_.timers.push_back({call.name, false, limit, {}, {call.name, {}}});
   }
   call.is_limited = true;
@@ -416,6 +527,7 @@ void flow_run::set_limit(step_number number, std::chrono::nanoseconds limit) {
 // -- the entries --------------------------------------------------------------------------------
 
 void flow_run::take_next_entry() {
+  check_begun();
   const auto& entry = (*entries_)[++place_];
   random_ = entries_->front().seed ^ (place_ * 0x9e3779b97f4a7c15ULL);
   const auto found = by_name_.find(entry.step);
@@ -463,10 +575,12 @@ std::shared_ptr<void> flow_run::read_value(const part& of, const engine::flow_en
   if (from.type != of.value_type->name) {
     mistake(fmt::format("{} brought a {}, and the function waits for a {}", shown(of.name), from.type,
                         of.value_type->name));
+    return nullptr;
   }
   auto value = of.value_type->decode(from.payload);
   if (!value) {
     stop({value.error().code, fmt::format("{}: {}", shown(of.name), value.error().message)});
+    return nullptr;
   }
   return std::move(*value);
 }
@@ -474,7 +588,7 @@ std::shared_ptr<void> flow_run::read_value(const part& of, const engine::flow_en
 /// A timer has fired, or what the step of a limit's name was given is over.
 void flow_run::end_by_time(step_number number) {
   auto& of = parts_[number];
-  of.is_limited = false;
+  const auto was_limited = std::exchange(of.is_limited, false);
   if (of.given_up || of.ended_at) {
     return;
   }
@@ -483,11 +597,12 @@ void flow_run::end_by_time(step_number number) {
     of.ended_at = place_;
     break;
   case kind::expect:
-    of.failure.emplace(of.name, failure_kind::given_up, "it did not come in time");
-    of.ended_at = place_;
+    of.time_over = place_;
     break;
   default:
-    give_up(number, fmt::format("no answer within {}", shown(of.limit)));
+    if (was_limited) { // else this version has none
+      give_up(number, fmt::format("no answer within {}", shown(of.limit)));
+    }
   }
 }
 
@@ -506,32 +621,36 @@ void flow_run::cancel_timer(const std::string& name) {
 
 void flow_run::give_up(step_number number, std::string reason) {
   auto& of = parts_[number];
-  if (of.given_up) {
+  if (of.given_up || (of.what != kind::call && of.ended_at)) {
     return;
   }
   of.given_up = true;
+  const auto is_new = gave_up_.insert(of.name).second; // else an earlier transition did it
+  if (is_new) {
+    entries_->back().given_up.push_back(of.name);
+  }
   if (of.what == kind::timer) {
-    if (is_newest() && !of.ended_at) {
+    if (is_new) {
       cancel_timer(of.name);
     }
     return;
   }
-  drop_limit(of);
-  if (is_newest()) {
-    const auto unsent = std::erase_if(asked_.messages, [&](const intents::message& one) {
-      return one.what == intents::message::kind::command && one.step == of.name;
-    });
-    if (unsent == 0) {
-      asked_.given_up.push_back(of.name);
-    }
+  if (std::exchange(of.is_limited, false) && is_new) {
+    cancel_timer(of.name);
   }
-  of.value.reset();
+  const auto unsent = std::erase_if(asked_.messages, [&](const intents::message& one) {
+    return one.what == intents::message::kind::command && one.step == of.name;
+  });
+  if (is_new && unsent == 0) {
+    asked_.given_up.push_back(of.name);
+  }
   of.failure.emplace(of.name, failure_kind::given_up, std::move(reason));
   of.ended_at = place_;
 }
 
 void flow_run::withdraw(step_number number) {
   if (hears_words()) {
+    parts_[number].withdrawn = true;
     give_up(number, "withdrawn");
   }
 }
@@ -541,11 +660,11 @@ void flow_run::withdraw(step_number number) {
 /// At its place, or at a later one to which it goes on for this.
 bool flow_run::ends(step_number number) {
   for (; !has_ended_here(number); take_next_entry()) {
-    if (is_newest()) {
+    if (is_newest() || mistake_) {
       return false;
     }
   }
-  return true;
+  return !mistake_;
 }
 
 bool flow_run::has_ended_here(step_number number) {
@@ -560,7 +679,7 @@ bool flow_run::has_ended_here(step_number number) {
     }
     return of.ended_at.has_value();
   case kind::expect:
-    return of.ended_at || take_event(of);
+    return of.ended_at || event_ends(of);
   case kind::outcome:
     return has_ended_here(of.members.front());
   case kind::all:
@@ -571,6 +690,18 @@ bool flow_run::has_ended_here(step_number number) {
   return of.ended_at || one_ends(of);
 }
 
+/// By an event that is kept, or by its limit, whichever came first.
+bool flow_run::event_ends(part& of) {
+  const auto kept = kept_.find(of.value_type->name);
+  const auto is_kept = kept != kept_.end() && !kept->second.empty();
+  if (of.time_over && (!is_kept || *of.time_over < kept->second.front())) {
+    of.failure.emplace(of.name, failure_kind::given_up, "it did not come in time");
+    of.ended_at = of.time_over;
+    return true;
+  }
+  return is_kept && take_event(of);
+}
+
 bool flow_run::take_event(part& of) {
   const auto kept = kept_.find(of.value_type->name);
   if (kept == kept_.end() || kept->second.empty()) {
@@ -579,6 +710,9 @@ bool flow_run::take_event(part& of) {
   const auto number = kept->second.front();
   of.value = read_value(of, (*entries_)[number]);
   kept->second.pop_front();
+  if (taken_.insert(number).second) {
+    entries_->back().taken.push_back(number);
+  }
   of.ended_at = number;
   drop_limit(of);
   return true;
@@ -604,7 +738,7 @@ bool flow_run::all_end(part& of) {
         member = parts_[member].members.front();
       }
       const auto& one = parts_[member];
-      if ((one.what == kind::call || one.what == kind::timer) && !one.ended_at) {
+      if ((one.what == kind::call || one.what == kind::timer) && !one.ended_at && !one.given_up) {
         give_up(member, fmt::format("{} beside it", of.failure->what()));
       }
     }
@@ -626,7 +760,9 @@ bool flow_run::one_ends(part& of) {
     return false;
   }
   if (auto& won = parts_[*of.winner]; won.what == kind::expect && !won.ended_at) {
-    take_event(won);
+    event_ends(won);
+  } else if (won.what == kind::outcome) {
+    parts_[base_of(*of.winner)].looked_at = true;
   }
   of.ended_at = place_;
   return true;
@@ -640,7 +776,10 @@ std::optional<std::size_t> flow_run::end_of(step_number number) const {
   }
   if (of.what == kind::expect && !of.ended_at) {
     const auto kept = kept_.find(of.value_type->name);
-    return kept == kept_.end() || kept->second.empty() ? std::nullopt : std::optional{kept->second.front()};
+    const auto is_kept = kept != kept_.end() && !kept->second.empty();
+    return !is_kept       ? of.time_over
+           : of.time_over ? std::min(*of.time_over, kept->second.front())
+                          : std::optional{kept->second.front()};
   }
   return of.ended_at;
 }
@@ -648,7 +787,7 @@ std::optional<std::size_t> flow_run::end_of(step_number number) const {
 // -- co_await -----------------------------------------------------------------------------------
 
 bool flow_run::is_ready(step_number number) {
-  return !hears_words() || ends(number);
+  return !mistake_ && !rolls_back_ && ends(number);
 }
 
 void flow_run::wait(step_number number, std::coroutine_handle<> waits) {
@@ -674,7 +813,7 @@ const flow_run::part& flow_run::awaited(step_number number) const {
 
 const void* flow_run::value_of(step_number number) const {
   const auto& of = awaited(number);
-  if (!of.value) {
+  if (of.failure || !of.value) {
     throw std::logic_error{fmt::format("{} has brought nothing: {}", shown(of.name),
                                        of.failure ? of.failure->reason() : std::string{"it is a timer"})};
   }
@@ -686,12 +825,25 @@ const step_failed* flow_run::failure_of(step_number number) const {
   return of.failure ? &*of.failure : nullptr;
 }
 
-step_number flow_run::winner_of(step_number first) const {
+const step_failed& flow_run::given_failure_of(step_number step) const {
+  const auto& of = awaited(step);
+  if (!of.failure) {
+    throw std::logic_error{fmt::format("{} succeeded: it has no failure", shown(of.name))};
+  }
+  return *of.failure;
+}
+
+/// The step behind an outcome.
+step_number flow_run::base_of(step_number number) const {
+  return parts_[number].what == kind::outcome ? parts_[number].members.front() : number;
+}
+
+bool flow_run::has_won(step_number first, step_number member) const {
   const auto& of = parts_[first];
   if (!of.winner) {
     throw std::logic_error{"flow.first is asked who won before it was awaited"};
   }
-  return *of.winner;
+  return base_of(*of.winner) == base_of(member);
 }
 
 void flow_run::returned(const message_type* type, const void* value) {
@@ -712,7 +864,7 @@ void flow_run::roll_back(std::string reason) {
   if (!mistake_ && !rolls_back_) {
     rolls_back_ = std::move(reason);
   }
-  throw stop_function{};
+  throw rolls_back{};
 }
 
 // -- what the templates of workflow.hpp call ----------------------------------------------------------
@@ -732,7 +884,7 @@ step_number begin_expect(flow_run& run, std::string name, const message_type& ev
 }
 
 step_number make_outcome(flow_run& run, step_number of) {
-  return run.group(flow_run::kind::outcome, {of});
+  return run.outcome_of(of);
 }
 
 step_number make_all(flow_run& run, std::vector<step_number> members) {
@@ -783,8 +935,16 @@ const step_failed* failure_of(flow_run& run, step_number step) {
   return run.failure_of(step);
 }
 
-step_number winner_of(flow_run& run, step_number first) {
-  return run.winner_of(first);
+const step_failed& given_failure_of(flow_run& run, step_number step) {
+  return run.given_failure_of(step);
+}
+
+bool has_won(flow_run& run, step_number first, step_number member) {
+  return run.has_won(first, member);
+}
+
+void frame_begins(flow_run& run) {
+  run.frame_begins();
 }
 
 void function_returned(flow_run& run, const message_type* type, const void* value) {

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,9 +45,8 @@ public:
   /// where it made a mistake or threw: the run is then of no more use.
   result<intents> go_on();
 
-  /// How many events no wait has taken, and their entries.
+  /// How many events no wait has taken.
   std::uint32_t kept() const;
-  std::vector<std::size_t> kept_entries() const;
 
   /// Steps in the entries that the function has not come to.
   std::vector<std::string> unreached() const;
@@ -59,6 +59,7 @@ public:
   step_number begin_timer(std::string name, std::chrono::nanoseconds delay);
   step_number begin_expect(std::string name, const message_type& event,
                            std::optional<std::chrono::nanoseconds> limit);
+  step_number outcome_of(step_number call);
   step_number group(kind what, std::vector<step_number> members);
   void cast(std::string name, const message_type& command, const void* body);
   void publish(const message_type& event, const void* body);
@@ -72,7 +73,9 @@ public:
   void give_outcome(step_number number) const;
   const void* value_of(step_number number) const;
   const step_failed* failure_of(step_number number) const;
-  step_number winner_of(step_number first) const;
+  const step_failed& given_failure_of(step_number step) const;
+  bool has_won(step_number first, step_number member) const;
+  void frame_begins();
   void returned(const message_type* type, const void* value);
   void threw(std::exception_ptr what);
 
@@ -85,20 +88,24 @@ private:
     std::string name{};
     const message_type* value_type = nullptr; ///< the reply, or the event
     std::vector<step_number> members{};
-    std::size_t begun_at = 0;              ///< the place
-    bool is_limited = false;               ///< a timer of its name is set
-    std::chrono::nanoseconds limit{};      ///< of a call
-    bool looked_at = false;                ///< of a call
-    bool given_up = false;                 ///< of a call or timer
-    std::optional<std::size_t> ended_at{}; ///< the entry that ended it; of what was given up: the place
-    std::shared_ptr<void> value{};         ///< a `value_type`
-    std::optional<step_failed> failure{};  ///< of an event that did not come: of kind `given_up`
-    std::optional<step_number> winner{};   ///< of `first`
+    std::size_t begun_at = 0;               ///< the place
+    bool is_limited = false;                ///< a timer of its name is set
+    std::chrono::nanoseconds limit{};       ///< of a call
+    bool looked_at = false;                 ///< of a call
+    bool given_up = false;                  ///< of a call or timer
+    bool withdrawn = false;                 ///< by the function itself
+    bool has_undo = false;                  ///< of a call
+    std::optional<step_number> outcome{};   ///< of a call: it as a value
+    std::optional<std::size_t> time_over{}; ///< of an expected event: the entry of its limit
+    std::optional<std::size_t> ended_at{};  ///< the entry that ended it; of what was given up: the place
+    std::shared_ptr<void> value{};          ///< a `value_type`
+    std::optional<step_failed> failure{};   ///< of an event that did not come: of kind `given_up`
+    std::optional<step_number> winner{};    ///< of `first`
   };
 
-  /// Thrown where the function made a mistake, or is being rolled back. No std::exception, so that it passes
-  /// by who catches those.
-  struct stop_function {};
+  /// Thrown where the function is to be rolled back. No std::exception, so that it passes by who catches
+  /// those.
+  struct rolls_back {};
 
   struct known_step {
     engine::begun_step step;
@@ -106,15 +113,20 @@ private:
   };
 
   // -- mistakes ---------------------------------------------------------------------------
-  [[noreturn]] void stop(error why);
-  [[noreturn]] void mistake(std::string what);
+  /// From here on words have no effect, and the next co_await does not return. Nothing is thrown: words are
+  /// said in destructors, too.
+  void stop(error why);
+  void mistake(std::string what);
   bool hears_words();
-  void check_name(const std::string& name);
+  step_number nothing();
+  bool is_name(const std::string& name);
 
   // -- steps --------------------------------------------------------------------------------
   bool is_newest() const { return place_ + 1 == entries_->size(); }
-  /// Whether the step begins now, and has to be sent or set; else it did before.
-  bool begins(engine::begun_step step);
+  /// Whether the step begins now, and has to be sent or set; else it did before. Nothing: a mistake.
+  std::optional<bool> begins(engine::begun_step step);
+  std::uint32_t version_before() const;
+  void check_begun();
   step_number add(part made);
   intents::message* unsent(const part& call, std::string_view word);
   void give_up(step_number number, std::string reason);
@@ -129,10 +141,13 @@ private:
   bool ends(step_number number);
   bool has_ended_here(step_number number);
   bool take_event(part& of);
+  bool event_ends(part& of);
   bool all_end(part& of);
   bool one_ends(part& of);
+  step_number base_of(step_number number) const;
   std::optional<std::size_t> end_of(step_number number) const;
   const part& awaited(step_number number) const;
+  std::string last_awaited() const;
   void collect_events(step_number number, std::vector<std::string>& into) const;
   void resume();
   result<intents> outcome_of_run();
@@ -150,6 +165,8 @@ private:
   std::map<std::string, known_step, std::less<>> begun_;  // in the entries, also behind the place
   std::map<std::string, std::size_t, std::less<>> early_; // ends of steps that this run has not begun
   std::map<std::string, std::deque<std::size_t>, std::less<>> kept_; // events by type: entries
+  std::set<std::string, std::less<>> gave_up_;                       // in the entries, also behind the place
+  std::set<std::uint64_t> taken_;                                    // events that waits have taken
   intents asked_;
   std::optional<typed_bytes> returned_;
   std::optional<std::string> rolls_back_;
@@ -158,6 +175,7 @@ private:
   bool is_over_ = false; // the function returned or threw
   bool dies_ = false;    // the frame is being destroyed
   bool warned_ = false;
+  bool has_frame_ = false;
   int in_flight_ = 0; // exceptions outside the function
 };
 

@@ -90,8 +90,9 @@ struct compensation {
   std::string step; ///< the command that is undone
   std::string type; ///< the undo command; empty: unknown outcome, and no undo declared
   std::string payload;
+  bool given_up = false; ///< by a workflow, which waits for this undo, and a person for its being possible
 
-  CONTINUO_FIELDS(compensation, step, type, payload)
+  CONTINUO_FIELDS(compensation, step, type, payload, given_up)
 };
 
 /// The whole of an instance. Equal records give equal bytes.

@@ -210,7 +210,8 @@ bool saga_machine::must_hold(const envelope& message) {
   case instance_status::stuck:
     return record_.resumes_to == instance_status::running;
   case instance_status::running:
-    if (message.kind == message_kind::event && kept_events() >= kept_events_max) {
+    if (message.kind == message_kind::event && kept_events() >= kept_events_max && !record_.returned &&
+        !record_.expected.contains(message.type)) {
       return true;
     }
     [[fallthrough]];
@@ -304,7 +305,9 @@ void saga_machine::handle_event(draft& next, const envelope& message) {
   // A start that failed, or that is run alone, left a record without a state.
   const auto begins =
       record_.state.empty() && found != environment_->type->subscriptions.end() && found->second.starts;
-  const auto dropped = !(handles || begins) || record_.status != instance_status::running;
+  const auto is_over =
+      is_terminal(record_.status) || (record_.returned && record_.status == instance_status::running);
+  const auto dropped = !(handles || begins) || is_over || record_.status != instance_status::running;
   if (!environment_->routes->knows_event(message.type)) {
     leave(next, message, {errc::unknown_type, "no saga and no service takes it"});
     return;
@@ -313,7 +316,7 @@ void saga_machine::handle_event(draft& next, const envelope& message) {
     remember(message);
     next.done(message);
   }
-  if (is_terminal(record_.status)) {
+  if (is_over) {
     next.out.edge = "event_after_end";
     if (handles && found->second.unknown == unknown_instance::dead_letter) {
       next.out.dead_letters.push_back(dead_letter_of(message, "the instance is over", next.now.wall));
@@ -607,7 +610,7 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
                                  verb, expectation.event));
     }
   }
-  const auto open = record_.requests.size() - (closing != nullptr ? 1 : 0) + commands;
+  const auto open = record_.requests.size() - (closing != nullptr ? 1 : 0) + commands + asked.given_up.size();
   if (asked.completion && asked.roll_back) {
     return mistake("it both completed and rolled back");
   }
@@ -675,7 +678,7 @@ void saga_machine::apply(draft& next, plan&& planned) {
     }
   }
   for (const auto& step : asked.given_up) {
-    if (!asked.roll_back && record_.status == instance_status::running) { // a rollback gives up all of them
+    if (!asked.roll_back) { // which gives up all of them
       give_up(next, step);
     }
   }

@@ -24,7 +24,7 @@
 //   stale                absent                 reply, failure, timer                absent
 //   event                running                event declared with on               by its handler
 //   event_dropped        any live               event not for this status            the same; noted
-//   event_after_end      terminal               event                                the same; by its policy
+//   event_after_end      terminal, or returned  event                                the same; by its policy
 //   reply                running                reply of an open request             by its handler
 //   failure              running                failure of an open request           by its handler
 //   failure_rolls_back   running                failure without a handler            compensating
@@ -223,6 +223,9 @@ private:
   void handle_given_up_answer(draft& next, const envelope& message, std::size_t position);
   void take_back_refused();
   void end_if_settled(draft& next);
+  void undo_given_up_again(draft& next);
+  void call_kept(draft& next);
+  result<void> check_version() const;
 
   // -- rolling back --------------------------------------------------------------
   void begin_rollback(draft& next, std::string reason, const message_id& answered = {});

@@ -28,9 +28,13 @@ void saga_machine::begin_rollback(draft& next, std::string reason, const message
   record_.rolled_back_for = record_.reason;
   next.note = record_.reason;
   record_.expected.clear();
-  record_.returned = false;
+  if (std::exchange(record_.returned, false)) {
+    record_.result_type.clear();
+    record_.result.clear();
+  }
   drop_timers(next);
   forget_frame();
+  call_kept(next);
   take_back_refused();
   if (planted("compensation_forward")) { // the oldest step is undone first
     std::reverse(record_.compensations.begin(), record_.compensations.end());
@@ -64,7 +68,9 @@ void saga_machine::give_up_homeless(draft& next, const message_id& answered) {
       next.note = "the undo of an unknown outcome could not be made";
     }
     mail_.close(position);
-    if (*undo) {
+    if (*undo && record_.status != instance_status::compensating) { // a workflow's step that was given up
+      undo_given_up(next, std::move(**undo));
+    } else if (*undo) {
       record_.compensations.push_back(std::move(**undo));
     }
   }
@@ -76,6 +82,7 @@ void saga_machine::give_up_homeless(draft& next, const message_id& answered) {
 result<void> saga_machine::reroute(draft& next) {
   std::vector<destination> destinations;
   std::string undo_without_service;
+  std::size_t refused = 0;
   for (auto& sent : record_.requests) {
     destinations.emplace_back();
     if (!is_homeless(sent) || sent.abandoned) {
@@ -85,9 +92,11 @@ result<void> saga_machine::reroute(draft& next) {
     if (where) {
       destinations.back() = std::move(*where);
     } else if (sent.compensation) {
+      refused = destinations.size() - 1;
       undo_without_service =
           fmt::format("{}, which undoes {}, went to {}, which nothing hosts any more, and {}", sent.type,
-                      record_.compensations.back().step, sent.to.type, where.error().message);
+                      sent.step.empty() ? record_.compensations.back().step : sent.step, sent.to.type,
+                      where.error().message);
     } else {
       return fail(errc::conflict,
                   fmt::format("{} went to {}, which nothing hosts any more, and {}: cancel gives it up",
@@ -96,8 +105,8 @@ result<void> saga_machine::reroute(draft& next) {
   }
   next.out.edge = "rerouted";
   if (!undo_without_service.empty()) { // the only request that is open
-    record_.requests.front().refused = true;
-    become_stuck(next, undo_without_service, instance_status::compensating);
+    record_.requests[refused].refused = true;
+    become_stuck(next, undo_without_service, record_.status);
     return {};
   }
   for (std::size_t i = 0; i < destinations.size(); ++i) {
@@ -117,6 +126,8 @@ result<void> saga_machine::reroute(draft& next) {
     next.send(mail_.to_envelope(sent), sent.effects);
   }
   give_up_homeless(next);
+  end_if_settled(next);
+  audit(next);
   advance_rollback(next);
   return {};
 }
@@ -169,6 +180,8 @@ void saga_machine::end(draft& next, instance_status status) {
   record_.expected.clear();
   record_.compensations.clear();
   drop_timers(next);
+  end_kept_events(next);
+  call_kept(next);
   if (const auto said = say_end(next); !said) {
     become_stuck(next, said.error().message, status);
     return;
@@ -296,6 +309,7 @@ void saga_machine::handle_undo_answer(draft& next, const envelope& message, std:
       record_.compensations.pop_back();
     }
     end_if_settled(next);
+    audit(next);
     advance_rollback(next);
     write(next);
     return;
@@ -364,8 +378,11 @@ std::string objection(verb what, const record& present, bool rests_on_nobody, co
   const auto undoes_given_up =
       std::any_of(present.requests.begin(), present.requests.end(),
                   [](const request& sent) { return sent.refused && !sent.step.empty(); });
+  const auto waits_for_undo =
+      from_running && std::any_of(present.compensations.begin(), present.compensations.end(),
+                                  [](const compensation& one) { return one.given_up; });
   const auto undoes = !from_running && !present.compensations.empty() && refused;
-  if (status != instance_status::stuck || present.failed || !(undoes || undoes_given_up)) {
+  if (status != instance_status::stuck || present.failed || !(undoes || undoes_given_up || waits_for_undo)) {
     return "only an instance that is stuck on a compensation can skip it";
   }
   return note.empty() ? "skip needs a note that says what was done by hand" : "";
@@ -399,6 +416,11 @@ void saga_machine::skip_refused() {
       mail_.close(position);
     }
   }
+  of_given_up = std::erase_if(record_.compensations,
+                              [&](const compensation& entry) {
+                                return entry.given_up && record_.resumes_to == instance_status::running;
+                              }) > 0 ||
+                of_given_up;
   if (!of_given_up) {
     record_.compensations.pop_back();
   }
@@ -464,7 +486,12 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
       remember(*interrupted);
       next.done(*interrupted);
     } else if (interrupted && find_request(interrupted->in_reply_to) < record_.requests.size()) {
-      handle_late_answer(next, *interrupted, find_request(interrupted->in_reply_to));
+      const auto position = find_request(interrupted->in_reply_to);
+      if (record_.requests[position].compensation) {
+        handle_undo_answer(next, *interrupted, position);
+      } else {
+        handle_late_answer(next, *interrupted, position);
+      }
       next.out.edge = "cancel";
       if (next.out.history) {
         next.out.history->what = "cancel";
@@ -525,6 +552,7 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
       advance_rollback(next);
     } else {
       send_refused_again(next);
+      undo_given_up_again(next);
       end_if_settled(next);
       const auto is_coming = mail_.holds_back(); // a delivery under way can wake it
       release_held(next.out);
@@ -542,6 +570,7 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
       release_held(next.out);
     }
     end_if_settled(next);
+    audit(next);
     advance_rollback(next);
     break;
   }

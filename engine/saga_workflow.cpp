@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 
 // The part of the saga machine that runs a workflow's function in the place of handlers.
 namespace continuo::engine {
@@ -150,10 +152,22 @@ result<flow_entry> saga_machine::entry_of(const envelope& message, const request
   return made;
 }
 
+result<void> saga_machine::check_version() const {
+  const auto& type = *environment_->type;
+  if (exists_ && record_.definition_version > type.version) {
+    return fail(errc::newer_version, fmt::format("version {} of the workflow {} has run it, and this program "
+                                                 "has version {}: it waits for a newer program",
+                                                 record_.definition_version, type.name, type.version));
+  }
+  return {};
+}
+
 /// Whether the function asks for the same when it runs again from its beginning.
 result<void> saga_machine::run_again(const detail::intents& asked) const {
   auto entries = life_->entries;
   const auto begun = std::exchange(entries.back().begun, {});
+  entries.back().given_up.clear();
+  entries.back().taken.clear();
   detail::flow_run again{{environment_->type, &record_.self, nullptr}, entries};
   const auto second = again.go_on();
   const auto part = !second                         ? second.error().message
@@ -161,7 +175,9 @@ result<void> saga_machine::run_again(const detail::intents& asked) const {
                                                     : detail::difference(begun, entries.back().begun);
   if (!part.empty()) {
     return fail(errc::handler_failed,
-                fmt::format("run again from its beginning the function decides otherwise: {}", part));
+                fmt::format("run again from its beginning the function decides otherwise: {} (it must decide "
+                            "by its input, its steps and flow alone)",
+                            part));
   }
   return {};
 }
@@ -169,10 +185,8 @@ result<void> saga_machine::run_again(const detail::intents& asked) const {
 result<detail::intents> saga_machine::run_function(const envelope& message, const request* answered,
                                                    const moment& now) {
   const auto& type = *environment_->type;
-  if (exists_ && record_.definition_version > type.version) {
-    return fail(errc::newer_version, fmt::format("version {} of the workflow {} has run it, and this program "
-                                                 "has version {}: it waits for a newer program",
-                                                 record_.definition_version, type.name, type.version));
+  if (auto known = check_version(); !known) {
+    return tl::unexpected(std::move(known.error()));
   }
   if (auto loaded = load_life(); !loaded) {
     return tl::unexpected(std::move(loaded.error()));
@@ -227,12 +241,12 @@ void saga_machine::add_entry(draft& next) {
 
 /// The function has returned. What it has never come to, since another version of it began that, is given up.
 void saga_machine::end_function(draft& next) {
-  end_kept_events(next);
   for (const auto& step : life_->run->unreached()) {
     next.note += fmt::format("{}never reached by this version: {}", next.note.empty() ? "" : "; ", step);
   }
   forget_frame();
   drop_timers(next);
+  call_kept(next);
   std::vector<std::string> open;
   for (const auto& sent : record_.requests) {
     if (!sent.abandoned && !sent.compensation) {
@@ -245,12 +259,20 @@ void saga_machine::end_function(draft& next) {
   end_if_settled(next);
 }
 
-/// What no wait has taken when the function returns follows the policy of its event.
+/// What no wait has taken when the instance ends follows the policy of its event.
 void saga_machine::end_kept_events(draft& next) {
-  for (const auto number : life_->run->kept_entries()) {
+  if (kept_events() == 0 || !load_life()) { // an unreadable store ends the node
+    return;
+  }
+  std::set<std::uint64_t> taken;
+  for (const auto& entry : life_->entries) {
+    taken.insert(entry.taken.begin(), entry.taken.end());
+  }
+  for (std::size_t number = 0; number < life_->entries.size(); ++number) {
     const auto& entry = life_->entries[number];
     const auto declared = environment_->type->subscriptions.find(entry.type);
-    if (declared == environment_->type->subscriptions.end() ||
+    if (entry.kind != entry_kind::event || taken.contains(number) ||
+        declared == environment_->type->subscriptions.end() ||
         declared->second.unknown != unknown_instance::dead_letter) {
       continue;
     }
@@ -276,8 +298,13 @@ void saga_machine::give_up(draft& next, const std::string& step) {
     open->abandoned = true;
     if (is_homeless(*open)) {
       auto undo = undo_of(*open, nullptr);
+      if (!undo) {
+        undo = compensation{step, {}, {}};
+      }
       mail_.close(static_cast<std::size_t>(open - record_.requests.begin()));
-      undo_given_up(next, undo && *undo ? std::move(**undo) : compensation{step, {}, {}});
+      if (*undo) {
+        undo_given_up(next, std::move(**undo));
+      }
     } else {
       next.send(mail_.withdrawal_of(*open), open->effects);
     }
@@ -306,18 +333,40 @@ void saga_machine::undo_given_up(draft& next, compensation&& undo) {
                            undo.type.empty() ? "its outcome is unknown" : "cannot be undone",
                            where.error().message),
                instance_status::running);
+  undo.given_up = true;
   record_.compensations.push_back(std::move(undo)); // a rollback meets it again
+}
+
+/// A person wants it tried again.
+void saga_machine::undo_given_up_again(draft& next) {
+  std::vector<compensation> waiting;
+  std::copy_if(record_.compensations.begin(), record_.compensations.end(), std::back_inserter(waiting),
+               [](const compensation& entry) { return entry.given_up; });
+  std::erase_if(record_.compensations, [](const compensation& entry) { return entry.given_up; });
+  for (auto& entry : waiting) {
+    undo_given_up(next, std::move(entry));
+  }
+}
+
+/// What was held since too many events were kept comes now.
+void saga_machine::call_kept(draft& next) {
+  if (kept_events() >= kept_events_max) {
+    mail_.call_held(next.out);
+  }
 }
 
 void saga_machine::handle_given_up_answer(draft& next, const envelope& message, std::size_t position) {
   const auto& sent = record_.requests[position];
   auto undo = undo_of(sent, message);
-  auto loaded = record_.returned ? result<void>{} : load_life();
+  auto loaded = check_version();
+  if (loaded && !record_.returned) {
+    loaded = load_life();
+  }
   if (!loaded || (!undo && is_unknown_here(undo.error()))) {
     leave(next, message, std::move(loaded ? undo.error() : loaded.error()));
     return;
   }
-  if (!undo) {
+  if (!undo || (*undo && bytes_kept(&sent, *undo) + record_.state.size() > record_bytes_max)) {
     undo = compensation{sent.step, {}, {}};
     next.note = "the undo of a late outcome could not be made";
   }
@@ -342,6 +391,7 @@ void saga_machine::handle_given_up_answer(draft& next, const envelope& message, 
     undo_given_up(next, std::move(**undo));
   }
   end_if_settled(next);
+  audit(next);
   write(next);
 }
 
@@ -358,7 +408,9 @@ void saga_machine::take_back_refused() {
 
 /// The function has returned: the instance ends when nothing that it gave up is open any more.
 void saga_machine::end_if_settled(draft& next) {
-  const auto is_settled = record_.requests.empty() || planted("ends_before_it_is_settled");
+  const auto waits = std::any_of(record_.compensations.begin(), record_.compensations.end(),
+                                 [](const compensation& entry) { return entry.given_up; });
+  const auto is_settled = (record_.requests.empty() && !waits) || planted("ends_before_it_is_settled");
   if (record_.returned && record_.status == instance_status::running && is_settled) {
     record_.returned = false;
     end(next, instance_status::completed);

@@ -554,9 +554,10 @@ void promises::check_steps(const std::string& node, const engine::record& before
   const auto name = name_of(after.self);
   // What a workflow gave up is undone at once.
   const auto is_undone_now = [&](const std::string& step) {
-    return !step.empty() && std::any_of(after.requests.begin(), after.requests.end(), [&](const auto& sent) {
-      return sent.compensation && sent.step == step;
-    });
+    const auto undoes = [&](const engine::request& sent) { return sent.compensation && sent.step == step; };
+    const auto cannot = [&](const engine::compensation& one) { return one.given_up && one.step == step; };
+    return !step.empty() && (std::any_of(after.requests.begin(), after.requests.end(), undoes) ||
+                             std::any_of(after.compensations.begin(), after.compensations.end(), cannot));
   };
   // Steps are added behind the others, and leave from behind; only those from between.
   auto next = after.compensations.begin();

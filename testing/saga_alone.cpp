@@ -159,7 +159,12 @@ struct saga_bench::bench {
     const auto& open = machine->current().requests;
     const auto found = std::find_if(open.begin(), open.end(), matches);
     if (found == open.end()) {
-      throw std::logic_error{fmt::format("the saga has no open {}", what)};
+      std::string open_ones;
+      for (const auto& sent : open) {
+        open_ones += (open_ones.empty() ? "" : ", ") + (sent.step.empty() ? sent.type : sent.step);
+      }
+      throw std::logic_error{
+          fmt::format("the saga has no open {}; open are: {}", what, open_ones.empty() ? "none" : open_ones)};
     }
     return *found;
   }
@@ -205,7 +210,13 @@ struct saga_bench::bench {
     if (!decided.verdict) {
       throw std::logic_error{decided.verdict.error().message};
     }
-    return take(decided);
+    auto step = take(decided);
+    if (machine->retrying()) { // the message that it was stuck over is handled again
+      auto again = take(machine->try_again(now, ++revision));
+      again.sent.insert(again.sent.begin(), step.sent.begin(), step.sent.end());
+      return again;
+    }
+    return step;
   }
 
   detail::saga_type type;
@@ -325,6 +336,11 @@ void saga_bench::leave_memory() {
 }
 
 void saga_bench::deploy(detail::saga_type type) {
+  if (type.name != bench_->type.name) {
+    throw std::logic_error{
+        fmt::format("{} takes the place of {}: the name of a workflow is stored, and must stay", type.name,
+                    bench_->type.name)};
+  }
   leave_memory();
   bench_->type = std::move(type);
 }

@@ -89,8 +89,11 @@ void give_outcome(flow_run& run, step_number what);
 const void* value_of(flow_run& run, step_number step);
 /// Its failure; null where it succeeded. @throws std::logic_error where it was not awaited
 const step_failed* failure_of(flow_run& run, step_number step);
-/// Of `first`: the member that ended first.
-step_number winner_of(flow_run& run, step_number first);
+/// Its failure. @throws std::logic_error where it succeeded, or was not awaited
+const step_failed& given_failure_of(flow_run& run, step_number step);
+/// Of `first`: whether that member ended first.
+bool has_won(flow_run& run, step_number first, step_number member);
+void frame_begins(flow_run& run);
 
 void function_returned(flow_run& run, const message_type* type, const void* value);
 void function_threw(flow_run& run) noexcept;
@@ -106,6 +109,12 @@ public:
 private:
   flow_run* run_;
   step_number number_;
+};
+
+/// What `all` and `first` take: no groups of steps.
+class single_step : public awaitable {
+public:
+  using awaitable::awaitable;
 };
 
 /// Has a real constructor and refers to nothing in the frame: g++ 12 would not keep it alive otherwise.
@@ -143,6 +152,7 @@ public:
   explicit flow_promise(Arguments&... arguments) : run_(&run_among(arguments...)) {
     static_assert((std::is_same_v<std::remove_cv_t<Arguments>, flow> || ...),
                   "continuo: a workflow takes its input by value and a continuo::flow&");
+    frame_begins(*run_);
   }
 
   std::suspend_always initial_suspend() const { return {}; }
@@ -189,7 +199,7 @@ public:
 /// What the function of a workflow gives back: with `co_return`, a string, number, bool or message that
 /// becomes the result of the instance, or nothing.
 template <class Result = void>
-class workflow {
+class [[nodiscard]] workflow {
 public:
   static_assert(std::is_void_v<Result> || message<Result> || detail::plain_result<Result>,
                 "continuo: a workflow's result is nothing, a std::string, bool, std::int64_t or double, or a "
@@ -215,9 +225,9 @@ private:
 
 /// How a step ended, as a value: `co_await` of it does not throw.
 template <class Reply>
-class step_outcome : public detail::awaitable {
+class step_outcome : public detail::single_step {
 public:
-  using detail::awaitable::awaitable;
+  using detail::single_step::single_step;
 
   /// Whether the step succeeded. @pre it was awaited, as for all members
   explicit operator bool() const { return detail::failure_of(run(), number()) == nullptr; }
@@ -226,22 +236,22 @@ public:
   const Reply* operator->() const { return &**this; }
 
   /// @pre it failed
-  const step_failed& failure() const { return *detail::failure_of(run(), number()); }
+  const step_failed& failure() const { return detail::given_failure_of(run(), number()); }
 };
 
 /// A command on its way, or answered. `co_await` waits for its end and throws `step_failed` where it failed;
 /// then it is like a pointer to its reply. Each one must be looked at: awaited itself, as `outcome()` or in
 /// `flow.all`, or withdrawn. Copies stand for the same step.
 template <class Reply>
-class step : public detail::awaitable {
+class step : public detail::single_step {
 public:
-  using detail::awaitable::awaitable;
+  using detail::single_step::single_step;
 
   /// The command that undoes the step when the instance is rolled back, or the step given up, after it
   /// happened or may have happened: it must succeed where nothing had happened. Said before the next
   /// co_await.
   template <class Undo>
-  step& undone_by(const Undo& command) {
+  step undone_by(const Undo& command) {
     static_assert(detail::command<Undo>, "continuo: undone_by takes a command (a type with CONTINUO_FIELDS "
                                          "and a member type `reply`)");
     detail::set_undo(run(), number(), message_type_of<Undo>(), &command);
@@ -249,7 +259,7 @@ public:
   }
 
   /// Gives the step up where it has not ended after this time. Said before the next co_await.
-  step& within(detail::any_duration limit) {
+  step within(detail::any_duration limit) {
     detail::set_limit(run(), number(), limit);
     return *this;
   }
@@ -267,9 +277,9 @@ public:
 };
 
 /// A timer that is set.
-class timer_step : public detail::awaitable {
+class timer_step : public detail::single_step {
 public:
-  using detail::awaitable::awaitable;
+  using detail::single_step::single_step;
 
   /// It does not fire any more; nothing happens where it has. Timers that are left over end with the
   /// function.
@@ -278,9 +288,9 @@ public:
 
 /// An event that is waited for: where it has a limit, that or nothing.
 template <class Event>
-class event_step : public detail::awaitable {
+class event_step : public detail::single_step {
 public:
-  using detail::awaitable::awaitable;
+  using detail::single_step::single_step;
 
   /// Whether it came. @pre it was awaited
   explicit operator bool() const { return detail::failure_of(run(), number()) == nullptr; }
@@ -301,16 +311,14 @@ public:
   using detail::awaitable::awaitable;
 
   /// Whether that one ended first. @pre it was awaited
-  bool is(const detail::awaitable& other) const {
-    return detail::winner_of(run(), number()) == other.number();
-  }
+  bool is(const detail::single_step& other) const { return detail::has_won(run(), number(), other.number()); }
 };
 
-/// What a workflow's function says. Everything that is asked for becomes durable together, when the function
-/// waits for something that has not happened yet, or not at all if it throws anything but `step_failed`. A
-/// mistake makes the instance `stuck` with a reason that names the step: a name twice, a step that was never
-/// looked at, a command that nothing handles. Names have 1 to 200 bytes of UTF-8 without control characters.
-/// Valid within the function, on its thread.
+/// What a workflow's function says, within the function and the plain functions that it calls. Everything
+/// that is asked for becomes durable together, when the function waits for something that has not happened
+/// yet, or not at all if it throws anything but `step_failed`. A mistake makes the instance `stuck` with a
+/// reason that names the step: a name twice, a step that was never looked at, a command that nothing handles.
+/// Names have 1 to 200 bytes of UTF-8 without control characters. Valid within the function, on its thread.
 class flow {
 public:
   explicit flow(detail::flow_run& run) : run_(&run) {}
@@ -371,26 +379,31 @@ public:
   }
 
   // -- several ------------------------------------------------------------------------
-  template <std::derived_from<detail::awaitable>... Steps>
+  template <class... Steps>
   all_of_steps all(const Steps&... steps) {
+    static_assert((std::is_base_of_v<detail::single_step, Steps> && ...),
+                  "continuo: flow.all and flow.first take steps, and not each other");
     return {*run_, detail::make_all(*run_, {steps.number()...})};
   }
-  template <std::derived_from<detail::awaitable> Step>
+  template <std::derived_from<detail::single_step> Step>
   all_of_steps all(const std::vector<Step>& steps) {
     return {*run_, detail::make_all(*run_, numbers_of(steps))};
   }
-  template <std::derived_from<detail::awaitable>... Steps>
+  template <class... Steps>
   first_of_steps first(const Steps&... steps) {
+    static_assert((std::is_base_of_v<detail::single_step, Steps> && ...),
+                  "continuo: flow.all and flow.first take steps, and not each other");
     return {*run_, detail::make_first(*run_, {steps.number()...})};
   }
-  template <std::derived_from<detail::awaitable> Step>
+  template <std::derived_from<detail::single_step> Step>
   first_of_steps first(const std::vector<Step>& steps) {
     return {*run_, detail::make_first(*run_, numbers_of(steps))};
   }
 
   // -- the end ------------------------------------------------------------------------
   /// Gives up: what was done is undone in reverse order, and the instance ends as `compensated` with this
-  /// reason. Throws what is no std::exception; who swallows it gets it again.
+  /// reason. Throws what is no std::exception; who swallows it does not come further than the next co_await.
+  /// Not for destructors, out of which nothing may be thrown.
   [[noreturn]] void roll_back(std::string reason);
 
   // -- what it may know -----------------------------------------------------------------
@@ -452,7 +465,10 @@ call& declare_call(saga_type& workflow, body_type command, body_type reply);
 template <class Result, class Input>
 class workflow_type {
 public:
-  static_assert(message<Input>, "continuo: the input of a workflow" CONTINUO_DETAIL_NEEDS);
+  static_assert(std::is_same_v<Input, std::remove_cvref_t<Input>>,
+                "continuo: a workflow takes its input by value: the frame lives longer than the event");
+  static_assert(message<std::remove_cvref_t<Input>>,
+                "continuo: the input of a workflow" CONTINUO_DETAIL_NEEDS);
 
   workflow_type(std::string name, workflow<Result> (*function)(Input, flow&))
       : type_(detail::describe_workflow(

@@ -471,6 +471,32 @@ CAF_TEST(W2 an event that nothing takes follows its policy at the end) {
   }
 }
 
+CAF_TEST(W2 the same where the instance is rolled back by a cancel) {
+  BOTH_WAYS {
+    begun one{type_of(hears_late, unknown_instance::dead_letter), drops};
+    one.approval("ann");
+    one.cancel();
+    one.turn();
+    one.withdrawn("p");
+    CAF_CHECK_EQUAL(one.status(), instance_status::compensated);
+    CAF_CHECK_EQUAL(one.dead_letters(), 1u);
+  }
+}
+
+CAF_TEST(an event behind the return finds the instance over) {
+  BOTH_WAYS {
+    begun one{type_of(three, unknown_instance::dead_letter), drops};
+    one.reply("p");
+    one.decline("q");
+    one.approval("ann");
+    CAF_CHECK_EQUAL(one.status(), instance_status::running);
+    CAF_CHECK_EQUAL(one.approval("bob").what, "event_after_end");
+    CAF_CHECK_EQUAL(one.dead_letters(), 1u);
+    one.withdrawn("r");
+    CAF_CHECK_EQUAL(one.status(), instance_status::completed);
+  }
+}
+
 CAF_TEST(W3 waits in a loop take the events in their order) {
   BOTH_WAYS {
     begun one{type_of(in_a_loop), drops};
@@ -527,7 +553,7 @@ CAF_TEST(W7 a call that nobody looked at is a mistake) {
     const auto last = one.pass(2s);
     CAF_CHECK_EQUAL(last.withdrawals, 0u);
     CAF_CHECK_EQUAL(one.status(), instance_status::stuck);
-    CAF_CHECK_EQUAL(one.reason(), "\"p\" was begun and never awaited, withdrawn or cast");
+    CAF_CHECK(one.reason().starts_with("\"p\" was begun and never awaited, withdrawn or cast"));
     begun answered{type_of(forgets), drops};
     answered.reply("p");
     CAF_CHECK_EQUAL(answered.status(), instance_status::stuck);
@@ -578,7 +604,7 @@ CAF_TEST(W10 the instance ends when what it gave up is settled) {
     CAF_CHECK_EQUAL(one.status(), instance_status::running);
     CAF_REQUIRE_EQUAL(one.waiting_for().size(), 1u);
     const auto waits = one.waiting_for();
-    CAF_CHECK_EQUAL(waits.front().what, "do_it");
+    CAF_CHECK_EQUAL(waits.front().what, "r (do_it)");
     CAF_CHECK_EQUAL(names_of(one.reply("r")), names{"undo r"});
     CAF_CHECK_EQUAL(one.status(), instance_status::running);
     one.undone<undo_it>(done{});
@@ -719,6 +745,9 @@ CAF_TEST(W17 a given-up step of unknown outcome that nothing undoes waits for a 
     CAF_CHECK(one.reason().starts_with("p was given up, and its outcome is unknown"));
     one.retry();
     one.turn();
+    CAF_CHECK_EQUAL(one.status(), instance_status::stuck); // nothing has changed
+    one.skip();
+    one.turn();
     one.approval("ann");
     CAF_CHECK_EQUAL(one.result().text(), "fine");
     auto harmless = type_of(function);
@@ -796,8 +825,8 @@ CAF_TEST(W26 a step that means something else under its name is a mistake) {
   CAF_CHECK(one.reason().find("\"p\" was a call of do_it before and is a call of other_thing now") !=
             std::string::npos);
   one.deploy(type_of(in_turn).version(3)); // mended
-  CAF_CHECK_EQUAL(names_of(one.retry()), names{});
-  one.advance_time(1s);
+  CAF_CHECK_EQUAL(names_of(one.retry()), names{"p+q"});
+  CAF_CHECK_EQUAL(one.status(), instance_status::running);
 }
 
 CAF_TEST(W28 a new step behind which the function is already needs a higher version) {
@@ -875,6 +904,168 @@ CAF_TEST(W27 names of steps have a form) {
   }
 }
 
+namespace {
+
+workflow<std::string> never_returns(placed, flow& flow) {
+  auto p = call(flow, "p");
+  co_await p;
+}
+
+workflow<std::string> inner(placed, flow& flow) {
+  auto q = call(flow, "q");
+  co_await q;
+  co_return "inner";
+}
+
+workflow<std::string> calls_another(placed order, flow& flow) {
+  auto p = call(flow, "p");
+  co_await p;
+  const auto lost = inner(order, flow);
+  co_return lost.frame() ? "frame" : "none";
+}
+
+workflow<std::string> asks_for_no_failure(placed, flow& flow) {
+  auto p = call(flow, "p");
+  auto outcome = p.outcome();
+  co_await outcome;
+  co_return outcome.failure().reason();
+}
+
+workflow<std::string> first_of_nothing(placed, flow& flow) {
+  const std::vector<continuo::step<done>> none;
+  auto first = flow.first(none);
+  co_await first;
+  co_return "fine";
+}
+
+workflow<std::string> swallows_all(placed, flow& flow) {
+  for (;;) {
+    try {
+      auto p = call(flow, "p");
+      co_await p;
+      auto again = call(flow, "p");
+      co_await again;
+    } catch (...) {
+    }
+  }
+}
+
+workflow<std::string> gives_up_many(placed, flow& flow) {
+  auto p = flow.call("p", do_it{"p"});
+  auto q = call(flow, "q");
+  auto approval = flow.expect<approved>("approval");
+  co_await approval;
+  p.withdraw();
+  q.withdraw();
+  co_return "fine";
+}
+
+workflow<std::string> outcome_wins(placed, flow& flow) {
+  auto p = call(flow, "p");
+  auto outcome = p.outcome();
+  auto timer = flow.timer("timer", 1h);
+  auto first = flow.first(outcome, timer);
+  co_await first;
+  co_return first.is(p) && first.is(outcome) && outcome ? outcome->what : "timer";
+}
+
+workflow<std::string> awaits_late(placed, flow& flow) {
+  auto approval = flow.expect<approved>("approval", 1h);
+  auto pause = flow.timer("pause", 2h);
+  co_await pause;
+  co_await approval;
+  co_return approval ? approval->by : "nobody";
+}
+
+workflow<std::string> casts_twice_at_the_end(placed, flow& flow) {
+  auto p = call(flow, "p");
+  co_await p;
+  {
+    const casts_at_the_end one{&flow};
+    const casts_at_the_end other{&flow};
+  }
+  auto q = call(flow, "q");
+  co_await q;
+  co_return "fine";
+}
+
+/// Stuck, for a reason that says this, and nothing sent.
+void should_be_mistake(begun& one, const continuo::testing::saga_step& step, std::string_view reason) {
+  CAF_CHECK_EQUAL(one.status(), instance_status::stuck);
+  CAF_CHECK(step.sent.empty());
+  CAF_CHECK(one.reason().find(reason) != std::string::npos);
+  if (one.reason().find(reason) == std::string::npos) {
+    CAF_MESSAGE(one.reason());
+  }
+}
+
+} // namespace
+
+CAF_TEST(mistakes of functions say what they are) {
+  begun ended{type_of(never_returns), false};
+  should_be_mistake(ended, ended.reply("p"), "the function ended without co_return");
+  begun nested{type_of(calls_another), false};
+  should_be_mistake(nested, nested.reply("p"), "calls another coroutine, which does not run");
+  begun failing{type_of(asks_for_no_failure), false};
+  should_be_mistake(failing, failing.reply("p"), "\"p\" succeeded: it has no failure");
+  begun nothing{type_of(first_of_nothing), false};
+  should_be_mistake(nothing, nothing.first, "flow.first of no steps");
+  begun swallowing{type_of(swallows_all), false};
+  should_be_mistake(swallowing, swallowing.reply("p"), "\"p\" was begun before");
+  begun twice{type_of(casts_twice_at_the_end), false};
+  should_be_mistake(twice, twice.reply("p"), "\"bye\" was begun before");
+}
+
+CAF_TEST(a step that was removed without a higher version is a mistake) {
+  begun one{type_of(in_turn_and_hears), false};
+  one.reply("p");
+  one.deploy(type_of(without_q));
+  should_be_mistake(one, one.approval("ann"), "\"r\" was not begun here before");
+  begun shorter{type_of(in_turn_and_hears), false};
+  shorter.reply("p");
+  shorter.deploy(type_of(hears_late));
+  should_be_mistake(shorter, shorter.approval("ann"), "\"approval\" was not begun here before");
+}
+
+CAF_TEST(a step that gets an instance stuck does not keep the others from being given up) {
+  BOTH_WAYS {
+    begun one{type_of(gives_up_many), drops};
+    one.failed("p", "attempts exhausted");
+    one.turn();
+    const auto both = one.approval("ann");
+    CAF_CHECK_EQUAL(one.status(), instance_status::stuck);
+    CAF_CHECK_EQUAL(both.withdrawals, 1u);
+    one.skip();
+    one.turn();
+    CAF_CHECK_EQUAL(names_of(one.reply("q")), names{"undo q"});
+    one.undone<undo_it>(done{});
+    CAF_CHECK_EQUAL(one.status(), instance_status::completed);
+  }
+}
+
+CAF_TEST(an outcome that wins may be looked at) {
+  BOTH_WAYS {
+    begun one{type_of(outcome_wins), drops};
+    one.reply("p");
+    CAF_CHECK_EQUAL(one.result().text(), "p");
+  }
+}
+
+CAF_TEST(W6 an event that came before its limit is taken however late it is awaited) {
+  BOTH_WAYS {
+    begun one{type_of(awaits_late), drops};
+    one.pass(30min);
+    one.approval("ann");
+    one.pass(3h);
+    CAF_CHECK_EQUAL(one.result().text(), "ann");
+    begun late{type_of(awaits_late), drops};
+    late.pass(90min);
+    late.approval("ann");
+    late.pass(3h);
+    CAF_CHECK_EQUAL(late.result().text(), "nobody");
+  }
+}
+
 CAF_TEST(times and random numbers are the same again) {
   BOTH_WAYS {
     begun one{type_of(tells_time), drops};
@@ -915,6 +1106,6 @@ CAF_TEST(a function that decides otherwise when it runs again is found) {
   begun one{type_of(counts_calls), false};
   one.reply("p");
   CAF_CHECK_EQUAL(one.status(), instance_status::stuck);
-  CAF_CHECK(one.reason().find("run again from its beginning the function decides otherwise: first it sent "
-                              "\"q\", do_it, then \"q\", do_it") != std::string::npos);
+  CAF_CHECK(one.reason().find("run again from its beginning the function decides otherwise: \"q\", do_it has "
+                              "another content") != std::string::npos);
 }
