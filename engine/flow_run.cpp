@@ -377,6 +377,8 @@ step_number flow_run::begin_call(std::string name, const message_type& command, 
     early_.erase(ended);
     if ((*entries_)[at].kind == entry_kind::timer) {
       give_up(number, "no answer within its limit");
+    } else if ((*entries_)[at].kind == entry_kind::settled) {
+      give_up(number, "an earlier version gave it up");
     } else {
       take_outcome(number, at);
     }
@@ -550,8 +552,14 @@ void flow_run::take_next_entry() {
   case entry_kind::event:
     kept_[entry.type].push_back(place_);
     break;
+  case entry_kind::settled: // it was given up: by this version at an earlier place, or by another one
+    if (found == by_name_.end()) {
+      early_.emplace(entry.step, place_);
+    } else if (!parts_[found->second].ended_at) {
+      give_up(found->second, "an earlier version gave it up");
+    }
+    break;
   case entry_kind::input:
-  case entry_kind::settled:
     break;
   }
 }
@@ -675,7 +683,7 @@ bool flow_run::has_ended_here(step_number number) {
     return of.ended_at.has_value();
   case kind::timer:
     if (of.given_up && !of.ended_at) {
-      mistake(fmt::format("{} was withdrawn, and is awaited", shown(of.name)));
+      mistake(fmt::format("{} was withdrawn or given up, and is awaited", shown(of.name)));
     }
     return of.ended_at.has_value();
   case kind::expect:
@@ -787,6 +795,7 @@ std::optional<std::size_t> flow_run::end_of(step_number number) const {
 // -- co_await -----------------------------------------------------------------------------------
 
 bool flow_run::is_ready(step_number number) {
+  waits_for_ = number;
   return !mistake_ && !rolls_back_ && ends(number);
 }
 

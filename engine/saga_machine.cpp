@@ -610,7 +610,16 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
                                  verb, expectation.event));
     }
   }
-  const auto open = record_.requests.size() - (closing != nullptr ? 1 : 0) + commands + asked.given_up.size();
+  // Of the steps that are given up those that have ended are undone, by a request each.
+  const auto undone =
+      std::count_if(asked.given_up.begin(), asked.given_up.end(), [&](const std::string& step) {
+        return !asked.roll_back &&
+               std::none_of(record_.requests.begin(), record_.requests.end(), [&](const request& sent) {
+                 return sent.step == step && !sent.compensation && &sent != closing;
+               });
+      });
+  const auto open =
+      record_.requests.size() - (closing != nullptr ? 1 : 0) + commands + static_cast<std::size_t>(undone);
   if (asked.completion && asked.roll_back) {
     return mistake("it both completed and rolled back");
   }
@@ -676,6 +685,9 @@ void saga_machine::apply(draft& next, plan&& planned) {
       next.out.armed.push_back(set);
       record_.timers.push_back(std::move(set));
     }
+  }
+  if (is_workflow() && !record_.expected.empty()) {
+    call_kept(next); // what it waits for now may be among what was held
   }
   for (const auto& step : asked.given_up) {
     if (!asked.roll_back) { // which gives up all of them

@@ -224,6 +224,8 @@ private:
   void take_back_refused();
   void end_if_settled(draft& next);
   void undo_given_up_again(draft& next);
+  std::vector<compensation>::iterator newest_given_up();
+  void wait_for_given_up(draft& next);
   void call_kept(draft& next);
   result<void> check_version() const;
 

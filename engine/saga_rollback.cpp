@@ -34,7 +34,6 @@ void saga_machine::begin_rollback(draft& next, std::string reason, const message
   }
   drop_timers(next);
   forget_frame();
-  call_kept(next);
   take_back_refused();
   if (planted("compensation_forward")) { // the oldest step is undone first
     std::reverse(record_.compensations.begin(), record_.compensations.end());
@@ -82,7 +81,7 @@ void saga_machine::give_up_homeless(draft& next, const message_id& answered) {
 result<void> saga_machine::reroute(draft& next) {
   std::vector<destination> destinations;
   std::string undo_without_service;
-  std::size_t refused = 0;
+  std::vector<request*> refused;
   for (auto& sent : record_.requests) {
     destinations.emplace_back();
     if (!is_homeless(sent) || sent.abandoned) {
@@ -92,7 +91,7 @@ result<void> saga_machine::reroute(draft& next) {
     if (where) {
       destinations.back() = std::move(*where);
     } else if (sent.compensation) {
-      refused = destinations.size() - 1;
+      refused.push_back(&sent);
       undo_without_service =
           fmt::format("{}, which undoes {}, went to {}, which nothing hosts any more, and {}", sent.type,
                       sent.step.empty() ? record_.compensations.back().step : sent.step, sent.to.type,
@@ -104,10 +103,8 @@ result<void> saga_machine::reroute(draft& next) {
     }
   }
   next.out.edge = "rerouted";
-  if (!undo_without_service.empty()) { // the only request that is open
-    record_.requests[refused].refused = true;
-    become_stuck(next, undo_without_service, record_.status);
-    return {};
+  for (auto* sent : refused) {
+    sent->refused = true;
   }
   for (std::size_t i = 0; i < destinations.size(); ++i) {
     auto& sent = record_.requests[i];
@@ -126,6 +123,10 @@ result<void> saga_machine::reroute(draft& next) {
     next.send(mail_.to_envelope(sent), sent.effects);
   }
   give_up_homeless(next);
+  if (!undo_without_service.empty()) {
+    become_stuck(next, undo_without_service, record_.status);
+    return {};
+  }
   end_if_settled(next);
   audit(next);
   advance_rollback(next);
@@ -416,12 +417,9 @@ void saga_machine::skip_refused() {
       mail_.close(position);
     }
   }
-  of_given_up = std::erase_if(record_.compensations,
-                              [&](const compensation& entry) {
-                                return entry.given_up && record_.resumes_to == instance_status::running;
-                              }) > 0 ||
-                of_given_up;
-  if (!of_given_up) {
+  if (!of_given_up && record_.resumes_to == instance_status::running) {
+    record_.compensations.erase(newest_given_up()); // the one that its reason names
+  } else if (!of_given_up) {
     record_.compensations.pop_back();
   }
 }
@@ -567,6 +565,7 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
     record_.status = record_.resumes_to;
     record_.reason = is_rolled_back(record_.status) ? record_.rolled_back_for : "";
     if (record_.status == instance_status::running) {
+      wait_for_given_up(next);
       release_held(next.out);
     }
     end_if_settled(next);

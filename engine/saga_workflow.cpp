@@ -320,6 +320,7 @@ void saga_machine::give_up(draft& next, const std::string& step) {
 }
 
 void saga_machine::undo_given_up(draft& next, compensation&& undo) {
+  undo.given_up = true;
   const auto where =
       undo.type.empty()
           ? result<destination>{fail(errc::handler_failed, "nothing is declared that undoes it")}
@@ -328,13 +329,35 @@ void saga_machine::undo_given_up(draft& next, compensation&& undo) {
     send(next, {std::move(undo.type), std::move(undo.payload)}, *where, true, std::move(undo.step));
     return;
   }
-  become_stuck(next,
-               fmt::format("{} was given up, and {}: {}", undo.step,
-                           undo.type.empty() ? "its outcome is unknown" : "cannot be undone",
-                           where.error().message),
-               instance_status::running);
-  undo.given_up = true;
   record_.compensations.push_back(std::move(undo)); // a rollback meets it again
+  wait_for_given_up(next);
+}
+
+std::vector<compensation>::iterator saga_machine::newest_given_up() {
+  const auto found = std::find_if(record_.compensations.rbegin(), record_.compensations.rend(),
+                                  [](const compensation& entry) { return entry.given_up; });
+  return found == record_.compensations.rend() ? record_.compensations.end() : std::prev(found.base());
+}
+
+/// A person has to say what becomes of the newest step that was given up and that nothing undoes.
+void saga_machine::wait_for_given_up(draft& next) {
+  const auto newest = newest_given_up();
+  if (newest == record_.compensations.end()) {
+    return;
+  }
+  const auto others = std::count_if(record_.compensations.begin(), record_.compensations.end(),
+                                    [](const compensation& entry) { return entry.given_up; }) -
+                      1;
+  const auto where =
+      newest->type.empty()
+          ? result<destination>{fail(errc::handler_failed, "nothing is declared that undoes it")}
+          : environment_->routes->command(newest->type, newest->payload, record_.self);
+  become_stuck(next,
+               fmt::format("{} was given up, and {}: {}{}", newest->step,
+                           newest->type.empty() ? "its outcome is unknown" : "cannot be undone",
+                           where ? "it can now, by a retry" : where.error().message,
+                           others > 0 ? fmt::format(" (and {} more)", others) : std::string{}),
+               instance_status::running);
 }
 
 /// A person wants it tried again.
