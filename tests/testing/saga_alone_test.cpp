@@ -313,7 +313,8 @@ CAF_TEST(what is asked of the bench wrongly is told) {
   const auto first = order.receives(order_placed{"o-1", 4200});
   CAF_CHECK_EQUAL(error_of([&] { first.only<create_label>(); }),
                   "0 create_label were sent by `start`, not one; all that was sent: make_payment");
-  CAF_CHECK_EQUAL(error_of([&] { order.answered<create_label>({}); }), "the saga has no open create_label");
+  CAF_CHECK_EQUAL(error_of([&] { order.answered<create_label>({}); }),
+                  "the saga has no open create_label; open are: make_payment");
 }
 
 CAF_TEST(an event for another instance is not taken by this one) {
