@@ -331,12 +331,18 @@ public:
   template <class Command>
   auto call(std::string name, const Command& command) {
     static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
-    static_assert(
-        requires { typename Command::reply; },
-        "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
-    using reply = typename detail::reply_type<Command>::type;
-    return step<reply>{*run_, detail::begin_call(*run_, std::move(name), message_type_of<Command>(), &command,
-                                                 message_type_of<reply>())};
+    constexpr bool has_reply = requires {
+      typename Command::reply;
+    };
+    static_assert(has_reply,
+                  "continuo: a command needs a member type `reply` (using reply = payment_completed;)");
+    if constexpr (has_reply) {
+      using reply = typename detail::reply_type<Command>::type;
+      return step<reply>{*run_, detail::begin_call(*run_, std::move(name), message_type_of<Command>(),
+                                                   &command, message_type_of<reply>())};
+    } else { // the compiler has said so
+      return timer(std::move(name), std::chrono::seconds{0});
+    }
   }
 
   /// Sends the command and takes no interest in what becomes of it; one that fails for good becomes a dead

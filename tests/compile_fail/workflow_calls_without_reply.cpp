@@ -1,4 +1,4 @@
-// expect: continuo: a command needs a member type `reply` (using reply = payment_completed;)
+// expect: continuo: a command needs a member type `reply`
 #include <continuo/workflow.hpp>
 
 struct pay {
