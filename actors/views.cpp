@@ -68,8 +68,8 @@ std::vector<cause> causes_of(const engine::record& stored, const engine::routing
       causes.push_back({"operator", why, to_string(sent.to), sent.id, sent.to, sent.sent_at, 0, why});
       continue;
     }
-    const auto what = sent.step.empty() ? sent.type : fmt::format("{} ({})", sent.step, sent.type);
-    causes.push_back({"reply", what, to_string(sent.to), sent.id, sent.to, sent.sent_at});
+    causes.push_back(
+        {"reply", sent.type, to_string(sent.to), sent.id, sent.to, sent.sent_at, 0, {}, sent.step});
   }
   for (const auto& timer : stored.timers) {
     causes.push_back({"timer", timer.name, {}, {}, {}, timer.due});

@@ -62,6 +62,7 @@ struct flow_life {
   std::uint32_t kept = 0;    ///< events that no wait has taken
 
   CONTINUO_FIELDS(flow_life, entries, kept)
+  CONTINUO_NAME("continuo.workflow") // people see it beside the names of applications' types
 };
 
 // -- bounds -----------------------------------------------------------------------

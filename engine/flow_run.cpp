@@ -1,5 +1,6 @@
 #include "engine/flow_run.hpp"
 
+#include "engine/flow_text.hpp"
 #include "engine/planted.hpp"
 #include "messages/application.hpp"
 #include "messages/printable.hpp"
@@ -9,42 +10,14 @@
 #include <algorithm>
 #include <stdexcept>
 
-namespace continuo {
-
-step_failed::step_failed(std::string step, failure_kind kind, std::string reason)
-    : step_(std::move(step)), kind_(kind), reason_(std::move(reason)),
-      what_(fmt::format("{} failed: {}", step_, reason_)) {}
-
-namespace detail {
-
-namespace {
+namespace continuo::detail {
 
 using engine::entry_kind;
 using engine::step_kind;
 
-std::string shown(std::string_view name) {
-  return fmt::format("\"{}\"", printable(name));
-}
+namespace {
 
-std::string shown(const engine::begun_step& step) {
-  switch (step.kind) {
-  case step_kind::call:
-    return "a call of " + step.type;
-  case step_kind::cast:
-    return "a cast of " + step.type;
-  case step_kind::timer:
-    return "a timer";
-  case step_kind::expect:
-    break;
-  }
-  return "a wait for " + step.type;
-}
-
-std::string shown(std::chrono::nanoseconds time) {
-  return time % std::chrono::minutes{1} == std::chrono::nanoseconds{0}
-             ? fmt::format("{} min", saturated<std::chrono::minutes>(time).count())
-             : fmt::format("{} ms", saturated<std::chrono::milliseconds>(time).count());
-}
+constexpr const char* given_up_before = "an earlier version gave it up";
 
 } // namespace
 
@@ -57,78 +30,6 @@ flow_run::~flow_run() {
   }
 }
 
-std::string difference(const std::vector<engine::begun_step>& first,
-                       const std::vector<engine::begun_step>& second) {
-  const auto [one, other] = std::mismatch(first.begin(), first.end(), second.begin(), second.end());
-  const auto said = [](auto at, auto end) {
-    return at == end ? std::string{"nothing"} : fmt::format("{}, {}", shown(at->name), shown(*at));
-  };
-  return one == first.end() && other == second.end()
-             ? std::string{}
-             : fmt::format("first it began {}, then {}", said(one, first.end()), said(other, second.end()));
-}
-
-namespace {
-
-bool operator==(const typed_bytes& a, const typed_bytes& b) {
-  return a.type == b.type && a.payload == b.payload;
-}
-
-std::string shown(const intents::message& one) {
-  return one.step.empty() ? one.body.type : fmt::format("{}, {}", shown(one.step), one.body.type);
-}
-
-} // namespace
-
-std::string difference(const intents& first, const intents& second) {
-  const auto same_message = [](const intents::message& a, const intents::message& b) {
-    return a.what == b.what && a.body == b.body && a.step == b.step && a.undo == b.undo;
-  };
-  const auto [one, other] = std::mismatch(first.messages.begin(), first.messages.end(),
-                                          second.messages.begin(), second.messages.end(), same_message);
-  if (one != first.messages.end() || other != second.messages.end()) {
-    const auto said = [](auto at, auto end) { return at == end ? std::string{"nothing"} : shown(*at); };
-    const auto before = said(one, first.messages.end());
-    const auto now = said(other, second.messages.end());
-    return before != now              ? fmt::format("first it sent {}, then {}", before, now)
-           : one->body == other->body ? fmt::format("what undoes {} has another content", before)
-                                      : fmt::format("{} has another content", before);
-  }
-  const auto same_timer = [](const intents::timer_change& a, const intents::timer_change& b) {
-    return a.name == b.name && a.cancel == b.cancel && a.delay == b.delay;
-  };
-  const auto same_wait = [](const intents::expectation& a, const intents::expectation& b) {
-    return a.event == b.event;
-  };
-  if (!std::equal(first.timers.begin(), first.timers.end(), second.timers.begin(), second.timers.end(),
-                  same_timer)) {
-    std::string changed;
-    for (const auto* timers : {&first.timers, &second.timers}) {
-      changed += changed.empty() ? "first" : ", then";
-      for (const auto& one : *timers) {
-        changed += fmt::format(" {} {}", one.cancel ? "without" : "with", shown(one.name));
-        changed += one.cancel ? "" : " after " + shown(one.delay);
-      }
-      changed += timers->empty() ? " none" : "";
-    }
-    return "it sets other timers: " + changed;
-  }
-  if (!std::equal(first.expectations.begin(), first.expectations.end(), second.expectations.begin(),
-                  second.expectations.end(), same_wait)) {
-    return "it waits for other events";
-  }
-  if (first.given_up != second.given_up) {
-    return "it gives up other steps";
-  }
-  if (first.roll_back != second.roll_back) {
-    return fmt::format("first it rolled back for {}, then for {}", first.roll_back.value_or("nothing"),
-                       second.roll_back.value_or("nothing"));
-  }
-  const auto ends_alike = first.completion.has_value() == second.completion.has_value() &&
-                          (!first.completion || *first.completion == *second.completion);
-  return ends_alike ? "" : "it ends otherwise";
-}
-
 // -- from outside -------------------------------------------------------------------------------
 
 result<intents> flow_run::go_on() {
@@ -136,7 +37,7 @@ result<intents> flow_run::go_on() {
   if (!frame_) {
     for (std::size_t number = 0; number < entries_->size(); ++number) {
       for (const auto& step : (*entries_)[number].begun) {
-        begun_.try_emplace(step.name, known_step{step, number});
+        begun_.try_emplace(step.name, step);
       }
       taken_.insert((*entries_)[number].taken.begin(), (*entries_)[number].taken.end());
       gave_up_.insert((*entries_)[number].given_up.begin(), (*entries_)[number].given_up.end());
@@ -304,7 +205,7 @@ std::optional<bool> flow_run::begins(engine::begun_step step) {
     return std::nullopt;
   }
   if (const auto known = begun_.find(step.name); known != begun_.end()) {
-    const auto& before = known->second.step;
+    const auto& before = known->second;
     if (before.kind != step.kind || before.type != step.type) {
       mistake(fmt::format("{} was {} before and is {} now: a step that means something else needs another "
                           "name",
@@ -318,7 +219,7 @@ std::optional<bool> flow_run::begins(engine::begun_step step) {
                         shown(step.name)));
     return std::nullopt;
   }
-  begun_.emplace(step.name, known_step{step, entries_->size() - 1});
+  begun_.emplace(step.name, step);
   entries_->back().begun.push_back(std::move(step));
   return true;
 }
@@ -333,10 +234,18 @@ std::uint32_t flow_run::version_before() const {
   return 0;
 }
 
-/// The function leaves its place: whether it has begun there what it began before.
-void flow_run::check_begun() {
+/// The function has done here what it does here. Under the version that wrote the entry it must have begun
+/// what it began then; what an older one gave up is given up for this one as well.
+void flow_run::leave_place() {
   const auto& entry = (*entries_)[place_];
   if (entry.version < of_.type->version) {
+    for (const auto& name : entry.given_up) {
+      if (const auto found = by_name_.find(name); found != by_name_.end()) {
+        give_up(found->second, given_up_before);
+      } else {
+        early_given_up_.insert(name);
+      }
+    }
     return;
   }
   for (const auto& step : entry.begun) {
@@ -372,18 +281,27 @@ step_number flow_run::begin_call(std::string name, const message_type& command, 
     asked_.messages.push_back({intents::message::kind::command, {command.name, std::move(payload)}, name});
   }
   const auto number = add({kind::call, name, &reply});
-  if (const auto ended = early_.find(name); ended != early_.end()) { // an older version began it sooner
-    const auto at = ended->second;
-    early_.erase(ended);
-    if ((*entries_)[at].kind == entry_kind::timer) {
-      give_up(number, "no answer within its limit");
-    } else if ((*entries_)[at].kind == entry_kind::settled) {
-      give_up(number, "an earlier version gave it up");
-    } else {
-      take_outcome(number, at);
-    }
+  const auto ended = take_early(number);
+  if (ended && (*entries_)[*ended].kind != entry_kind::timer) { // a limit gave it up
+    take_outcome(number, *ended);
   }
   return number;
+}
+
+/// The entry that ended the step before this version has begun it, as an older one did sooner; what that one
+/// gave up is given up.
+std::optional<std::size_t> flow_run::take_early(step_number number) {
+  const auto& name = parts_[number].name;
+  if (early_given_up_.erase(name) > 0) {
+    give_up(number, given_up_before);
+  }
+  const auto found = early_.find(name);
+  if (found == early_.end()) {
+    return std::nullopt;
+  }
+  const auto at = found->second;
+  early_.erase(found);
+  return parts_[number].given_up ? std::nullopt : std::optional{at};
 }
 
 step_number flow_run::begin_timer(std::string name, std::chrono::nanoseconds delay) {
@@ -402,9 +320,7 @@ step_number flow_run::begin_timer(std::string name, std::chrono::nanoseconds del
     asked_.timers.push_back({name, false, delay, {}, {name, {}}});
   }
   const auto number = add({kind::timer, name});
-  if (early_.erase(name) > 0) {
-    parts_[number].ended_at = place_;
-  }
+  parts_[number].ended_at = take_early(number);
   return number;
 }
 
@@ -433,9 +349,7 @@ step_number flow_run::begin_expect(std::string name, const message_type& event,
   part made{kind::expect, name, &event};
   made.is_limited = limit.has_value();
   const auto number = add(std::move(made));
-  if (early_.erase(name) > 0) {
-    end_by_time(number);
-  }
+  parts_[number].time_over = take_early(number);
   return number;
 }
 
@@ -529,7 +443,7 @@ void flow_run::set_limit(step_number number, std::chrono::nanoseconds limit) {
 // -- the entries --------------------------------------------------------------------------------
 
 void flow_run::take_next_entry() {
-  check_begun();
+  leave_place();
   const auto& entry = (*entries_)[++place_];
   random_ = entries_->front().seed ^ (place_ * 0x9e3779b97f4a7c15ULL);
   const auto found = by_name_.find(entry.step);
@@ -552,13 +466,7 @@ void flow_run::take_next_entry() {
   case entry_kind::event:
     kept_[entry.type].push_back(place_);
     break;
-  case entry_kind::settled: // it was given up: by this version at an earlier place, or by another one
-    if (found == by_name_.end()) {
-      early_.emplace(entry.step, place_);
-    } else if (!parts_[found->second].ended_at) {
-      give_up(found->second, "an earlier version gave it up");
-    }
-    break;
+  case entry_kind::settled: // it was given up before
   case entry_kind::input:
     break;
   }
@@ -707,20 +615,15 @@ bool flow_run::event_ends(part& of) {
     of.ended_at = of.time_over;
     return true;
   }
-  return is_kept && take_event(of);
-}
-
-bool flow_run::take_event(part& of) {
-  const auto kept = kept_.find(of.value_type->name);
-  if (kept == kept_.end() || kept->second.empty()) {
+  if (!is_kept) {
     return false;
   }
   const auto number = kept->second.front();
-  of.value = read_value(of, (*entries_)[number]);
   kept->second.pop_front();
   if (taken_.insert(number).second) {
     entries_->back().taken.push_back(number);
   }
+  of.value = read_value(of, (*entries_)[number]);
   of.ended_at = number;
   drop_limit(of);
   return true;
@@ -799,8 +702,7 @@ bool flow_run::is_ready(step_number number) {
   return !mistake_ && !rolls_back_ && ends(number);
 }
 
-void flow_run::wait(step_number number, std::coroutine_handle<> waits) {
-  waits_for_ = number;
+void flow_run::wait(std::coroutine_handle<> waits) {
   waits_ = waits;
 }
 
@@ -876,116 +778,4 @@ void flow_run::roll_back(std::string reason) {
   throw rolls_back{};
 }
 
-// -- what the templates of workflow.hpp call ----------------------------------------------------------
-
-step_number begin_call(flow_run& run, std::string name, const message_type& command, const void* body,
-                       const message_type& reply) {
-  return run.begin_call(std::move(name), command, body, reply);
-}
-
-step_number begin_timer(flow_run& run, std::string name, std::chrono::nanoseconds delay) {
-  return run.begin_timer(std::move(name), delay);
-}
-
-step_number begin_expect(flow_run& run, std::string name, const message_type& event,
-                         std::optional<std::chrono::nanoseconds> limit) {
-  return run.begin_expect(std::move(name), event, limit);
-}
-
-step_number make_outcome(flow_run& run, step_number of) {
-  return run.outcome_of(of);
-}
-
-step_number make_all(flow_run& run, std::vector<step_number> members) {
-  return run.group(flow_run::kind::all, std::move(members));
-}
-
-step_number make_first(flow_run& run, std::vector<step_number> members) {
-  return run.group(flow_run::kind::first, std::move(members));
-}
-
-void cast(flow_run& run, std::string name, const message_type& command, const void* body) {
-  run.cast(std::move(name), command, body);
-}
-
-void publish(flow_run& run, const message_type& event, const void* body) {
-  run.publish(event, body);
-}
-
-void set_undo(flow_run& run, step_number call, const message_type& undo, const void* body) {
-  run.set_undo(call, undo, body);
-}
-
-void set_limit(flow_run& run, step_number call, std::chrono::nanoseconds limit) {
-  run.set_limit(call, limit);
-}
-
-void withdraw(flow_run& run, step_number step) {
-  run.withdraw(step);
-}
-
-bool has_ended(flow_run& run, step_number what) {
-  return run.is_ready(what);
-}
-
-void wait_for(flow_run& run, step_number what, std::coroutine_handle<> waits) {
-  run.wait(what, waits);
-}
-
-void give_outcome(flow_run& run, step_number what) {
-  run.give_outcome(what);
-}
-
-const void* value_of(flow_run& run, step_number step) {
-  return run.value_of(step);
-}
-
-const step_failed* failure_of(flow_run& run, step_number step) {
-  return run.failure_of(step);
-}
-
-const step_failed& given_failure_of(flow_run& run, step_number step) {
-  return run.given_failure_of(step);
-}
-
-bool has_won(flow_run& run, step_number first, step_number member) {
-  return run.has_won(first, member);
-}
-
-void frame_begins(flow_run& run) {
-  run.frame_begins();
-}
-
-void function_returned(flow_run& run, const message_type* type, const void* value) {
-  run.returned(type, value);
-}
-
-void function_threw(flow_run& run) noexcept {
-  run.threw(std::current_exception());
-}
-
-} // namespace detail
-
-// -- flow -----------------------------------------------------------------------------------------
-
-void flow::roll_back(std::string reason) {
-  run_->roll_back(std::move(reason));
-}
-
-const instance_id& flow::self() const {
-  return *run_->of_.self;
-}
-
-time_point flow::now() const {
-  return (*run_->entries_)[run_->place_].at;
-}
-
-std::uint64_t flow::random() {
-  return detail::next_random(run_->random_);
-}
-
-instance_logger flow::log() const {
-  return {run_->is_newest() ? run_->of_.sink : nullptr, *run_->of_.self};
-}
-
-} // namespace continuo
+} // namespace continuo::detail

@@ -69,7 +69,7 @@ public:
   [[noreturn]] void roll_back(std::string reason);
 
   bool is_ready(step_number number);
-  void wait(step_number number, std::coroutine_handle<> waits);
+  void wait(std::coroutine_handle<> waits); // for what `is_ready` was asked for
   void give_outcome(step_number number) const;
   const void* value_of(step_number number) const;
   const step_failed* failure_of(step_number number) const;
@@ -107,11 +107,6 @@ private:
   /// those.
   struct rolls_back {};
 
-  struct known_step {
-    engine::begun_step step;
-    std::size_t begun_at;
-  };
-
   // -- mistakes ---------------------------------------------------------------------------
   /// From here on words have no effect, and the next co_await does not return. Nothing is thrown: words are
   /// said in destructors, too.
@@ -126,7 +121,8 @@ private:
   /// Whether the step begins now, and has to be sent or set; else it did before. Nothing: a mistake.
   std::optional<bool> begins(engine::begun_step step);
   std::uint32_t version_before() const;
-  void check_begun();
+  void leave_place();
+  std::optional<std::size_t> take_early(step_number number);
   step_number add(part made);
   intents::message* unsent(const part& call, std::string_view word);
   void give_up(step_number number, std::string reason);
@@ -140,7 +136,6 @@ private:
   void end_by_time(step_number number);
   bool ends(step_number number);
   bool has_ended_here(step_number number);
-  bool take_event(part& of);
   bool event_ends(part& of);
   bool all_end(part& of);
   bool one_ends(part& of);
@@ -162,8 +157,9 @@ private:
   std::uint64_t random_ = 0;
   std::deque<part> parts_;
   std::map<std::string, step_number, std::less<>> by_name_;
-  std::map<std::string, known_step, std::less<>> begun_;  // in the entries, also behind the place
-  std::map<std::string, std::size_t, std::less<>> early_; // ends of steps that this run has not begun
+  std::map<std::string, engine::begun_step, std::less<>> begun_; // in the entries, also behind the place
+  std::map<std::string, std::size_t, std::less<>> early_;        // ends of steps that this run has not begun
+  std::set<std::string, std::less<>> early_given_up_;            // and those that an older version gave up
   std::map<std::string, std::deque<std::size_t>, std::less<>> kept_; // events by type: entries
   std::set<std::string, std::less<>> gave_up_;                       // in the entries, also behind the place
   std::set<std::uint64_t> taken_;                                    // events that waits have taken
@@ -178,10 +174,5 @@ private:
   bool has_frame_ = false;
   int in_flight_ = 0; // exceptions outside the function
 };
-
-/// How two runs that should do the same part; empty: they do not.
-std::string difference(const intents& first, const intents& second);
-std::string difference(const std::vector<engine::begun_step>& first,
-                       const std::vector<engine::begun_step>& second);
 
 } // namespace continuo::detail

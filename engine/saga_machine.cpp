@@ -501,6 +501,9 @@ std::optional<error> saga_machine::state_unknown_here() {
 }
 
 result<void> saga_machine::read_state() {
+  if (record_.life != 0) {
+    return fail(errc::unknown_type, "a workflow has run it, which this class of handlers cannot take over");
+  }
   if (!state_) {
     auto made = call_application(errc::handler_failed, [&] {
       const auto& type = *environment_->type;

@@ -219,6 +219,7 @@ private:
   void end_function(draft& next);
   void end_kept_events(draft& next);
   void give_up(draft& next, const std::string& step);
+  result<destination> where_undone(const compensation& undo) const;
   void undo_given_up(draft& next, compensation&& undo);
   void handle_given_up_answer(draft& next, const envelope& message, std::size_t position);
   void take_back_refused();

@@ -1,4 +1,5 @@
 #include "engine/dead_letter.hpp"
+#include "engine/flow_text.hpp"
 #include "engine/planted.hpp"
 #include "engine/saga_draft.hpp"
 #include "engine/saga_life.hpp"
@@ -34,6 +35,9 @@ result<void> saga_machine::find_life() {
     life_ = std::make_unique<life>();
     if (record_.state.empty()) {
       life_->is_loaded = true;
+    } else if (record_.life == 0) {
+      life_.reset();
+      return fail(errc::unknown_type, "a class of handlers has run it, which this workflow cannot take over");
     } else if (auto read = decode_into(life_->stands, record_.state); !read) {
       life_.reset();
       return read;
@@ -319,13 +323,15 @@ void saga_machine::give_up(draft& next, const std::string& step) {
   }
 }
 
+result<destination> saga_machine::where_undone(const compensation& undo) const {
+  return undo.type.empty()
+             ? result<destination>{fail(errc::handler_failed, "nothing is declared that undoes it")}
+             : environment_->routes->command(undo.type, undo.payload, record_.self);
+}
+
 void saga_machine::undo_given_up(draft& next, compensation&& undo) {
   undo.given_up = true;
-  const auto where =
-      undo.type.empty()
-          ? result<destination>{fail(errc::handler_failed, "nothing is declared that undoes it")}
-          : environment_->routes->command(undo.type, undo.payload, record_.self);
-  if (where) {
+  if (const auto where = where_undone(undo)) {
     send(next, {std::move(undo.type), std::move(undo.payload)}, *where, true, std::move(undo.step));
     return;
   }
@@ -348,10 +354,7 @@ void saga_machine::wait_for_given_up(draft& next) {
   const auto others = std::count_if(record_.compensations.begin(), record_.compensations.end(),
                                     [](const compensation& entry) { return entry.given_up; }) -
                       1;
-  const auto where =
-      newest->type.empty()
-          ? result<destination>{fail(errc::handler_failed, "nothing is declared that undoes it")}
-          : environment_->routes->command(newest->type, newest->payload, record_.self);
+  const auto where = where_undone(*newest);
   become_stuck(next,
                fmt::format("{} was given up, and {}: {}{}", newest->step,
                            newest->type.empty() ? "its outcome is unknown" : "cannot be undone",

@@ -165,7 +165,8 @@ std::string told(const std::optional<instance_view>& seen) {
   for (const auto& cause : seen->waiting_for) {
     const auto where = std::string_view{cause.where}.substr(
         0, cause.where.ends_with('/') ? cause.where.size() - 1 : cause.where.size());
-    text += fmt::format("; waits for {} {}{}{}", cause.kind, cause.what, where.empty() ? "" : " of ", where);
+    text += fmt::format("; waits for {} {}{}{}{}{}", cause.kind, cause.step, cause.step.empty() ? "" : ": ",
+                        cause.what, where.empty() ? "" : " of ", where);
     if (cause.attempts > 0) {
       text += fmt::format(" ({} attempt(s){}{})", cause.attempts,
                           cause.last_error.empty() ? "" : ", the last: ", cause.last_error);
@@ -218,7 +219,8 @@ const saga_ref& saga_ref::should_wait_for(std::string_view what) const {
   const auto seen = view();
   if (seen) {
     for (const auto& cause : seen->waiting_for) {
-      if (cause.what.find(what) != std::string::npos || cause.where.find(what) != std::string::npos) {
+      if (cause.what.find(what) != std::string::npos || cause.step.find(what) != std::string::npos ||
+          cause.where.find(what) != std::string::npos) {
         return *this;
       }
     }

@@ -40,7 +40,8 @@ std::string cause_text(const json& cause) {
   const auto at = [&](const char* field) { return text_at(cause, field); };
   const auto kind = at("kind");
   if (kind == "reply") {
-    return fmt::format("{} of {}{}", at("command"), at("service"), in_parentheses(at("last_error")));
+    const auto step = cause.contains("step") ? at("step") + ": " : std::string{};
+    return fmt::format("{}{} of {}{}", step, at("command"), at("service"), in_parentheses(at("last_error")));
   }
   if (kind == "timer") {
     const auto due = time_of(at("due"));

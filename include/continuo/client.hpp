@@ -111,8 +111,9 @@ struct cause {
   time_point since{}; ///< sent at; of a timer: when it is due (`time_point::max()`: never)
   std::uint32_t attempts = 0;
   std::string last_error{};
+  std::string step{}; ///< of a workflow's reply: the name of its step
 
-  CONTINUO_FIELDS(cause, kind, what, where, id, to, since, attempts, last_error)
+  CONTINUO_FIELDS(cause, kind, what, where, id, to, since, attempts, last_error, step)
 
   friend bool operator==(const cause&, const cause&) = default;
 };

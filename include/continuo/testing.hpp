@@ -308,7 +308,7 @@ public:
   /// The reason holds this text.
   const saga_ref& should_be_compensated_because(std::string_view reason) const;
   const saga_ref& should_be_stuck_because(std::string_view reason) const;
-  /// One of the causes names this command, timer, event or service.
+  /// One of the causes names this command, timer, event or service, or step of a workflow.
   const saga_ref& should_wait_for(std::string_view what) const;
   const saga_ref& should_be_absent() const;
 

@@ -81,7 +81,8 @@ void withdraw(flow_run& run, step_number step);
 
 /// Whether it has ended; what was written since is looked at for that.
 bool has_ended(flow_run& run, step_number what);
-void wait_for(flow_run& run, step_number what, std::coroutine_handle<> waits);
+/// For what was asked last whether it has ended.
+void wait_for(flow_run& run, std::coroutine_handle<> waits);
 /// @throws step_failed
 void give_outcome(flow_run& run, step_number what);
 
@@ -123,7 +124,7 @@ public:
   awaiter(flow_run& run, step_number number) : run_(&run), number_(number) {}
 
   bool await_ready() { return has_ended(*run_, number_); }
-  void await_suspend(std::coroutine_handle<> waits) { wait_for(*run_, number_, waits); }
+  void await_suspend(std::coroutine_handle<> waits) { wait_for(*run_, waits); }
   void await_resume() { give_outcome(*run_, number_); }
 
 private:
@@ -214,8 +215,16 @@ public:
     }
   };
 
-  /// For the runtime, which resumes and destroys it.
-  std::coroutine_handle<> frame() const { return frame_; }
+  workflow(workflow&& other) noexcept : frame_(other.release()) {}
+  workflow& operator=(workflow&&) = delete;
+  ~workflow() {
+    if (frame_) {
+      frame_.destroy();
+    }
+  }
+
+  /// For the runtime, which resumes the frame and destroys it.
+  std::coroutine_handle<> release() noexcept { return std::exchange(frame_, nullptr); }
 
 private:
   explicit workflow(std::coroutine_handle<> frame) : frame_(frame) {}
@@ -481,7 +490,7 @@ public:
             std::move(name), detail::body_type_of<Input>(), detail::kept_function{function},
             [](void* kept, void* input, flow& words) {
               const auto begin = *static_cast<workflow<Result> (**)(Input, flow&)>(kept);
-              return begin(std::move(*static_cast<Input*>(input)), words).frame().address();
+              return begin(std::move(*static_cast<Input*>(input)), words).release().address();
             },
             result_type())) {}
 

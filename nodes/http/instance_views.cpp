@@ -19,13 +19,17 @@ json cause_json(const cause& one, const actors::core& core) {
   if (one.kind == "reply") {
     const auto service = placement::service_of(one.to.type);
     const auto node = core.routes.where().node_of(one.to);
-    return {{"kind", one.kind},
-            {"command", one.what},
-            {"service", service},
-            {"node", node},
-            {"sent_at", text_of(one.since)},
-            {"attempts", one.attempts},
-            {"last_error", one.last_error}};
+    json shown{{"kind", one.kind},
+               {"command", one.what},
+               {"service", service},
+               {"node", node},
+               {"sent_at", text_of(one.since)},
+               {"attempts", one.attempts},
+               {"last_error", one.last_error}};
+    if (!one.step.empty()) {
+      shown["step"] = one.step;
+    }
+    return shown;
   }
   if (one.kind == "timer") {
     return {{"kind", one.kind}, {"name", one.what}, {"due", text_of(one.since)}};

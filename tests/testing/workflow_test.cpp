@@ -160,6 +160,19 @@ workflow<std::string> in_turn_and_hears(placed order, flow& flow) {
   co_return order.id;
 }
 
+/// The same name, as a class.
+class fulfil : public continuo::saga<fulfil> {
+public:
+  static void define(continuo::saga_definition<fulfil>& saga) {
+    saga.starts_on<placed>(&placed::id);
+    saga.on<approved>(&approved::id, unknown_instance::discard);
+  }
+  void on(const placed&, continuo::saga_context& context) { context.expect<approved>(); }
+  void on(const approved&, continuo::saga_context& context) { context.complete("approved"); }
+  std::string note = "long enough to be taken for something else";
+  CONTINUO_FIELDS(fulfil, note)
+};
+
 workflow<std::string> hears_late(placed, flow& flow) {
   auto p = call(flow, "p");
   co_await p;
@@ -259,6 +272,40 @@ workflow<std::string> within_half_an_hour(placed, flow& flow) {
   auto invoice = flow.call("invoice", do_it{"invoice"});
   co_await invoice;
   co_return "invoiced: " + outcome.failure().reason();
+}
+
+workflow<std::string> limited(placed, flow& flow) {
+  auto p = call(flow, "p");
+  p.within(1min);
+  auto outcome = p.outcome();
+  co_await outcome;
+  auto approval = flow.expect<approved>("approval");
+  co_await approval;
+  co_return "old";
+}
+
+continuo::step<done> goes_on(flow& flow, const continuo::step_outcome<done>& outcome) {
+  return flow.call("q", do_it{outcome ? "with p" : "without p"});
+}
+
+workflow<std::string> unlimited(placed, flow& flow) {
+  auto p = call(flow, "p");
+  auto outcome = p.outcome();
+  co_await outcome;
+  auto q = goes_on(flow, outcome);
+  co_await q;
+  co_return q->what + ", " + outcome.failure().reason();
+}
+
+workflow<std::string> unlimited_and_late(placed, flow& flow) {
+  auto approval = flow.expect<approved>("approval");
+  co_await approval;
+  auto p = call(flow, "p");
+  auto outcome = p.outcome();
+  co_await outcome;
+  auto q = goes_on(flow, outcome);
+  co_await q;
+  co_return "new";
 }
 
 workflow<std::string> withdraws(placed, flow& flow) {
@@ -602,9 +649,10 @@ CAF_TEST(W10 the instance ends when what it gave up is settled) {
     one.decline("q");
     one.approval("ann");
     CAF_CHECK_EQUAL(one.status(), instance_status::running);
-    CAF_REQUIRE_EQUAL(one.waiting_for().size(), 1u);
     const auto waits = one.waiting_for();
-    CAF_CHECK_EQUAL(waits.front().what, "r (do_it)");
+    CAF_REQUIRE_EQUAL(waits.size(), 1u);
+    CAF_CHECK_EQUAL(waits.front().step, "r");
+    CAF_CHECK_EQUAL(waits.front().what, "do_it");
     CAF_CHECK_EQUAL(names_of(one.reply("r")), names{"undo r"});
     CAF_CHECK_EQUAL(one.status(), instance_status::running);
     one.undone<undo_it>(done{});
@@ -671,7 +719,7 @@ CAF_TEST(W15 an undo that is refused while the function runs waits for a person)
     for (const bool skips : {false, true}) {
       begun one{type_of(withdraws), drops};
       one.reply("p");
-      one.undo_declined<undo_it>("not so");
+      CAF_CHECK_EQUAL(one.undo_declined<undo_it>("not so").what, "given_up_refused");
       one.turn();
       CAF_CHECK_EQUAL(one.status(), instance_status::stuck);
       if (skips) {
@@ -739,7 +787,7 @@ CAF_TEST(W17 a given-up step of unknown outcome that nothing undoes waits for a 
     };
     begun one{type_of(function), drops};
     one.pass(1min);
-    one.failed("p", "attempts exhausted");
+    CAF_CHECK_EQUAL(one.failed("p", "attempts exhausted").what, "given_up_failure");
     one.turn();
     CAF_CHECK_EQUAL(one.status(), instance_status::stuck);
     CAF_CHECK(one.reason().starts_with("p was given up, and its outcome is unknown"));
@@ -879,6 +927,27 @@ CAF_TEST(W29 a step that has ended and is no more stays done) {
   CAF_CHECK_EQUAL(one.status(), instance_status::completed);
 }
 
+CAF_TEST(what an older version gave up is given up for a newer one) {
+  BOTH_WAYS {
+    begun one{type_of(limited).version(1), drops};
+    one.pass(1min);
+    one.deploy(type_of(unlimited).version(2));
+    CAF_CHECK_EQUAL(names_of(one.approval("ann")), names{"without p"});
+    one.turn();
+    CAF_CHECK_EQUAL(names_of(one.reply("p")), names{"undo p"});
+    one.undone<undo_it>(done{});
+    one.turn();
+    one.reply("q");
+    CAF_CHECK_EQUAL(one.result().text(), "q, an earlier version gave it up");
+    begun sooner{type_of(limited).version(1), drops};
+    sooner.pass(1min);
+    sooner.reply("p"); // undone, and settled before the newer version comes to it
+    sooner.undone<undo_it>(done{});
+    sooner.deploy(type_of(unlimited_and_late).version(2));
+    CAF_CHECK_EQUAL(names_of(sooner.approval("ann")), names{"without p"});
+  }
+}
+
 CAF_TEST(W29 an older program leaves what a newer one has run) {
   begun one{type_of(in_turn).version(2), false};
   one.deploy(type_of(in_turn).version(1));
@@ -886,6 +955,22 @@ CAF_TEST(W29 an older program leaves what a newer one has run) {
   one.deploy(type_of(in_turn).version(2));
   one.reply("p");
   CAF_CHECK_EQUAL(one.status(), instance_status::running);
+}
+
+CAF_TEST(neither a class of handlers nor a function takes over the instances of the other) {
+  begun one{type_of(in_turn_and_hears), false};
+  one.deploy(continuo::saga<fulfil>::describe());
+  CAF_CHECK_EQUAL(one.approval("ann").what, "unknown_here");
+  one.deploy(type_of(in_turn_and_hears));
+  one.reply("p");
+  CAF_CHECK_EQUAL(one.status(), instance_status::running);
+  begun other{continuo::saga<fulfil>::describe(), false};
+  CAF_CHECK_EQUAL(other.status(), instance_status::running);
+  other.deploy(type_of(in_turn_and_hears));
+  CAF_CHECK_EQUAL(other.approval("ann").what, "unknown_here");
+  other.deploy(continuo::saga<fulfil>::describe());
+  other.cancel();
+  CAF_CHECK_EQUAL(other.status(), instance_status::compensated);
 }
 
 CAF_TEST(W27 names of steps have a form) {
@@ -925,7 +1010,6 @@ workflow<std::string> calls_another(placed order, flow& flow) {
   auto p = call(flow, "p");
   co_await p;
   const auto lost = inner(order, flow);
-  lost.frame().destroy(); // nobody else would
   co_return "fine";
 }
 
