@@ -66,7 +66,9 @@ std::string difference(const intents& first, const intents& second) {
   const auto [one, other] = std::mismatch(first.messages.begin(), first.messages.end(),
                                           second.messages.begin(), second.messages.end(), same_message);
   if (one != first.messages.end() || other != second.messages.end()) {
-    const auto said = [](auto at, auto end) { return at == end ? std::string{"nothing"} : shown_message(*at); };
+    const auto said = [](auto at, auto end) {
+      return at == end ? std::string{"nothing"} : shown_message(*at);
+    };
     const auto before = said(one, first.messages.end());
     const auto now = said(other, second.messages.end());
     return before != now              ? fmt::format("first it sent {}, then {}", before, now)
