@@ -854,7 +854,7 @@ void node_runtime::spawn_actors() {
   for (const auto& [peer, settings] : shared.link_settings) {
     shared.links.emplace(peer, system_->spawn(actors::link_actor, core_, peer));
   }
-  if (!shared.links.empty()) {
+  if (shared.reach) { // also in a cluster of one, whose address listens
     shared.gate = system_->spawn(actors::gate_actor, core_);
   }
 }

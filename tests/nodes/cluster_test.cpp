@@ -62,6 +62,20 @@ CAF_TEST(orders wait for a killed service and complete when it is back) {
   }
 }
 
+CAF_TEST(a cluster of one node) {
+  const auto file = shop.folder() / "alone.conf";
+  std::ofstream{file}
+      << "[cluster]\nname=\"shop\"\n[node]\nlog-level=\"info\"\n[nodes.ordering]\naddress=\"127.0.0.1:"
+      << shop.port("ordering") << "\"\nhosts=[\"selling\", \"account\", \"payment\", \"warehouse\"]\n";
+  auto& ordering = shop.start("ordering", "ordering", file);
+  CAF_REQUIRE(shop.wait_until([&] { return shop.is_ready("ordering"); }, 30s));
+  ordering.say("place o-0 100");
+  ordering.say("watch o-0");
+  CAF_CHECK(shop.wait_for_line("ordering", "ended o-0 completed"));
+  ordering.kill(SIGTERM);
+  CAF_CHECK_EQUAL(shop.end("ordering", 6s), 0);
+}
+
 CAF_TEST(threads of a node are known by their names) {
   start_all();
   shop["ordering"].say("place o-0 100");
