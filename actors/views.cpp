@@ -105,6 +105,14 @@ instance_view view_of(const engine::record& stored, const core& shared, bool wit
                                            : json_of(shared.types.find(stored.result_type), stored.result);
   view.started_at = stored.started_at;
   view.updated_at = stored.updated_at;
+  if (!stored.ancestors.empty()) {
+    view.parent = stored.ancestors.back();
+  }
+  for (const auto& sent : stored.requests) {
+    if (shared.routes.goes_to_saga(sent.type)) {
+      view.children.push_back(sent.to);
+    }
+  }
   return view;
 }
 

@@ -192,6 +192,45 @@ void declare_event(saga_type& saga, event_declaration event, unknown_instance po
   entry.unknown = policy;
 }
 
+namespace {
+
+saga_command& declare_command(saga_type& saga, command_declaration&& declared, std::string_view word) {
+  const auto& command = declared.command.type;
+  auto& entry = saga.commands[command.name];
+  if (entry.command != nullptr) {
+    saga.mistakes.push_back(
+        fmt::format("{} declares {}<{}>, and that command before", saga.name, word, command.name));
+  }
+  entry.command = &command;
+  entry.reply = &declared.reply;
+  entry.key = make_key_reader(declared.command, std::move(declared.correlation), declared.key);
+  saga.messages.push_back(&command);
+  saga.messages.push_back(&declared.reply);
+  return entry;
+}
+
+} // namespace
+
+void declare_starting_command(saga_type& saga, command_declaration command, saga_function handler,
+                              second_starter second) {
+  add_handler(saga, command.command, handler);
+  auto& entry = declare_command(saga, std::move(command), "starts_on_command");
+  entry.starts = true;
+  entry.second = second;
+}
+
+void declare_update(saga_type& saga, command_declaration command, saga_update_function handler) {
+  const auto body = command.command;
+  auto& entry = declare_command(saga, std::move(command), "answers");
+  if (handler != nullptr) {
+    entry.update = [body, handler](void* state, std::string_view payload, saga_context& context) {
+      return with_body(body, payload, [&](const void* command) -> result<handled> {
+        return handler(state, command, context);
+      });
+    };
+  }
+}
+
 call& declare_call(saga_type& saga, body_type command, body_type reply, saga_function on_reply,
                    saga_failure_function on_failure) {
   auto [position, fresh] = saga.calls.try_emplace(command.type.name);
@@ -269,6 +308,10 @@ void declare_start(saga_type& workflow, body_type event, kept_function correlati
   declare_start(workflow, {event, std::move(correlation), key, no_handler});
 }
 
+void declare_starting_command(saga_type& workflow, command_declaration command, second_starter second) {
+  declare_starting_command(workflow, std::move(command), no_handler, second);
+}
+
 void declare_event(saga_type& workflow, body_type event, kept_function correlation, key_function key,
                    unknown_instance policy) {
   declare_event(workflow, {event, std::move(correlation), key, no_handler}, policy);
@@ -310,8 +353,12 @@ saga_type describe_saga(const message_type& state, std::shared_ptr<void> (*creat
   for (const auto& [name, subscription] : saga.subscriptions) {
     startable = startable || subscription.starts;
   }
+  for (const auto& [name, command] : saga.commands) {
+    startable = startable || command.starts;
+  }
   if (!startable) {
-    saga.mistakes.push_back(saga.name + " declares no event with starts_on, so it could never run");
+    saga.mistakes.push_back(saga.name + " declares no event with starts_on, and no command with "
+                                        "starts_on_command, so it could never run");
   }
   return saga;
 }

@@ -2,10 +2,16 @@
 
 #include <continuo/context.hpp>
 #include <continuo/fields.hpp>
+#include <continuo/workflow.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+namespace continuo {
+CONTINUO_ENUM(ending, any, completed, compensated)
+} // namespace continuo
 
 /// What a workflow's frame is made again from.
 ///
@@ -22,8 +28,9 @@ enum class entry_kind : std::uint8_t {
   settled, ///< the end of a step that was given up: the function does not see it
   timer,   ///< a timer's time, or a limit's, is over
   event,   ///< it is kept until a wait takes it
+  update,  ///< a command that was answered at once
 };
-CONTINUO_ENUM(entry_kind, input, success, failure, settled, timer, event)
+CONTINUO_ENUM(entry_kind, input, success, failure, settled, timer, event, update)
 
 enum class step_kind : std::uint8_t { call, cast, timer, expect };
 CONTINUO_ENUM(step_kind, call, cast, timer, expect)
@@ -35,6 +42,15 @@ struct begun_step {
   std::string type; ///< the command, or the event; of a timer: empty
 
   CONTINUO_FIELDS(begun_step, kind, name, type)
+};
+
+/// What undoes a step, as a `compensation` of the record.
+struct step_undo {
+  std::string step;
+  std::string type; ///< empty: its outcome is unknown, and nothing undoes it
+  std::string payload;
+
+  CONTINUO_FIELDS(step_undo, step, type, payload)
 };
 
 struct flow_entry {
@@ -51,17 +67,37 @@ struct flow_entry {
   std::vector<std::string> given_up; ///< steps that were given up then
   message_id message;                ///< that came
   instance_id from;                  ///< of an event: who sent it
+  std::optional<step_undo> undo;     ///< of a step that ended, until it is carried out: what undoes it
+  std::uint64_t undo_before = 0;     ///< the entry with the next older undo, counted from 1; 0: none
 
   CONTINUO_FIELDS(flow_entry, kind, at, version, step, type, payload, failure, seed, begun, taken, given_up,
-                  message, from)
+                  message, from, undo, undo_before)
+};
+
+/// A command that goes out with the end of the instance.
+struct last_word {
+  std::string name;
+  ending when = ending::any;
+  std::string type;
+  std::string payload;
+
+  CONTINUO_FIELDS(last_word, name, when, type, payload)
+  CONTINUO_NAME("continuo.last_word")
 };
 
 /// The state in the record of a workflow's instance.
 struct flow_life {
   std::uint64_t entries = 0; ///< how many there are
   std::uint32_t kept = 0;    ///< events that no wait has taken
+  std::string says;          ///< where it is, in its own words
+  std::vector<last_word> at_end;
+  /// Undos stand in the entries, so that the record does not grow with them: how many, the entry with the
+  /// newest one (counted from 1), which names the one before, and the bytes of the largest.
+  std::uint64_t undos = 0;
+  std::uint64_t newest_undo = 0;
+  std::uint64_t largest_undo = 0;
 
-  CONTINUO_FIELDS(flow_life, entries, kept)
+  CONTINUO_FIELDS(flow_life, entries, kept, says, at_end, undos, newest_undo, largest_undo)
   CONTINUO_NAME("continuo.workflow") // people see it beside the names of applications' types
 };
 
@@ -69,6 +105,7 @@ struct flow_life {
 constexpr std::uint64_t flow_entries_max = 100'000;
 constexpr std::uint32_t kept_events_max = 1'000; ///< the sender keeps the next
 constexpr std::size_t step_name_bytes_max = 200;
+constexpr std::size_t last_words_max = 100;
 
 /// The key of an entry in the store: those of one life stand together, in their order, and no others between
 /// them.

@@ -142,6 +142,11 @@ void flow_run::collect_events(step_number number, std::vector<std::string>& into
   if (of.what == kind::expect && !of.ended_at) {
     into.push_back(of.value_type->name);
   }
+  if (of.what == kind::until) {
+    for (const auto& [type, accepted] : accepted_) {
+      into.push_back(type);
+    }
+  }
   for (const auto member : of.members) {
     collect_events(member, into);
   }
@@ -170,6 +175,10 @@ bool flow_run::hears_words() {
                                   of_.self->type, of_.self->key));
     }
     return false;
+  }
+  if (updates_) {
+    mistake(
+        "an update answers and changes local variables; it begins no step, and says no other word of flow");
   }
   return !mistake_ && !rolls_back_;
 }
@@ -398,6 +407,78 @@ void flow_run::publish(const message_type& event, const void* body) {
   }
 }
 
+step_number flow_run::begin_until(std::function<bool()> holds) {
+  if (!hears_words()) {
+    return nothing();
+  }
+  part made{kind::until};
+  made.holds = std::move(holds);
+  return add(std::move(made));
+}
+
+std::uint64_t flow_run::begin_accepting(body_type command, std::function<handled(const void*)> update) {
+  const auto& name = command.type.name;
+  if (!hears_words()) {
+    return 0;
+  }
+  if (const auto declared = of_.type->commands.find(name);
+      declared == of_.type->commands.end() || declared->second.starts) {
+    mistake(fmt::format(
+        "it accepts {}, which never comes: the workflow does not answer it; add .answers<{}>()", name, name));
+    return 0;
+  }
+  if (!accepted_.try_emplace(name, acceptor{acceptances_ + 1, command, std::move(update)}).second) {
+    mistake(fmt::format("{} is accepted already: one acceptance for each type at a time", name));
+    return 0;
+  }
+  return ++acceptances_;
+}
+
+void flow_run::stop_accepting(std::uint64_t number) noexcept {
+  std::erase_if(accepted_, [&](const auto& entry) { return entry.second.number == number; });
+}
+
+void flow_run::set_at_end(std::string name, const message_type& command, const void* body, ending when) {
+  if (!hears_words()) {
+    return;
+  }
+  if (name.empty() || name.size() > engine::step_name_bytes_max || !is_printable(name)) {
+    mistake(
+        fmt::format("the name of an at_end has 1 to {} bytes of UTF-8 without control characters, and not {}",
+                    engine::step_name_bytes_max, shown(name)));
+  } else if (is_newest()) {
+    asked_.at_end.push_back(
+        {std::move(name), static_cast<std::uint8_t>(when), {command.name, command.encode(body)}});
+  }
+}
+
+void flow_run::settle() {
+  if (!hears_words()) {
+    return;
+  }
+  for (auto& of : parts_) {
+    of.settled = of.settled || (of.what == kind::call && of.ended_at && !of.given_up);
+  }
+  asked_.settles = asked_.settles || is_newest();
+}
+
+/// By the version that wrote the entry at which it is asked for the first time: a later run asks there, too.
+bool flow_run::since(std::uint32_t version, const std::string& name) {
+  return since_.try_emplace(name, (*entries_)[place_].version >= version).first->second;
+}
+
+void flow_run::says(std::string where) {
+  if (!hears_words()) {
+    return;
+  }
+  if (where.size() > engine::step_name_bytes_max || !is_printable(where)) {
+    mistake(fmt::format("what it says has at most {} bytes of UTF-8 without control characters, and not {}",
+                        engine::step_name_bytes_max, shown(where)));
+  } else if (is_newest()) {
+    asked_.says = std::move(where);
+  }
+}
+
 /// The call as it is about to be sent; null where it was sent before.
 intents::message* flow_run::unsent(const part& call, std::string_view word) {
   if (call.begun_at != place_) {
@@ -466,9 +547,52 @@ void flow_run::take_next_entry() {
   case entry_kind::event:
     kept_[entry.type].push_back(place_);
     break;
+  case entry_kind::update:
+    take_update(entry);
+    break;
   case entry_kind::settled: // it was given up before
   case entry_kind::input:
     break;
+  }
+}
+
+/// The function waits while the update runs: here, or where it did when it came. Not accepted at the newest
+/// place it is no entry at all.
+void flow_run::take_update(const engine::flow_entry& entry) {
+  if (planted("update_forgotten_by_a_second_run") && !is_newest()) {
+    return;
+  }
+  const auto found = accepted_.find(entry.type);
+  if (found == accepted_.end()) {
+    if (!is_newest()) {
+      mistake(fmt::format("{} was answered here before, and is not accepted here now", entry.type));
+    }
+    return;
+  }
+  const auto update = found->second.update; // it may end its own acceptance
+  std::optional<handled> given;
+  struct call {
+    const std::function<handled(const void*)>& update;
+    std::optional<handled>& given;
+  } with{update, given};
+  updates_ = true;
+  const auto ran = call_application(
+      errc::handler_failed,
+      [&] {
+        return found->second.command.read(
+            entry.payload,
+            [](void* body, void* context) {
+              const auto& to = *static_cast<call*>(context);
+              to.given = to.update(body);
+            },
+            &with);
+      },
+      "the update ", entry.type, ": ");
+  updates_ = false;
+  if (!ran) {
+    stop(ran.error());
+  } else if (is_newest()) {
+    asked_.answer = std::move(given);
   }
 }
 
@@ -566,6 +690,10 @@ void flow_run::give_up(step_number number, std::string reason) {
 
 void flow_run::withdraw(step_number number) {
   if (hears_words()) {
+    if (parts_[number].settled) {
+      mistake(fmt::format("{} is settled, and cannot be withdrawn any more", shown(parts_[number].name)));
+      return;
+    }
     parts_[number].withdrawn = true;
     give_up(number, "withdrawn");
   }
@@ -596,6 +724,8 @@ bool flow_run::has_ended_here(step_number number) {
     return of.ended_at.has_value();
   case kind::expect:
     return of.ended_at || event_ends(of);
+  case kind::until:
+    return of.ended_at || condition_holds(of);
   case kind::outcome:
     return has_ended_here(of.members.front());
   case kind::all:
@@ -627,6 +757,17 @@ bool flow_run::event_ends(part& of) {
   of.ended_at = number;
   drop_limit(of);
   return true;
+}
+
+bool flow_run::condition_holds(part& of) {
+  const auto holds = call_application(
+      errc::handler_failed, [&] { return of.holds(); }, "the condition of an until: ");
+  if (!holds) {
+    stop(holds.error());
+  } else if (*holds) {
+    of.ended_at = place_;
+  }
+  return of.ended_at.has_value();
 }
 
 bool flow_run::all_end(part& of) {
@@ -680,8 +821,11 @@ bool flow_run::one_ends(part& of) {
 }
 
 /// The entry that ended it, or would if it were awaited.
-std::optional<std::size_t> flow_run::end_of(step_number number) const {
-  const auto& of = parts_[number];
+std::optional<std::size_t> flow_run::end_of(step_number number) {
+  auto& of = parts_[number];
+  if (of.what == kind::until && !of.ended_at) {
+    condition_holds(of);
+  }
   if (of.what == kind::outcome) {
     return end_of(of.members.front());
   }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,6 +33,7 @@ public:
   struct setting {
     const saga_type* type = nullptr;
     const instance_id* self = nullptr;
+    const instance_id* parent = nullptr; ///< null: it has none
     log_sink* sink = nullptr;
   };
 
@@ -45,6 +47,9 @@ public:
   /// where it made a mistake or threw: the run is then of no more use.
   result<intents> go_on();
 
+  /// Whether the function accepts this update where it stands.
+  bool accepts(std::string_view command) const { return accepted_.find(command) != accepted_.end(); }
+
   /// How many events no wait has taken.
   std::uint32_t kept() const;
 
@@ -52,7 +57,7 @@ public:
   std::vector<std::string> unreached() const;
 
   // -- words of the function: see workflow.hpp --------------------------------------------
-  enum class kind : std::uint8_t { call, timer, expect, outcome, all, first };
+  enum class kind : std::uint8_t { call, timer, expect, until, outcome, all, first };
 
   step_number begin_call(std::string name, const message_type& command, const void* body,
                          const message_type& reply);
@@ -66,6 +71,13 @@ public:
   void set_undo(step_number number, const message_type& undo, const void* body);
   void set_limit(step_number number, std::chrono::nanoseconds limit);
   void withdraw(step_number number);
+  step_number begin_until(std::function<bool()> holds);
+  std::uint64_t begin_accepting(body_type command, std::function<handled(const void*)> update);
+  void stop_accepting(std::uint64_t number) noexcept;
+  void set_at_end(std::string name, const message_type& command, const void* body, ending when);
+  void settle();
+  bool since(std::uint32_t version, const std::string& name);
+  void says(std::string where);
   [[noreturn]] void roll_back(std::string reason);
 
   bool is_ready(step_number number);
@@ -95,12 +107,21 @@ private:
     bool given_up = false;                  ///< of a call or timer
     bool withdrawn = false;                 ///< by the function itself
     bool has_undo = false;                  ///< of a call
+    bool settled = false;                   ///< what it did stays
     std::optional<step_number> outcome{};   ///< of a call: it as a value
     std::optional<std::size_t> time_over{}; ///< of an expected event: the entry of its limit
     std::optional<std::size_t> ended_at{};  ///< the entry that ended it; of what was given up: the place
     std::shared_ptr<void> value{};          ///< a `value_type`
     std::optional<step_failed> failure{};   ///< of an event that did not come: of kind `given_up`
     std::optional<step_number> winner{};    ///< of `first`
+    std::function<bool()> holds{};          ///< of `until`
+  };
+
+  /// An update that the function accepts.
+  struct acceptor {
+    std::uint64_t number = 0;
+    body_type command;
+    std::function<handled(const void*)> update;
   };
 
   /// Thrown where the function is to be rolled back. No std::exception, so that it passes by who catches
@@ -131,16 +152,18 @@ private:
 
   // -- entries --------------------------------------------------------------------------------
   void take_next_entry();
+  void take_update(const engine::flow_entry& entry);
   void take_outcome(step_number number, std::size_t at);
   std::shared_ptr<void> read_value(const part& of, const engine::flow_entry& from);
   void end_by_time(step_number number);
   bool ends(step_number number);
   bool has_ended_here(step_number number);
   bool event_ends(part& of);
+  bool condition_holds(part& of);
   bool all_end(part& of);
   bool one_ends(part& of);
   step_number base_of(step_number number) const;
-  std::optional<std::size_t> end_of(step_number number) const;
+  std::optional<std::size_t> end_of(step_number number);
   const part& awaited(step_number number) const;
   std::string last_awaited() const;
   void collect_events(step_number number, std::vector<std::string>& into) const;
@@ -163,6 +186,9 @@ private:
   std::map<std::string, std::deque<std::size_t>, std::less<>> kept_; // events by type: entries
   std::set<std::string, std::less<>> gave_up_;                       // in the entries, also behind the place
   std::set<std::uint64_t> taken_;                                    // events that waits have taken
+  std::map<std::string, acceptor, std::less<>> accepted_;            // updates by type
+  std::map<std::string, bool, std::less<>> since_;                   // what was asked, and the answer
+  std::uint64_t acceptances_ = 0;
   intents asked_;
   std::optional<typed_bytes> returned_;
   std::optional<std::string> rolls_back_;
@@ -170,6 +196,7 @@ private:
   std::exception_ptr thrown_;
   bool is_over_ = false; // the function returned or threw
   bool dies_ = false;    // the frame is being destroyed
+  bool updates_ = false; // an update runs
   bool warned_ = false;
   bool has_frame_ = false;
   int in_flight_ = 0; // exceptions outside the function

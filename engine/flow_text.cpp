@@ -101,6 +101,21 @@ std::string difference(const intents& first, const intents& second) {
   if (first.given_up != second.given_up) {
     return "it gives up other steps";
   }
+  if (first.answer.has_value() != second.answer.has_value() ||
+      (first.answer && (first.answer->declined != second.answer->declined ||
+                        first.answer->payload != second.answer->payload))) {
+    return "it answers the update otherwise";
+  }
+  const auto same_word = [](const intents::last_word& a, const intents::last_word& b) {
+    return a.name == b.name && a.when == b.when && a.command == b.command;
+  };
+  if (!std::equal(first.at_end.begin(), first.at_end.end(), second.at_end.begin(), second.at_end.end(),
+                  same_word)) {
+    return "it sends other commands with its end";
+  }
+  if (first.says != second.says || first.settles != second.settles) {
+    return "it says, or settles, something else";
+  }
   if (first.roll_back != second.roll_back) {
     return fmt::format("first it rolled back for {}, then for {}", first.roll_back.value_or("nothing"),
                        second.roll_back.value_or("nothing"));

@@ -57,6 +57,22 @@ void withdraw(flow_run& run, step_number step) {
   run.withdraw(step);
 }
 
+step_number begin_until(flow_run& run, std::function<bool()> holds) {
+  return run.begin_until(std::move(holds));
+}
+
+std::uint64_t begin_accepting(flow_run& run, body_type command, std::function<handled(const void*)> update) {
+  return run.begin_accepting(command, std::move(update));
+}
+
+void stop_accepting(flow_run& run, std::uint64_t number) noexcept {
+  run.stop_accepting(number);
+}
+
+void set_at_end(flow_run& run, std::string name, const message_type& command, const void* body, ending when) {
+  run.set_at_end(std::move(name), command, body, when);
+}
+
 bool has_ended(flow_run& run, step_number what) {
   return run.is_ready(what);
 }
@@ -101,6 +117,22 @@ void function_threw(flow_run& run) noexcept {
 
 void flow::roll_back(std::string reason) {
   run_->roll_back(std::move(reason));
+}
+
+void flow::settle() {
+  run_->settle();
+}
+
+const instance_id* flow::parent() const {
+  return run_->of_.parent;
+}
+
+bool flow::since(std::uint32_t version, const std::string& name) {
+  return run_->since(version, name);
+}
+
+void flow::says(std::string where) {
+  run_->says(std::move(where));
 }
 
 const instance_id& flow::self() const {

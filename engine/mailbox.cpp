@@ -492,6 +492,11 @@ envelope mailbox::envelope_of(const stored_message& sent, const message_id& pred
   }
   message.trace = sent.trace;
   message.told = sent.told;
+  if (record_->kind == record_kind::saga && sent.kind == message_kind::command && routes_ != nullptr &&
+      routes_->goes_to_saga(sent.type)) {
+    message.ancestors = record_->ancestors;
+    message.ancestors.push_back(record_->self);
+  }
   return message;
 }
 
@@ -576,7 +581,10 @@ bool is_in_flight(const record& of, const routing_table& routes) {
     return false;
   }
   const auto waits_here = [&] {
-    const auto is_here = [&](const stored_message& sent) { return routes.is_here(sent.to); };
+    const auto is_here = [&](const stored_message& sent) { // a child counts for itself
+      return routes.is_here(sent.to) &&
+             !(sent.kind == message_kind::command && routes.goes_to_saga(sent.type));
+    };
     return std::any_of(of.requests.begin(), of.requests.end(), is_here) ||
            std::any_of(of.outbox.begin(), of.outbox.end(), is_here);
   };

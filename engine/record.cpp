@@ -43,6 +43,12 @@ std::size_t approximate_size(const record& value) {
   for (const auto& entry : value.compensations) {
     size += 4 + entry.step.size() + entry.type.size() + entry.payload.size();
   }
+  for (const auto& entry : value.starters) {
+    size += 24 + size_of(entry.from) + entry.type.size() + entry.trace.size();
+  }
+  for (const auto& entry : value.ancestors) {
+    size += 2 + size_of(entry);
+  }
   for (const auto& entry : value.expected) {
     size += 2 + entry.size();
   }

@@ -95,6 +95,17 @@ struct compensation {
   CONTINUO_FIELDS(compensation, step, type, payload, given_up)
 };
 
+/// A command that the instance answers when it ends.
+struct starter {
+  message_id id;
+  instance_id from;
+  std::string type;
+  std::string trace{};    ///< as in `envelope`
+  bool withdrawn = false; ///< its sender has given it up; the instance is to be cancelled as soon as it can
+
+  CONTINUO_FIELDS(starter, id, from, type, trace, withdrawn)
+};
+
 /// The whole of an instance. Equal records give equal bytes.
 struct record {
   record_kind kind = record_kind::saga;
@@ -128,11 +139,13 @@ struct record {
   std::uint32_t noted_times = 0; ///< in so many entries
   std::uint64_t life = 0;        ///< of a workflow: the revision that wrote its first entry; 0: it has none
   bool returned = false;         ///< a workflow's function has, and steps that it gave up are open
+  std::vector<starter> starters{};      ///< commands that wait for its end
+  std::vector<instance_id> ancestors{}; ///< whose child it is, the nearest last
 
   CONTINUO_FIELDS(record, kind, self, definition_version, revision, history, status, resumes_to, reason,
                   rolled_back_for, state, result_type, result, requests, outbox, inbox, timers, compensations,
                   expected, failed, attempts, deaths, interruptions, retry_at, started_at, updated_at,
-                  history_since, noted, noted_times, life, returned)
+                  history_since, noted, noted_times, life, returned, starters, ancestors)
 };
 
 /// A message in a history entry, for people and for replay.
@@ -168,6 +181,8 @@ struct history_entry {
 constexpr std::size_t record_bytes_max = 1 << 20;
 constexpr std::size_t open_requests_max = 1'000;
 constexpr std::size_t inbox_senders_max = 1'000;
+constexpr std::size_t starters_max = 1'000;
+constexpr std::size_t ancestors_max = 16; ///< more are declined
 constexpr std::uint32_t deaths_max = 3;
 constexpr std::uint32_t interruptions_max = 10;
 constexpr std::size_t reason_bytes_max = 4'096; ///< of what an application's code says went wrong

@@ -42,6 +42,21 @@ result<void> routing_table::add(const detail::saga_type& saga) {
   for (const auto& [event, subscription] : saga.subscriptions) {
     subscribers_[event].push_back({saga.name, false, subscription.key});
   }
+  for (const auto& [command, entry] : saga.commands) {
+    if (auto claimed = claim_command(command, {saga.name, false, entry.key, true}); !claimed) {
+      return claimed;
+    }
+  }
+  return {};
+}
+
+result<void> routing_table::claim_command(const std::string& command, handler by) {
+  const auto name = by.service;
+  if (auto [other, fresh] = commands_.try_emplace(command, std::move(by)); !fresh) {
+    return fail(errc::invalid_definition,
+                fmt::format("command {} is handled by \"{}\" and by \"{}\": it must have one handler",
+                            command, other->second.service, name));
+  }
   return {};
 }
 
@@ -51,10 +66,8 @@ result<void> routing_table::add(const detail::service_type& service) {
   }
   for (const auto& [command, entry] : service.commands) {
     const auto effects = !service.pure;
-    if (auto [other, fresh] = commands_.try_emplace(command, handler{service.name, effects, {}}); !fresh) {
-      return fail(errc::invalid_definition, "command " + command + " is handled by \"" +
-                                                other->second.service + "\" and by \"" + service.name +
-                                                "\": it must have one handler");
+    if (auto claimed = claim_command(command, {service.name, effects, {}}); !claimed) {
+      return claimed;
     }
   }
   for (const auto& [event, entry] : service.events) {
@@ -68,11 +81,8 @@ result<void> routing_table::add(const detail::keyed_service_type& service) {
     return claimed;
   }
   for (const auto& [command, entry] : service.commands) {
-    if (auto [other, fresh] = commands_.try_emplace(command, handler{service.name, false, entry.key});
-        !fresh) {
-      return fail(errc::invalid_definition, "command " + command + " is handled by \"" +
-                                                other->second.service + "\" and by \"" + service.name +
-                                                "\": it must have one handler");
+    if (auto claimed = claim_command(command, {service.name, false, entry.key}); !claimed) {
+      return claimed;
     }
   }
   return {};

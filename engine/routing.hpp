@@ -37,6 +37,12 @@ public:
 
   // -- queries ------------------------------------------------------------------
   bool knows_command(std::string_view type) const { return commands_.find(type) != commands_.end(); }
+
+  /// Whether a saga handles the command, which may have a chain of parents then.
+  bool goes_to_saga(std::string_view command) const {
+    const auto found = commands_.find(command);
+    return found != commands_.end() && found->second.is_saga;
+  }
   bool knows_event(std::string_view type) const { return subscribers_.find(type) != subscribers_.end(); }
   const placement& where() const { return where_; }
 
@@ -73,9 +79,11 @@ private:
     std::string service;
     bool effects = false;
     detail::key_reader key; // empty: stateless
+    bool is_saga = false;
   };
 
   result<void> claim_name(const std::string& name);
+  result<void> claim_command(const std::string& command, handler by);
 
   std::map<std::string, handler, std::less<>> commands_;
   std::map<std::string, std::vector<handler>, std::less<>> subscribers_;

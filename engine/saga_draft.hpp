@@ -41,7 +41,12 @@ struct saga_machine::draft {
     (effects ? out.released : out.sent).push_back(std::move(message));
   }
 
-  void done(const envelope& message) { mailbox::done(message, out); }
+  /// A command is answered by a reply, and never by a receipt, unless nobody waits for it.
+  void done(const envelope& message) {
+    if (message.kind != message_kind::command || message.told) {
+      mailbox::done(message, out);
+    }
+  }
 };
 
 struct saga_machine::plan {

@@ -78,6 +78,12 @@ std::span<const char* const> workflow_edges() {
   return edges;
 }
 
+std::span<const char* const> command_edges() {
+  static constexpr std::array edges{"joined",          "declined",     "update",
+                                    "update_declined", "update_fails", "withdrawn"};
+  return edges;
+}
+
 saga_machine::saga_machine(const saga_environment& environment, instance_id self,
                            std::optional<record> stored)
     : environment_(&environment) {
@@ -100,6 +106,9 @@ bool saga_machine::may_passivate() const {
 // -- messages ---------------------------------------------------------------------
 
 transition saga_machine::receive(const envelope& received, const moment& now, std::uint64_t revision) {
+  if (received.kind == message_kind::withdrawal) {
+    return withdraw(received, now, revision);
+  }
   draft next{now, revision, environment_->store};
   const auto filled = filled_timer(received);
   const auto& message = filled ? *filled : received;
@@ -115,6 +124,7 @@ transition saga_machine::receive(const envelope& received, const moment& now, st
     absent(next, message);
     return std::move(next.out);
   }
+  const auto was_left = message.withdrawn && mail_.is_left(message);
   if (must_hold(message)) {
     hold(next, message);
     return std::move(next.out);
@@ -128,6 +138,9 @@ transition saga_machine::receive(const envelope& received, const moment& now, st
     mail_.arrived(message);
   }
   dispatch(next, message);
+  if (was_left) { // for those that were left behind it
+    next.out.calls.push_back({record_.self, message.from, message.id});
+  }
   return std::move(next.out);
 }
 
@@ -195,7 +208,7 @@ bool saga_machine::is_duplicate(draft& next, const envelope& message) const {
   }
   const auto seen = mail_.was_handled(message);
   if (seen) {
-    next.done(message);
+    answer_again(next, message);
   }
   return seen && duplicate("duplicate");
 }
@@ -216,9 +229,10 @@ bool saga_machine::must_hold(const envelope& message) {
     }
     [[fallthrough]];
   case instance_status::compensating:
-    return message.kind == message_kind::event && !mail_.has_room_for(message.from);
+    return (message.kind == message_kind::event || message.kind == message_kind::command) &&
+           !mail_.has_room_for(message.from);
   default:
-    return false;
+    return message.kind == message_kind::command && !mail_.has_room_for(message.from);
   }
 }
 
@@ -256,13 +270,18 @@ void saga_machine::dispatch(draft& next, const envelope& message) {
     handle_answer(next, message);
     break;
   case message_kind::command:
-  case message_kind::withdrawal:
-    next.out.edge = "stale"; // sagas take no commands
+    handle_command(next, message);
+    break;
+  case message_kind::withdrawal: // see `receive`
     break;
   }
 }
 
 void saga_machine::absent(draft& next, const envelope& message) {
+  if (message.kind == message_kind::command) {
+    absent_command(next, message);
+    return;
+  }
   const auto found = environment_->type->subscriptions.find(message.type);
   if (message.kind == message_kind::event && !environment_->routes->knows_event(message.type)) {
     leave(next, message, {errc::unknown_type, "no saga and no service takes it"});
@@ -284,19 +303,7 @@ void saga_machine::absent(draft& next, const envelope& message) {
     return;
   }
   next.note_in(message, answered_by(message));
-  auto asked = invoke(message, nullptr, next.now);
-  auto checked = asked ? check(std::move(*asked), nullptr) : result<plan>{tl::unexpected(asked.error())};
-  if (!checked) {
-    handler_failed(next, message, checked.error());
-    return;
-  }
-  next.out.edge = "start";
-  create(next);
-  remember(message);
-  next.done(message);
-  apply(next, std::move(*checked));
-  audit(next);
-  write(next);
+  start(next, message);
 }
 
 void saga_machine::handle_event(draft& next, const envelope& message) {
@@ -430,7 +437,7 @@ void saga_machine::handle_answer(draft& next, const envelope& message) {
   next.out.edge = failed ? "failure" : "reply";
   close_request(next, position, message);
   if (*undo) {
-    record_.compensations.push_back(std::move(**undo));
+    keep_undo(std::move(**undo));
   }
   taken_over(message);
   apply(next, std::move(*checked));
@@ -454,12 +461,7 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
   if (auto read = read_state(); !read) {
     return failed(read.error(), "the stored state cannot be read: ");
   }
-  detail::invocation call;
-  call.self = &record_.self;
-  call.cause = message.id;
-  call.now = now.wall;
-  call.random_seed = environment_->seed ^ std::hash<message_id>{}(message.id);
-  call.sink = environment_->sink;
+  auto call = invocation_of(message, now);
   if (answered != nullptr) {
     call.answered_type = answered->type;
     call.answered_payload = answered->payload;
@@ -488,6 +490,16 @@ result<detail::intents> saga_machine::invoke(const envelope& message, const requ
     environment_->sees(context.asked());
   }
   return std::move(context.asked());
+}
+
+detail::invocation saga_machine::invocation_of(const envelope& message, const moment& now) const {
+  detail::invocation call;
+  call.self = &record_.self;
+  call.cause = message.id;
+  call.now = now.wall;
+  call.random_seed = environment_->seed ^ std::hash<message_id>{}(message.id);
+  call.sink = environment_->sink;
+  return call;
 }
 
 /// Why a saga that wants to hear of its end could not, since another program wrote its state: whatever might
@@ -528,6 +540,9 @@ std::size_t saga_machine::bytes_kept(const request* closing, const std::optional
     largest = std::max(largest, entry.type.size() + entry.payload.size());
   };
   std::for_each(record_.compensations.begin(), record_.compensations.end(), reserve);
+  if (life_) {
+    largest = std::max<std::size_t>(largest, life_->stands.largest_undo);
+  }
   if (closing != nullptr) {
     bytes -= approximate_size(*closing);
   }
@@ -539,13 +554,14 @@ std::size_t saga_machine::bytes_kept(const request* closing, const std::optional
 }
 
 result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const request* closing,
-                                               const std::optional<compensation>& undo) const {
+                                               const std::optional<compensation>& undo,
+                                               std::size_t answer_bytes) const {
   // Only called after a handler has run: what is wrong here is the handler's mistake, and its changes are
   // dropped.
   const auto mistake = [](std::string what) { return fail(errc::handler_failed, std::move(what)); };
   plan checked;
   std::size_t commands = 0;
-  std::size_t bytes = 0;
+  std::size_t bytes = answer_bytes;
   for (const auto& message : asked.messages) {
     bytes += message.body.payload.size() + message.body.type.size() + 64;
     if (message.what == detail::intents::message::kind::event) {
@@ -601,6 +617,9 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   }
   for (const auto& expectation : asked.expectations) {
     const auto verb = expectation.stop ? "stop_expecting" : "expect";
+    if (is_workflow() && environment_->type->commands.contains(expectation.event)) {
+      continue; // an update
+    }
     const auto declared = environment_->type->subscriptions.find(expectation.event);
     if (declared == environment_->type->subscriptions.end()) {
       return mistake(fmt::format("{0}<{1}>(): the saga does not declare that event, so it never comes; add "
@@ -634,7 +653,22 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
     return mistake(fmt::format("{} requests would be open; the limit is {}", open, open_requests_max));
   }
   if (asked.completion) {
-    bytes += asked.completion->payload.size();
+    bytes += asked.completion->payload.size() * (1 + record_.starters.size());
+    for (const auto& one : record_.starters) {
+      const auto* command = command_of(one.type);
+      if (command != nullptr && command->reply->name != asked.completion->type) {
+        return mistake(fmt::format("complete(): {} started it, which is answered with {}, and not with {}",
+                                   one.type, command->reply->name,
+                                   asked.completion->type.empty() ? "nothing" : asked.completion->type));
+      }
+    }
+  }
+  for (const auto& word : asked.at_end) {
+    bytes += 16 + word.name.size() + word.command.type.size() + word.command.payload.size();
+    if (auto where = environment_->routes->command(word.command.type, word.command.payload, record_.self);
+        !where) {
+      return mistake(fmt::format("at_end {}: {}", word.name, where.error().message));
+    }
   }
   auto state = is_workflow() ? result<std::string>{life_state()}
                              : encode_state(*environment_->type->state, state_.get());
@@ -653,6 +687,7 @@ void saga_machine::apply(draft& next, plan&& planned) {
   auto& asked = planned.asked;
   if (is_workflow()) {
     add_entry(next);
+    take_words(asked);
     planned.state = life_state();
     record_.expected.clear(); // it says anew what it waits for
   }
@@ -824,9 +859,20 @@ void saga_machine::handler_failed(draft& next, const envelope& message, const er
     next.out.try_again = environment_->handler_delay * (1u << std::min<std::uint32_t>(attempts_ - 1, 20));
     return;
   }
-  next.out.edge = exists_ ? "handler_fails" : "start_fails";
-  if (!exists_) {
+  if (exists_ && is_update(message)) {
+    update_failed(next, message, "its handler failed: " + why.message);
+    return;
+  }
+  const auto begins = !exists_ || is_terminal(record_.status);
+  if (begins && exists_) {
+    begin_new_life(next);
+  } else if (begins) {
     create(next);
+  }
+  next.out.edge = begins ? "start_fails" : "handler_fails";
+  if (begins) {
+    record_.ancestors = message.ancestors;
+    add_starter(message);
   }
   remember(message);
   std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });
@@ -853,8 +899,8 @@ void saga_machine::create(const draft& next) {
 }
 
 void saga_machine::remember(const envelope& message) {
-  if (message.kind ==
-      message_kind::event) { // an answer is known by its closed request, a timer by its absence
+  // An answer is known by its closed request, a timer by its absence.
+  if (message.kind == message_kind::event || message.kind == message_kind::command) {
     mail_.remember(message);
   }
 }
@@ -884,7 +930,9 @@ void saga_machine::audit(draft& next) {
   // One that an older definition handled does not come any more.
   const auto comes = [&](const std::string& event) {
     const auto declared = environment_->type->subscriptions.find(event);
-    return declared != environment_->type->subscriptions.end() && declared->second.handles;
+    const auto* update = command_of(event);
+    return (declared != environment_->type->subscriptions.end() && declared->second.handles) ||
+           (update != nullptr && !update->starts);
   };
   if (record_.status == instance_status::running && record_.requests.empty() && record_.timers.empty() &&
       std::none_of(record_.expected.begin(), record_.expected.end(), comes)) {

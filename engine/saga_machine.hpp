@@ -55,6 +55,15 @@
 //   flush                any                    receipts since the last write        the same
 //   expire               terminal               kept long enough                     absent
 //
+// Of commands that a saga handles, beside these:
+//   start                absent, compensated     command that starts it               running
+//   joined               any                    such a command, where it may join    the same
+//   declined             any                    command that finds no such instance  the same
+//   update               running                command, by its handler              running
+//   update_declined      running                the same, declined                   the same
+//   update_fails         running                its handler fails for good           the same; dead letter
+//   withdrawn            any                    word that a command is given up      the same; else `cancel`
+//
 // Of workflows, beside these:
 //   given_up_success     running                reply of a step that was given up    the same; undone at once
 //   given_up_failure     running                failure of a step that was given up  the same, or stuck
@@ -67,9 +76,10 @@
 // with no step left it is compensated. A step of unknown outcome that nothing undoes makes it stuck.
 namespace continuo::engine {
 
-/// All rows of the table, for the tests; and those of workflows alone.
+/// All rows of the table, for the tests; those of workflows alone, and those of commands.
 std::span<const char* const> saga_edges();
 std::span<const char* const> workflow_edges();
+std::span<const char* const> command_edges();
 
 /// What the machine needs to know of its node. Outlives the machine; only read.
 struct saga_environment {
@@ -183,7 +193,8 @@ private:
   result<detail::intents> invoke(const envelope& message, const request* answered, const moment& now);
   struct plan; // what a handler asked for, checked and with its destinations
   result<plan> check(detail::intents&& asked, const request* closing,
-                     const std::optional<compensation>& undo = std::nullopt) const;
+                     const std::optional<compensation>& undo = std::nullopt,
+                     std::size_t answer_bytes = 0) const;
   /// What undoes a command, as far as its answer says that it happened, or may have; `reply` is null where
   /// the outcome is unknown.
   result<std::optional<compensation>> undo_of(const request& sent, const envelope& answer) const;
@@ -203,6 +214,31 @@ private:
   void handler_failed(draft& next, const envelope& message, const error& why);
   void taken_over(const envelope& message);
 
+  detail::invocation invocation_of(const envelope& message, const moment& now) const;
+
+  // -- commands: saga_commands.cpp ---------------------------------------------------
+  const detail::saga_command* command_of(std::string_view type) const;
+  bool is_update(const envelope& message) const;
+  void answer(draft& next, const starter& to, message_kind kind, std::string payload);
+  void decline(draft& next, const starter& to, failure_kind kind, std::string reason);
+  void decline(draft& next, const envelope& message, failure_kind kind, std::string reason);
+  void decline_absent(draft& next, const envelope& message, failure_kind kind, std::string reason);
+  void answer_again(draft& next, const envelope& message) const;
+  std::string objection_to_starter(const envelope& message) const;
+  void add_starter(const envelope& message);
+  void absent_command(draft& next, const envelope& message);
+  void begin_new_life(draft& next);
+  void start(draft& next, const envelope& message);
+  void handle_command(draft& next, const envelope& message);
+  void join(draft& next, const envelope& message, const detail::saga_command& command);
+  void answer_starters(draft& next);
+  void update(draft& next, const envelope& message, const detail::saga_command& command);
+  result<detail::intents> run_update(const envelope& message, const detail::saga_command& command,
+                                     const moment& now);
+  void update_failed(draft& next, const envelope& message, const std::string& reason);
+  bool is_given_up() const;
+  transition withdraw(const envelope& message, const moment& now, std::uint64_t revision);
+
   // -- a workflow: saga_workflow.cpp ------------------------------------------------
   struct life; // the entries, and the run over them
   bool is_workflow() const { return static_cast<bool>(environment_->type->frame); }
@@ -215,7 +251,12 @@ private:
   result<flow_entry> entry_of(const envelope& message, const request* answered, const moment& now) const;
   result<detail::intents> run_function(const envelope& message, const request* answered, const moment& now);
   result<void> run_again(const detail::intents& asked) const;
+  const instance_id* parent() const;
   void add_entry(draft& next);
+  void take_words(detail::intents& asked);
+  void keep_undo(compensation&& undo);
+  result<void> take_newest_undo();
+  void take_undo_of(draft& next, const std::string& step);
   void end_function(draft& next);
   void end_kept_events(draft& next);
   void give_up(draft& next, const std::string& step);
@@ -228,9 +269,11 @@ private:
   std::vector<compensation>::iterator newest_given_up();
   void wait_for_given_up(draft& next);
   void call_kept(draft& next);
+  result<void> send_last_words(draft& next);
   result<void> check_version() const;
 
   // -- rolling back --------------------------------------------------------------
+  transition cancel(draft& next, const char* edge, std::string reason);
   void begin_rollback(draft& next, std::string reason, const message_id& answered = {});
   bool is_homeless(const request& sent) const;
   result<void> reroute(draft& next);

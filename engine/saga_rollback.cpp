@@ -137,6 +137,11 @@ void saga_machine::advance_rollback(draft& next) {
   if (record_.status != instance_status::compensating || !record_.requests.empty()) {
     return;
   }
+  if (const auto taken = record_.compensations.empty() ? take_newest_undo() : result<void>{}; !taken) {
+    become_stuck(next, fmt::format("its entries cannot be read: {}", taken.error().message),
+                 instance_status::compensating);
+    return;
+  }
   if (record_.compensations.empty()) {
     end(next, instance_status::compensated);
     return;
@@ -187,11 +192,15 @@ void saga_machine::end(draft& next, instance_status status) {
     become_stuck(next, said.error().message, status);
     return;
   }
+  answer_starters(next);
   next.out.ended = true;
 }
 
 /// Calls the saga's own handler of its end, if it has one. What it asks for becomes part of the transition.
 result<void> saga_machine::say_end(draft& next) {
+  if (is_workflow() && !record_.state.empty()) {
+    return send_last_words(next);
+  }
   if (environment_->type->on_end == nullptr || record_.state.empty()) { // or its start failed
     return {};
   }
@@ -444,6 +453,46 @@ std::optional<error> saga_machine::unknown_to_verbs(verb what) {
   return std::nullopt;
 }
 
+/// Rolls back, whatever the instance was about to handle. `next.note` says who wants it.
+transition saga_machine::cancel(draft& next, const char* edge, std::string reason) {
+  const auto operators_note = next.note;
+  next.out.edge = edge;
+  const auto interrupted = std::exchange(retrying_ ? retrying_ : record_.failed, std::nullopt);
+  retrying_.reset();
+  record_.failed.reset();
+  attempts_ = 0;
+  begin_rollback(next, std::move(reason), interrupted ? interrupted->in_reply_to : message_id{});
+  const auto position = interrupted ? find_request(interrupted->in_reply_to) : record_.requests.size();
+  if (position < record_.requests.size()) {
+    if (record_.requests[position].compensation) {
+      handle_undo_answer(next, *interrupted, position);
+    } else {
+      handle_late_answer(next, *interrupted, position);
+    }
+    next.out.edge = edge;
+    if (next.out.history) {
+      next.out.history->what = edge;
+      next.out.history->note = operators_note;
+    }
+    release_held(next.out);
+    mail_.call_left(next.out); // of an answer less is read now
+    return std::move(next.out);
+  }
+  if (interrupted && interrupted->kind == message_kind::event) {
+    remember(*interrupted);
+    next.done(*interrupted);
+  } else if (interrupted && is_update(*interrupted)) {
+    remember(*interrupted);
+    decline(next, {interrupted->id, interrupted->from, interrupted->type, interrupted->trace},
+            failure_kind::declined, fmt::format("{} was cancelled", to_string(record_.self)));
+  }
+  release_held(next.out);
+  mail_.call_left(next.out);
+  next.note = operators_note;
+  write(next);
+  return std::move(next.out);
+}
+
 transition saga_machine::operate(verb what, const std::string& who, const std::string& note,
                                  const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};
@@ -472,37 +521,8 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
                           note.empty() ? "" : ": ", note);
   const auto operators_note = next.note;
   switch (what) {
-  case verb::cancel: {
-    next.out.edge = "cancel";
-    const auto interrupted = std::exchange(retrying_ ? retrying_ : record_.failed, std::nullopt);
-    retrying_.reset();
-    record_.failed.reset();
-    attempts_ = 0;
-    begin_rollback(next, note.empty() ? "cancelled" : "cancelled: " + note,
-                   interrupted ? interrupted->in_reply_to : message_id{});
-    if (interrupted && interrupted->kind == message_kind::event) {
-      remember(*interrupted);
-      next.done(*interrupted);
-    } else if (interrupted && find_request(interrupted->in_reply_to) < record_.requests.size()) {
-      const auto position = find_request(interrupted->in_reply_to);
-      if (record_.requests[position].compensation) {
-        handle_undo_answer(next, *interrupted, position);
-      } else {
-        handle_late_answer(next, *interrupted, position);
-      }
-      next.out.edge = "cancel";
-      if (next.out.history) {
-        next.out.history->what = "cancel";
-        next.out.history->note = operators_note;
-      }
-      release_held(next.out);
-      mail_.call_left(next.out); // of an answer less is read now
-      return std::move(next.out);
-    }
-    release_held(next.out);
-    mail_.call_left(next.out);
-    break;
-  }
+  case verb::cancel:
+    return cancel(next, "cancel", note.empty() ? "cancelled" : "cancelled: " + note);
   case verb::pause:
     next.out.edge = "pause";
     if (retrying_) {
@@ -520,6 +540,9 @@ transition saga_machine::operate(verb what, const std::string& who, const std::s
   case verb::resume:
     next.out.edge = "resume";
     record_.status = record_.resumes_to;
+    if (record_.status == instance_status::running && is_given_up()) {
+      return cancel(next, "resume", "cancelled: its command was withdrawn");
+    }
     if (record_.failed && record_.status == instance_status::running) {
       retrying_ = record_.failed;
       next.out.try_again = std::chrono::milliseconds{0};
@@ -645,8 +668,13 @@ transition saga_machine::suspect(const envelope& received, bool proven, const mo
   const auto stopped = exists_ && (is_terminal(record_.status) || record_.status == instance_status::paused ||
                                    record_.status == instance_status::stuck);
   const auto subscription = environment_->type->subscriptions.find(received.type);
-  const auto starts = subscription != environment_->type->subscriptions.end() && subscription->second.starts;
-  if (stopped || (!exists_ && !starts) || (retrying_ && retrying_->id != received.id) ||
+  const auto* command = received.kind == message_kind::command ? command_of(received.type) : nullptr;
+  const auto starts =
+      received.kind == message_kind::command
+          ? command != nullptr && command->starts
+          : subscription != environment_->type->subscriptions.end() && subscription->second.starts;
+  if (received.kind == message_kind::withdrawal || (command != nullptr && received.withdrawn) || stopped ||
+      (!exists_ && !starts) || (retrying_ && retrying_->id != received.id) ||
       (!known && received.kind != message_kind::timer && mail_.is_held_back(received))) {
     return receive(received, now, revision);
   }
@@ -660,7 +688,12 @@ transition saga_machine::suspect(const envelope& received, bool proven, const mo
   next.out.edge = "quarantine";
   next.note_in(message, answered_by(message));
   if (!exists_) {
+    if (auto why = command != nullptr ? objection_to_starter(message) : std::string{}; !why.empty()) {
+      return receive(received, now, revision); // which declines it
+    }
     create(next);
+    record_.ancestors = message.ancestors;
+    add_starter(message);
   }
   // The instance takes the message over: its own record holds it from here, so that the count has a place to
   // stand.
@@ -674,7 +707,14 @@ transition saga_machine::suspect(const envelope& received, bool proven, const mo
   if (!known) {
     record_.failed = message;
   }
-  if (const auto why = count_death(record_, proven)) {
+  const auto why = count_death(record_, proven);
+  if (why && is_update(message)) {
+    retrying_.reset();
+    update_failed(next, message, "its handler runs no more: " + *why);
+    release_held(next.out);
+    return std::move(next.out);
+  }
+  if (why) {
     retrying_.reset();
     become_stuck(next,
                  fmt::format("its handler of {} runs no more: {}",

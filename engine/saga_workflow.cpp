@@ -110,6 +110,8 @@ entry_kind kind_of(const envelope& message) {
     return entry_kind::failure;
   case message_kind::timer:
     return entry_kind::timer;
+  case message_kind::command:
+    return entry_kind::update;
   default:
     return entry_kind::event;
   }
@@ -172,7 +174,7 @@ result<void> saga_machine::run_again(const detail::intents& asked) const {
   const auto begun = std::exchange(entries.back().begun, {});
   entries.back().given_up.clear();
   entries.back().taken.clear();
-  detail::flow_run again{{environment_->type, &record_.self, nullptr}, entries};
+  detail::flow_run again{{environment_->type, &record_.self, parent(), nullptr}, entries};
   const auto second = again.go_on();
   const auto part = !second                         ? second.error().message
                     : entries.back().begun == begun ? detail::difference(asked, *second)
@@ -184,6 +186,11 @@ result<void> saga_machine::run_again(const detail::intents& asked) const {
                             part));
   }
   return {};
+}
+
+/// Whose child it is; null: nobody's.
+const instance_id* saga_machine::parent() const {
+  return record_.ancestors.empty() ? nullptr : &record_.ancestors.back();
 }
 
 result<detail::intents> saga_machine::run_function(const envelope& message, const request* answered,
@@ -199,6 +206,10 @@ result<detail::intents> saga_machine::run_function(const envelope& message, cons
     return fail(errc::handler_failed,
                 fmt::format("it has {} entries, the most there may be", flow_entries_max));
   }
+  const auto updates = !life_->entries.empty() && message.kind == message_kind::command;
+  if (updates && life_->run && !life_->run->accepts(message.type)) {
+    return detail::intents{};
+  }
   auto entry = entry_of(message, answered, now);
   if (!entry) {
     return tl::unexpected(std::move(entry.error()));
@@ -207,12 +218,17 @@ result<detail::intents> saga_machine::run_function(const envelope& message, cons
   life_->is_pending = true;
   if (!life_->run) {
     life_->run = std::make_unique<detail::flow_run>(
-        detail::flow_run::setting{&type, &record_.self, environment_->sink}, life_->entries);
+        detail::flow_run::setting{&type, &record_.self, parent(), environment_->sink}, life_->entries);
   }
   auto asked = life_->run->go_on();
   if (!asked) {
     forget_run();
     return tl::unexpected(std::move(asked.error()));
+  }
+  if (updates &&
+      !asked->answer) { // not accepted where it stands: it is no entry, and what came behind is not
+    forget_run();
+    return detail::intents{};
   }
   const auto count = life_->entries.size();
   if (environment_->runs_twice && (count <= 256 || count % 64 == 0)) {
@@ -241,6 +257,114 @@ void saga_machine::add_entry(draft& next) {
   if (was_full && stands.kept < kept_events_max) {
     mail_.call_held(next.out);
   }
+}
+
+/// What the function says of itself, and of its end.
+void saga_machine::take_words(detail::intents& asked) {
+  auto& stands = life_->stands;
+  if (asked.says) {
+    stands.says = std::move(*asked.says);
+  }
+  if (asked.settles) {
+    stands.undos = 0;
+    stands.newest_undo = 0;
+    stands.largest_undo = 0;
+  }
+  for (auto& word : asked.at_end) {
+    const auto same = [&](const last_word& one) { return one.name == word.name; };
+    std::erase_if(stands.at_end, same);
+    stands.at_end.push_back({std::move(word.name), static_cast<ending>(word.when),
+                             std::move(word.command.type), std::move(word.command.payload)});
+  }
+}
+
+/// In the entry of this transition, if it makes one: else the record would grow with the steps done.
+void saga_machine::keep_undo(compensation&& undo) {
+  if (!life_ || !life_->is_pending) {
+    record_.compensations.push_back(std::move(undo));
+    return;
+  }
+  auto& stands = life_->stands;
+  auto& entry = life_->entries.back();
+  stands.largest_undo = std::max<std::uint64_t>(stands.largest_undo, undo.type.size() + undo.payload.size());
+  entry.undo = step_undo{std::move(undo.step), std::move(undo.type), std::move(undo.payload)};
+  entry.undo_before = std::exchange(stands.newest_undo, life_->entries.size());
+  ++stands.undos;
+}
+
+/// The record has none of its own any more: the next one comes from the entries. One read.
+result<void> saga_machine::take_newest_undo() {
+  if (record_.life == 0 || record_.state.empty()) {
+    return {};
+  }
+  if (!life_) { // also where a class of handlers has taken the place of the workflow
+    life_ = std::make_unique<life>();
+    if (auto read = decode_into(life_->stands, record_.state); !read) {
+      life_.reset();
+      return read;
+    }
+  }
+  auto& stands = life_->stands;
+  while (record_.compensations.empty() && stands.newest_undo != 0) {
+    const auto number = stands.newest_undo - 1;
+    flow_entry entry;
+    if (life_->is_loaded) {
+      entry = life_->entries[number];
+    } else {
+      auto values = environment_->read_entries(entry_key(record_.life, number));
+      auto read = values ? values->size() == 1
+                               ? decode<flow_entry>(values->front())
+                               : fail(errc::corrupt, fmt::format("entry {} is not there", number))
+                         : result<flow_entry>{tl::unexpected(values.error())};
+      if (!read) {
+        return tl::unexpected(std::move(read.error()));
+      }
+      entry = std::move(*read);
+    }
+    stands.newest_undo = entry.undo_before;
+    if (entry.undo) { // else it was carried out when its step was given up
+      --stands.undos;
+      record_.compensations.push_back(
+          {std::move(entry.undo->step), std::move(entry.undo->type), std::move(entry.undo->payload)});
+    }
+  }
+  record_.state = life_state();
+  return {};
+}
+
+/// Of a step that is given up after it has ended: its undo, if it has one, leaves the entries.
+void saga_machine::take_undo_of(draft& next, const std::string& step) {
+  for (auto number = life_->entries.size(); number-- > 0;) {
+    auto& entry = life_->entries[number];
+    if (!entry.undo || entry.undo->step != step) {
+      continue;
+    }
+    auto undo = *std::exchange(entry.undo, std::nullopt);
+    next.out.entries.push_back({entry_key(record_.life, number), encode(entry)});
+    --life_->stands.undos;
+    record_.state = life_state();
+    undo_given_up(next, {std::move(undo.step), std::move(undo.type), std::move(undo.payload)});
+    return;
+  }
+}
+
+/// Commands that go out with the end.
+result<void> saga_machine::send_last_words(draft& next) {
+  if (auto found = find_life(); !found) {
+    return found;
+  }
+  const auto wanted = record_.status == instance_status::completed ? ending::completed : ending::compensated;
+  for (const auto& word : life_->stands.at_end) {
+    if (word.when != ending::any && word.when != wanted) {
+      continue;
+    }
+    auto where = environment_->routes->command(word.type, word.payload, record_.self);
+    if (!where) {
+      return fail(errc::handler_failed, fmt::format("at_end {}: {}", word.name, where.error().message));
+    }
+    tell(next, {word.type, word.payload}, *where);
+  }
+  return {};
 }
 
 /// The function has returned. What it has never come to, since another version of it began that, is given up.
@@ -314,13 +438,7 @@ void saga_machine::give_up(draft& next, const std::string& step) {
     }
     return;
   }
-  const auto done = std::find_if(record_.compensations.begin(), record_.compensations.end(),
-                                 [&](const compensation& entry) { return entry.step == step; });
-  if (done != record_.compensations.end()) {
-    auto undo = std::move(*done);
-    record_.compensations.erase(done);
-    undo_given_up(next, std::move(undo));
-  }
+  take_undo_of(next, step);
 }
 
 result<destination> saga_machine::where_undone(const compensation& undo) const {

@@ -43,6 +43,8 @@ struct envelope {
   bool unknown_will_do = false;
   bool told = false;   ///< a command of which its sender takes no reply
   bool unseen = false; ///< a command that was never before on its way to a node: nobody has begun it
+  /// Of a command for a saga: its sender, where that is a saga, behind those whose child that is.
+  std::vector<instance_id> ancestors{};
 
   /// By which link, and in which of its epochs, it came into this node; 0: it was sent here. Not part of what
   /// is stored or sent: it says whose credit the message uses.
@@ -53,7 +55,7 @@ struct envelope {
   bool repeated = false;
 
   CONTINUO_FIELDS(envelope, id, kind, compensation, from, to, predecessor, in_reply_to, type, payload,
-                  idempotency_key, trace, withdrawn, unknown_will_do, told, unseen)
+                  idempotency_key, trace, withdrawn, unknown_will_do, told, unseen, ancestors)
 };
 
 /// The payload of a `failure`.

@@ -17,6 +17,7 @@ constexpr std::size_t reason_bytes_max = 65'536;
 constexpr std::size_t hosts_max = 100'000;
 constexpr std::size_t stores_max = 10'000;
 constexpr std::size_t items_max = 100'000;
+constexpr std::size_t ancestors_max = 100; // of which a saga accepts fewer
 
 /// Keeps the first bound that was passed.
 class checker {
@@ -46,6 +47,10 @@ public:
     text("the name of a message's type", message.type, type_bytes_max);
     text("an idempotency key", message.idempotency_key, idempotency_key_bytes_max, false);
     text("a traceparent", message.trace, name_bytes_max, false);
+    count("ancestors", message.ancestors.size(), ancestors_max);
+    for (const auto& one : message.ancestors) {
+      address(one);
+    }
   }
 
   template <class Item>

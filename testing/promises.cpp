@@ -592,9 +592,12 @@ void promises::check_steps(const std::string& node, const engine::record& before
                         (call != saga->second.calls.end() && call->second.undo_command != nullptr);
   const auto gave_up = std::count_if(before.compensations.begin(), before.compensations.end(),
                                      [&](const auto& one) { return is_undone_now(one.step); });
+  const auto to_undo = [](const engine::record& of) { // a workflow has them in its entries
+    const auto life = of.life == 0 ? result<engine::flow_life>{} : decode<engine::flow_life>(of.state);
+    return of.compensations.size() + (life ? life->undos : 0);
+  };
   const auto grew =
-      after.compensations.size() + static_cast<std::size_t>(gave_up) > before.compensations.size() ||
-      is_undone_now(closed->step);
+      to_undo(after) + static_cast<std::size_t>(gave_up) > to_undo(before) || is_undone_now(closed->step);
   if (by.in->kind == messages::message_kind::reply) {
     if (has_undo && !grew && !is_terminal(after.status)) {
       broke(node, fmt::format("{} completed {}, and will not undo it", name, closed->type));

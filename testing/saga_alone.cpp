@@ -101,6 +101,9 @@ struct saga_bench::bench {
         handle(message.undo.type);
       }
     }
+    for (const auto& word : asked.at_end) {
+      handle(word.command.type);
+    }
   }
 
   void handle(const std::string& command) {
@@ -131,6 +134,10 @@ struct saga_bench::bench {
   saga_step take(const engine::transition& decided) {
     saga_step step;
     step.what = decided.edge;
+    if (decided.life_over) {
+      const auto prefix = engine::entry_prefix(*decided.life_over);
+      std::erase_if(entries, [&](const auto& entry) { return entry.first.starts_with(prefix); });
+    }
     for (const auto& entry : decided.entries) {
       entries[entry.key] = entry.value;
     }
@@ -144,12 +151,29 @@ struct saga_bench::bench {
         step.sent.push_back({one.type, one.payload, one.kind == engine::message_kind::event});
       } else if (one.kind == engine::message_kind::withdrawal) {
         ++step.withdrawals;
+      } else if (one.kind == engine::message_kind::reply) {
+        step.answers.push_back({one.type, one.payload, {}});
+      } else if (one.kind == engine::message_kind::failure) {
+        step.answers.push_back({{}, {}, decode<messages::failure_body>(one.payload).value().reason});
       }
     }
     for (const auto& timer : decided.armed) {
       step.timers.push_back(timer.name);
     }
     return step;
+  }
+
+  /// A message from outside, which may start the instance of this key.
+  saga_step deliver(engine::message_kind kind, std::string key, std::string name, std::string payload) {
+    if (const auto& self = machine->current().self; self.key.empty()) {
+      begin(std::move(key));
+    } else if (key != self.key) {
+      throw std::logic_error{
+          fmt::format("this {} goes to {}/{}, not to {}", name, self.type, key, to_string(self))};
+    }
+    auto made = message(kind, std::move(name), std::move(payload));
+    made.from = {"outside", kind == engine::message_kind::event ? "publisher" : "sender"};
+    return receive(made);
   }
 
   saga_step receive(const engine::envelope& one) { return take(machine->receive(one, now, ++revision)); }
@@ -243,6 +267,18 @@ void saga_step::check_only(std::string_view type, std::size_t count) const {
                                      what, others.empty() ? "nothing" : others)};
 }
 
+const saga_step::sent_answer& saga_step::only_answer(std::string_view type) const {
+  if (answers.size() != 1) {
+    throw std::logic_error{fmt::format("{} commands were answered by `{}`, not one", answers.size(), what)};
+  }
+  const auto& given = answers.front();
+  if (given.type != type) {
+    throw std::logic_error{given.type.empty() ? fmt::format("it was declined: {}", given.declined)
+                                              : fmt::format("it was answered with {}", given.type)};
+  }
+  return given;
+}
+
 saga_bench::saga_bench(detail::saga_type type, std::string key)
     : bench_(std::make_unique<bench>(std::move(type), std::move(key))) {}
 
@@ -298,23 +334,44 @@ std::string saga_bench::state() const {
 
 // -- messages -----------------------------------------------------------------------------------
 
-saga_step saga_bench::event(std::string type, std::string payload) {
-  const auto subscription = bench_->type.subscriptions.find(type);
-  if (subscription == bench_->type.subscriptions.end()) {
-    throw std::logic_error{fmt::format("{} declares no event {}", bench_->type.name, type)};
+namespace {
+
+/// The key in a message that the saga handles.
+template <class Handled>
+std::string key_in(const Handled& handled, std::string_view kind, const std::string& type,
+                   const std::string& payload, const std::string& saga) {
+  const auto found = handled.find(type);
+  if (found == handled.end()) {
+    throw std::logic_error{fmt::format("{} declares no {} {}", saga, kind, type)};
   }
-  auto key = subscription->second.key(payload);
+  auto key = found->second.key(payload);
   if (!key) {
     throw std::logic_error{key.error().message};
   }
-  if (const auto& self = bench_->machine->current().self; self.key.empty()) {
-    bench_->begin(std::move(*key));
-  } else if (*key != self.key) {
-    throw std::logic_error{
-        fmt::format("this {} goes to {}/{}, not to {}", type, self.type, *key, to_string(self))};
+  return std::move(*key);
+}
+
+} // namespace
+
+saga_step saga_bench::event(std::string type, std::string payload) {
+  auto key = key_in(bench_->type.subscriptions, "event", type, payload, bench_->type.name);
+  return bench_->deliver(engine::message_kind::event, std::move(key), std::move(type), std::move(payload));
+}
+
+saga_step saga_bench::command(std::string type, std::string payload) {
+  auto key = key_in(bench_->type.commands, "command", type, payload, bench_->type.name);
+  return bench_->deliver(engine::message_kind::command, std::move(key), std::move(type), std::move(payload));
+}
+
+saga_step saga_bench::command_withdrawn() {
+  const auto& waiting = bench_->machine->current().starters;
+  if (waiting.empty()) {
+    throw std::logic_error{"no command waits for its end"};
   }
-  auto made = bench_->message(engine::message_kind::event, std::move(type), std::move(payload));
-  made.from = {"outside", "publisher"};
+  auto made = bench_->message(engine::message_kind::withdrawal, {}, {});
+  made.id = {};
+  made.from = waiting.front().from;
+  made.in_reply_to = waiting.front().id;
   return bench_->receive(made);
 }
 
@@ -386,6 +443,7 @@ saga_step saga_bench::advance_time(std::chrono::nanoseconds time) {
     all.withdrawals += step.withdrawals;
     all.sent.insert(all.sent.end(), step.sent.begin(), step.sent.end());
     all.timers.insert(all.timers.end(), step.timers.begin(), step.timers.end());
+    all.answers.insert(all.answers.end(), step.answers.begin(), step.answers.end());
   }
 }
 

@@ -108,6 +108,12 @@ void show_instance(const json& one) {
   for (const auto* field : {"reason", "result", "kind", "node", "revision", "definition_version"}) {
     line(field == std::string_view{"definition_version"} ? "version" : field, printable(text_at(one, field)));
   }
+  if (const auto parent = one.find("parent"); parent != one.end() && parent->is_object()) {
+    line("parent", printable(address_text(*parent)));
+  }
+  for (const auto& child : list_at(one, "children")) {
+    line("child", printable(address_text(child)));
+  }
   for (const auto& [name, field] : {std::pair{"started", "started_at"}, std::pair{"changed", "updated_at"}}) {
     const auto age = age_at(one, field);
     line(name, printable(text_at(one, field)) + in_parentheses(age.empty() ? age : age + " ago"));

@@ -104,7 +104,7 @@ struct command_result {
 /// One thing that can wake an instance.
 struct cause {
   std::string kind;   ///< `reply`, `timer`, `event`, `delivery` or `operator`
-  std::string what;   ///< the command, the timer's name, the event, the message, or the reason
+  std::string what;   ///< the command, the timer's name, the event (or update), the message, or the reason
   std::string where;  ///< the service or instance
   message_id id{};    ///< of a reply: the command's
   instance_id to{};   ///< of a reply: where the command went; a stateless service's key is empty
@@ -130,9 +130,11 @@ struct instance_view {
   std::string result; ///< JSON; empty where there is none
   time_point started_at{};
   time_point updated_at{};
+  std::optional<instance_id> parent{}; ///< whose command started it
+  std::vector<instance_id> children{}; ///< that its own commands started, and that have not answered yet
 
   CONTINUO_FIELDS(instance_view, instance, status, revision, definition_version, state, waiting_for, reason,
-                  result, started_at, updated_at)
+                  result, started_at, updated_at, parent, children)
 };
 
 /// One entry of an instance's history.

@@ -97,12 +97,23 @@ struct intents {
     bool stop = false;
   };
 
+  /// A command that goes out with the end of a workflow's instance.
+  struct last_word {
+    std::string name;
+    std::uint8_t when = 0; ///< an `ending`
+    typed_bytes command;
+  };
+
   std::vector<message> messages; ///< in the order asked for
   std::vector<timer_change> timers;
   std::vector<expectation> expectations;
   std::optional<typed_bytes> completion;
   std::optional<std::string> roll_back;
   std::vector<std::string> given_up; ///< steps of a workflow
+  std::optional<handled> answer;     ///< of an update
+  std::optional<std::string> says;   ///< where a workflow says it is
+  std::vector<last_word> at_end;     ///< commands that go out with its end
+  bool settles = false;              ///< what a workflow has done so far stays done
   bool end = false;                  ///< of a keyed service's key
 };
 

@@ -37,6 +37,13 @@ enum class unknown_instance : std::uint8_t {
   dead_letter, ///< kept as a dead letter for a person to look at
 };
 
+/// What becomes of a command that starts an instance whose key has one already that lives, or has completed.
+/// There is no default: say which. (One that ended compensated makes room: it starts a new life of the key.)
+enum class second_starter : std::uint8_t {
+  declined, ///< it fails, with a reason
+  joins,    ///< it is answered as the first one: when the instance ends, or with the result that it has
+};
+
 /// What becomes of a command whose attempts are exhausted.
 enum class exhausted : std::uint8_t {
   fail, ///< it becomes a dead letter and the requester gets `failure_kind::unknown`
@@ -103,6 +110,18 @@ struct subscription {
   unknown_instance unknown = unknown_instance::discard;
 };
 
+/// A command that a saga handles: it starts an instance and is answered when that ends, or is an update of a
+/// live one and answered at once.
+struct saga_command {
+  const message_type* command = nullptr;
+  const message_type* reply = nullptr;
+  key_reader key;
+  bool starts = false;
+  second_starter second = second_starter::declined;
+  /// Of an update: the saga's own handler. Empty where it starts, and where a workflow's function accepts it.
+  std::function<result<handled>(void* state, std::string_view payload, saga_context&)> update;
+};
+
 /// A saga's definition. Built once, then only read, from any thread.
 struct saga_type {
   std::string name;
@@ -112,6 +131,7 @@ struct saga_type {
   std::map<std::string, call, std::less<>> calls;                 ///< by command
   std::set<std::string, std::less<>> tells;                       ///< commands of which it takes no reply
   std::map<std::string, subscription, std::less<>> subscriptions; ///< by event
+  std::map<std::string, saga_command, std::less<>> commands;      ///< that it handles
   std::set<std::string, std::less<>> timers;                      ///< messages that timers carry
   /// By message type: events, replies and timers. Decodes, then calls the saga's `on`.
   std::map<std::string, std::function<result<void>(void* state, std::string_view payload, saga_context&)>,
@@ -278,6 +298,8 @@ body_type body_type_of() {
 
 /// Calls the handler of `body` that the saga behind `state` has.
 using saga_function = void (*)(void* state, const void* body, saga_context&);
+/// Calls the handler of an update.
+using saga_update_function = handled (*)(void* state, const void* body, saga_context&);
 /// The same for a failure. The command may be moved from.
 using saga_failure_function = void (*)(void* state, failure_kind, std::string_view reason, void* command,
                                        saga_context&);
@@ -296,6 +318,11 @@ std::string key_of_number(std::uint64_t number);
 /// The end of a command with this reply, or declined for `reason` where `reply` is null.
 handled to_handled(const message_type& type, const void* reply, const std::string& reason);
 
+template <class Reply>
+handled to_handled(const outcome<Reply>& value) {
+  return to_handled(message_type_of<Reply>(), value.is_declined() ? nullptr : &value.reply(), value.reason());
+}
+
 /// What `starts_on` and `on` of a saga declare.
 struct event_declaration {
   body_type event;
@@ -306,6 +333,20 @@ struct event_declaration {
 
 void declare_start(saga_type& saga, event_declaration event);
 void declare_event(saga_type& saga, event_declaration event, unknown_instance policy);
+
+/// What `starts_on_command` and `answers` declare.
+struct command_declaration {
+  body_type command;
+  const message_type& reply;
+  kept_function correlation;
+  key_function key;
+};
+
+/// `handler` is called as for an event.
+void declare_starting_command(saga_type& saga, command_declaration command, saga_function handler,
+                              second_starter second);
+/// `handler` is null where a workflow's function accepts it.
+void declare_update(saga_type& saga, command_declaration command, saga_update_function handler);
 
 /// `on_failure` is null where the saga has no such handler.
 call& declare_call(saga_type& saga, body_type command, body_type reply, saga_function on_reply,

@@ -51,6 +51,19 @@ void call_handler(void* saga, const void* body, saga_context& context) {
   field_access::call_handler(*static_cast<Saga*>(saga), *static_cast<const Message*>(body), context);
 }
 
+template <class Saga, class Command>
+handled call_update_handler(void* saga, const void* body, saga_context& context) {
+  const outcome<typename Command::reply> decided =
+      field_access::ask_handler(*static_cast<Saga*>(saga), *static_cast<const Command*>(body), context);
+  return to_handled(decided);
+}
+
+template <class Command, class Correlation>
+command_declaration declared_command(Correlation correlation) {
+  return {body_type_of<Command>(), message_type_of<typename Command::reply>(),
+          kept_function{std::move(correlation)}, read_key<Command, Correlation>};
+}
+
 template <class Saga>
 void call_end_handler(void* saga, const saga_ended& end, saga_context& context) {
   field_access::call_handler(*static_cast<Saga*>(saga), end, context);
@@ -146,6 +159,42 @@ public:
         "continuo: the saga needs a handler `void on(const Event&, continuo::saga_context&)` for the event "
         "that starts it");
     detail::declare_start(type_, event<Event>(correlation));
+  }
+
+  /// `Command` starts an instance under the key that `correlation` reads from it, and is answered when that
+  /// ends: with what it completes with, which is a `Command::reply`, or declined with the reason for which it
+  /// was rolled back. So a saga that sends it has a child process. Taking the command back cancels the
+  /// instance. `second` says what becomes of another such command where the key has an instance.
+  template <class Command, class Correlation>
+  void starts_on_command(Correlation correlation, second_starter second) {
+    static_assert(detail::command<Command>, "continuo: starts_on_command takes a command: a type with "
+                                            "CONTINUO_FIELDS and a member type `reply`");
+    static_assert(
+        detail::handles<Saga, Command>,
+        "continuo: the saga needs a handler `void on(const Command&, continuo::saga_context&)` for the "
+        "command that starts it");
+    detail::declare_starting_command(type_, detail::declared_command<Command>(std::move(correlation)),
+                                     detail::call_handler<Saga, Command>, second);
+  }
+
+  /// A live instance answers `Command` in one transition, by its handler `outcome<Command::reply> on(const
+  /// Command&, continuo::saga_context&)`. Declined, nothing that the handler did counts. Where no instance
+  /// lives under the key, or it is being rolled back or over, the command is declined; one that is paused or
+  /// stuck answers when it goes on. A handler that throws is tried again, and then the command has failed
+  /// while the instance goes on as it was.
+  template <class Command, class Correlation>
+  void answers(Correlation correlation) {
+    static_assert(detail::command<Command>,
+                  "continuo: answers takes a command: a type with CONTINUO_FIELDS and a member type `reply`");
+    constexpr bool has_answer =
+        detail::field_access::has_answer<Saga, Command, saga_context, outcome<typename Command::reply>>();
+    static_assert(has_answer,
+                  "continuo: the saga needs a handler `outcome<Command::reply> on(const Command&, "
+                  "continuo::saga_context&)` for the command that it answers");
+    if constexpr (has_answer) {
+      detail::declare_update(type_, detail::declared_command<Command>(std::move(correlation)),
+                             detail::call_update_handler<Saga, Command>);
+    }
   }
 
   /// A live instance handles `Event`; one that is neither live nor startable follows `policy`.

@@ -61,11 +61,6 @@ constexpr auto signature_of() {
   }
 }
 
-template <class Reply>
-handled to_handled(const outcome<Reply>& value) {
-  return to_handled(message_type_of<Reply>(), value.is_declined() ? nullptr : &value.reply(), value.reason());
-}
-
 template <class T>
 struct is_outcome : std::false_type {};
 template <class Reply>

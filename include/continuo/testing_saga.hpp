@@ -22,10 +22,18 @@ struct saga_step {
     bool is_event = false;
   };
 
+  /// The answer to a command that the saga handles.
+  struct sent_answer {
+    std::string type;     ///< of the reply; empty: it failed
+    std::string payload;  ///< the reply
+    std::string declined; ///< why it failed
+  };
+
   std::string what;               ///< the row of the machine's table, such as `start` or `failure_rolls_back`
   std::vector<sent_message> sent; ///< commands and events, in order
-  std::vector<std::string> timers; ///< set by this step, by name
-  std::size_t withdrawals = 0;     ///< commands that were taken back
+  std::vector<std::string> timers;  ///< set by this step, by name
+  std::size_t withdrawals = 0;      ///< commands that were taken back
+  std::vector<sent_answer> answers; ///< in order
 
   /// The commands or events of this type that were sent.
   template <message Message>
@@ -47,8 +55,18 @@ struct saga_step {
     return std::move(found.front());
   }
 
+  /// The one answer, which is this reply. @throws std::logic_error with what it is else
+  template <message Reply>
+  Reply answer() const {
+    return decode<Reply>(only_answer(message_name<Reply>()).payload).value();
+  }
+
+  /// Why the one command that was answered was declined. @throws std::logic_error where it was not
+  std::string refusal() const { return only_answer({}).declined; }
+
 private:
   void check_only(std::string_view type, std::size_t count) const;
+  const sent_answer& only_answer(std::string_view type) const;
 };
 
 /// The part of `saga_alone` that needs no types.
@@ -85,6 +103,10 @@ public:
   /// events
   void deploy(continuo::detail::saga_type type);
 
+  /// The sender of the oldest command that waits for its end takes it back. @throws std::logic_error where
+  /// none does
+  saga_step command_withdrawn();
+
   // -- an operator's verbs ------------------------------------------------------------
   saga_step cancel();
   saga_step retry();
@@ -92,6 +114,7 @@ public:
 
 protected:
   saga_step event(std::string type, std::string payload);
+  saga_step command(std::string type, std::string payload);
   saga_step reply(std::string_view command, std::string reply_type, std::string payload);
   saga_step failure(std::string_view command, failure_kind kind, std::string reason);
   saga_step step_reply(std::string_view step, std::string reply_type, std::string payload);
@@ -116,6 +139,13 @@ public:
   template <message Event>
   saga_step receives(const Event& body) {
     return event(std::string{message_name<Event>()}, encode(body));
+  }
+
+  /// A command that starts it, or an update. @throws std::logic_error where it belongs to another instance,
+  /// or is none that this handles
+  template <message Command>
+  saga_step takes(const Command& body) {
+    return command(std::string{message_name<Command>()}, encode(body));
   }
 
   /// The reply to the oldest open command of this type. @throws std::logic_error where none is open
@@ -155,6 +185,13 @@ public:
   template <message Event>
   saga_step receives(const Event& body) {
     return event(std::string{message_name<Event>()}, encode(body));
+  }
+
+  /// A command that starts it, or an update. @throws std::logic_error where it belongs to another instance,
+  /// or is none that this handles
+  template <message Command>
+  saga_step takes(const Command& body) {
+    return command(std::string{message_name<Command>()}, encode(body));
   }
 
   /// The reply to the open step of this name. @throws std::logic_error where none is open

@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <new>
 #include <optional>
 #include <string>
@@ -40,6 +41,9 @@
 namespace continuo {
 
 class flow;
+
+/// Of which end of an instance.
+enum class ending : std::uint8_t { any, completed, compensated };
 
 /// Thrown by `co_await` where the step failed. Who does not catch it rolls the instance back with `what()`.
 class step_failed : public std::exception {
@@ -78,6 +82,11 @@ void publish(flow_run& run, const message_type& event, const void* body);
 void set_undo(flow_run& run, step_number call, const message_type& undo, const void* body);
 void set_limit(flow_run& run, step_number call, std::chrono::nanoseconds limit);
 void withdraw(flow_run& run, step_number step);
+step_number begin_until(flow_run& run, std::function<bool()> holds);
+std::uint64_t begin_accepting(flow_run& run, body_type command,
+                              std::function<handled(const void* command)> update);
+void stop_accepting(flow_run& run, std::uint64_t number) noexcept;
+void set_at_end(flow_run& run, std::string name, const message_type& command, const void* body, ending when);
 
 /// Whether it has ended; what was written since is looked at for that.
 bool has_ended(flow_run& run, step_number what);
@@ -308,6 +317,25 @@ public:
   const Event* operator->() const { return &**this; }
 };
 
+/// Something that the function waits for to become true. See `flow::until`.
+class condition : public detail::single_step {
+public:
+  using detail::single_step::single_step;
+};
+
+/// As long as it lives the instance accepts updates of one type. See `flow::accept`.
+class [[nodiscard]] update_acceptance {
+public:
+  update_acceptance(detail::flow_run& run, std::uint64_t number) : run_(run), number_(number) {}
+  update_acceptance(const update_acceptance&) = delete;
+  update_acceptance& operator=(const update_acceptance&) = delete;
+  ~update_acceptance() { detail::stop_accepting(run_, number_); }
+
+private:
+  detail::flow_run& run_;
+  std::uint64_t number_;
+};
+
 /// Waits for all of its steps, and throws what failed first; the others are given up then.
 class all_of_steps : public detail::awaitable {
 public:
@@ -365,6 +393,15 @@ public:
     detail::cast(*run_, std::move(name), message_type_of<Command>(), &command);
   }
 
+  /// The same, sent with the end of the instance, also where an operator cancels it: a mail to the customer.
+  /// A later one of the same name takes its place.
+  template <class Command>
+  void at_end(std::string name, const Command& command, ending when = ending::any) {
+    static_assert(detail::command<Command>,
+                  "continuo: at_end takes a command: a type with CONTINUO_FIELDS and a member type `reply`");
+    detail::set_at_end(*run_, std::move(name), message_type_of<Command>(), &command, when);
+  }
+
   /// Publishes an event to every saga, workflow and service that subscribes to its type.
   template <class Event>
   void publish(const Event& event) {
@@ -391,6 +428,42 @@ public:
   event_step<Event>(expect)(std::string name, detail::any_duration limit) {
     static_assert(message<Event>, "continuo: an event" CONTINUO_DETAIL_NEEDS);
     return {*run_, detail::begin_expect(*run_, std::move(name), message_type_of<Event>(), limit)};
+  }
+
+  /// Ends when `holds` (a function of nothing that gives a bool, of local variables alone) is true. It is
+  /// looked at again after each update that is accepted and whenever else the function is gone on with; an
+  /// update has to be accepted, or something else be open, while the function waits for it alone.
+  template <class Predicate>
+  condition until(Predicate holds) {
+    static_assert(std::is_invocable_r_v<bool, Predicate&>,
+                  "continuo: flow.until takes a function of nothing that gives a bool");
+    return {*run_, detail::begin_until(*run_, std::move(holds))};
+  }
+
+  // -- updates --------------------------------------------------------------------------
+  /// As long as what it gives lives, updates of `Command` are answered by `update`, a function
+  /// `outcome<Command::reply> (const Command&)`: at once, whatever the function waits for. It may change
+  /// local variables, which must outlive the acceptance, and begins no step. Before and after that the
+  /// command is declined. Each update is an entry of its own and run again at its place. What throws is tried
+  /// again, and then the update has failed and the instance goes on as it was. One for each type at a time.
+  ///
+  ///     auto open = flow.accept<change_address>([&](const change_address& to) -> outcome<address_changed> {
+  ///       address = to.address;
+  ///       return address_changed{};
+  ///     });
+  template <class Command, class Function>
+  update_acceptance accept(Function update) {
+    static_assert(detail::command<Command>,
+                  "continuo: accept takes a command: a type with CONTINUO_FIELDS and a member type `reply`");
+    using reply = typename Command::reply;
+    static_assert(std::is_invocable_r_v<outcome<reply>, Function&, const Command&>,
+                  "continuo: flow.accept takes a function `outcome<Command::reply> (const Command&)`");
+    return update_acceptance{*run_, detail::begin_accepting(*run_, detail::body_type_of<Command>(),
+                                                            [update](const void* body) mutable {
+                                                              const outcome<reply> decided =
+                                                                  update(*static_cast<const Command*>(body));
+                                                              return detail::to_handled(decided);
+                                                            })};
   }
 
   // -- several ------------------------------------------------------------------------
@@ -421,8 +494,22 @@ public:
   /// Not for destructors, out of which nothing may be thrown.
   [[noreturn]] void roll_back(std::string reason);
 
-  // -- what it may know -----------------------------------------------------------------
+  /// What was done so far stays done: a rollback undoes only what comes later, and nothing of it can be given
+  /// up any more.
+  void settle();
+
+  // -- what it may know, and say ----------------------------------------------------------
   const instance_id& self() const;
+
+  /// The instance whose command started it, so that it is its child. Null where an event or a client did.
+  const instance_id* parent() const;
+
+  /// Whether the function may do what its version `version` brought (`name` says what): where this life came
+  /// to this place under an older one, it may not. Asked again under the same name it gives the same.
+  bool since(std::uint32_t version, const std::string& name);
+
+  /// Where it is, for people: shown with the instance, until it says something else. At most 200 bytes.
+  void says(std::string where);
 
   /// The time of the message that the function has come to: the same whenever it runs again.
   time_point now() const;
@@ -472,6 +559,7 @@ void declare_version(saga_type& workflow, std::uint32_t version);
 void declare_start(saga_type& workflow, body_type event, kept_function correlation, key_function key);
 void declare_event(saga_type& workflow, body_type event, kept_function correlation, key_function key,
                    unknown_instance policy);
+void declare_starting_command(saga_type& workflow, command_declaration command, second_starter second);
 call& declare_call(saga_type& workflow, body_type command, body_type reply);
 
 } // namespace detail
@@ -510,6 +598,32 @@ public:
                                                 "takes");
     detail::declare_start(type_, detail::body_type_of<Event>(), detail::kept_function{std::move(correlation)},
                           detail::read_key<Event, Correlation>);
+    return *this;
+  }
+
+  /// The command starts an instance under the key that `correlation` reads from it, is the function's input,
+  /// and is answered when the instance ends: with the function's result, or declined with the reason for
+  /// which it was rolled back. So whoever calls it has a child process, of which `withdraw` (and a rollback)
+  /// is a cancel. `second` says what becomes of another such command where the key has an instance.
+  template <class Command, class Correlation>
+  workflow_type& starts_on_command(Correlation correlation, second_starter second) {
+    static_assert(detail::command<Command>, "continuo: starts_on_command takes a command: a type with "
+                                            "CONTINUO_FIELDS and a member type `reply`");
+    static_assert(std::is_same_v<Command, Input>, "continuo: a workflow starts on the command that its "
+                                                  "function takes");
+    static_assert(std::is_same_v<Result, typename Command::reply>,
+                  "continuo: the result of a workflow that a command starts is that command's reply");
+    detail::declare_starting_command(type_, detail::declared_command<Command>(std::move(correlation)),
+                                     second);
+    return *this;
+  }
+
+  /// Updates of a live instance, answered where the function accepts them (`flow::accept`), else declined.
+  template <class Command, class Correlation>
+  workflow_type& answers(Correlation correlation) {
+    static_assert(detail::command<Command>,
+                  "continuo: answers takes a command: a type with CONTINUO_FIELDS and a member type `reply`");
+    detail::declare_update(type_, detail::declared_command<Command>(std::move(correlation)), nullptr);
     return *this;
   }
 

@@ -106,6 +106,52 @@ continuo::detail::saga_type described() {
   return type;
 }
 
+// doc: child
+struct wrapped_up {
+  std::string box;
+  CONTINUO_FIELDS(wrapped_up, box)
+};
+
+struct wrap {
+  using reply = wrapped_up;
+  std::string id;
+  CONTINUO_FIELDS(wrap, id)
+};
+
+struct address_changed {
+  CONTINUO_FIELDS(address_changed)
+};
+
+struct change_address {
+  using reply = address_changed;
+  std::string id;
+  std::string address;
+  CONTINUO_FIELDS(change_address, id, address)
+};
+
+continuo::workflow<wrapped_up> wrapping(wrap wish, continuo::flow& flow) {
+  flow.says("waiting for the glue"); // shown with the instance
+  auto glue = flow.timer("glue", 1h);
+  co_await glue;
+  co_return wrapped_up{"a box for " + wish.id};
+}
+
+continuo::workflow<std::string> deliver(order_placed order, continuo::flow& flow) {
+  std::string address = "the customer";
+  auto open =
+      flow.accept<change_address>([&](const change_address& wish) -> continuo::outcome<address_changed> {
+        if (wish.address.empty()) {
+          return continuo::decline("an address is missing");
+        }
+        address = wish.address;
+        return address_changed{};
+      });
+  auto box = flow.call("wrap", wrap{order.id}); // a command like any other
+  co_await box;
+  co_return box->box + ", to " + address;
+}
+// doc: end
+
 } // namespace guide_workflows
 
 using namespace guide_workflows;
@@ -151,4 +197,27 @@ CAF_TEST(the workflow of the guide alone) {
   CAF_CHECK_EQUAL(next.only<release>().sku, "cup");
   alone.undone<release>(released{});
   CAF_CHECK(alone.status() == instance_status::compensated);
+}
+
+CAF_TEST(a child and an update) {
+  // doc: child type
+  continuo::workflow_type child{"wrapping", wrapping};
+  child.starts_on_command<wrap>(&wrap::id, continuo::second_starter::declined);
+  continuo::workflow_type parent{"deliver", deliver};
+  parent.starts_on<order_placed>(&order_placed::id)
+      .answers<change_address>(&change_address::id)
+      .calls<wrap>();
+  // doc: end
+  // doc: child alone
+  continuo::testing::workflow_alone alone{parent};
+  alone.receives(order_placed{"o-3", 4'200, {}});
+  alone.takes(change_address{"o-3", "the neighbour"}).answer<address_changed>();
+  CAF_CHECK_EQUAL(alone.takes(change_address{"o-3", ""}).refusal(), "an address is missing");
+  alone.leave_memory();
+  alone.answered("wrap", wrapped_up{"a box"});
+  CAF_CHECK_EQUAL(alone.result_text(), "\"a box, to the neighbour\"");
+  // doc: end
+  continuo::testing::workflow_alone other{child};
+  other.takes(wrap{"o-3"});
+  CAF_CHECK_EQUAL(other.advance_time(1h).answer<wrapped_up>().box, "a box for o-3");
 }

@@ -76,6 +76,10 @@ constexpr const char* banquets_name = "banquets";
 constexpr const char* brief_banquets_name = "brief banquets";
 constexpr scenario banquets_held{banquets_name, play<banquets_name>, 100};
 constexpr scenario brief_banquets{brief_banquets_name, play<brief_banquets_name>, 100};
+constexpr const char* trips_name = "trips";
+constexpr const char* brief_trips_name = "brief trips";
+constexpr scenario trips_made{trips_name, play<trips_name>, 100};
+constexpr scenario brief_trips{brief_trips_name, play<brief_trips_name>, 100};
 constexpr scenario programs{programs_name, play<programs_name>, 400};
 constexpr scenario large{"large parcels", large_parcels, 3};
 constexpr scenario many{"many parcels", many_parcels, 20};
@@ -132,6 +136,10 @@ constexpr planted_bug bugs[] = {
     {"ends_before_it_is_settled", &banquets_held},
     {"undo_of_a_step_forgotten", &banquets_held},
     {"entries_outlive_their_workflow", &brief_banquets},
+    {"child_answers_nobody", &trips_made},
+    {"child_outlives_its_parent", &trips_made},
+    {"update_forgotten_by_a_second_run", &brief_trips},
+    {"entries_outlive_a_life", &trips_made},
 };
 
 std::vector<planted_bug> wanted() {

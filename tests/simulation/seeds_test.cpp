@@ -110,6 +110,7 @@ CAF_TEST(every scenario holds over fresh seeds) {
        std::initializer_list<std::pair<const char*, std::span<const char* const>>>{
            {"saga", engine::saga_edges()},
            {"saga", engine::workflow_edges()},
+           {"saga", engine::command_edges()},
            {"keyed", engine::keyed_edges()},
            {"execution", engine::execution_edges()},
            {"acceptance", engine::acceptance_edges()},

@@ -18,6 +18,9 @@ std::shared_ptr<business> bakery();
 /// bill.
 std::shared_ptr<business> banquets();
 
+/// Trips: a workflow with two children, one a class of handlers, and updates while it is under way.
+std::shared_ptr<business> trips();
+
 /// Clients' commands to a service with effects, and what people do with the letters of those that failed.
 std::shared_ptr<business> stamps();
 

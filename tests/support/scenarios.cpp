@@ -496,7 +496,7 @@ const ingredients most_ingredients{withdrawals, verbs,     skips,        letters
 const std::vector<named_scenario>& all_scenarios() {
   static const std::vector<named_scenario> all{
       {"short", "three orders on three nodes, one crash",
-       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 250},
+       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 230},
       {"orders", "orders with all outcomes, four faults of any kind",
        scenario_with({5, 600ms, any_four}, orders), 120},
       {"bank", "transfers between accounts on two nodes, four faults",
@@ -544,9 +544,13 @@ const std::vector<named_scenario>& all_scenarios() {
       {"guests", "keys of a keyed service that end and begin anew, and are deleted at once",
        scenario_with({5, 300ms, any_four, {expiry, small_memory}}, guests), 10},
       {"banquets", "workflows that give steps up, four faults", scenario_with({5, 300ms, any_four}, banquets),
-       38},
+       28},
       {"brief banquets", "the same, with two instances in memory, deleted at once",
        scenario_with({5, 300ms, any_four, {expiry, small_memory}}, banquets), 12},
+      {"trips", "workflows with children and updates, four faults",
+       scenario_with({5, 300ms, any_four}, trips), 20},
+      {"brief trips", "the same, with two instances in memory, deleted at once",
+       scenario_with({5, 300ms, any_four, {expiry, small_memory}}, trips), 10},
       {"stamps", "clients' commands that are redriven while their node dies",
        scenario_with({5, 300ms, {{}, 2, 2s, {}}, {}}, stamps), 20},
       {"claims", "more starts than may be in flight, with two instances in memory",

@@ -86,6 +86,20 @@ struct field_access {
     saga.on(message, context);
   }
 
+  /// Whether it handles the message and gives an `Answer`.
+  template <class Saga, class Message, class Context, class Answer>
+  static constexpr bool has_answer() {
+    return requires(Saga & saga, const Message& message, Context& context, void (*take)(Answer)) {
+      take(saga.on(message, context));
+    };
+  }
+
+  /// The same of a handler that gives an answer: what it gives.
+  template <class Saga, class Message, class Context>
+  static auto ask_handler(Saga& saga, const Message& message, Context& context) {
+    return saga.on(message, context);
+  }
+
   /// The registered name.
   template <class T>
   static constexpr std::string_view name() {
