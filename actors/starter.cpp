@@ -81,6 +81,7 @@ bool must_wake(const engine::record& stored, const engine::routing_table& routes
 bool is_hosted(const core& shared, const engine::record& stored) {
   switch (stored.kind) {
   case engine::record_kind::saga:
+  case engine::record_kind::absence:
     return shared.saga_environments.contains(stored.self.type);
   case engine::record_kind::keyed:
     return shared.keyed_environments.contains(stored.self.type);

@@ -69,8 +69,8 @@ std::optional<expiry_entry> parse_expiry_key(std::string_view key) {
 
 expiry_times expiry_of(const record& of) {
   expiry_times times;
-  const auto is_kept =
-      of.kind == record_kind::saga || of.kind == record_kind::keyed || of.kind == record_kind::send;
+  const auto is_kept = of.kind == record_kind::saga || of.kind == record_kind::keyed ||
+                       of.kind == record_kind::send || of.kind == record_kind::absence;
   if (is_kept && is_terminal(of.status)) {
     times.ended = of.updated_at;
   }

@@ -60,8 +60,9 @@ void saga_machine::decline(draft& next, const envelope& message, failure_kind ki
   write(next);
 }
 
-/// There is no instance, and none is made to say so: no record stands behind the answer. Where it gets lost
-/// the sender offers its command again, and is told the same. The answer's id is that of the command but for
+/// There is no instance, whatever else comes for the key: the command says it all, or is withdrawn for good. So
+/// no record stands behind the answer: where it gets lost the sender offers its command again, and is told the
+/// same. The answer's id is that of the command but for
 /// one bit, so that no message of any record ever has it.
 void saga_machine::decline_absent(draft& next, const envelope& message, failure_kind kind,
                                   std::string reason) {
@@ -80,6 +81,15 @@ void saga_machine::decline_absent(draft& next, const envelope& message, failure_
   answer.payload = messages::failure_payload(kind, bounded_reason(std::move(reason)));
   answer.trace = next.trace;
   next.out.sent.push_back(std::move(answer));
+}
+
+/// There is no instance to update. There may be one when the same command is offered again, and the answer must
+/// be the same: so the key remembers it, until its sender forgets.
+void saga_machine::remember_absence(draft& next, const envelope& message) {
+  next.keep_history = false;
+  record_.kind = record_kind::absence;
+  record_.status = instance_status::compensated;
+  decline(next, message, failure_kind::declined, fmt::format("there is no {}", to_string(record_.self)));
 }
 
 /// A command that was handled comes again.
@@ -133,8 +143,7 @@ void saga_machine::absent_command(draft& next, const envelope& message) {
   if (message.withdrawn) {
     decline_absent(next, message, failure_kind::withdrawn, "withdrawn");
   } else if (!command->starts) {
-    decline_absent(next, message, failure_kind::declined,
-                   fmt::format("there is no {}", to_string(record_.self)));
+    remember_absence(next, message);
   } else if (auto why = objection_to_starter(message); !why.empty()) {
     decline_absent(next, message, failure_kind::declined, std::move(why));
   } else {

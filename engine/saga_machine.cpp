@@ -120,7 +120,7 @@ transition saga_machine::receive(const envelope& received, const moment& now, st
     }
     return std::move(next.out);
   }
-  if (!exists_ && !retrying_) {
+  if (!exists() && !retrying_) {
     absent(next, message);
     return std::move(next.out);
   }
@@ -162,7 +162,7 @@ transition saga_machine::try_again(const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};
   const auto message = std::move(*retrying_);
   retrying_.reset();
-  if (exists_) {
+  if (exists()) {
     dispatch(next, message);
   } else {
     absent(next, message);
@@ -859,7 +859,7 @@ void saga_machine::handler_failed(draft& next, const envelope& message, const er
     next.out.try_again = environment_->handler_delay * (1u << std::min<std::uint32_t>(attempts_ - 1, 20));
     return;
   }
-  if (exists_ && is_update(message)) {
+  if (exists() && is_update(message)) {
     update_failed(next, message, "its handler failed: " + why.message);
     return;
   }

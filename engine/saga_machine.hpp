@@ -155,7 +155,7 @@ public:
   /// it was sent, and the timers to set. Delivered before the instance handles anything new.
   transition recover(std::uint64_t revision);
 
-  bool exists() const { return exists_; }
+  bool exists() const { return exists_ && record_.kind != record_kind::absence; }
   bool dirty() const { return mail_.is_dirty(); }
   bool retrying() const { return retrying_.has_value(); }
 
@@ -223,6 +223,7 @@ private:
   void decline(draft& next, const starter& to, failure_kind kind, std::string reason);
   void decline(draft& next, const envelope& message, failure_kind kind, std::string reason);
   void decline_absent(draft& next, const envelope& message, failure_kind kind, std::string reason);
+  void remember_absence(draft& next, const envelope& message);
   void answer_again(draft& next, const envelope& message) const;
   std::string objection_to_starter(const envelope& message) const;
   void add_starter(const envelope& message);

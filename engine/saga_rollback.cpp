@@ -496,7 +496,7 @@ transition saga_machine::cancel(draft& next, const char* edge, std::string reaso
 transition saga_machine::operate(verb what, const std::string& who, const std::string& note,
                                  const moment& now, std::uint64_t revision) {
   draft next{now, revision, environment_->store};
-  if (!exists_) {
+  if (!exists()) {
     next.out.edge = "verb_refused";
     next.out.verdict = fail(errc::not_found, fmt::format("there is no instance {}", to_string(record_.self)));
     return std::move(next.out);
@@ -665,14 +665,18 @@ transition saga_machine::suspect(const envelope& received, bool proven, const mo
   // No code of the saga runs where the instance is over or stopped, or where another message is before this
   // one.
   const auto known = record_.failed && record_.failed->id == received.id;
-  const auto stopped = exists_ && (is_terminal(record_.status) || record_.status == instance_status::paused ||
-                                   record_.status == instance_status::stuck);
   const auto subscription = environment_->type->subscriptions.find(received.type);
   const auto* command = received.kind == message_kind::command ? command_of(received.type) : nullptr;
   const auto starts =
       received.kind == message_kind::command
           ? command != nullptr && command->starts
           : subscription != environment_->type->subscriptions.end() && subscription->second.starts;
+  // Behind a compensated one, and where there is but the memory of an absence, the key begins anew.
+  const auto begins_anew = exists_ && starts &&
+                           (!exists() || (command != nullptr && record_.status == instance_status::compensated));
+  const auto stopped = exists() && !begins_anew &&
+                       (is_terminal(record_.status) || record_.status == instance_status::paused ||
+                        record_.status == instance_status::stuck);
   if (received.kind == message_kind::withdrawal || (command != nullptr && received.withdrawn) || stopped ||
       (!exists_ && !starts) || (retrying_ && retrying_->id != received.id) ||
       (!known && received.kind != message_kind::timer && mail_.is_held_back(received))) {
@@ -687,11 +691,15 @@ transition saga_machine::suspect(const envelope& received, bool proven, const mo
   next.out = {};
   next.out.edge = "quarantine";
   next.note_in(message, answered_by(message));
-  if (!exists_) {
+  if (!exists_ || begins_anew) {
     if (auto why = command != nullptr ? objection_to_starter(message) : std::string{}; !why.empty()) {
       return receive(received, now, revision); // which declines it
     }
-    create(next);
+    if (begins_anew) {
+      begin_new_life(next);
+    } else {
+      create(next);
+    }
     record_.ancestors = message.ancestors;
     add_starter(message);
   }

@@ -78,6 +78,7 @@ bool is_settled(const engine::record& stored) {
   }
   switch (stored.kind) {
   case engine::record_kind::saga:
+  case engine::record_kind::absence:
     return is_terminal(stored.status) || !has_due_timer(stored) || stored.status == instance_status::paused ||
            stored.status == instance_status::stuck;
   case engine::record_kind::keyed:
@@ -371,7 +372,14 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
       publishes(sent.id, sent.type, sent.payload);
     }
   }
-  const auto may_begin_anew = !sagas_.contains(entry.self.type); // the key of a keyed service
+  const auto saga = sagas_.find(entry.self.type);
+  const auto is_started_by_command = [&] {
+    const auto found = entry.in ? saga->second.commands.find(entry.in->type) : saga->second.commands.end();
+    return found != saga->second.commands.end() && found->second.starts;
+  };
+  // The key of a keyed service does; that of a saga where what had it was compensated, and a command starts it.
+  const auto may_begin_anew =
+      saga == sagas_.end() || (known.ended == instance_status::compensated && is_started_by_command());
   if (known.ended && entry.status != *known.ended && !may_begin_anew) {
     broke(node, fmt::format("{} had ended, and is {} after {}", name_of(entry.self), to_string(entry.status),
                             entry.what));
@@ -559,10 +567,17 @@ void promises::check_steps(const std::string& node, const engine::record& before
     return !step.empty() && (std::any_of(after.requests.begin(), after.requests.end(), undoes) ||
                              std::any_of(after.compensations.begin(), after.compensations.end(), cannot));
   };
-  // Steps are added behind the others, and leave from behind; only those from between.
+  const auto to_undo = [](const engine::record& of) { // a workflow has them in its entries
+    const auto life = of.life == 0 ? result<engine::flow_life>{} : decode<engine::flow_life>(of.state);
+    return of.compensations.size() + (life ? life->undos : 0);
+  };
+  // Steps are added behind the others, and leave from behind; only those from between. A workflow's next one
+  // comes from its entries.
+  const auto comes_from_entries =
+      to_undo(after) - after.compensations.size() != to_undo(before) - before.compensations.size();
   auto next = after.compensations.begin();
   for (const auto& one : before.compensations) {
-    if (next == after.compensations.end()) {
+    if (next == after.compensations.end() || comes_from_entries) {
       break;
     }
     if (one.type == next->type && one.payload == next->payload) {
@@ -592,10 +607,6 @@ void promises::check_steps(const std::string& node, const engine::record& before
                         (call != saga->second.calls.end() && call->second.undo_command != nullptr);
   const auto gave_up = std::count_if(before.compensations.begin(), before.compensations.end(),
                                      [&](const auto& one) { return is_undone_now(one.step); });
-  const auto to_undo = [](const engine::record& of) { // a workflow has them in its entries
-    const auto life = of.life == 0 ? result<engine::flow_life>{} : decode<engine::flow_life>(of.state);
-    return of.compensations.size() + (life ? life->undos : 0);
-  };
   const auto grew =
       to_undo(after) + static_cast<std::size_t>(gave_up) > to_undo(before) || is_undone_now(closed->step);
   if (by.in->kind == messages::message_kind::reply) {
@@ -647,7 +658,13 @@ void promises::leaves(const std::string& node, const messages::frame& frame) {
   for (const auto& item : batch->items) {
     if (const auto* message = std::get_if<engine::envelope>(&item)) {
       const auto is_withdrawal = message->kind == messages::message_kind::withdrawal;
-      if (!disk.owed.contains(is_withdrawal ? message->in_reply_to : message->id)) {
+      // An answer that no record stands behind, since the command itself decides it: its id is the command's but
+      // for one bit.
+      auto command = message->id;
+      command.index &= ~0x80000000u;
+      const auto is_unrecorded = message->kind == messages::message_kind::failure &&
+                                 command != message->id && command == message->in_reply_to;
+      if (!is_unrecorded && !disk.owed.contains(is_withdrawal ? message->in_reply_to : message->id)) {
         broke(node, fmt::format("{} of {} leaves the node before it is durable", message->type,
                                 name_of(message->from)));
       }

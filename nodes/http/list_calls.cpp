@@ -136,6 +136,7 @@ response list_here(const list_query& query, const node_runtime& node, const acto
             return false;
           }
           const auto wanted =
+              stored->kind != engine::record_kind::absence &&
               (!query.status || stored->status == *query.status) &&
               (query.waiting_for.empty() || waits_for(*stored, query.waiting_for, core.routes));
           if (wanted && entries.size() == query.limit) { // there is more

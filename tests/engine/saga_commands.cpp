@@ -164,15 +164,44 @@ CAF_TEST(W38 its own ancestor and the seventeenth generation are declined) {
   CAF_CHECK_EQUAL(refusal_in(one.take(late)), "lending/b-1 is its own ancestor: lending/b-1 sent the command");
 }
 
-CAF_TEST(the answer to a command that found no instance is nobody elses) {
+CAF_TEST(an update that found no instance gets the same answer when one is there meanwhile) {
   lending_box one{*this};
   const auto wish = prolongs();
-  const auto decided = one.take(wish);
+  auto decided = one.take(wish);
   CAF_CHECK_EQUAL(refusal_in(decided), "there is no lending/b-1");
   CAF_CHECK_EQUAL(kind_in(decided.sent.front()), "declined");
+  CAF_CHECK(one.stored());
+  CAF_CHECK(!one.machine().exists());
+  CAF_CHECK(!decided.history);
+  one.crash();
+  CAF_CHECK_EQUAL(edge_of(one.operate(verb::cancel)), "verb_refused");
+  CAF_CHECK_EQUAL(edge_of(one.take(lends({"reader", "bob"}))), "start");
+  CAF_CHECK(one.machine().exists());
+  decided = one.take(wish);
+  CAF_CHECK_EQUAL(edge_of(decided), "duplicate");
+  CAF_CHECK_EQUAL(refusal_in(decided), "there is no lending/b-1");
+  CAF_CHECK_EQUAL(sent_by(one.take(prolongs())), "prolonged");
+}
+
+CAF_TEST(what is remembered of an absence goes when its sender forgets) {
+  lending_box one{*this};
+  const auto wish = prolongs();
+  const auto answer = one.take(wish).sent.front();
+  CAF_CHECK_EQUAL(edge_of(one.expire(now.wall)), "expire");
+  CAF_CHECK(one.stored());
+  one.take(receipt{wish.from, wish.to, answer.id, wish.id, wish.id});
+  one.flush();
+  one.expire(now.wall);
   CAF_CHECK(!one.stored());
-  CAF_CHECK(decided.sent.front().id == one.take(wish).sent.front().id);
-  CAF_CHECK(decided.sent.front().id != wish.id);
+}
+
+CAF_TEST(the answer to a command that starts nothing for good is nobody elses) {
+  lending_box one{*this};
+  auto first = lends();
+  first.withdrawn = true;
+  const auto answer = one.take(first).sent.front();
+  CAF_CHECK(answer.id != first.id);
+  CAF_CHECK(answer.id == one.take(first).sent.front().id);
 }
 
 CAF_TEST(a command that was given up before it came starts nothing) {
@@ -308,6 +337,22 @@ CAF_TEST(a start that ended the process is counted for the instance that it woul
   one.crash();
   CAF_CHECK_EQUAL(edge_of(one.again()), "start");
   CAF_CHECK_EQUAL(one.current().starters.size(), 1u);
+}
+
+CAF_TEST(a start that ends the process is counted where the key has had a life before) {
+  lending_box one{*this};
+  one.take(lends());
+  auto answer = failed(one.open<pay>(), failure_kind::declined, "poor");
+  answer.to = one.current().self;
+  one.take(answer);
+  CAF_REQUIRE_EQUAL(one.status(), "compensated");
+  const auto second = lends();
+  for (int i = 0; i < 3; ++i) {
+    CAF_CHECK_EQUAL(edge_of(one.suspect(second)), "quarantine");
+    one.crash();
+  }
+  CAF_CHECK_EQUAL(one.status(), "stuck");
+  CAF_CHECK(contains(one.reason(), "its handler of lend runs no more"));
 }
 
 CAF_TEST(an operator who cancels declines the update that was being tried) {
