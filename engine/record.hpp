@@ -26,8 +26,9 @@ enum class record_kind : std::uint8_t {
   publish,     ///< a client's accepted event
   send,        ///< a client's accepted command
   dead_letter, ///< a message that failed for good
+  schedule,    ///< publishes an event at its times
 };
-CONTINUO_ENUM(record_kind, saga, keyed, command, publish, send, dead_letter)
+CONTINUO_ENUM(record_kind, saga, keyed, command, publish, send, dead_letter, schedule)
 
 /// A message that a record owes to somebody: with its record it is all that is needed to send it, and to send
 /// it again. An event or a reply stands in the outbox until its receiver has acknowledged it.
