@@ -21,7 +21,8 @@ namespace continuo::actors {
 namespace {
 
 bool is_built_in(std::string_view type) {
-  return type == engine::publish_type || type == engine::send_type || type == engine::dead_letter_type;
+  return type == engine::publish_type || type == engine::send_type || type == engine::dead_letter_type ||
+         type == engine::schedule_type;
 }
 
 } // namespace
@@ -45,6 +46,30 @@ std::size_t core::place_of(const instance_id& id) const {
     return name ? name->revision % shards.size() : 0;
   }
   return std::hash<instance_id>{}(id) % shards.size();
+}
+
+std::optional<error> core::start_objection() const {
+  if (disk_low) {
+    return error{errc::overloaded,
+                 "the disk is nearly full (see disk-reserve): accepted work goes on, starts are refused"};
+  }
+  if (const auto now = in_flight.load(); now >= bounds.in_flight) {
+    return error{errc::overloaded,
+                 fmt::format("{} instances are in flight, and {} are allowed: try again later", now,
+                             bounds.in_flight)};
+  }
+  return std::nullopt;
+}
+
+std::optional<error> core::apart_objection() const {
+  if (const auto why = peers.stands_apart()) {
+    return error{
+        errc::unavailable,
+        fmt::format("no node that can be reached goes together with this one ({}): it takes in nothing "
+                    "until one does",
+                    *why)};
+  }
+  return std::nullopt;
 }
 
 void core::count_in_flight(caf::event_based_actor* self, bool before, bool now) {

@@ -14,6 +14,7 @@
 #include "engine/letter.hpp"
 #include "engine/link.hpp"
 #include "engine/saga_machine.hpp"
+#include "engine/schedule_machine.hpp"
 #include "journal/journal.hpp"
 
 #include <continuo/cluster.hpp>
@@ -128,6 +129,8 @@ public:
   std::map<std::string, engine::execution_environment, std::less<>> execution_environments;
   engine::acceptance_environment acceptances;
   engine::letter_environment dead_letters;
+  std::map<std::string, schedule, std::less<>> schedules; ///< that live on this node
+  engine::schedule_environment scheduled;
 
   // -- means -------------------------------------------------------------------------
   std::uint64_t store_id = 0;
@@ -165,6 +168,10 @@ public:
   // -- peers ------------------------------------------------------------------------------
   std::map<std::string, engine::link_settings, std::less<>> link_settings; ///< by peer
   link_board peers;
+  /// Says whether all of these have ended, on whichever nodes they are; false where a node cannot say so in
+  /// time. `done` is called from any thread, or dropped where the node ends. Never blocks.
+  std::function<void(std::vector<instance_id> these, std::function<void(bool are_over)> done)>
+      ask_whether_over;
   /// Answers what a peer asks, at once or later, from any thread; never blocks. Empty: nobody answers.
   std::function<void(std::string text, std::function<void(std::string)> done)> answer_peer;
 
@@ -189,10 +196,12 @@ public:
   std::atomic<std::uint64_t> last_revision{0};
   std::atomic<std::int64_t> in_flight{0};
   std::atomic<bool> somebody_waits{false}; ///< for room
-  std::atomic<std::uint64_t> orphaned{0};  ///< instances found without a cause
+  std::atomic<bool> disk_low{false};
+  std::atomic<std::uint64_t> orphaned{0}; ///< instances found without a cause
   std::atomic<std::uint64_t> letters_made{0};
   unknown_board unknown;
   std::map<std::string, service_counters, std::less<>> service_counts; ///< by name, of those that run here
+  seldom schedules_told;     ///< due times that could not be published
   seldom saga_failures_told; ///< attempts of handlers that failed; those of services are in their counters
   std::shared_ptr<journal::counters> written = std::make_shared<journal::counters>();
 
@@ -244,6 +253,12 @@ public:
 
   /// Those of all nodes that this process ever had, for tests: there must be none as they end.
   static std::uint64_t orphans_of_process();
+
+  /// Why nothing may be started now: the node is at a bound.
+  std::optional<error> start_objection() const;
+
+  /// Why nothing may be taken in: the peers that are there do not go together with this node.
+  std::optional<error> apart_objection() const;
 
   /// Changes how many records are in flight from `before` of one of them to `now`, and tells the intake where
   /// that makes room.

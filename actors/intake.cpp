@@ -30,29 +30,7 @@ std::optional<error> objection(const intake_state& state, const core& shared) {
   if (!state.is_open) {
     return state.closed;
   }
-  if (const auto why = shared.peers.stands_apart()) {
-    return error{
-        errc::unavailable,
-        fmt::format("no node that can be reached goes together with this one ({}): it takes in nothing "
-                    "until one does",
-                    *why)};
-  }
-  return std::nullopt;
-}
-
-/// Why an instance must not be started now.
-std::optional<error> start_objection(const intake_state& state, const core& shared) {
-  if (state.disk_low) {
-    return error{errc::overloaded,
-                 "the disk is nearly full (see disk-reserve): accepted work goes on, starts are refused"};
-  }
-  const auto now = shared.in_flight.load();
-  if (now >= shared.bounds.in_flight) {
-    return error{errc::overloaded,
-                 fmt::format("{} instances are in flight, and {} are allowed: try again later", now,
-                             shared.bounds.in_flight)};
-  }
-  return std::nullopt;
+  return shared.apart_objection();
 }
 
 /// Answers a publish or send whose key was used before, and says whether it did.
@@ -197,14 +175,14 @@ void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& even
     return;
   }
   if (starts_something(*shared, event, *where)) {
-    if (auto reason = start_objection(state, *shared)) {
+    if (auto reason = shared->start_objection()) {
       if (!event.options.wait_for_room || state.waiting.size() >= shared->bounds.waiting_publishers) {
         event.answer(tl::unexpected(std::move(*reason)));
         return;
       }
       state.waiting.push_back(std::move(event));
       shared->somebody_waits = true;
-      if (!start_objection(state, *shared)) {
+      if (!shared->start_objection()) {
         self->send(self, room{}); // it became free between the two looks
       }
       return;
@@ -215,7 +193,7 @@ void on_publish(intake* self, const std::shared_ptr<core>& shared, publish& even
 
 void on_room(intake* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
-  while (!state.waiting.empty() && !start_objection(state, *shared)) {
+  while (!state.waiting.empty() && !shared->start_objection()) {
     auto event = std::move(state.waiting.front());
     state.waiting.pop_front();
     if (!planted("key_not_looked_at_after_waiting") && answer_again(self, *shared, event, event.answer)) {
@@ -231,7 +209,7 @@ void on_room(intake* self, const std::shared_ptr<core>& shared) {
   }
   if (!state.waiting.empty()) {
     shared->somebody_waits = true;
-    if (!start_objection(state, *shared)) {
+    if (!shared->start_objection()) {
       self->send(self, room{});
     }
   }
@@ -247,7 +225,7 @@ void on_send(intake* self, const std::shared_ptr<core>& shared, send_command& co
     refused = not_a_command(*shared, command.type);
   }
   if (!refused) {
-    refused = start_objection(state, *shared);
+    refused = shared->start_objection();
   }
   const auto refuse = [&](const error& reason) {
     if (command.taken) {
@@ -297,7 +275,7 @@ caf::behavior intake_actor(intake* self, std::shared_ptr<core> shared) {
       [self, shared](send_command& command) { on_send(self, shared, command); },
       [self, shared](room) { on_room(self, shared); },
       [self, shared](const disk_space& space) {
-        self->state.disk_low = space.low;
+        shared->disk_low = space.low;
         shared->log(space.low ? log_level::warn : log_level::info,
                     space.low ? "the disk is nearly full: starts are refused" : "the disk has room again");
         on_room(self, shared);

@@ -23,7 +23,6 @@ struct intake_state {
   std::unordered_map<std::string, std::vector<std::function<void(const result<void>&)>>> repeats;
   bool is_over = false; ///< the node stops, or has failed
   bool is_open = false;
-  bool disk_low = false;
   error closed{errc::unavailable, "the node has not started"};
   static inline const char* name = "continuo.intake";
 };

@@ -1,5 +1,6 @@
 #include "actors/light.hpp"
 
+#include "actors/schedules.hpp"
 #include "actors/waiting.hpp"
 #include "engine/dead_letter.hpp"
 #include "engine/planted.hpp"
@@ -90,6 +91,8 @@ void decide(shard* self, core& shared, const instance_id& id, slot& at, std::vec
   };
   if (at.held->accepted) {
     with(*at.held->accepted);
+  } else if (at.held->schedule) {
+    with(*at.held->schedule);
   } else {
     with(*at.held->letter);
   }
@@ -105,7 +108,7 @@ std::vector<journal::release> told(const core& shared, std::function<void(result
 
 bool is_light(const instance_id& id) {
   return id.type == engine::publish_type || id.type == engine::send_type ||
-         id.type == engine::dead_letter_type;
+         id.type == engine::dead_letter_type || id.type == engine::schedule_type;
 }
 
 std::unique_ptr<light> load_light(const core& shared, const instance_id& id) {
@@ -116,7 +119,14 @@ std::unique_ptr<light> load_light(const core& shared, const instance_id& id) {
   auto& stored = *read;
   auto made = std::make_unique<light>();
   made->recovers = stored && shared.is_of_earlier_life(*stored);
-  if (id.type == engine::dead_letter_type) {
+  if (id.type == engine::schedule_type) {
+    if (const auto state = decode<engine::schedule_state>(stored ? stored->state : std::string{});
+        stored && !state) {
+      shared.failed(unreadable_record(engine::record_key(id), state.error()));
+      return nullptr;
+    }
+    made->schedule = std::make_unique<engine::schedule_machine>(shared.scheduled, id, std::move(stored));
+  } else if (id.type == engine::dead_letter_type) {
     made->letter = std::make_unique<engine::letter>(shared.dead_letters, id, std::move(stored));
   } else {
     made->counted = stored && engine::is_in_flight(*stored, shared.routes);
@@ -177,6 +187,10 @@ std::vector<messages::envelope> take(shard* self, core& shared, accept& wanted) 
 }
 
 void give(shard* self, core& shared, const instance_id& id, slot& at, const messages::envelope& message) {
+  if (message.kind == messages::message_kind::timer && message.link == 0 && at.held->schedule) {
+    give(self, shared, id, at, look_at_schedule{id, {}});
+    return;
+  }
   std::vector<journal::release> extra;
   give_credit_back(shared, message, extra);
   decide(self, shared, id, at, std::move(extra), [&](auto& machine, std::uint64_t revision) {
@@ -271,7 +285,9 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, await_comm
 }
 
 void ask_to_leave(shard* self, core& shared, const instance_id& id, slot& at) {
-  const auto may = at.held->accepted ? at.held->accepted->may_passivate() : at.held->letter->may_passivate();
+  const auto may = at.held->accepted ? at.held->accepted->may_passivate()
+                   : at.held->letter ? at.held->letter->may_passivate()
+                                     : at.held->schedule->may_passivate();
   at.asked_to_leave = false;
   if (may) {
     engine::transition nothing;

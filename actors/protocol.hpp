@@ -3,6 +3,7 @@
 #include "engine/acceptance.hpp"
 #include "engine/record.hpp"
 #include "engine/saga_machine.hpp"
+#include "engine/schedule_machine.hpp"
 #include "journal/journal.hpp"
 #include "messages/envelope.hpp"
 #include "messages/frames.hpp"
@@ -330,6 +331,28 @@ struct discard_letter {
   std::function<void(result<void>)> answer;
 };
 
+// -- schedules ----------------------------------------------------------------------------------
+
+/// To a shard, as the node starts: these schedules of its own are defined (`core::schedules`) or are not any
+/// more. Answered with `handed_over`.
+struct define_schedules {
+  std::vector<std::string> names;
+};
+
+/// To a schedule, by way of its shard.
+struct operate_schedule {
+  enum class verb : std::uint8_t { pause, resume, trigger } what = verb::pause;
+  instance_id to;
+  std::string who;
+  std::function<void(result<message_id>)> answer; ///< of `trigger`: under which id its event was accepted
+};
+
+/// A shard to itself: it looks whether the schedule is due.
+struct look_at_schedule {
+  instance_id of;
+  std::optional<bool> is_over; ///< whether what it has begun is, where that was asked
+};
+
 } // namespace continuo::actors
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::messages::envelope)
@@ -393,3 +416,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::question_over)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::say_to_peer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::redrive)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::discard_letter)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::define_schedules)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::operate_schedule)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::look_at_schedule)

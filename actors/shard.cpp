@@ -2,6 +2,7 @@
 
 #include "actors/instance.hpp"
 #include "actors/light.hpp"
+#include "actors/schedules.hpp"
 #include "actors/views.hpp"
 #include "actors/waiting.hpp"
 
@@ -108,6 +109,14 @@ void on_wake_some(shard* self, const std::shared_ptr<core>& shared, const wake_s
   if (state.waking == 0) {
     self->send(state.starter, handed_over{});
   }
+}
+
+void on_define_schedules(shard* self, const std::shared_ptr<core>& shared, const define_schedules& portion) {
+  const auto starter = caf::actor_cast<caf::actor>(self->current_sender());
+  for (const auto& name : portion.names) {
+    forward(self, shared, {std::string{engine::schedule_type}, name}, define_schedule{});
+  }
+  self->send(starter, handed_over{});
 }
 
 void on_woken(shard* self) {
@@ -292,6 +301,12 @@ caf::behavior shard_actor(shard* self, std::shared_ptr<core> shared) {
         const auto id = request.letter;
         forward(self, shared, id, std::move(request));
       },
+      [self, shared](const look_at_schedule& look) { forward(self, shared, look.of, look); },
+      [self, shared](operate_schedule& request) {
+        const auto id = request.to;
+        forward(self, shared, id, std::move(request));
+      },
+      [self, shared](const define_schedules& portion) { on_define_schedules(self, shared, portion); },
       [self, shared](await_command& asks) {
         const instance_id id{std::string{engine::send_type}, to_string(asks.id)};
         forward(self, shared, id, std::move(asks));

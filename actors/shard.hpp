@@ -14,10 +14,11 @@
 
 namespace continuo::actors {
 
-/// A durable endpoint in memory that needs no actor of its own: one of the two. (actors/light.hpp)
+/// A durable endpoint in memory that needs no actor of its own: one of the three. (actors/light.hpp)
 struct light {
   std::unique_ptr<engine::acceptance> accepted;
   std::unique_ptr<engine::letter> letter;
+  std::unique_ptr<engine::schedule_machine> schedule;
   bool counted = false;  ///< in flight
   bool ticks = false;    ///< a receipt has changed it, and it is written within a second
   bool recovers = false; ///< the first time since the node started
@@ -56,6 +57,7 @@ struct shard_state {
   std::optional<error> closed;      ///< why nobody is waited for any more
   std::size_t waking = 0;           ///< of a portion of the start-up
   caf::actor starter;               ///< who wants to know that these are awake
+  engine::boot_time begun;          ///< when it had its first schedule defined, in this life
   static inline const char* name = "continuo.shard";
 };
 

@@ -90,6 +90,7 @@ bool is_hosted(const core& shared, const engine::record& stored) {
   case engine::record_kind::publish:
   case engine::record_kind::send:
   case engine::record_kind::dead_letter:
+  case engine::record_kind::schedule:
     break;
   }
   return true;
@@ -115,6 +116,12 @@ void note(starter_state& state, core& shared, engine::record&& stored, const std
   ++state.found.records;
   if (!shared.is_of_earlier_life(stored)) {
     return; // written in this life: it is in memory, or was
+  }
+  if (stored.kind == engine::record_kind::schedule) { // what is defined now says when it is due
+    if (!shared.schedules.contains(stored.self.key)) {
+      state.to_define[shared.place_of(stored.self)].push_back(std::move(stored.self.key));
+    }
+    return;
   }
   if (!is_hosted(shared, stored)) {
     ++state.homeless[stored.self.type];
@@ -208,6 +215,23 @@ void wake_on(starter* self, core& shared) {
   }
 }
 
+/// Has schedules defined, and those that are not defined any more ended.
+void define_on(starter* self, core& shared) {
+  auto& state = self->state;
+  for (std::size_t i = 0; i < state.to_define.size(); ++i) {
+    auto& waiting = state.to_define[i];
+    define_schedules some;
+    while (!waiting.empty() && some.names.size() < portion_max) {
+      some.names.push_back(std::move(waiting.front()));
+      waiting.pop_front();
+    }
+    if (!some.names.empty()) {
+      ++state.open_portions;
+      self->send(shared.shards[i], std::move(some));
+    }
+  }
+}
+
 void open_all(starter* self, core& shared) {
   auto& state = self->state;
   state.now = phase::ready;
@@ -239,6 +263,11 @@ caf::behavior starter_actor(starter* self, std::shared_ptr<core> shared, std::fu
                             std::function<void(const recovery_figures&)> ready) {
   fail_node_on_trouble(self, shared);
   self->state.to_wake.resize(shared->shards.size());
+  self->state.to_define.resize(shared->shards.size());
+  for (const auto& [name, definition] : shared->schedules) {
+    const instance_id id{std::string{engine::schedule_type}, name};
+    self->state.to_define[shared->place_of(id)].push_back(name);
+  }
   const auto go_on = [self, shared, may_go_on = std::move(may_go_on), ready = std::move(ready)] {
     auto& state = self->state;
     if (!may_go_on()) {
@@ -248,6 +277,10 @@ caf::behavior starter_actor(starter* self, std::shared_ptr<core> shared, std::fu
       read_on(self, *shared);
     } else if (state.now == phase::waking) {
       wake_on(self, *shared);
+      state.now = state.open_portions == 0 ? phase::defining : phase::waking;
+    }
+    if (state.now == phase::defining) {
+      define_on(self, *shared);
       if (state.open_portions == 0) {
         if (may_go_on()) { // else a record could not be read
           open_all(self, *shared);

@@ -54,7 +54,7 @@ pkg-config need, the simulated cluster for tests, the guide and examples.")
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME continuo)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS adduser)
+set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS "adduser, tzdata") # schedules have time zones
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_CONTROL_EXTRA "${PROJECT_SOURCE_DIR}/packaging/postinst;${PROJECT_SOURCE_DIR}/packaging/postrm")
 set(CPACK_DEBIAN_PROGRAM_DESCRIPTION "runs and looks after nodes of Continuo
 Continuo is a durable workflow runtime for C++. A node of it is a program of

@@ -51,7 +51,7 @@ public:
     }
   }
 
-  /// A section [nodes.NAME] or [services.NAME].
+  /// A section [nodes.NAME], [services.NAME] or [schedules.NAME].
   struct node {
     std::string name;
     unsigned line;
@@ -60,6 +60,7 @@ public:
   // -- queries -----------------------------------------------------------------------------------
   const std::vector<node>& nodes() const { return nodes_; }
   const std::vector<node>& services() const { return services_; }
+  const std::vector<node>& schedules() const { return schedules_; }
 
   const auto& values() const { return values_; }
 
@@ -124,6 +125,8 @@ private:
         add_node(table);
       } else if (parent_of(table.path) == "services") {
         services_.push_back({std::string{last_of(table.path)}, table.line});
+      } else if (parent_of(table.path) == "schedules") {
+        schedules_.push_back({std::string{last_of(table.path)}, table.line});
       }
       return;
     }
@@ -133,10 +136,12 @@ private:
                key->kind == value_kind::refused ? refusal(*key) : std::string{is_no_table});
     } else if (table.kind == entry_kind::section) {
       const auto like = nearest_section(table.path);
-      complain(table.line, table.path,
-               like.empty() ? "there is no such section; the sections are [cluster], [node], [nodes.NAME], "
-                              "[services.NAME] and, of CAF, [scheduler], [work-stealing] and [middleman]"
-                            : fmt::format("there is no such section; did you mean [{}]?", like));
+      complain(
+          table.line, table.path,
+          like.empty()
+              ? "there is no such section; the sections are [cluster], [node], [nodes.NAME], "
+                "[services.NAME], [schedules.NAME] and, of CAF, [scheduler], [work-stealing] and [middleman]"
+              : fmt::format("there is no such section; did you mean [{}]?", like));
     } else {
       complain(table.line, table.path, unknown(table.path));
     }
@@ -163,10 +168,12 @@ private:
     const auto* key = find_key(value.path);
     if (key == nullptr) {
       complain(value.line, value.path,
-               is_section(value.path)
-                   ? fmt::format("it is a {}; write a section [{}]",
-                                 parent_of(value.path) == "nodes" ? "node" : "service", value.path)
-                   : unknown(value.path));
+               is_section(value.path) ? fmt::format("it is a {}; write a section [{}]",
+                                                    parent_of(value.path) == "nodes"      ? "node"
+                                                    : parent_of(value.path) == "services" ? "service"
+                                                                                          : "schedule",
+                                                    value.path)
+                                      : unknown(value.path));
     } else if (key->kind == value_kind::refused) {
       complain(value.line, value.path, refusal(*key));
     } else if (key->kind == value_kind::environment) {
@@ -207,6 +214,7 @@ private:
   std::map<std::string, std::map<std::string, std::string>> variables_;
   std::vector<node> nodes_;
   std::vector<node> services_;
+  std::vector<node> schedules_;
   std::vector<std::string> wrong_tables_;
   std::vector<std::pair<unsigned, std::string>> mistakes_;
 };
@@ -374,6 +382,25 @@ void check_services(contents& file) {
   }
 }
 
+/// What the node can only know with its program (the event, its body, the time zone) it checks as it starts.
+void check_schedules(contents& file) {
+  for (const auto& one : file.schedules()) {
+    const auto section = "schedules." + one.name;
+    if (!is_name(one.name)) {
+      file.complain(one.line, section,
+                    "the name of the schedule is too long; write up to 64 letters, digits, - and _");
+    }
+    if (const auto key = section + ".when"; !file.has(key)) {
+      file.complain(one.line, key,
+                    "it is not said when; write when=\"30 2 * * mon-fri\", \"@daily\" or \"@every 10m\"");
+    }
+    if (const auto key = section + ".event"; !file.has(key)) {
+      file.complain(one.line, key,
+                    "it is not said what is published; write event=\"...\" with an event's name");
+    }
+  }
+}
+
 void check_data(contents& file, const cluster_file& found) {
   std::map<fs::path, std::string> holders;
   for (const auto& node : found.nodes) {
@@ -531,10 +558,28 @@ http_service service_of(const contents::node& service, const contents& from, con
   return chosen;
 }
 
+schedule schedule_of(const contents::node& one, const contents& from, const std::string& file) {
+  const auto section = "schedules." + one.name;
+  schedule made;
+  made.name = one.name;
+  fill(made.when, from, section + ".when");
+  fill(made.zone, from, section + ".zone");
+  fill(made.event, from, section + ".event");
+  fill(made.body, from, section + ".body");
+  const auto catch_up = from.get<std::string>(section + ".catch-up");
+  made.catch_up = catch_up == "skip"  ? schedule_catch_up::skip
+                  : catch_up == "all" ? schedule_catch_up::all
+                                      : schedule_catch_up::once;
+  made.overlap = from.get<std::string>(section + ".overlap") == "skip" ? schedule_overlap::skip
+                                                                       : schedule_overlap::allow;
+  made.where = fmt::format("{}:{}: {}", file, one.line, section);
+  return made;
+}
+
 void fill_caf(caf::settings& to, const contents& from, const fs::path& folder) {
   for (const auto& [path, value] : from.values()) {
     if (stands_in(path, "cluster") || stands_in(path, "node") || stands_in(path, "nodes") ||
-        stands_in(path, "services")) {
+        stands_in(path, "services") || stands_in(path, "schedules")) {
       continue;
     }
     const auto* text = caf::get_if<std::string>(&value);
@@ -595,6 +640,9 @@ cluster_file build(const contents& from, const fs::path& file) {
   for (const auto& service : from.services()) {
     to.services.emplace(service.name, service_of(service, from, to.file.string()));
   }
+  for (const auto& one : from.schedules()) {
+    to.schedules.push_back(schedule_of(one, from, to.file.string()));
+  }
   fill_caf(to.caf, from, folder);
   return to;
 }
@@ -628,6 +676,7 @@ result<cluster_file> parse_cluster_file(std::string_view text, const fs::path& f
   check_times(found);
   check_addresses(found);
   check_services(found);
+  check_schedules(found);
   auto built = build(found, file);
   check_data(found, built);
   check_backups(found, built);
@@ -674,6 +723,7 @@ result<node_config> node_config_of(const cluster_file& file, const std::string& 
   }
   config.http = entry->seen_by_peers.http;
   config.http_services = file.services;
+  config.schedules = file.schedules;
   config.data = entry->data;
   config.backup_folder = entry->limits.backup_folder;
   const auto& limits = entry->limits;

@@ -73,6 +73,7 @@ struct cluster_file {
   std::filesystem::path token_file;             ///< of all HTTP addresses; absolute, need not exist
   std::vector<node_entry> nodes;                ///< in the order of their sections, as in `cluster.nodes`
   std::map<std::string, http_service> services; ///< that HTTP endpoints answer, by name
+  std::vector<schedule> schedules;              ///< in the order of their sections
   caf::settings caf; ///< what stands in [scheduler], [work-stealing] and [middleman]
 
   /// The node of that name, or null. It lives as long as this object.
@@ -99,8 +100,8 @@ result<cluster_file> read_cluster_file(const std::filesystem::path& file);
 result<cluster_file> parse_cluster_file(std::string_view text, const std::filesystem::path& file);
 
 /// How that node of the cluster runs: name, cluster with its certificates (if `tls`), data directory, HTTP
-/// address, limits, HTTP services and CAF's settings. The logger, with its level, is for the caller to make.
-/// Errors: `invalid_configuration` if there is no such node; names those there are.
+/// address, limits, HTTP services, schedules and CAF's settings. The logger, with its level, is for the
+/// caller to make. Errors: `invalid_configuration` if there is no such node; names those there are.
 result<node_config> node_config_of(const cluster_file& file, const std::string& node);
 
 } // namespace continuo::config

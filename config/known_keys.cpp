@@ -71,6 +71,13 @@ constexpr std::array keys{
   known_key{"services.*.attempts", number, 1, 1'000'000'000},
   known_key{"services.*.connections", number, 1, 1'024},
 
+  known_key{"schedules.*.when", text},
+  known_key{"schedules.*.zone", text},
+  known_key{"schedules.*.event", text},
+  known_key{"schedules.*.body", text},
+  known_key{"schedules.*.catch-up", choice, 0, 0, 1, "skip once all"},
+  known_key{"schedules.*.overlap", choice, 0, 0, 1, "allow skip"},
+
   // CAF's own.
   known_key{"scheduler.policy", choice, 0, 0, 1, "stealing sharing"},
   known_key{"scheduler.max-threads", number, 1, 1'024},
@@ -134,7 +141,7 @@ std::span<const known_key> known_keys() {
 }
 
 std::string pattern_of(std::string_view path) {
-  for (const std::string_view named : {"nodes.", "services."}) {
+  for (const std::string_view named : {"nodes.", "services.", "schedules."}) {
     if (path.starts_with(named)) {
       const auto name = path.substr(named.size());
       const auto rest = name.substr(std::min(name.find('.'), name.size()));
@@ -153,7 +160,7 @@ const known_key* find_key(std::string_view path) {
 
 bool is_section(std::string_view path) {
   const auto pattern = pattern_of(path);
-  return pattern == "nodes" || pattern == "services" ||
+  return pattern == "nodes" || pattern == "services" || pattern == "schedules" ||
          std::any_of(keys.begin(), keys.end(),
                      [&](const known_key& key) { return section_of(key.path) == pattern; });
 }
@@ -190,9 +197,12 @@ std::string nearest_key(std::string_view path) {
 
 std::string nearest_section(std::string_view path) {
   const auto top = path.substr(0, path.find('.'));
-  // Only nodes and services have sections with a dot.
-  if (top.size() < path.size() && (is_like(top, "nodes") || is_like(top, "services"))) {
-    return is_like(top, "nodes") ? "nodes.NAME" : "services.NAME";
+  if (top.size() < path.size()) { // only these have sections with a dot
+    for (const std::string_view named : {"nodes", "services", "schedules"}) {
+      if (is_like(top, named)) {
+        return std::string{named} + ".NAME";
+      }
+    }
   }
   std::string best;
   for (const auto& key : keys) {
@@ -201,7 +211,7 @@ std::string nearest_section(std::string_view path) {
       best = section;
     }
   }
-  return best == "nodes" || best == "services" ? best + ".NAME" : best;
+  return best == "nodes" || best == "services" || best == "schedules" ? best + ".NAME" : best;
 }
 
 } // namespace continuo::config

@@ -29,7 +29,7 @@ enum class value_kind {
 
 /// One key that a cluster file may have.
 struct known_key {
-  std::string_view path; ///< a `*` stands for the name of a node or service
+  std::string_view path; ///< a `*` stands for the name of a node, service or schedule
   value_kind kind;
   std::int64_t least = 0;
   std::int64_t most = 0;
@@ -44,14 +44,14 @@ std::span<const known_key> known_keys();
 /// What stands behind the last point of `path`: `shards` of `nodes.payment.shards`.
 std::string_view last_of(std::string_view path);
 
-/// The pattern of `path` in the table: the name of the node or service becomes `*`.
+/// The pattern of `path` in the table: the name of the node, service or schedule becomes `*`.
 std::string pattern_of(std::string_view path);
 
 /// The key of that path, or null. `nodes.payment.shards` finds `nodes.*.shards`.
 const known_key* find_key(std::string_view path);
 
 /// Whether keys stand below `path`: it is `cluster`, `node`, `nodes`, `nodes.NAME`, `services`,
-/// `services.NAME` or a section of CAF.
+/// `services.NAME`, `schedules`, `schedules.NAME` or a section of CAF.
 bool is_section(std::string_view path);
 
 /// The known key (with the name in `path`) or, for sections, the section that is most like `path`, as

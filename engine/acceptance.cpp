@@ -42,6 +42,7 @@ transition acceptance::accept(wish&& wanted, const moment& now, std::uint64_t re
     sent.payload = wanted.payload;
     sent.effects = where.effects;
     sent.trace = wanted.trace;
+    sent.idempotency_key = wanted.idempotency_key;
     return sent;
   };
   for (auto& where : wanted.where) {

@@ -52,6 +52,7 @@ public:
     std::string payload;
     std::string trace;
     std::vector<destination> where; ///< of a command: one
+    std::string idempotency_key{};  ///< for handlers with effects outside; empty: the message's id
   };
 
   // -- messages ------------------------------------------------------------------

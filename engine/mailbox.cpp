@@ -599,6 +599,7 @@ bool is_in_flight(const record& of, const routing_table& routes) {
   case record_kind::command: // what sent it is
   case record_kind::dead_letter:
   case record_kind::absence:
+  case record_kind::schedule: // what it publishes is
     break;
   }
   return false;

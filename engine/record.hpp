@@ -27,8 +27,9 @@ enum class record_kind : std::uint8_t {
   send,        ///< a client's accepted command
   dead_letter, ///< a message that failed for good
   absence,     ///< there is no saga under this key, and a command for it was answered so: no instance
+  schedule,    ///< publishes an event at its times
 };
-CONTINUO_ENUM(record_kind, saga, keyed, command, publish, send, dead_letter, absence)
+CONTINUO_ENUM(record_kind, saga, keyed, command, publish, send, dead_letter, absence, schedule)
 
 /// A message that a record owes to somebody: with its record it is all that is needed to send it, and to send
 /// it again. An event or a reply stands in the outbox until its receiver has acknowledged it.

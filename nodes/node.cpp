@@ -44,6 +44,10 @@ void node::host(detail::keyed_service_type definition) {
   runtime_->host(std::move(definition));
 }
 
+void node::host(const schedule& definition) {
+  runtime_->host(definition);
+}
+
 bool node::runs_here(std::string_view name) const {
   const auto& config = runtime_->config();
   if (config.http_services.contains(std::string{name})) {

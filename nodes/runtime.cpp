@@ -27,6 +27,7 @@
 #include "nodes/probe.hpp"
 #include "nodes/quarantine.hpp"
 #include "nodes/scheduler.hpp"
+#include "nodes/schedules.hpp"
 #include "nodes/span_writer.hpp"
 #include "nodes/sweeper.hpp"
 #include "nodes/system_clock.hpp"
@@ -211,6 +212,12 @@ void node_runtime::host(detail::keyed_service_type definition) {
   core_->keyed_services.emplace(std::move(name), std::move(definition));
 }
 
+void node_runtime::host(schedule definition) {
+  if (may_host(definition.name)) {
+    config_.schedules.push_back(std::move(definition));
+  }
+}
+
 /// In a cluster, only what some node hosts counts.
 bool node_runtime::runs_in_cluster(const std::string& name) const {
   if (!config_.cluster) {
@@ -339,6 +346,9 @@ result<void> node_runtime::check_definitions() {
     for (const auto& mistake : saga.mistakes) {
       object("saga " + mistake);
     }
+  }
+  for (auto& objection : nodes::take_schedules(config_.schedules, config_.name, *core_)) {
+    mistakes.push_back({errc::invalid_configuration, std::move(objection)});
   }
   if (mistakes.empty()) {
     return {};
@@ -506,6 +516,15 @@ void node_runtime::make_environments() {
   shared.contacts.met({shared.store_id, shared.last_revision.load()});
   shared.acceptances = {&shared.routes, shared.store_id};
   shared.dead_letters = {&shared.routes, shared.store_id};
+  shared.scheduled.routes = &shared.routes;
+  shared.scheduled.types = &shared.types;
+  shared.scheduled.store = shared.store_id;
+  shared.ask_whether_over = [weak = weak_from_this()](const std::vector<instance_id>& these,
+                                                      std::function<void(bool)> done) {
+    if (const auto self = weak.lock()) {
+      self->ask_whether_over(these, std::move(done));
+    }
+  };
   const auto& where = shared.routes.where();
   for (const auto& [name, saga] : shared.sagas) {
     if (where.runs_here(name)) {
@@ -655,6 +674,7 @@ result<void> node_runtime::start() {
     if (auto placed = place(); !placed) {
       return placed;
     }
+    shared.time = means_.time ? means_.time : nodes::system_clock();
     if (auto valid = check_definitions(); !valid) {
       return valid;
     }
@@ -662,7 +682,6 @@ result<void> node_runtime::start() {
     shared.bounds.instances_in_memory = std::max<std::uint32_t>(1, config_.instances_in_memory);
     shared.bounds.in_flight = config_.in_flight;
     shared.seed = config_.seed != 0 ? config_.seed : draw();
-    shared.time = means_.time ? means_.time : nodes::system_clock();
     shared.took = means_.took;
     if (!config_.data.empty() && !means_.store) {
       if (auto enough = nodes::look_for_threads(threads_of_store); !enough) {
@@ -932,6 +951,28 @@ void node_runtime::ask(http::request&& asked, http::answer done) const {
     return;
   }
   answers_clients_(std::move(asked), std::move(done));
+}
+
+void node_runtime::ask_whether_over(std::vector<instance_id> these, std::function<void(bool)> done) const {
+  if (these.empty()) {
+    done(true);
+    return;
+  }
+  const auto one = std::move(these.back());
+  these.pop_back();
+  http::request asked;
+  asked.method = "GET";
+  asked.segments = {"api", "v1", "instances", one.type, one.key, "result"};
+  asked.path = fmt::format("/{}", fmt::join(asked.segments, "/"));
+  ask(std::move(asked), [weak = weak_from_this(), these = std::move(these),
+                         done = std::move(done)](const http::response& said) mutable {
+    const auto self = weak.lock();
+    if (!self || (said.status != 200 && said.status != 404)) { // it goes on, or nobody can say
+      done(false);
+    } else {
+      self->ask_whether_over(std::move(these), std::move(done));
+    }
+  });
 }
 
 open_node node_runtime::open_core() const {

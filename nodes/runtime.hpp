@@ -99,6 +99,7 @@ public:
   void host(detail::saga_type definition);
   void host(detail::service_type definition);
   void host(detail::keyed_service_type definition);
+  void host(schedule definition);
 
   // -- life --------------------------------------------------------------------------
   result<void> start();
@@ -135,6 +136,9 @@ public:
   /// blocks; `done` is called once, from any thread or within this call, or dropped where the node ends. Not
   /// while an open node is held: the answer may open it again.
   void ask(http::request&& asked, http::answer done) const;
+
+  /// See `core::ask_whether_over`.
+  void ask_whether_over(std::vector<instance_id> these, std::function<void(bool)> done) const;
 
   bool may_host(const std::string& name);
   void log(log_level level, std::string_view text) const { core_->log(level, text); }

@@ -81,6 +81,7 @@ bool is_settled(const engine::record& stored) {
   case engine::record_kind::absence:
     return is_terminal(stored.status) || !has_due_timer(stored) || stored.status == instance_status::paused ||
            stored.status == instance_status::stuck;
+  case engine::record_kind::schedule: // lives on
   case engine::record_kind::keyed:
   case engine::record_kind::send: // kept for those who ask for its outcome
     return true;
@@ -464,7 +465,7 @@ bool promises::has_work(const engine::record& stored) const {
 
 bool promises::has_timer(const engine::record& stored) const {
   return has_due_timer(stored) && stored.status == instance_status::running &&
-         !live_on_.contains(stored.self.type);
+         stored.kind != engine::record_kind::schedule && !live_on_.contains(stored.self.type);
 }
 
 /// Whether the sender holds something for the receiver on its disk.

@@ -1018,7 +1018,7 @@ void simulation::finish(std::chrono::nanoseconds limit) {
     }
   }
   seen.transitions = promises_.transitions();
-  static constexpr std::array names{"saga", "keyed", "execution", "acceptance", "letter", "link"};
+  static constexpr std::array names{"saga", "keyed", "execution", "acceptance", "letter", "link", "schedule"};
   for (const auto& [row, count] : rows_) {
     seen.rows[fmt::format("{}: {}", names.at(static_cast<std::size_t>(row.first)), row.second)] += count;
   }
@@ -1034,6 +1034,7 @@ void simulation::took(const instance_id& of, const char* row) {
   const auto which = of.type.empty()                       ? machine::link
                      : is_accepted                         ? machine::acceptance
                      : of.type == engine::dead_letter_type ? machine::letter
+                     : of.type == engine::schedule_type    ? machine::schedule
                      : any_program([&](const offered& one) { return one.has_saga(of.type); }) ? machine::saga
                      : any_program([&](const offered& one) { return one.has_keyed(of.type); })
                          ? machine::keyed

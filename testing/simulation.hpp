@@ -32,7 +32,7 @@ struct crash_point {
 std::string told(const std::optional<instance_view>& seen);
 
 /// The engine's state machines.
-enum class machine : std::uint8_t { saga, keyed, execution, acceptance, letter, link };
+enum class machine : std::uint8_t { saga, keyed, execution, acceptance, letter, link, schedule };
 
 enum class point_kind : std::uint8_t { commit, send, effect };
 

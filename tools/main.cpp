@@ -9,6 +9,7 @@
 #include "tools/message_commands.hpp"
 #include "tools/node_commands.hpp"
 #include "tools/report.hpp"
+#include "tools/schedule_commands.hpp"
 
 #include <continuo/version.hpp>
 
@@ -291,6 +292,7 @@ int main(int argc, char** argv) {
   add_message_commands(program, chosen.run);
   add_instance_commands(program, chosen.run);
   add_letter_commands(program, chosen.run);
+  add_schedule_commands(program, chosen.run);
   add_node_commands(program, chosen.run);
   describe_itself(program, chosen.run);
   try {

@@ -4,6 +4,7 @@
 #include <continuo/cluster.hpp>
 #include <continuo/file_path.hpp>
 #include <continuo/saga.hpp>
+#include <continuo/schedule.hpp>
 #include <continuo/service.hpp>
 
 #include <chrono>
@@ -50,6 +51,10 @@ struct node_config {
   /// Services that are answered by HTTP endpoints, by name; the same on all nodes of a cluster. The program
   /// offers each of them, for its commands and its retry policy.
   std::map<std::string, http_service> http_services;
+
+  /// Beside those that the program hosts (`node::host`); the same on all nodes of a cluster. At most 100,000
+  /// in all.
+  std::vector<schedule> schedules;
 
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
   file_path data;
@@ -183,6 +188,10 @@ public:
   void host() {
     host(saga<Saga>::describe());
   }
+
+  /// Fires on one node of the cluster, which follows from its name: the program hosts it on all of them. A
+  /// schedule that is not hosted any more ends with the next start of its node.
+  void host(const schedule& definition);
 
   void host(detail::saga_type definition);
   void host(detail::keyed_service_type definition);

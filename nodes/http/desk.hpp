@@ -167,6 +167,7 @@ std::span<const route> instance_routes();
 std::span<const route> letter_routes();
 std::span<const route> list_routes();
 std::span<const route> message_routes();
+std::span<const route> schedule_routes();
 
 // -- answers -----------------------------------------------------------------------------------
 response ok(const json& body, unsigned status = 200);

@@ -33,6 +33,7 @@ LINES = {
     "outcome.hpp": 21_500,
     "result.hpp": 38_000,
     "saga.hpp": 69_500,
+    "schedule.hpp": 46_000,
     "service.hpp": 69_500,
     "status.hpp": 46_000,
     "testing.hpp": 75_000,

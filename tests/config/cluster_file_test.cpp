@@ -103,6 +103,20 @@ const row broken[] = {
     {in_section("services.x", "url=\"http://a\"\nattempts=0"), 8, "services.x.attempts", "from 1 to "},
     {in_section("services.x", "url=\"http://a\"\nconnections=0"), 8, "services.x.connections",
      "from 1 to 1024"},
+    {in_section("schedules.x", "when=\"@daily\""), 6, "schedules.x.event",
+     "it is not said what is published; write event="},
+    {in_section("schedules.x", "event=\"e\""), 6, "schedules.x.when", "it is not said when; write when="},
+    {in_section("schedules.x", "evnt=\"e\"\nwhen=\"@daily\"\nevent=\"e\""), 7, "schedules.x.evnt",
+     "did you mean schedules.x.event?"},
+    {in_section("schedules.x", "when=\"@daily\"\nevent=\"e\"\ncatch-up=\"never\""), 9, "schedules.x.catch-up",
+     "it is \"never\"; write \"skip\", \"once\" or \"all\""},
+    {in_section("schedules.x", "when=\"@daily\"\nevent=\"e\"\noverlap=true"), 9, "schedules.x.overlap",
+     "write \"allow\" or \"skip\""},
+    {in_section("schedules.x", "when=10min\nevent=\"e\""), 7, "schedules.x.when", "not a string"},
+    {in_section("schedules." + std::string(65, 'x'), "when=\"@daily\"\nevent=\"e\""), 6,
+     "schedules." + std::string(65, 'x'), "the name of the schedule is too long"},
+    {in_section("schedule.x", "when=\"@daily\""), 6, "schedule.x", "did you mean [schedules.NAME]?"},
+    {in_section("schedules", "x=1"), 7, "schedules.x", "it is a schedule; write a section [schedules.x]"},
     {in_section("nodes", "b=1"), 7, "nodes.b", "it is a node; write a section [nodes.b]"},
     {in_section("scheduler", "max-thread=1"), 7, "scheduler.max-thread",
      "did you mean scheduler.max-threads?"},
@@ -347,7 +361,8 @@ CAF_TEST(all mistakes are reported in the order of their lines) {
       "/etc/shop/continuo.conf:6: nodes.a.hosts: it has an empty string in its list; write the name of a "
       "saga or service\n"
       "/etc/shop/continuo.conf:7: nonsense: there is no such section; the sections are [cluster], [node], "
-      "[nodes.NAME], [services.NAME] and, of CAF, [scheduler], [work-stealing] and [middleman]");
+      "[nodes.NAME], [services.NAME], [schedules.NAME] and, of CAF, [scheduler], [work-stealing] and "
+      "[middleman]");
 }
 
 CAF_TEST(what is left out has the defaults of a node) {
@@ -570,6 +585,24 @@ CAF_TEST(a node is configured out of the file) {
   CAF_CHECK(open && open->cluster && !open->cluster->tls);
 }
 
+CAF_TEST(a schedule of the file arrives at every node) {
+  const auto file = read(in_section(
+      "schedules.nightly", "when=\"30 2 * * *\"\nzone=\"Europe/Berlin\"\nevent=\"report_due\"\n"
+                           "body=\"{\\\"id\\\": \\\"{due}\\\"}\"\ncatch-up=\"all\"\noverlap=\"skip\""));
+  schedule expected;
+  expected.name = "nightly";
+  expected.when = "30 2 * * *";
+  expected.zone = "Europe/Berlin";
+  expected.event = "report_due";
+  expected.body = R"({"id": "{due}"})";
+  expected.catch_up = schedule_catch_up::all;
+  expected.overlap = schedule_overlap::skip;
+  expected.where = "/etc/shop/continuo.conf:6: schedules.nightly";
+  CAF_REQUIRE_EQUAL(file.schedules.size(), 1u);
+  CAF_CHECK(file.schedules.front() == expected);
+  CAF_CHECK(node_config_of(file, "a")->schedules == file.schedules);
+}
+
 CAF_TEST(an unknown node is refused with the names of the known ones) {
   const auto config = node_config_of(read(with_second("\"127.0.0.1:4702\"")), "c");
   CAF_REQUIRE(!config);
@@ -689,6 +722,10 @@ CAF_TEST(the sample says the true defaults) {
   CAF_CHECK_EQUAL(full->find("warehouse")->environment.size(), 2u);
   CAF_CHECK(plain->services.empty());
   CAF_CHECK_EQUAL(full->services.size(), 1u);
+  CAF_CHECK(plain->schedules.empty());
+  CAF_REQUIRE_EQUAL(full->schedules.size(), 1u);
+  CAF_CHECK(full->schedules.front().catch_up == schedule{}.catch_up);
+  CAF_CHECK(full->schedules.front().overlap == schedule{}.overlap);
   CAF_CHECK(plain->caf.empty());
   CAF_CHECK_EQUAL(full->caf.size(), 3u);
 }

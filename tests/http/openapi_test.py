@@ -147,10 +147,17 @@ class Description(unittest.TestCase):
             self.assertIn(f"{method} {path}", NOT_YET, "in no node")
 
 
+def with_schedule(node, _peers, _http):
+    """Lines behind the last node's."""
+    lines = ["[schedules.hourly]", 'when="@hourly"', 'event="parcel_sent"']
+    lines.append("body=" + json.dumps(json.dumps({"id": "{name}-{due}", "how": "well"})))
+    return lines if node == NODES[-1] else []
+
+
 class Answers(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.shop = Cluster(BUILD, parcels=True)
+        cls.shop = Cluster(BUILD, parcels=True, more=with_schedule)
         cls.shop.__enter__()
         cls.shop.wait_ready()
         cls.shop.wait_linked()
@@ -256,6 +263,13 @@ class Answers(unittest.TestCase):
             self.ask(node, "POST", letters + "/{id}/redrive", id=told[0]["id"])
             self.ask(node, "DELETE", letters + "/{id}", id=told[0]["id"])
             self.ask(node, "DELETE", letters + "/{id}", id=told[0]["id"])
+            schedule = "/api/v1/schedules/{name}"
+            self.ask(node, "GET", "/api/v1/schedules")
+            self.ask(node, "GET", schedule, name="hourly")
+            for verb in ("pause", "pause", "trigger", "resume", "resume"):
+                self.ask(node, "POST", f"{schedule}/{verb}", {"who": "ann"}, name="hourly")
+                self.ask(node, "GET", schedule, name="hourly")
+            self.ask(node, "GET", schedule, name="nobody")
             for path in ("/healthz", "/readyz", "/metrics", "/api/v1/node", "/api/v1/nodes", "/api/v1/services", "/api/v1/message-types"):
                 self.ask(node, "GET", path)
             self.ask(node, "POST", "/api/v1/backup", {"to": os.path.join(shop.folder, "data", "backups", node)})

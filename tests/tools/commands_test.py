@@ -133,6 +133,13 @@ ORDER = {
 STUCK = ORDER | {"key": "o/2 ü", "status": "stuck", "waiting_for": [{"kind": "operator", "reason": "bank is gone"}]}
 PAGE = "GET /api/v1/instances"
 ONE = "GET /api/v1/instances/fulfilment/o-1"
+SCHEDULE = {
+    "name": "nightly", "node": "ordering", "status": "running", "when": "30 2 * * *", "zone": "Europe/Berlin",
+    "event": "report_due", "body": {"id": "{due}"}, "catch_up": "once", "overlap": "allow",
+    "next": ["2026-03-29T01:00:00.000Z", "2026-03-30T00:30:00.000Z"],
+    "last": {"due": "2026-03-28T01:30:00.000Z", "at": "2026-03-28T01:30:00.001Z", "message_id": "s1:7:0"},
+    "fired": 41, "overlapped": 0, "failed": 0, "note": None, "noted_at": None, "paused_by": None,
+}  # fmt: skip
 LETTER = {"id": "s1:7:0", "node": "payment", "type": "make_payment", "from": {"type": "fulfilment", "key": "o-1"},
           "to": {"type": "payment", "key": ""}, "reason": "no\x1b[2J such card", "attempts": 5,
           "since": "2024-05-01T12:00:00Z", "may_redrive": True}
@@ -370,8 +377,36 @@ CASES = [
           (["dead-letters"], "GET /api/v1/dead-letters", 200, "dead_letters", 1),
           (["dead-letters", "show", "7"], "GET /api/v1/dead-letters/7", 200, "id", 1),
           (["dead-letters", "redrive", "7"], "POST /api/v1/dead-letters/7/redrive", 202, "id", 1),
-          (["dead-letters", "discard", "7"], "DELETE /api/v1/dead-letters/7", 202, "id", 1))
+          (["dead-letters", "discard", "7"], "DELETE /api/v1/dead-letters/7", 202, "id", 1),
+          (["schedules"], "GET /api/v1/schedules", 200, "schedules", 1),
+          (["schedules", "show", "x"], "GET /api/v1/schedules/x", 200, "name", 1),
+          (["schedules", "pause", "x"], "POST /api/v1/schedules/x/pause", 202, "name", 1))
       for body in (b"{}", b"[1]", b"true", f'{{"{field}": null}}'.encode())),
+    # -- schedules
+    *(Case(f"schedules: {words}", words, {"GET /api/v1/schedules": Answer(200, {"schedules": [SCHEDULE]})},
+           out=["nightly  30 2 * * *  Europe/Berlin  report_due  ordering  running  2026-03-29T01:00:00.000Z",
+                "2026-03-28T01:30:00.000Z     41\n"])
+      for words in (["schedules"], ["schedules", "list"])),
+    Case("no schedules", ["schedules", "--limit", "3"],
+         {"GET /api/v1/schedules?limit=3": Answer(200, {"schedules": []})}, out="no schedules\n"),
+    Case("one schedule", ["schedules", "show", "nightly"], {"GET /api/v1/schedules/nightly": Answer(200, SCHEDULE)},
+         out=["status      running\n", "next        2026-03-29T01:00:00.000Z\nnext        2026-03-30T00:30:00.000Z\n",
+              'body        {"id":"{due}"}\n', "as          s1:7:0\n"]),
+    Case("a paused schedule", ["schedules", "show", "nightly"],
+         {"GET /api/v1/schedules/nightly": Answer(200, SCHEDULE | {"status": "paused", "next": [], "paused_by": "an\x1bn"})},
+         out=["status      paused by an\\x1bn\n"]),
+    *(Case(f"a schedule: {verb}", ["schedules", verb, "nightly"],
+           {f"POST /api/v1/schedules/nightly/{verb}": Answer(202, {"name": "nightly"})},
+           out=f"nightly: {verb} is done\n", environment={"USER": "ann"},
+           sent=(f"POST /api/v1/schedules/nightly/{verb}", '{"who":"ann"}'))
+      for verb in ("pause", "resume")),
+    Case("a schedule: trigger", ["schedules", "trigger", "nightly"],
+         {"POST /api/v1/schedules/nightly/trigger": Answer(202, {"name": "nightly", "message_id": "s1:7:0"})},
+         out="nightly: trigger is done, as message s1:7:0\n"),
+    Case("a schedule that is not paused", ["schedules", "resume", "nightly"],
+         {"POST /api/v1/schedules/nightly/resume": refused(409, "it is not paused")}, code=1,
+         err="continuo: it is not paused\n"),
+    Case("a schedule without its name", ["schedules", "pause"], code=2, err=["NAME is required"], sent=[]),
     # -- which node, and the token
     Case("nobody is there", ["nodes", "--node", "http://127.0.0.1:CLOSED"], code=1,
          err=["continuo: 127.0.0.1:CLOSED cannot be asked: Connection refused; is the node up? "
