@@ -151,6 +151,7 @@ void core::forget_actors() {
   service_actors.clear();
   links.clear();
   gate = nullptr;
+  pauses = nullptr;
 }
 
 namespace {

@@ -3,6 +3,7 @@
 #include "engine/acceptance.hpp"
 #include "engine/record.hpp"
 #include "engine/saga_machine.hpp"
+#include "engine/service_pause.hpp"
 #include "journal/journal.hpp"
 #include "messages/envelope.hpp"
 #include "messages/frames.hpp"
@@ -157,6 +158,33 @@ struct operate_command {
   bool discard = false;
   std::function<void(result<void>)> answer;
 };
+
+/// To the actor of the pauses: what an operator has said of a service, just now or, where it was `told` by
+/// another node, perhaps long ago. `answer` is called once what holds from now on is durable, or refused.
+struct hear_of_pause {
+  engine::service_pause said;
+  bool told = false;
+  std::function<void(result<void>)> answer;
+};
+
+/// To itself: that word is durable.
+struct pause_written {
+  engine::service_pause said;
+};
+
+/// A link to the actor of the pauses: a connection to the peer has begun.
+struct peer_began {
+  std::string peer;
+};
+
+/// To itself: the peer has answered what it was told, or has not.
+struct pause_told {
+  std::string peer;
+  result<void> said;
+};
+
+/// To a service: whether it is paused may have changed.
+struct pause_changed {};
 
 // -- the client's side ----------------------------------------------------------------------
 
@@ -364,6 +392,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::check_deadlines)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::attempt_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::adopt)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::operate_command)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::hear_of_pause)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::pause_written)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::peer_began)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::pause_told)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::pause_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::publish)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::send_command)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_command)

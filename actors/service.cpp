@@ -185,7 +185,8 @@ void watch(service* self, core& shared, const message_id& id, std::uint32_t atte
 void start_waiting(service* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
   const auto& type = *state.environment->type;
-  while (state.is_open && !shared->ending && state.running < type.concurrency && !state.waiting.empty()) {
+  while (state.is_open && !state.is_paused && !shared->ending && state.running < type.concurrency &&
+         !state.waiting.empty()) {
     const auto id = state.waiting.front();
     state.waiting.pop_front();
     const auto found = state.executions.find(id);
@@ -466,6 +467,12 @@ void on_adopt(service* self, const std::shared_ptr<core>& shared, const adopt& p
   self->send(caf::actor_cast<caf::actor>(self->current_sender()), handed_over{});
 }
 
+void on_pause(service* self, const std::shared_ptr<core>& shared) {
+  self->state.is_paused = shared->paused.pause_of(self->state.environment->type->name).has_value();
+  start_waiting(self, shared);
+  call_held(self, *shared);
+}
+
 /// The node has recovered. What was adopted is said again, and goes on.
 void on_open(service* self, const std::shared_ptr<core>& shared) {
   auto adopted = std::exchange(self->state.adopted, {});
@@ -479,8 +486,7 @@ void on_open(service* self, const std::shared_ptr<core>& shared) {
     }
   }
   self->state.is_open = true;
-  start_waiting(self, shared);
-  call_held(self, *shared);
+  on_pause(self, shared);
 }
 
 void on_operate(service* self, const std::shared_ptr<core>& shared, operate_command& request) {
@@ -577,6 +583,7 @@ caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::st
       [self, shared](const attempt_due& due) { on_due(self, shared, due); },
       [self, shared](const adopt& portion) { on_adopt(self, shared, portion); },
       [self, shared](open) { on_open(self, shared); },
+      [self, shared](pause_changed) { on_pause(self, shared); },
       [self, shared](operate_command& request) { on_operate(self, shared, request); },
       [self, shared](link_renew) { on_renewed(self, *shared); },
       [self](link_mark mark) { self->send(caf::actor_cast<caf::actor>(self->current_sender()), mark); },

@@ -54,7 +54,8 @@ struct service_state {
   /// Commands that this program does not know. They stay with their senders, and are called for where they
   /// are withdrawn; beyond `limits::commands_held` even the names are left out.
   std::unordered_map<message_id, put_off_message> unknown;
-  bool is_open = false; ///< the node has recovered; until then no handler starts
+  bool is_open = false;   ///< the node has recovered; until then no handler starts
+  bool is_paused = false; ///< by an operator: no handler starts, what runs goes on
   static inline const char* name = "continuo.service";
 };
 

@@ -184,6 +184,10 @@ void add_services(page& out, const actors::core& shared, const survey& counted) 
       out.value(counts.in_execution.load(), {{"service", service}});
     }
   }
+  out.gauge("continuo_service_paused", "Whether an operator has paused the stateless service: 1, or 0.");
+  for (const auto& [service, definition] : shared.services) {
+    out.value(shared.paused.pause_of(service) ? 1 : 0, {{"service", service}});
+  }
   out.gauge("continuo_parked_commands",
             "Commands of stateless services that failed for good and wait for a person.");
   auto parked = counted.parked;

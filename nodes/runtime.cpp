@@ -24,6 +24,7 @@
 #include "nodes/log.hpp"
 #include "nodes/middleman.hpp"
 #include "nodes/owed_index.hpp"
+#include "nodes/pauses.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/quarantine.hpp"
 #include "nodes/scheduler.hpp"
@@ -691,6 +692,9 @@ result<void> node_runtime::start() {
     if (auto indexed = nodes::index_what_is_owed(shared); !indexed) {
       return indexed;
     }
+    if (auto read = nodes::read_pauses(shared); !read) {
+      return read;
+    }
     make_environments();
     if (auto same = nodes::check_layouts(*shared.store, shared.types); !same) {
       return same;
@@ -851,6 +855,7 @@ void node_runtime::spawn_actors() {
     shared.journal = system_->spawn(journal);
     sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every, false);
   }
+  shared.pauses = system_->spawn(nodes::pauses_actor, core_);
   for (const auto& [peer, settings] : shared.link_settings) {
     shared.links.emplace(peer, system_->spawn(actors::link_actor, core_, peer));
   }

@@ -170,10 +170,13 @@ json service_json(const std::string& name, const char* kind, const nodes::survey
   const auto waits = open != counted.commands.end();
   const auto done = core.service_counts.find(name);
   const auto runs_here = done != core.service_counts.end();
+  const auto pause = core.paused.pause_of(name);
   return {{"name", name},
           {"kind", kind},
           {"nodes", std::move(nodes)},
           {"state", up ? "up" : "down"},
+          {"paused", pause ? json{{"by", pause->who}, {"note", pause->note}, {"since", text_of(pause->at)}}
+                           : json(nullptr)},
           {"waiting", waits ? open->second.count : 0},
           {"in_execution", runs_here ? static_cast<std::uint64_t>(done->second.in_execution.load()) : 0},
           {"completed", runs_here ? done->second.completed.load() : 0},
