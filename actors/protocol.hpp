@@ -148,6 +148,11 @@ struct handler_done {
 /// The time of the attempt that began first may be up.
 struct check_deadlines {};
 
+/// Time may have let somebody start. Of several only the one that was sent last counts.
+struct look_at_turns {
+  engine::boot_time at;
+};
+
 struct attempt_due {
   message_id id;
 };
@@ -160,7 +165,8 @@ struct operate_command {
 };
 
 /// To the actor of the pauses: what an operator has said of a service, just now or, where it was `told` by
-/// another node, perhaps long ago. `answer` is called once what holds from now on is durable, or refused.
+/// another node, perhaps long ago. `answer` is called once what holds from now on is durable and the service
+/// here has heard of it.
 struct hear_of_pause {
   engine::service_pause said;
   bool told = false;
@@ -170,6 +176,7 @@ struct hear_of_pause {
 /// To itself: that word is durable.
 struct pause_written {
   engine::service_pause said;
+  std::function<void(result<void>)> answer;
 };
 
 /// A link to the actor of the pauses: a connection to the peer has begun.
@@ -183,8 +190,10 @@ struct pause_told {
   result<void> said;
 };
 
-/// To a service: whether it is paused may have changed.
-struct pause_changed {};
+/// To a service: whether it is paused may have changed. `answer` is called once that holds.
+struct pause_changed {
+  std::function<void(result<void>)> answer;
+};
 
 // -- the client's side ----------------------------------------------------------------------
 
@@ -389,6 +398,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::set_timers)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::timers_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::handler_done)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::check_deadlines)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::look_at_turns)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::attempt_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::adopt)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::operate_command)

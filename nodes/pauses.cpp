@@ -30,31 +30,38 @@ void on_word(pauses* self, core& shared, actors::hear_of_pause& heard) {
   if (!heard.told && known != last.end()) {
     said = engine::given_after(std::move(said), known->second);
   }
-  journal::commit commit; // what is known already was handed to the journal before: the answer waits for that
+  const auto holds = known == last.end() || engine::is_newer(said, known->second);
+  if (!holds) {
+    said = known->second; // it was handed to the journal before: the answer waits for that
+  }
+  journal::commit commit;
   commit.revision = shared.next_revision();
-  if (known == last.end() || engine::is_newer(said, known->second)) {
+  if (holds) {
     last.insert_or_assign(said.service, said);
     commit.operations.push_back(
         {journal::operation::kind::put, engine::pause_key(said.service), encode(said)});
-    commit.releases.push_back(
-        {caf::actor_cast<caf::actor>(self), caf::make_message(actors::pause_written{std::move(said)})});
   }
   commit.releases.push_back(
-      {shared.intake,
-       caf::make_message(actors::call{[answer = std::move(heard.answer)] { answer(result<void>{}); }})});
+      {caf::actor_cast<caf::actor>(self),
+       caf::make_message(actors::pause_written{std::move(said), std::move(heard.answer)})});
   self->send(shared.journal, std::move(commit));
 }
 
-void on_written(core& shared, const service_pause& said) {
-  shared.paused.set(said);
-  shared.log(log_level::info,
-             said.paused ? fmt::format("{} is {}", said.service, engine::to_sentence(said))
-                         : fmt::format("{} is resumed{}{}", said.service, said.who.empty() ? "" : " by ",
-                                       said.who));
-  for (const auto& [address, service] : shared.service_actors) {
-    if (engine::placement::service_of(address) == said.service) {
-      caf::anon_send(service, actors::pause_changed{});
-    }
+void on_written(core& shared, const actors::pause_written& written) {
+  const auto& said = written.said;
+  const auto known = shared.paused.last_of(said.service);
+  if (!known || engine::is_newer(said, *known)) {
+    shared.paused.set(said);
+    shared.log(log_level::info, said.paused ? fmt::format("{} is {}", said.service, engine::to_sentence(said))
+                                            : fmt::format("{} is resumed{}{}", said.service,
+                                                          said.who.empty() ? "" : " by ", said.who));
+  }
+  const auto service =
+      shared.service_actors.find(engine::placement::address_on(said.service, shared.routes.where().here()));
+  if (service == shared.service_actors.end()) { // it runs elsewhere
+    written.answer({});
+  } else {
+    caf::anon_send(service->second, actors::pause_changed{written.answer});
   }
 }
 
@@ -71,21 +78,22 @@ void tell(pauses* self, const core& shared, const std::string& peer) {
     asked.path = fmt::format("/{}", fmt::join(asked.segments, "/"));
     asked.body = encode(http::pause_body{said, true});
     asked.in_bytes = true;
-    self->send(link->second,
-               actors::ask_peer{encode(asked), http::peer_patience,
-[me = caf::actor_cast<caf::weak_actor_ptr>(self), peer](const result<std::string>& answer) {
-          const auto read = [](const std::string& bytes) {
-            return messages::decode_from_peer<http::response>(bytes);
-          };
-          auto said = answer.and_then(read);
-          if (said && said->status >= 300) {
-            said = tl::unexpected(http::error_of(*said));
-          }
-          if (const auto alive = caf::actor_cast<caf::actor>(me)) {
-            caf::anon_send(alive, actors::pause_told{
-                                      peer, said.map([](const http::response&) {})});
-          }
-        }});
+    self->send(
+        link->second,
+        actors::ask_peer{
+            encode(asked), http::peer_patience,
+            [me = caf::actor_cast<caf::weak_actor_ptr>(self), peer](const result<std::string>& answer) {
+              const auto read = [](const std::string& bytes) {
+                return messages::decode_from_peer<http::response>(bytes);
+              };
+              auto said = answer.and_then(read);
+              if (said && said->status >= 300) {
+                said = tl::unexpected(http::error_of(*said));
+              }
+              if (const auto alive = caf::actor_cast<caf::actor>(me)) {
+                caf::anon_send(alive, actors::pause_told{peer, said.map([](const http::response&) {})});
+              }
+            }});
   }
 }
 
@@ -115,7 +123,7 @@ caf::behavior pauses_actor(pauses* self, std::shared_ptr<core> shared) {
   }
   return {
       [self, shared](actors::hear_of_pause& heard) { on_word(self, *shared, heard); },
-      [shared](const actors::pause_written& written) { on_written(*shared, written.said); },
+      [shared](const actors::pause_written& written) { on_written(*shared, written); },
       [self, shared](const actors::peer_began& began) {
         self->state.tells_again.erase(began.peer);
         tell(self, *shared, began.peer);

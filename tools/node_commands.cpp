@@ -18,11 +18,14 @@ namespace {
 
 using nlohmann::json;
 
-/// Who has paused it, and why.
+/// Who has paused it, and why; or where it is not called since it fails.
 std::string held_text(const json& service) {
   const auto& pause = field_at(service, "paused");
   if (!pause.is_object()) {
-    return {};
+    const auto& opened = list_at(service, "breaker_open_on");
+    const auto nodes = joined(opened);
+    return opened.empty() ? std::string{}
+                          : fmt::format("breaker open{}{}", nodes.empty() ? "" : " on ", nodes);
   }
   const auto by = text_at(pause, "by");
   const auto note = text_at(pause, "note");

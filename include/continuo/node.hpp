@@ -28,6 +28,15 @@ class logger;
 
 namespace continuo {
 
+/// What takes the place of what the program says of a stateless service, so that it can be set without
+/// another program. What is empty leaves the program's.
+struct service_limits {
+  std::optional<std::uint32_t> concurrency{}; ///< see `service::concurrency`
+  std::optional<rate_limit> rate{};           ///< see `service::rate`
+  std::optional<breaker_policy> breaker{};    ///< see `service::breaker`
+  std::string where{};                        ///< where it was written down, for errors: `FILE:LINE: KEY`
+};
+
 /// How a node runs. Every value has a default that suits a service of middling size.
 struct node_config {
   node_config();
@@ -50,6 +59,10 @@ struct node_config {
   /// Services that are answered by HTTP endpoints, by name; the same on all nodes of a cluster. The program
   /// offers each of them, for its commands and its retry policy.
   std::map<std::string, http_service> http_services;
+
+  /// Limits of services, by name. The program offers each of them. They are of this node: what runs on
+  /// several has them on each.
+  std::map<std::string, continuo::service_limits> service_limits;
 
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
   file_path data;

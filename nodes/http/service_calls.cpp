@@ -49,14 +49,15 @@ std::optional<response> keep_here(const pause_body& word, const actors::core& co
   if (auto why = no_service(word.said.service, core)) {
     return error_response(*why);
   }
-  caf::anon_send(core.pauses,
-                 actors::hear_of_pause{word.said, word.told, [done, said = word.said](const result<void>& kept) {
-                                         done(kept ? ok(word_json(said), 202) : error_response(kept.error()));
-                                       }});
+  caf::anon_send(core.pauses, actors::hear_of_pause{
+                                  word.said, word.told, [done, said = word.said](const result<void>& kept) {
+                                    done(kept ? ok(word_json(said), 202) : error_response(kept.error()));
+                                  }});
   return std::nullopt;
 }
 
-/// The word holds as soon as one node has it; those that could not be told hear of it when they are connected.
+/// The word holds as soon as one node has it; those that could not be told hear of it when they are
+/// connected.
 response merge_kept(std::vector<part> parts, const service_pause& said) {
   std::optional<error> first;
   std::size_t kept = 0;

@@ -348,6 +348,12 @@ CASES = [
               "in_execution": 3, "completed": 1041, "failed": 0, "oldest_waiting": None}], "unreachable": []})},
          out=["payment  stateless  a, b  paused       12        3       1041       0       -  "
               "paused by ann: the bank\\x1b is closed\n"]),
+    Case("services of which one fails", ["services"],
+         {"GET /api/v1/services": Answer(200, {"services": [
+             {"name": "payment", "kind": "stateless", "nodes": ["a", "b"], "state": "up", "waiting": 12,
+              "paused": None, "breaker_open_on": ["a"], "in_execution": 3, "completed": 1041, "failed": 0,
+              "oldest_waiting": None}], "unreachable": []})},
+         out=["       0       -  breaker open on a\n"]),
     Case("a service paused", ["services", "pause", "payment", "--note", "the bank is closed"],
          {"POST /api/v1/services/payment/pause": Answer(202, {"service": "payment", "paused": True, "unreachable": [
              {"node": "b", "reason": "it is down"}]})},
