@@ -176,6 +176,7 @@ void core::forget_actors() {
   service_actors.clear();
   links.clear();
   gate = nullptr;
+  pauses = nullptr;
 }
 
 namespace {

@@ -4,6 +4,7 @@
 #include "actors/event_board.hpp"
 #include "actors/link_board.hpp"
 #include "actors/marker.hpp"
+#include "actors/pause_board.hpp"
 #include "actors/protocol.hpp"
 #include "actors/running_handlers.hpp"
 #include "actors/span.hpp"
@@ -164,6 +165,7 @@ public:
   std::map<std::string, caf::actor, std::less<>> service_actors; ///< by address
   std::map<std::string, caf::actor, std::less<>> links;          ///< by peer
   caf::actor gate;
+  caf::actor pauses;
 
   // -- peers ------------------------------------------------------------------------------
   std::map<std::string, engine::link_settings, std::less<>> link_settings; ///< by peer
@@ -200,6 +202,7 @@ public:
   std::atomic<std::uint64_t> orphaned{0}; ///< instances found without a cause
   std::atomic<std::uint64_t> letters_made{0};
   unknown_board unknown;
+  pause_board paused;                                                  ///< by operators
   std::map<std::string, service_counters, std::less<>> service_counts; ///< by name, of those that run here
   seldom schedules_told;     ///< due times that could not be published
   seldom saga_failures_told; ///< attempts of handlers that failed; those of services are in their counters

@@ -4,6 +4,7 @@
 #include "engine/transition.hpp"
 #include "journal/histogram.hpp"
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -40,6 +41,9 @@ struct alignas(64) service_counters {
   std::atomic<std::uint64_t> declined{0};    ///< by the handler
   std::atomic<std::uint64_t> gave_up{0};     ///< after the last attempt
   std::atomic<std::uint64_t> retries{0};     ///< attempts after the first one that began
+  std::array<std::atomic<std::uint64_t>, 3> queued{}; ///< in memory for their turn, by `priority`
+  std::atomic<bool> breaker_open{false};
+  std::atomic<std::uint64_t> breaker_opened{0};
   journal::histogram handler_times{journal::time_bounds_ns};
   seldom failures_told;
 

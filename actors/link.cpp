@@ -459,6 +459,7 @@ void carry_out(link* self, core& shared, engine::link_effects&& out) {
     shared.log(log_level::info, fmt::format("{} is up", state.peer));
     note_peer(shared, state.peer, "up");
     tell_services(self, shared);
+    self->send(shared.pauses, peer_began{state.peer});
     if (!planted("reconnect_skips_the_unacknowledged_tail") || state.machine->token() == 1) {
       begin_scan(self);
     }

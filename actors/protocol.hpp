@@ -4,6 +4,7 @@
 #include "engine/record.hpp"
 #include "engine/saga_machine.hpp"
 #include "engine/schedule_machine.hpp"
+#include "engine/service_pause.hpp"
 #include "journal/journal.hpp"
 #include "messages/envelope.hpp"
 #include "messages/frames.hpp"
@@ -148,6 +149,11 @@ struct handler_done {
 /// The time of the attempt that began first may be up.
 struct check_deadlines {};
 
+/// Time may have let somebody start. Of several only the one that was sent last counts.
+struct look_at_turns {
+  engine::boot_time at;
+};
+
 struct attempt_due {
   message_id id;
 };
@@ -156,6 +162,37 @@ struct attempt_due {
 struct operate_command {
   message_id id;
   bool discard = false;
+  std::function<void(result<void>)> answer;
+};
+
+/// To the actor of the pauses: what an operator has said of a service, just now or, where it was `told` by
+/// another node, perhaps long ago. `answer` is called once what holds from now on is durable and the service
+/// here has heard of it.
+struct hear_of_pause {
+  engine::service_pause said;
+  bool told = false;
+  std::function<void(result<void>)> answer;
+};
+
+/// To itself: that word is durable.
+struct pause_written {
+  engine::service_pause said;
+  std::function<void(result<void>)> answer;
+};
+
+/// A link to the actor of the pauses: a connection to the peer has begun.
+struct peer_began {
+  std::string peer;
+};
+
+/// To itself: the peer has answered what it was told, or has not.
+struct pause_told {
+  std::string peer;
+  result<void> said;
+};
+
+/// To a service: whether it is paused may have changed. `answer` is called once that holds.
+struct pause_changed {
   std::function<void(result<void>)> answer;
 };
 
@@ -384,9 +421,15 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::set_timers)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::timers_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::handler_done)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::check_deadlines)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::look_at_turns)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::attempt_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::adopt)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::operate_command)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::hear_of_pause)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::pause_written)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::peer_began)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::pause_told)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::pause_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::publish)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::send_command)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(continuo::actors::await_command)

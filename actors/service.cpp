@@ -1,6 +1,7 @@
 #include "actors/service.hpp"
 
 #include "actors/waiting.hpp"
+#include "engine/planted.hpp"
 #include "engine/trace.hpp"
 #include "messages/application.hpp"
 
@@ -65,41 +66,120 @@ void finish(service* self, core& shared, handler_done& done);
 
 // -- room ---------------------------------------------------------------------------------
 
-/// Asks the senders for as many of the commands put off as there is room for.
+using engine::turnstile;
+
+/// What its definition says of a message, with a note in the node's marker as for its handler; a function
+/// that throws is the application's mistake, and logged.
+template <class Reader>
+auto read_turn(core& shared, const service_state& state, const Reader& reader,
+               const messages::envelope& message) -> decltype(reader(message.payload)) {
+  auto said = [&] {
+    const instance_id self{state.environment->address(), to_string(message.id)};
+    const marker::note running{shared.suspects.get(), self, message.id};
+    return reader(message.payload);
+  }();
+  if (!said && !engine::is_unknown_here(said.error())) {
+    if (const auto more = state.counts->failures_told.let_through(shared.time->now().up)) {
+      shared.log(log_level::warn,
+                 fmt::format("{}: {}{}", state.environment->type->name, said.error().message,
+                             *more == 0 ? "" : fmt::format(" ({} like this were not logged)", *more)));
+    }
+  }
+  return said;
+}
+
+const detail::turn_readers* readers_of(const service_state& state, const messages::envelope& message) {
+  const auto& all = state.environment->type->turns;
+  const auto found = all.find(message.type);
+  return found == all.end() || message.kind != messages::message_kind::command ? nullptr : &found->second;
+}
+
+priority priority_of(core& shared, const service_state& state, const messages::envelope& message) {
+  const auto* readers = readers_of(state, message);
+  return readers != nullptr && readers->priority
+             ? read_turn(shared, state, readers->priority, message).value_or(priority::normal)
+             : priority::normal;
+}
+
+/// A hash, so that a key takes as little memory as any; two of the same hash wait for each other as well. 0:
+/// none.
+std::uint64_t key_of(core& shared, const service_state& state, const messages::envelope& message) {
+  constexpr std::uint64_t unreadable = 1;
+  const auto* readers = readers_of(state, message);
+  if (readers == nullptr || !readers->key) {
+    return 0;
+  }
+  const auto key = read_turn(shared, state, readers->key, message);
+  return !key ? unreadable : key->empty() ? 0 : std::hash<std::string>{}(*key) | 2;
+}
+
+put_off_line& line_of(service_state& state, priority of) {
+  return state.lines[turnstile::index_of(of)];
+}
+
+/// Those that wait here, and those that are on their way.
+std::size_t expected(const service_state& state, priority of) {
+  return state.turns->waiting(of) + state.lines[turnstile::index_of(of)].called.size();
+}
+
+bool calls_nothing(const service_state& state) {
+  return std::all_of(state.lines.begin(), state.lines.end(),
+                     [](const put_off_line& line) { return line.called.empty(); });
+}
+
+/// Takes one that was called for from where it is noted; nothing where it was not.
+std::optional<put_off_message> take_called(service_state& state, const message_id& id) {
+  for (auto& line : state.lines) {
+    if (auto found = line.called.extract(id)) {
+      return found.mapped();
+    }
+  }
+  return std::nullopt;
+}
+
+/// Asks the senders for as many of the commands put off as there is room for, each class by itself.
 void call_held(service* self, core& shared) {
   auto& state = self->state;
   const auto room = shared.bounds.commands_waiting;
-  if (state.held.empty() && state.overflowed && state.called.empty()) {
+  if (state.held.empty() && state.overflowed && calls_nothing(state)) {
     state.overflowed = false;
     for (const auto& [peer, link] : shared.links) {
       self->send(link, link_renew{});
     }
   }
-  if (state.held.empty() || state.waiting.size() + state.called.size() > room / 2) {
+  if (state.held.empty()) {
     return;
   }
   engine::transition asks;
   const instance_id me{state.environment->address(), {}};
-  while (!state.held_order.empty() && state.waiting.size() + state.called.size() < room) {
-    const auto id = state.held_order.front();
-    state.held_order.pop_front();
-    if (auto found = state.held.extract(id)) {
-      asks.calls.push_back({me, found.mapped().from, id});
-      state.called.insert(std::move(found));
+  for (const auto of : {priority::high, priority::normal, priority::low}) {
+    auto& line = line_of(state, of);
+    if (expected(state, of) > room / 2) {
+      continue;
+    }
+    while (!line.order.empty() && expected(state, of) < room) {
+      const auto id = line.order.front();
+      line.order.pop_front();
+      if (auto found = state.held.extract(id)) {
+        asks.calls.push_back({me, found.mapped().from, id});
+        line.called.insert(std::move(found));
+      }
     }
   }
-  act(self, shared, asks, me, {}, 0);
+  if (!asks.calls.empty()) {
+    act(self, shared, asks, me, {}, 0);
+  }
 }
 
-/// Whether a message stays with its sender for now, because too many wait here already. One that was called
-/// for is taken.
-bool put_off(service* self, core& shared, messages::envelope& message) {
+/// Whether a message stays with its sender for now, because too many of its class wait here already. One that
+/// was called for is taken.
+bool put_off(service* self, core& shared, messages::envelope& message, priority of) {
   auto& state = self->state;
-  if (const auto back = state.called.extract(message.id)) {
-    message.unseen = message.unseen || back.mapped().unseen; // nobody here has begun it since
+  if (const auto back = take_called(state, message.id)) {
+    message.unseen = message.unseen || back->unseen; // nobody here has begun it since
     return false;
   }
-  if (state.waiting.size() < shared.bounds.commands_waiting) {
+  if (state.turns->waiting(of) < shared.bounds.commands_waiting) {
     return false;
   }
   if (state.held.contains(message.id)) {
@@ -107,12 +187,29 @@ bool put_off(service* self, core& shared, messages::envelope& message) {
   }
   if (message.link == 0 ||
       state.held.size() < shared.bounds.commands_held) { // senders here are bounded themselves
-    state.held.emplace(message.id, put_off_message{message.from, message.unseen});
-    state.held_order.push_back(message.id);
+    state.held.emplace(message.id, put_off_message{message.from, message.unseen, false, of});
+    line_of(state, of).order.push_back(message.id);
   } else {
     state.overflowed = true;
   }
   return true;
+}
+
+/// It waits for its turn from now on.
+void join(service_state& state, core& shared, const messages::envelope& message) {
+  state.turns->join(message.id, priority_of(shared, state, message), key_of(shared, state, message));
+}
+
+/// What of this others see.
+void show_turns(const service_state& state) {
+  const auto& turns = *state.turns;
+  auto& shown = *state.counts;
+  shown.in_execution.store(static_cast<std::int64_t>(turns.running()), std::memory_order_relaxed);
+  for (const auto of : {priority::high, priority::normal, priority::low}) {
+    shown.queued[turnstile::index_of(of)].store(turns.waiting(of), std::memory_order_relaxed);
+  }
+  shown.breaker_open.store(turns.is_open(), std::memory_order_relaxed);
+  shown.breaker_opened.store(turns.times_opened(), std::memory_order_relaxed);
 }
 
 /// Asks a mounted actor of the application; its answer comes back as a `handler_done`.
@@ -165,8 +262,9 @@ bool has_room_for(const service_state& state, const execution& next) {
 /// One has come to its end, or has used up its time.
 void suspect_is_over(service_state& state, const message_id& id) {
   if (state.suspects_running.erase(id) > 0) {
-    state.waiting.insert(state.waiting.begin(), state.suspects_waiting.begin(), state.suspects_waiting.end());
-    state.suspects_waiting.clear();
+    for (const auto& one : std::exchange(state.suspects_waiting, {})) {
+      state.turns->put_back(one);
+    }
   }
 }
 
@@ -182,21 +280,39 @@ void watch(service* self, core& shared, const message_id& id, std::uint32_t atte
   arm_deadline(self, shared);
 }
 
+/// Has it looked again when time lets somebody start.
+void look_later(service* self, const core& shared) {
+  auto& state = self->state;
+  const auto now = shared.time->now().up;
+  const auto at = state.is_open ? state.turns->look_again(now) : std::nullopt;
+  if (at && (!state.looks_again || *at < *state.looks_again)) {
+    state.looks_again = at;
+    send_later(self, between(now, *at), look_at_turns{*at});
+  }
+}
+
 void start_waiting(service* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
   const auto& type = *state.environment->type;
-  while (state.is_open && !shared->ending && state.running < type.concurrency && !state.waiting.empty()) {
-    const auto id = state.waiting.front();
-    state.waiting.pop_front();
+  auto& turns = *state.turns;
+  while (state.is_open && !shared->ending) {
+    const auto now = shared->time->now().up;
+    const auto* first = turns.next(now);
+    if (first == nullptr) {
+      break;
+    }
+    const auto id = first->id;
     const auto found = state.executions.find(id);
     if (found == state.executions.end() || found->second->now_in() != execution::phase::waiting) {
+      turns.pass_over();
       continue;
     }
     auto& next = *found->second;
     if (!has_room_for(state, next)) {
-      state.suspects_waiting.push_back(id);
+      state.suspects_waiting.push_back(turns.pass_over());
       continue;
     }
+    turns.begin(now);
     if (next.interruptions() > 0) {
       state.suspects_running.emplace(id, next.interruptions() > 1 ? suspects_max : 1);
     }
@@ -204,9 +320,6 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
     if (shared->took) {
       shared->took(next.current().self, begun.edge);
     }
-    ++state.running;
-    state.counts->in_execution.store(state.running, std::memory_order_relaxed);
-    state.in_handler.insert(id);
     const auto& message = next.message();
     const auto attempt = next.attempt();
     if (attempt > 1) {
@@ -240,16 +353,23 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
       shared->handler_ended(environment->address(), std::move(done));
     });
   }
+  show_turns(state);
+  look_later(self, *shared);
+}
+
+/// Whether its handler's outcome says that what it calls works.
+turnstile::ending ending_of(const handler_done& done) {
+  return done.outcome                                    ? turnstile::ending::answered
+         : engine::is_unknown_here(done.outcome.error()) ? turnstile::ending::unknown
+                                                         : turnstile::ending::failed;
 }
 
 void finish(service* self, core& shared, handler_done& done) {
   auto& state = self->state;
-  if (state.in_handler.erase(done.id) == 0) {
+  if (!state.turns->end(done.id, ending_of(done), shared.time->now().up)) {
     return; // it has answered before
   }
   suspect_is_over(state, done.id);
-  --state.running;
-  state.counts->in_execution.store(state.running, std::memory_order_relaxed);
   state.counts->count_handler(done.took);
   const auto found = state.executions.find(done.id);
   if (found == state.executions.end()) {
@@ -310,7 +430,7 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
       engine::transition asks;
       const instance_id me{state.environment->address(), {}};
       asks.calls.push_back({me, held.mapped().from, id});
-      state.called.insert(std::move(held));
+      line_of(state, held.mapped().of).called.insert(std::move(held));
       act(self, *shared, asks, me, {}, 0);
     }
     return;
@@ -325,7 +445,8 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
     }
     state.unknown.erase(left);
   }
-  if (put_off(self, *shared, message)) {
+  const auto of = priority_of(*shared, state, message);
+  if (put_off(self, *shared, message, of)) {
     return;
   }
   state.held.erase(id);
@@ -344,7 +465,7 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
       return;
     }
   }
-  state.waiting.push_back(id);
+  state.turns->join(id, of, key_of(*shared, state, made->second->message()));
   start_waiting(self, shared);
   call_held(self, *shared);
 }
@@ -352,7 +473,7 @@ void on_envelope(service* self, const std::shared_ptr<core>& shared, messages::e
 void on_receipt(service* self, const std::shared_ptr<core>& shared, const messages::receipt& receipt) {
   auto& state = self->state;
   state.unknown.erase(receipt.forget);
-  if (state.called.erase(receipt.forget) > 0) { // its sender owes it no more
+  if (take_called(state, receipt.forget)) { // its sender owes it no more
     call_held(self, *shared);
   }
   const auto give = [&](message_id id) {
@@ -411,9 +532,11 @@ void on_renewed(service* self, core& shared) {
     return !peer.empty() && !shared.peers.is_up(peer);
   };
   // What is called for of a peer that is up may have been lost with the connection before.
-  std::erase_if(state.called, [&](const auto& entry) { return !shared.peer_of(entry.second.from).empty(); });
   std::erase_if(state.held, is_lost);
-  std::erase_if(state.held_order, [&](const message_id& id) { return !state.held.contains(id); });
+  for (auto& line : state.lines) {
+    std::erase_if(line.called, [&](const auto& entry) { return !shared.peer_of(entry.second.from).empty(); });
+    std::erase_if(line.order, [&](const message_id& id) { return !state.held.contains(id); });
+  }
   call_held(self, shared);
 }
 
@@ -426,6 +549,7 @@ void on_deadlines(service* self, const std::shared_ptr<core>& shared) {
     state.deadlines.pop_front();
     if (is_running(state, over)) {
       suspect_is_over(state, over.id);
+      state.turns->timed_out(over.id, now.up);
       auto& execution = *state.executions.find(over.id)->second;
       const auto revision = shared->next_revision();
       carry_out(self, *shared, execution, execution.timed_out(now, revision), revision);
@@ -439,7 +563,7 @@ void on_due(service* self, const std::shared_ptr<core>& shared, const attempt_du
   const auto found = self->state.executions.find(due.id);
   if (found != self->state.executions.end() && found->second->now_in() == execution::phase::backoff) {
     found->second->due();
-    self->state.waiting.push_back(due.id);
+    join(self->state, *shared, found->second->message());
     start_waiting(self, shared);
     call_held(self, *shared);
   }
@@ -466,6 +590,13 @@ void on_adopt(service* self, const std::shared_ptr<core>& shared, const adopt& p
   self->send(caf::actor_cast<caf::actor>(self->current_sender()), handed_over{});
 }
 
+void on_pause(service* self, const std::shared_ptr<core>& shared) {
+  const auto pause = shared->paused.pause_of(self->state.environment->type->name);
+  self->state.turns->pause(pause.has_value() && !planted("pause_is_not_heard"));
+  start_waiting(self, shared);
+  call_held(self, *shared);
+}
+
 /// The node has recovered. What was adopted is said again, and goes on.
 void on_open(service* self, const std::shared_ptr<core>& shared) {
   auto adopted = std::exchange(self->state.adopted, {});
@@ -479,8 +610,7 @@ void on_open(service* self, const std::shared_ptr<core>& shared) {
     }
   }
   self->state.is_open = true;
-  start_waiting(self, shared);
-  call_held(self, *shared);
+  on_pause(self, shared);
 }
 
 void on_operate(service* self, const std::shared_ptr<core>& shared, operate_command& request) {
@@ -491,7 +621,7 @@ void on_operate(service* self, const std::shared_ptr<core>& shared, operate_comm
                                           self->state.environment->type->name)));
     return;
   }
-  if (!request.discard && self->state.in_handler.contains(request.id)) {
+  if (!request.discard && self->state.turns->runs(request.id)) {
     request.answer(
         fail(errc::conflict, fmt::format("the last attempt of {} has not returned yet: its outcome is taken "
                                          "when it comes; retry it after that, or discard it",
@@ -507,7 +637,7 @@ void on_operate(service* self, const std::shared_ptr<core>& shared, operate_comm
       {shared->intake, caf::make_message(call{[answer = std::move(request.answer)] { answer({}); }})});
   carry_out(self, *shared, execution, std::move(decided), revision, std::move(extra));
   if (!request.discard) {
-    self->state.waiting.push_back(request.id);
+    join(self->state, *shared, execution.message());
     start_waiting(self, shared);
   }
 }
@@ -562,6 +692,7 @@ handler_done run_handler(core& shared, const engine::execution_environment& envi
 caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::string name) {
   fail_node_on_trouble(self, shared);
   self->state.environment = &shared->execution_environments.find(name)->second;
+  self->state.turns.emplace(*self->state.environment->type, shared->time->now().up);
   self->state.counts = &shared->service_counts.find(self->state.environment->type->name)->second;
   return {
       // CAF tries one after the other: the frequent ones come first.
@@ -574,9 +705,20 @@ caf::behavior service_actor(service* self, std::shared_ptr<core> shared, std::st
       [self, shared](const messages::receipt& receipt) { on_receipt(self, shared, receipt); },
       [self, shared](const messages::call_for& call) { on_call(self, shared, call); },
       [self, shared](check_deadlines) { on_deadlines(self, shared); },
+      [self, shared](const look_at_turns& look) {
+        if (self->state.looks_again == look.at) {
+          self->state.looks_again.reset();
+          start_waiting(self, shared);
+          call_held(self, *shared);
+        }
+      },
       [self, shared](const attempt_due& due) { on_due(self, shared, due); },
       [self, shared](const adopt& portion) { on_adopt(self, shared, portion); },
       [self, shared](open) { on_open(self, shared); },
+      [self, shared](const pause_changed& changed) {
+        on_pause(self, shared);
+        changed.answer({});
+      },
       [self, shared](operate_command& request) { on_operate(self, shared, request); },
       [self, shared](link_renew) { on_renewed(self, *shared); },
       [self](link_mark mark) { self->send(caf::actor_cast<caf::actor>(self->current_sender()), mark); },

@@ -100,6 +100,12 @@ instance_view view_of(const engine::record& stored, const core& shared, bool wit
                    ? "null"
                    : json_of(state_type(shared, stored.self.type), stored.state);
   view.waiting_for = causes_of(stored, shared.routes);
+  for (auto& one : view.waiting_for) {
+    const auto pause = one.kind == "reply"
+                           ? shared.paused.pause_of(engine::placement::service_of(one.to.type))
+                           : std::nullopt;
+    one.held = pause ? engine::to_sentence(*pause) : std::string{};
+  }
   view.reason = stored.reason;
   view.result = stored.result_type.empty() ? std::string{}
                                            : json_of(shared.types.find(stored.result_type), stored.result);

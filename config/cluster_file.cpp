@@ -356,6 +356,28 @@ void check_addresses(contents& file) {
   check_http_addresses(file, taken);
 }
 
+/// What goes only together with something else.
+void check_service(contents& file, const contents::node& service) {
+  const auto key = [&](std::string_view name) { return fmt::format("services.{}.{}", service.name, name); };
+  const auto has = [&](std::string_view name) { return file.has(key(name)); };
+  const auto limits = has("concurrency") || has("rate") || has("breaker-failures");
+  const auto calls = has("timeout") || has("attempts") || has("connections");
+  if (!has("url") && (calls || !limits)) {
+    file.complain(service.line, key("url"), "the service has no URL; write url=\"http://HOST:PORT\"");
+  }
+  if (has("url") && has("concurrency")) {
+    file.complain(file.line_of(key("concurrency"), service.line), key("concurrency"),
+                  "an HTTP endpoint answers it; set connections");
+  }
+  for (const auto& [part, whole] : {std::pair{"rate-per", "rate"}, std::pair{"burst", "rate"},
+                                    std::pair{"breaker-wait", "breaker-failures"}}) {
+    if (has(part) && !has(whole)) {
+      file.complain(file.line_of(key(part), service.line), key(part),
+                    fmt::format("it goes with {0}, which is not there; write {0}=10", whole));
+    }
+  }
+}
+
 /// A service that nobody hosts is a slip of its name.
 void check_services(contents& file) {
   std::set<std::string> hosted;
@@ -371,9 +393,7 @@ void check_services(contents& file) {
   }
   for (const auto& service : file.services()) {
     const auto section = "services." + service.name;
-    if (const auto key = section + ".url"; !file.has(key)) {
-      file.complain(service.line, key, "the service has no URL; write url=\"http://HOST:PORT\"");
-    }
+    check_service(file, service);
     if (sound && !hosted.contains(service.name)) {
       file.complain(
           service.line, section,
@@ -576,6 +596,27 @@ schedule schedule_of(const contents::node& one, const contents& from, const std:
   return made;
 }
 
+service_limits limits_of(const contents::node& service, const contents& from, const std::string& file) {
+  const auto section = "services." + service.name;
+  const auto number = [&](const char* key) -> std::optional<std::uint32_t> {
+    const auto value = from.get<std::int64_t>(section + key);
+    return value ? std::optional{static_cast<std::uint32_t>(*value)} : std::nullopt;
+  };
+  service_limits chosen;
+  chosen.concurrency = number(".concurrency");
+  if (const auto starts = number(".rate")) {
+    chosen.rate = rate_limit{.starts = *starts};
+    fill(chosen.rate->per, from, section + ".rate-per");
+    chosen.rate->burst = number(".burst").value_or(chosen.rate->burst);
+  }
+  if (const auto failures = number(".breaker-failures")) {
+    chosen.breaker = breaker_policy{.failures = *failures};
+    fill(chosen.breaker->wait, from, section + ".breaker-wait");
+  }
+  chosen.where = fmt::format("{}:{}: {}", file, service.line, section);
+  return chosen;
+}
+
 void fill_caf(caf::settings& to, const contents& from, const fs::path& folder) {
   for (const auto& [path, value] : from.values()) {
     if (stands_in(path, "cluster") || stands_in(path, "node") || stands_in(path, "nodes") ||
@@ -638,7 +679,13 @@ cluster_file build(const contents& from, const fs::path& file) {
     to.nodes.push_back(std::move(entry));
   }
   for (const auto& service : from.services()) {
-    to.services.emplace(service.name, service_of(service, from, to.file.string()));
+    if (auto called = service_of(service, from, to.file.string()); !called.url.empty()) {
+      to.services.emplace(service.name, std::move(called));
+    }
+    if (auto limits = limits_of(service, from, to.file.string());
+        limits.concurrency || limits.rate || limits.breaker) {
+      to.service_limits.emplace(service.name, std::move(limits));
+    }
   }
   for (const auto& one : from.schedules()) {
     to.schedules.push_back(schedule_of(one, from, to.file.string()));
@@ -724,6 +771,7 @@ result<node_config> node_config_of(const cluster_file& file, const std::string& 
   config.http = entry->seen_by_peers.http;
   config.http_services = file.services;
   config.schedules = file.schedules;
+  config.service_limits = file.service_limits;
   config.data = entry->data;
   config.backup_folder = entry->limits.backup_folder;
   const auto& limits = entry->limits;

@@ -74,6 +74,7 @@ struct cluster_file {
   std::vector<node_entry> nodes;                ///< in the order of their sections, as in `cluster.nodes`
   std::map<std::string, http_service> services; ///< that HTTP endpoints answer, by name
   std::vector<schedule> schedules;              ///< in the order of their sections
+  std::map<std::string, continuo::service_limits> service_limits; ///< by name of the service
   caf::settings caf; ///< what stands in [scheduler], [work-stealing] and [middleman]
 
   /// The node of that name, or null. It lives as long as this object.

@@ -70,6 +70,12 @@ constexpr std::array keys{
   known_key{"services.*.timeout", duration, 1, hour},
   known_key{"services.*.attempts", number, 1, 1'000'000'000},
   known_key{"services.*.connections", number, 1, 1'024},
+  known_key{"services.*.concurrency", number, 1, 1'024},
+  known_key{"services.*.rate", number, 1, 1'000'000},
+  known_key{"services.*.rate-per", duration, 1, 24 * hour},
+  known_key{"services.*.burst", number, 1, 1'000'000},
+  known_key{"services.*.breaker-failures", number, 1, 1'000'000},
+  known_key{"services.*.breaker-wait", duration, 1, 366 * 24 * hour},
 
   known_key{"schedules.*.when", text},
   known_key{"schedules.*.zone", text},

@@ -405,6 +405,35 @@ void add_event(service_type& service, body_type event, kept_function function, e
   };
 }
 
+void add_turn_key(service_type& service, body_type command, kept_function key, key_function read) {
+  auto& readers = service.turns[command.type.name];
+  if (readers.key) {
+    service.mistakes.push_back(service.name + " has two keys for " + command.type.name);
+  }
+  readers.key = [command, key = std::move(key), read](std::string_view payload) {
+    const auto key_of = [&](const void* body) -> result<std::string> { return read(key.get(), body); };
+    return call_application(
+        errc::malformed, [&] { return with_body(command, payload, key_of); }, command.type.name,
+        ": its key cannot be read: ");
+  };
+}
+
+void add_priority(service_type& service, body_type command, kept_function function, priority_function how) {
+  auto& readers = service.turns[command.type.name];
+  if (readers.priority) {
+    service.mistakes.push_back(service.name + " has two priorities for " + command.type.name);
+  }
+  readers.priority = [command, function = std::move(function), how](std::string_view payload) {
+    const auto of = [&](const void* body) -> result<priority> {
+      const auto said = how(function.get(), body);
+      return said == priority::high || said == priority::low ? said : priority::normal;
+    };
+    return call_application(
+        errc::malformed, [&] { return with_body(command, payload, of); }, command.type.name,
+        ": its priority cannot be read: ");
+  };
+}
+
 void describe_keyed_service(keyed_service_type& service, std::string name, const message_type& state,
                             std::shared_ptr<void> (*create)()) {
   service.name = std::move(name);
@@ -435,6 +464,16 @@ service& service::concurrency(std::uint32_t limit) {
   if (limit == 0) {
     type_.mistakes.push_back(type_.name + " has a concurrency of 0, so nothing could run");
   }
+  return *this;
+}
+
+service& service::rate(rate_limit limit) {
+  type_.rate = limit;
+  return *this;
+}
+
+service& service::breaker(breaker_policy policy) {
+  type_.breaker = policy;
   return *this;
 }
 

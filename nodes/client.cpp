@@ -249,6 +249,13 @@ std::future<result<void>> operate_on(const node_runtime& runtime, const instance
   return ask<void>(runtime, std::move(asked));
 }
 
+std::future<result<void>> operate_service(const node_runtime& runtime, std::string service, const char* verb,
+                                          std::string who, std::string note) {
+  auto asked = call_of("POST", {"services", std::move(service), verb});
+  asked.body = encode(http::verb_body{std::move(who), std::move(note)});
+  return ask<void>(runtime, std::move(asked));
+}
+
 std::future<result<void>> operate_letter(const node_runtime& runtime, bool discard, std::string id,
                                          http::letter_body what) {
   auto asked = discard ? call_of("DELETE", {"dead-letters", std::move(id)})
@@ -605,6 +612,18 @@ std::future<result<void>> client::retry(instance_id instance, std::string who, s
 
 std::future<result<void>> client::skip(instance_id instance, std::string who, std::string note) const {
   return operate_on(*runtime_, instance, "skip", std::move(who), std::move(note));
+}
+
+// -- services ----------------------------------------------------------------------------------------
+
+std::future<result<void>> client::pause_service(std::string service, std::string who,
+                                                std::string note) const {
+  return operate_service(*runtime_, std::move(service), "pause", std::move(who), std::move(note));
+}
+
+std::future<result<void>> client::resume_service(std::string service, std::string who,
+                                                 std::string note) const {
+  return operate_service(*runtime_, std::move(service), "resume", std::move(who), std::move(note));
 }
 
 // -- dead letters ------------------------------------------------------------------------------------

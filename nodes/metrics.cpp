@@ -184,6 +184,33 @@ void add_services(page& out, const actors::core& shared, const survey& counted) 
       out.value(counts.in_execution.load(), {{"service", service}});
     }
   }
+  out.gauge("continuo_service_paused", "Whether an operator has paused the stateless service: 1, or 0.");
+  for (const auto& [service, definition] : shared.services) {
+    out.value(shared.paused.pause_of(service) ? 1 : 0, {{"service", service}});
+  }
+  const auto each_stateless = [&](const auto& number) {
+    for (const auto& [service, counts] : shared.service_counts) {
+      if (shared.services.find(service) != shared.services.end()) {
+        out.value(number(counts), {{"service", service}});
+      }
+    }
+  };
+  out.gauge("continuo_queued_commands",
+            "Commands and events in this node's memory that wait for their turn.");
+  for (const auto& [service, counts] : shared.service_counts) {
+    if (shared.services.find(service) != shared.services.end()) {
+      for (const auto& [of, name] : {std::pair{priority::high, "high"}, std::pair{priority::normal, "normal"},
+                                     std::pair{priority::low, "low"}}) {
+        out.value(counts.queued[static_cast<std::size_t>(of)].load(),
+                  {{"service", service}, {"priority", name}});
+      }
+    }
+  }
+  out.gauge("continuo_breaker_open",
+            "Whether the service's breaker lets nothing, or one attempt, through: 1, or 0.");
+  each_stateless([](const actors::service_counters& counts) { return counts.breaker_open.load() ? 1 : 0; });
+  out.counter("continuo_breaker_opened_total", "How often the service's breaker has opened.");
+  each_stateless([](const actors::service_counters& counts) { return counts.breaker_opened.load(); });
   out.gauge("continuo_parked_commands",
             "Commands of stateless services that failed for good and wait for a person.");
   auto parked = counted.parked;

@@ -9,6 +9,7 @@
 #include "actors/timers.hpp"
 #include "actors/trouble.hpp"
 #include "config/http_url.hpp"
+#include "engine/turnstile.hpp"
 #include "journal/directory.hpp"
 #include "journal/journal.hpp"
 #include "journal/memory_store.hpp"
@@ -24,6 +25,7 @@
 #include "nodes/log.hpp"
 #include "nodes/middleman.hpp"
 #include "nodes/owed_index.hpp"
+#include "nodes/pauses.hpp"
 #include "nodes/probe.hpp"
 #include "nodes/quarantine.hpp"
 #include "nodes/scheduler.hpp"
@@ -166,6 +168,7 @@ void node_runtime::host(detail::service_type definition) {
   }
   offered_.insert(definition.name);
   answer_by_http(definition);
+  limit(definition);
   if (!runs_in_cluster(definition.name)) {
     return;
   }
@@ -194,6 +197,17 @@ void node_runtime::answer_by_http(detail::service_type& definition) const {
   definition.retry.attempts = chosen.attempts.value_or(definition.retry.attempts);
   definition.retry.timeout = chosen.timeout.value_or(definition.retry.timeout);
   definition.concurrency = chosen.connections.value_or(definition.concurrency);
+}
+
+void node_runtime::limit(detail::service_type& definition) const {
+  const auto found = config_.service_limits.find(definition.name);
+  if (found == config_.service_limits.end()) {
+    return;
+  }
+  const auto& chosen = found->second;
+  definition.concurrency = chosen.concurrency.value_or(definition.concurrency);
+  definition.rate = chosen.rate ? chosen.rate : definition.rate;
+  definition.breaker = chosen.breaker ? chosen.breaker : definition.breaker;
 }
 
 void node_runtime::host(detail::keyed_service_type definition) {
@@ -288,6 +302,16 @@ result<void> node_runtime::check_definitions() {
                          where, name));
     }
   }
+  for (const auto& [name, chosen] : config_.service_limits) {
+    const auto where = chosen.where.empty() ? "node_config::service_limits." + name : chosen.where;
+    if (!core_->services.contains(name)) {
+      object(fmt::format("{}: the program offers no stateless service \"{}\"; name one that it hosts", where,
+                         name));
+    }
+    if (chosen.concurrency == 0u) {
+      object(fmt::format("{}: a concurrency of 0, so nothing could run", where));
+    }
+  }
   for (const auto& [name, service] : core_->services) {
     for (const auto& [command, entry] : service.commands) {
       add_type(entry.command);
@@ -309,6 +333,9 @@ result<void> node_runtime::check_definitions() {
       add_type(entry.event);
     }
     check_policy(name, service.retry);
+    if (const auto objection = engine::objection_to_turns(service); !objection.empty()) {
+      object(fmt::format("service {}: {}", name, objection));
+    }
     for (const auto& mistake : service.mistakes) {
       object("service " + mistake);
     }
@@ -710,6 +737,9 @@ result<void> node_runtime::start() {
     if (auto indexed = nodes::index_what_is_owed(shared); !indexed) {
       return indexed;
     }
+    if (auto read = nodes::read_pauses(shared); !read) {
+      return read;
+    }
     make_environments();
     if (auto same = nodes::check_layouts(*shared.store, shared.types); !same) {
       return same;
@@ -870,6 +900,7 @@ void node_runtime::spawn_actors() {
     shared.journal = system_->spawn(journal);
     sweeper_ = system_->spawn(nodes::sweeper_actor, core_, config_.keep_ended, config_.sweep_every, false);
   }
+  shared.pauses = system_->spawn(nodes::pauses_actor, core_);
   for (const auto& [peer, settings] : shared.link_settings) {
     shared.links.emplace(peer, system_->spawn(actors::link_actor, core_, peer));
   }

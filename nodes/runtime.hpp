@@ -163,6 +163,7 @@ private:
   result<void> open_store();
   bool runs_in_cluster(const std::string& name) const;
   void answer_by_http(detail::service_type& definition) const;
+  void limit(detail::service_type& definition) const;
   result<void> place();
   result<void> read_identity();
   std::function<void(std::function<void()>)> jobs_of_simulation() const;

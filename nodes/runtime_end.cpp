@@ -176,7 +176,7 @@ void node_runtime::say_outside_of_the_log(const std::string& text) const {
 
 std::vector<caf::actor> node_runtime::all_actors() const {
   const auto& shared = *core_;
-  std::vector<caf::actor> all{sweeper_, shared.intake, shared.timers};
+  std::vector<caf::actor> all{sweeper_, shared.pauses, shared.intake, shared.timers};
   if (starter_) {
     all.push_back(starter_);
   }

@@ -79,7 +79,12 @@ simulation::simulation(std::uint64_t seed)
                  },
                  [this](const std::string& node, std::string text) {
                    tell(event_kind::write, node, {}, std::move(text));
-                 }}) {
+                 }}),
+      turns_([this](const std::string& what) {
+        if (!broken_) {
+          broken_ = what;
+        }
+      }) {
   topology_.name = "simulated";
 }
 
@@ -319,6 +324,7 @@ result<void> simulation::start(member& one) {
     }
   }
   promises_.starts(one.name, *means.store, moment_of(one));
+  turns_.lives(one.name, *means.store);
   means.time = clock_of(*this, one);
   means.pool = pool_of(*this, one);
   means.own_journal_thread = false;
@@ -396,6 +402,7 @@ void simulation::end_life(member& one) {
     }
   }
   one.handlers.clear();
+  turns_.dies(one.name);
   one.crashes = false;
   one.is_paused = false;
   one.journal_waits_ns = 0;
@@ -413,6 +420,7 @@ void simulation::pause(member& one, bool stands) {
   }
   one.is_paused = stands;
   tell(event_kind::life, one.name, {}, stands ? "stands still" : "goes on");
+  turns_.stands(one.name, now_ns_);
   if (!stands) {
     one.system->advance_to(now_ns_);
   }
@@ -489,6 +497,7 @@ result<void> simulation::commit(member& by, const journal::batch& changes,
   ++seen.commits;
   tell(event_kind::sync, by.name, {}, fmt::format("synced {} changes", changes.size()));
   promises_.commits(by.name, changes, moment_of(by));
+  turns_.commits(by.name, changes, now_ns_);
   if (torn || reaches_point(by, point_kind::commit, true)) {
     return dies();
   }
@@ -515,6 +524,9 @@ void simulation::post(member& at, messages::envelope message, actors::handler_jo
   }
   if (!at.failed.empty()) {
     broken_ = fmt::format("a handler of {} begins on {}, which must stop", message.type, at.name);
+  }
+  if (at.program.empty()) { // another program may have other rules
+    turns_.begins(at.name, message, now_ns_);
   }
   waiting_handler made{now_ns_, false, std::move(message), std::move(job)};
   for (const auto& one : fakes_) {
@@ -637,6 +649,7 @@ void simulation::run_handler(member& of, std::size_t nth) {
       next.run(next.message);
     }
     runs_ = nullptr;
+    turns_.returns(of.name, next.message.id);
     reaches_point(of, point_kind::effect, true);
     return;
   }

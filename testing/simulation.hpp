@@ -5,6 +5,7 @@
 #include "testing/network.hpp"
 #include "testing/promises.hpp"
 #include "testing/trace.hpp"
+#include "testing/turn_watch.hpp"
 #include "testing/virtual_system.hpp"
 
 #include <continuo/testing.hpp>
@@ -280,6 +281,7 @@ private:
   std::size_t steps_at_once_max_ = 10'000'000; ///< more than any test takes on purpose
   network network_;
   promises promises_;
+  turn_watch turns_;
   std::vector<std::unique_ptr<member>> members_;
   member* runs_ = nullptr; ///< the node whose code runs at this moment
   std::multimap<std::int64_t, std::function<void()>> planned_work_;

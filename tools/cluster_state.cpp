@@ -50,7 +50,7 @@ void add_services(cluster_state& to, const json& answer) {
       for (const auto& node : list_at(one, "nodes")) {
         nodes.push_back(text_of(node));
       }
-      to.services.push_back({name, std::move(nodes), 0, std::nullopt});
+      to.services.push_back({name, std::move(nodes), field_at(one, "paused").is_object(), 0, std::nullopt});
       found = std::prev(to.services.end());
     }
     found->waiting += number_at(one, "waiting");
@@ -95,7 +95,7 @@ std::string_view word_of(const cluster_state& state, const service_state& servic
       return node != nullptr && holds(*node);
     });
   };
-  return any([](const node_state& node) { return node.ready; })       ? "up"
+  return any([](const node_state& node) { return node.ready; })       ? (service.paused ? "paused" : "up")
          : any([](const node_state& node) { return node.is_hidden; }) ? "unknown"
                                                                       : "down";
 }

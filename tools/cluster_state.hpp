@@ -34,6 +34,7 @@ struct node_state {
 struct service_state {
   std::string name;
   std::vector<std::string> nodes;
+  bool paused = false; ///< by an operator
   std::uint64_t waiting = 0;
   std::optional<std::chrono::system_clock::time_point> oldest;
 };

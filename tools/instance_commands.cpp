@@ -41,7 +41,8 @@ std::string cause_text(const json& cause) {
   const auto kind = at("kind");
   if (kind == "reply") {
     const auto step = cause.contains("step") ? at("step") + ": " : std::string{};
-    return fmt::format("{}{} of {}{}", step, at("command"), at("service"), in_parentheses(at("last_error")));
+    const auto why = cause.contains("held") ? at("held") : at("last_error");
+    return fmt::format("{}{} of {}{}", step, at("command"), at("service"), in_parentheses(why));
   }
   if (kind == "timer") {
     const auto due = time_of(at("due"));

@@ -65,6 +65,7 @@ ordered_json json_of(const journal_findings& found, const std::filesystem::path&
           {"peers", found.peers},
           {"owed", found.owed},
           {"client_keys", found.client_keys},
+          {"pauses", found.pauses},
           {"own_values", found.own},
           {"types", found.types},
           {"others", found.others},
@@ -89,6 +90,7 @@ std::string findings_text(const journal_findings& found) {
   add("peers", found.peers);
   add("names of records that owe a peer something", found.owed);
   add("idempotency keys", found.client_keys);
+  add("pauses of services, lifted ones included", found.pauses);
   add("values of the store's own", found.own);
   add("layouts of types", found.types);
   add("values that this program does not know", found.others);

@@ -4,6 +4,7 @@
 #include "engine/flow_entry.hpp"
 #include "engine/record.hpp"
 #include "engine/remembered_key.hpp"
+#include "engine/service_pause.hpp"
 #include "journal/frame.hpp"
 #include "journal/journal.hpp"
 #include "journal/reader.hpp"
@@ -95,6 +96,10 @@ private:
 
   void look_at(std::string_view key, std::string_view bytes) {
     switch (key.empty() ? '\0' : key.front()) {
+    case 'c':
+      ++found_.pauses;
+      look_at_pause(key, bytes);
+      break;
     case 'e':
       look_at_expiry(key);
       break;
@@ -126,6 +131,13 @@ private:
       break;
     default:
       ++found_.others;
+    }
+  }
+
+  void look_at_pause(std::string_view key, std::string_view bytes) {
+    const auto said = read_as<engine::service_pause>(key, bytes);
+    if (said && engine::pause_key(said->service) != key) {
+      object(key, fmt::format("is the pause of {}", continuo::printable(said->service)));
     }
   }
 

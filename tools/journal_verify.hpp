@@ -21,6 +21,7 @@ struct journal_findings {
   std::uint64_t peers = 0;
   std::uint64_t owed = 0;        ///< names of records under the peers to which they owe something
   std::uint64_t client_keys = 0; ///< idempotency keys of clients
+  std::uint64_t pauses = 0;      ///< what operators said last of services
   std::uint64_t own = 0;         ///< the store's own values
   std::uint64_t types = 0;       ///< whose layout is kept
   std::uint64_t others = 0;      ///< under keys that this program does not know: their checksums were tested

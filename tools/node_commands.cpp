@@ -1,5 +1,6 @@
 #include "tools/node_commands.hpp"
 
+#include "config/http_url.hpp"
 #include "tools/json_text.hpp"
 #include "tools/node_client.hpp"
 #include "tools/report.hpp"
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 
 namespace continuo::tools {
@@ -16,15 +18,64 @@ namespace {
 
 using nlohmann::json;
 
+/// Who has paused it, and why; or where it is not called since it fails.
+std::string held_text(const json& service) {
+  const auto& pause = field_at(service, "paused");
+  if (!pause.is_object()) {
+    const auto& opened = list_at(service, "breaker_open_on");
+    const auto nodes = joined(opened);
+    return opened.empty() ? std::string{}
+                          : fmt::format("breaker open{}{}", nodes.empty() ? "" : " on ", nodes);
+  }
+  const auto by = text_at(pause, "by");
+  const auto note = text_at(pause, "note");
+  return fmt::format("paused by {}{}{}", by.empty() ? "an operator" : by, note.empty() ? "" : ": ", note);
+}
+
 const list_view services{
     "services",
-    {"SERVICE", "KIND", "ON", "STATE*", "WAITING>", "RUNNING>", "COMPLETED>", "FAILED>", "OLDEST>"},
+    {"SERVICE", "KIND", "ON", "STATE*", "WAITING>", "RUNNING>", "COMPLETED>", "FAILED>", "OLDEST>", "HELD"},
     [](const json& one) {
-      return std::vector{text_at(one, "name"),      text_at(one, "kind"),    joined(list_at(one, "nodes")),
-                         text_at(one, "state"),     text_at(one, "waiting"), text_at(one, "in_execution"),
-                         text_at(one, "completed"), text_at(one, "failed"),  age_at(one, "oldest_waiting")};
+      const auto is_held = field_at(one, "paused").is_object() && text_at(one, "state") == "up";
+      return std::vector{
+          text_at(one, "name"),          text_at(one, "kind"),
+          joined(list_at(one, "nodes")), is_held ? std::string{"paused"} : text_at(one, "state"),
+          text_at(one, "waiting"),       text_at(one, "in_execution"),
+          text_at(one, "completed"),     text_at(one, "failed"),
+          age_at(one, "oldest_waiting"), held_text(one)};
     },
     "no services"};
+
+// -- pausing a service ---------------------------------------------------------------------------------
+
+struct pause_options {
+  node_options at;
+  std::string service;
+  std::string note;
+};
+
+int pause_or_resume(const pause_options& chosen, const std::string& verb) {
+  json body = json::object();
+  if (const auto* who = std::getenv("USER"); who != nullptr && *who != '\0') {
+    body["who"] = who;
+  }
+  if (!chosen.note.empty()) {
+    body["note"] = chosen.note;
+  }
+  return ask_and_show(
+      chosen.at,
+      [&](const node_client& node) {
+        return node.call("POST",
+                         fmt::format("/api/v1/services/{}/{}", config::percent_encoded(chosen.service), verb),
+                         "paused", body.dump(-1, ' ', false, json::error_handler_t::replace));
+      },
+      [&](const json& said) {
+        fmt::print("{} is {}d{}\n", printable(chosen.service), verb,
+                   list_at(said, "unreachable").empty()
+                       ? ""
+                       : "; who did not answer hears of it when it is connected again");
+      });
+}
 
 const list_view nodes{
     "nodes",
@@ -140,10 +191,43 @@ void add_list(CLI::App& program, chosen_run& run, const char* name, const char* 
   });
 }
 
+void add_services(CLI::App& program, chosen_run& run) {
+  const auto chosen = std::make_shared<pause_options>();
+  auto* added =
+      add_command(program, "services", "Every service: show where it runs and what waits for it, pause it",
+                  "continuo services pause payment --note \"the bank is closed\"");
+  added->require_subcommand(0, 1);
+  add_node_options(*added, chosen->at);
+  const auto list = [chosen, &run] {
+    run = [chosen] { return show_list(chosen->at, {}, "/api/v1/services", {}, services); };
+  };
+  added->callback([added, list] {
+    if (added->get_subcommands().empty()) {
+      list();
+    }
+  });
+  auto* listed = add_command(*added, "list", "List them; so does the command without a subcommand",
+                             "continuo services list");
+  add_node_options(*listed, chosen->at);
+  listed->callback(list);
+  const auto add_verb = [&](const char* verb, const char* help) {
+    auto* one = add_command(*added, verb, help,
+                            fmt::format("continuo services {} payment --note \"the bank is closed\"", verb));
+    one->add_option("SERVICE", chosen->service, "A stateless service")->required()->check(is_not_empty());
+    one->add_option("--note", chosen->note, "Why; is shown with $USER by what waits for it")
+        ->check(is_not_empty())
+        ->type_name("TEXT");
+    add_node_options(*one, chosen->at);
+    one->callback([chosen, verb, &run] { run = [chosen, verb] { return pause_or_resume(*chosen, verb); }; });
+  };
+  add_verb("pause", "Stop a service on all its nodes; what is sent to it waits");
+  add_verb("resume", "Let a paused service go on");
+}
+
 } // namespace
 
 void add_node_commands(CLI::App& program, chosen_run& run) {
-  add_list(program, run, "services", "Show every service: where it runs, what waits for it", services);
+  add_services(program, run);
   add_list(program, run, "nodes", "Show every node, as the one that is asked sees it", nodes);
   add_list(program, run, "message-types", "Show the types that are known, with their fields", message_types);
   const auto chosen = std::make_shared<event_options>();

@@ -112,8 +112,11 @@ struct cause {
   std::uint32_t attempts = 0;
   std::string last_error{};
   std::string step{}; ///< of a workflow's reply: the name of its step
+  /// Of a reply of a service that an operator has paused: `paused by ann: the bank is closed`, as the node of
+  /// the instance knows it.
+  std::string held{};
 
-  CONTINUO_FIELDS(cause, kind, what, where, id, to, since, attempts, last_error, step)
+  CONTINUO_FIELDS(cause, kind, what, where, id, to, since, attempts, last_error, step, held)
 
   friend bool operator==(const cause&, const cause&) = default;
 };
@@ -304,6 +307,19 @@ public:
   std::future<result<void>> retry(instance_id instance, std::string who = {}, std::string note = {}) const;
   /// Counts a refused compensation as done by hand; the note is required.
   std::future<result<void>> skip(instance_id instance, std::string who, std::string note) const;
+
+  // -- services -----------------------------------------------------------------------------
+  /// Stops a stateless service on all its nodes: no handler of it starts any more, first attempts or others,
+  /// until it is resumed. Handlers that run go on, and commands and events wait as they do where none is
+  /// free; what waits for them says who paused it and why (`who`, at most 256 bytes, and `note`, 4,096).
+  /// Durable on every node that can be reached once the future has a value, and so across restarts; a node
+  /// that cannot be reached goes on until it is connected to one that knows of it. Pausing what is paused
+  /// replaces who and why. `errc::unknown_type`, or `errc::conflict` for a keyed service.
+  std::future<result<void>> pause_service(std::string service, std::string who = {},
+                                          std::string note = {}) const;
+  /// Lets it go on, in the same way.
+  std::future<result<void>> resume_service(std::string service, std::string who = {},
+                                           std::string note = {}) const;
 
   // -- dead letters -----------------------------------------------------------------------
   /// Those of all nodes, by their ids. Only what is durable; `errc::unavailable` where a node cannot say what

@@ -62,6 +62,28 @@ struct retry_policy {
                                              ///< interrupted. `max()`: it may take however long
 };
 
+/// How many handlers of a stateless service may start on one node: between any two moments at most `burst`
+/// and `starts` for each `per` of the time between them. Every attempt is a start. A node begins with nothing
+/// saved up, so this is true across its restarts too; each node of the service counts for itself.
+struct rate_limit {
+  std::uint32_t starts = 1;            ///< at least 1
+  std::chrono::milliseconds per{1000}; ///< from 1 ms to a day
+  std::uint32_t burst = 1; ///< saved up while less is to do; at least 1, and saved up within 366 days
+};
+
+/// When a stateless service stops calling what fails, on one node: after so many attempts in a row that
+/// failed or took too long, of whatever commands. Then no handler starts for `wait`, and after it one alone,
+/// which decides: a reply, or a refusal, closes the breaker, a failure opens it for as long again. Those that
+/// wait meanwhile use up no attempt. A restart of the node begins with a closed one.
+struct breaker_policy {
+  std::uint32_t failures = 5;             ///< at least 1
+  std::chrono::milliseconds wait{30'000}; ///< from 1 ms to 366 days
+};
+
+/// How urgent a command is among those that wait for the same stateless service on one node. Of each 13 that
+/// start while some of all three wait, 9 are `high`, 3 `normal` and 1 `low`: none is left out for ever.
+enum class priority : std::uint8_t { high, normal, low };
+
 namespace detail {
 
 /// Reads the correlation key from a message's bytes.
@@ -175,12 +197,21 @@ struct event_handler {
   std::function<result<void>(std::string_view payload, command_context&)> run;
 };
 
+/// What decides when the handler of a command may start, read from the command's bytes.
+struct turn_readers {
+  std::function<result<std::string>(std::string_view payload)> key;             ///< empty: none
+  std::function<result<continuo::priority>(std::string_view payload)> priority; ///< empty: `normal`
+};
+
 /// A stateless service's definition. Built once, then only read, from any thread.
 struct service_type {
   std::string name;
   std::map<std::string, command_handler, std::less<>> commands;
   std::map<std::string, event_handler, std::less<>> events;
   std::uint32_t concurrency = 8;
+  std::optional<rate_limit> rate;                         ///< empty: none
+  std::optional<breaker_policy> breaker;                  ///< empty: none
+  std::map<std::string, turn_readers, std::less<>> turns; ///< by command; those without are not there
   retry_policy retry;
   exhausted when_exhausted = exhausted::fail;
   bool pure = false;       ///< no outside effects: runs at memory speed, before its cause is durable
@@ -307,6 +338,8 @@ using saga_failure_function = void (*)(void* state, failure_kind, std::string_vi
 using undo_function = std::string (*)(void* function, const void* sent, const void* reply);
 /// Reads the key of `body`.
 using key_function = std::string (*)(void* function, const void* body);
+/// Says how urgent `body` is.
+using priority_function = priority (*)(void* function, const void* body);
 using command_function = handled (*)(void* function, const void* body, command_context&);
 using event_function = void (*)(void* function, const void* body, command_context&);
 using keyed_function = handled (*)(void* function, void* state, const void* body, keyed_context&);
@@ -375,6 +408,9 @@ void add_command(service_type& service, const message_type& command, const messa
 command_handler& add_command(service_type& service, const message_type& command, const message_type& reply,
                              mounted_request ask);
 void add_event(service_type& service, body_type event, kept_function function, event_function how);
+
+void add_turn_key(service_type& service, body_type command, kept_function key, key_function read);
+void add_priority(service_type& service, body_type command, kept_function function, priority_function how);
 
 void describe_keyed_service(keyed_service_type& service, std::string name, const message_type& state,
                             std::shared_ptr<void> (*create)());

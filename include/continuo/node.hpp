@@ -29,6 +29,15 @@ class logger;
 
 namespace continuo {
 
+/// What takes the place of what the program says of a stateless service, so that it can be set without
+/// another program. What is empty leaves the program's.
+struct service_limits {
+  std::optional<std::uint32_t> concurrency{}; ///< see `service::concurrency`
+  std::optional<rate_limit> rate{};           ///< see `service::rate`
+  std::optional<breaker_policy> breaker{};    ///< see `service::breaker`
+  std::string where{};                        ///< where it was written down, for errors: `FILE:LINE: KEY`
+};
+
 /// How a node runs. Every value has a default that suits a service of middling size.
 struct node_config {
   node_config();
@@ -55,6 +64,10 @@ struct node_config {
   /// Beside those that the program hosts (`node::host`); the same on all nodes of a cluster. At most 100,000
   /// in all.
   std::vector<schedule> schedules;
+
+  /// Limits of services, by name. The program offers each of them. They are of this node: what runs on
+  /// several has them on each.
+  std::map<std::string, continuo::service_limits> service_limits;
 
   /// Where the journal lives; created if missing. Empty: in memory, gone with the node.
   file_path data;

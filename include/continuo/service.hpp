@@ -132,6 +132,44 @@ public:
   /// At most so many handlers of this service run at a time; others wait. Default 8.
   service& concurrency(std::uint32_t limit);
 
+  /// No more handlers of this service start than that, on each of its nodes. Default: no limit but
+  /// `concurrency`.
+  service& rate(rate_limit limit);
+
+  /// Of commands with the same key one handler at a time runs on a node, as for calls that concern one
+  /// customer. `key` is a member of the command or a function of it, as for a saga; empty: that command runs
+  /// beside all others. Commands of several types share their keys. What a function throws counts as one key
+  /// of its own, which the log says. Between two attempts the key is free for others. On several nodes each
+  /// counts for itself. The function must be quick: it runs on the service's actor, again for each attempt.
+  template <class Command, class Key>
+  service& per_key(Key key) {
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
+    detail::add_turn_key(type_, detail::body_type_of<Command>(), detail::kept_function{std::move(key)},
+                         detail::read_key<Command, Key>);
+    return *this;
+  }
+
+  /// How urgent a command is (`continuo::priority (const Command&)`); without it `normal`. Decides who starts
+  /// next where more wait than may run. In each class the order is that of arrival, an attempt that is
+  /// repeated arrives again. What the function throws is `normal`, and the log says so. As quick as a key.
+  template <class Command, class Function>
+  service& priority(Function function) {
+    static_assert(message<Command>, "continuo: a command" CONTINUO_DETAIL_NEEDS);
+    static_assert(std::is_invocable_r_v<continuo::priority, const Function&, const Command&>,
+                  "continuo: what says how urgent a command is takes (const Command&) and returns "
+                  "continuo::priority");
+    if constexpr (std::is_invocable_r_v<continuo::priority, const Function&, const Command&>) {
+      detail::add_priority(type_, detail::body_type_of<Command>(), detail::kept_function{std::move(function)},
+                           [](void* kept, const void* body) -> continuo::priority {
+                             return (*static_cast<const Function*>(kept))(*static_cast<const Command*>(body));
+                           });
+    }
+    return *this;
+  }
+
+  /// Stops calling what fails, and tries it again by itself. Default: it goes on.
+  service& breaker(breaker_policy policy);
+
   service& retry(retry_policy policy) {
     type_.retry = policy;
     return *this;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "engine/service_pause.hpp"
+
 #include <continuo/client.hpp>
 
 #include <cstdint>
@@ -66,6 +68,14 @@ struct verb_body {
   std::string note;
 
   CONTINUO_FIELDS(verb_body, who, note)
+};
+
+/// What an operator has said of a service, from node to node.
+struct pause_body {
+  engine::service_pause said;
+  bool told = false; ///< by a node that knows of it, and not just now
+
+  CONTINUO_FIELDS(pause_body, said, told)
 };
 
 struct letter_body {

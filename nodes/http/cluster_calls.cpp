@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <unistd.h>
 
@@ -170,10 +171,18 @@ json service_json(const std::string& name, const char* kind, const nodes::survey
   const auto waits = open != counted.commands.end();
   const auto done = core.service_counts.find(name);
   const auto runs_here = done != core.service_counts.end();
+  const auto pause = core.paused.pause_of(name);
+  auto opened = json::array();
+  if (runs_here && done->second.breaker_open.load()) {
+    opened.push_back(where.here());
+  }
   return {{"name", name},
           {"kind", kind},
           {"nodes", std::move(nodes)},
           {"state", up ? "up" : "down"},
+          {"paused", pause ? json{{"by", pause->who}, {"note", pause->note}, {"since", text_of(pause->at)}}
+                           : json(nullptr)},
+          {"breaker_open_on", std::move(opened)},
           {"waiting", waits ? open->second.count : 0},
           {"in_execution", runs_here ? static_cast<std::uint64_t>(done->second.in_execution.load()) : 0},
           {"completed", runs_here ? done->second.completed.load() : 0},
@@ -199,7 +208,9 @@ response services_here(desk& at, const node_runtime& node, const actors::core& c
 bool is_services(const json& body) {
   return has_list(body, "services", [](const json& its) {
     return has_text(its, "name") && has_text_or_null(its, "oldest_waiting") && has_count(its, "waiting") &&
-           has_count(its, "in_execution") && has_count(its, "completed") && has_count(its, "failed");
+           has_count(its, "in_execution") && has_count(its, "completed") && has_count(its, "failed") &&
+           (!its.contains("breaker_open_on") || // of a program that has no breakers
+            has_list(its, "breaker_open_on", [](const json& node) { return node.is_string(); }));
   });
 }
 
@@ -218,6 +229,10 @@ response merge_services(std::vector<part> parts, const std::string& here) {
       }
       for (const auto* field : {"waiting", "in_execution", "completed", "failed"}) {
         sum->second[field] = sum->second[field].get<std::uint64_t>() + its[field].get<std::uint64_t>();
+      }
+      if (const auto opened = its.find("breaker_open_on"); opened != its.end()) {
+        auto& all = sum->second["breaker_open_on"];
+        std::move(opened->begin(), opened->end(), std::back_inserter(all));
       }
       auto& oldest = sum->second["oldest_waiting"];
       const auto& other = its["oldest_waiting"];

@@ -18,6 +18,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 
@@ -572,6 +573,33 @@ result<json> object_body(const request& asked, std::span<const std::string_view>
     }
   }
   return body;
+}
+
+result<verb_body> verb_of(const request& asked) {
+  result<verb_body> said;
+  if (asked.in_bytes) {
+    said = decode<verb_body>(asked.body);
+  } else {
+    constexpr std::array<std::string_view, 2> known{"who", "note"};
+    const auto body = object_body(asked, known);
+    if (!body) {
+      return tl::unexpected(body.error());
+    }
+    std::array<std::string, 2> words;
+    for (std::size_t i = 0; i < known.size(); ++i) {
+      const auto value = body->value(std::string{known[i]}, json(""));
+      if (!value.is_string()) {
+        return fail(errc::malformed, fmt::format("$.{}: expected a string", known[i]));
+      }
+      words[i] = value.get<std::string>();
+    }
+    said = verb_body{std::move(words[0]), std::move(words[1])};
+  }
+  if (said && (said->who.size() > engine::operator_bytes_max || said->note.size() > engine::note_bytes_max)) {
+    return fail(errc::malformed, fmt::format("who has at most {} bytes, note {}: they are kept",
+                                             engine::operator_bytes_max, engine::note_bytes_max));
+  }
+  return said;
 }
 
 } // namespace continuo::http

@@ -168,6 +168,7 @@ std::span<const route> letter_routes();
 std::span<const route> list_routes();
 std::span<const route> message_routes();
 std::span<const route> schedule_routes();
+std::span<const route> service_routes();
 
 // -- answers -----------------------------------------------------------------------------------
 response ok(const json& body, unsigned status = 200);
@@ -284,5 +285,9 @@ std::string cursor_of(std::string_view position);
 
 /// The body as a JSON object; an empty body is an empty object. `known` are the fields it may have.
 result<json> object_body(const request& asked, std::span<const std::string_view> known);
+
+/// Who gives an operator's order, and why: the body, of which both parts may be missing. `errc::malformed`
+/// where they are longer than is kept.
+result<verb_body> verb_of(const request& asked);
 
 } // namespace continuo::http

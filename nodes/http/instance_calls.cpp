@@ -398,46 +398,16 @@ void instance_result(desk& at, call&& one) {
 // -- an operator's verbs
 // ------------------------------------------------------------------------------------------
 
-constexpr std::size_t who_bytes_max = 256;
-constexpr std::size_t note_bytes_max = 4'096;
-
 constexpr std::array verb_names{"cancel", "pause", "resume", "retry", "skip"};
-
-result<verb_body> read_verb(const request& asked) {
-  if (asked.in_bytes) {
-    return decode<verb_body>(asked.body);
-  }
-  constexpr std::array<std::string_view, 2> known{"who", "note"};
-  const auto body = object_body(asked, known);
-  if (!body) {
-    return tl::unexpected(body.error());
-  }
-  std::array<std::string, 2> said;
-  for (std::size_t i = 0; i < known.size(); ++i) {
-    const auto value = body->value(std::string{known[i]}, json(""));
-    if (!value.is_string()) {
-      return fail(errc::malformed, fmt::format("$.{}: expected a string", known[i]));
-    }
-    said[i] = value.get<std::string>();
-  }
-  return verb_body{std::move(said[0]), std::move(said[1])};
-}
 
 void operate(desk& at, call&& one, engine::verb what) {
   if (auto refusal = unknown_parameter(one.asked, {})) {
     one.done(std::move(*refusal));
     return;
   }
-  const auto said = read_verb(one.asked);
+  const auto said = verb_of(one.asked);
   if (!said) {
     one.done(error_response(said.error()));
-    return;
-  }
-  if (said->who.size() > who_bytes_max || said->note.size() > note_bytes_max) {
-    one.done(
-        error_response({errc::malformed, fmt::format("who has at most {} bytes, note {}: they stand in the "
-                                                     "history",
-                                                     who_bytes_max, note_bytes_max)}));
     return;
   }
   if (what == engine::verb::skip && said->note.empty()) {

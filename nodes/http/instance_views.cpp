@@ -29,6 +29,9 @@ json cause_json(const cause& one, const actors::core& core) {
     if (!one.step.empty()) {
       shown["step"] = one.step;
     }
+    if (!one.held.empty()) {
+      shown["held"] = one.held;
+    }
     return shown;
   }
   if (one.kind == "timer") {

@@ -156,7 +156,7 @@ CAF_TEST_FIXTURE_SCOPE(foreign_json_tests, fixture)
 CAF_TEST(services of another shape are left out) {
   try_all("/api/v1/services",
           json::parse(R"({"services":[{"name":"payment","kind":"stateless","nodes":["payment"],"state":"up",
-            "waiting":1,"in_execution":2,"completed":3,"failed":4,"oldest_waiting":null}]})"));
+            "breaker_open_on":["payment"],"waiting":1,"in_execution":2,"completed":3,"failed":4,"oldest_waiting":null}]})"));
 }
 
 CAF_TEST(instances of another shape are left out) {

@@ -130,7 +130,7 @@ struct fixture {
   void check_bounds() {
     const auto& state = slow();
     CAF_CHECK(state.executions.size() <= here.node("work").open_core()->bounds.commands_waiting + 16);
-    CAF_CHECK(state.held_order.size() <= state.held.size() + 16);
+    CAF_CHECK(state.lines[1].order.size() <= state.held.size() + 16);
     for (const auto& peer : here.node("front1").peers()) {
       if (peer.name == "work") {
         CAF_CHECK_EQUAL(peer.unanswered, 0u); // those that hang use no credit
@@ -170,8 +170,8 @@ CAF_TEST(others proceed beside 10000 commands to handlers that hang and none of 
   CAF_CHECK(is_each_handled_once("front1"));
   CAF_CHECK(slow().executions.empty());
   CAF_CHECK(slow().held.empty());
-  CAF_CHECK(slow().held_order.empty());
-  CAF_CHECK(slow().called.empty());
+  CAF_CHECK(slow().lines[1].order.empty());
+  CAF_CHECK(slow().lines[1].called.empty());
 }
 
 CAF_TEST(commands that hang survive the end of either node) {
@@ -211,7 +211,7 @@ CAF_TEST(what was called for at a node that is gone does not keep others waiting
     one.here.handlers("work").go_on();
     one.here.run_for(1s);
     CAF_REQUIRE(one.slow().executions.size() < 40u);
-    CAF_REQUIRE(one.slow().called.size() > 20u);
+    CAF_REQUIRE(one.slow().lines[1].called.size() > 20u);
     CAF_REQUIRE(one.answered("front2") < 100u);
     if (crashes) {
       one.here.crash("front1");

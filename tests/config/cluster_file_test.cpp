@@ -117,6 +117,16 @@ const row broken[] = {
      "schedules." + std::string(65, 'x'), "the name of the schedule is too long"},
     {in_section("schedule.x", "when=\"@daily\""), 6, "schedule.x", "did you mean [schedules.NAME]?"},
     {in_section("schedules", "x=1"), 7, "schedules.x", "it is a schedule; write a section [schedules.x]"},
+    {in_section("services.x", "rate=0"), 7, "services.x.rate", "from 1 to "},
+    {in_section("services.x", "rate=1\nrate-per=0s"), 8, "services.x.rate-per", "from 1ms to 24h"},
+    {in_section("services.x", "rate=1\nbrust=2"), 8, "services.x.brust", "did you mean services.x.burst?"},
+    {in_section("services.x", "concurrency=2\nburst=2"), 8, "services.x.burst",
+     "it goes with rate, which is not there; write rate=10"},
+    {in_section("services.x", "rate=1\nbreaker-wait=1s"), 8, "services.x.breaker-wait",
+     "it goes with breaker-failures, which is not there"},
+    {in_section("services.x", "url=\"http://a\"\nconcurrency=2"), 8, "services.x.concurrency",
+     "an HTTP endpoint answers it; set connections"},
+    {in_section("services.x", "rate=1\nattempts=2"), 6, "services.x.url", "the service has no URL"},
     {in_section("nodes", "b=1"), 7, "nodes.b", "it is a node; write a section [nodes.b]"},
     {in_section("scheduler", "max-thread=1"), 7, "scheduler.max-thread",
      "did you mean scheduler.max-threads?"},
@@ -726,6 +736,17 @@ CAF_TEST(the sample says the true defaults) {
   CAF_REQUIRE_EQUAL(full->schedules.size(), 1u);
   CAF_CHECK(full->schedules.front().catch_up == schedule{}.catch_up);
   CAF_CHECK(full->schedules.front().overlap == schedule{}.overlap);
+  CAF_CHECK(plain->service_limits.empty());
+  CAF_REQUIRE_EQUAL(full->service_limits.size(), 1u);
+  const auto& limits = full->service_limits.begin()->second;
+  CAF_CHECK_EQUAL(full->service_limits.begin()->first, "payment");
+  CAF_CHECK(limits.concurrency == 8u);
+  CAF_REQUIRE(limits.rate && limits.breaker);
+  CAF_CHECK_EQUAL(limits.rate->starts, 100u);
+  CAF_CHECK_EQUAL(limits.rate->burst, 10u);
+  CAF_CHECK(limits.rate->per == std::chrono::seconds{1});
+  CAF_CHECK_EQUAL(limits.breaker->failures, 5u);
+  CAF_CHECK(limits.breaker->wait == std::chrono::seconds{30});
   CAF_CHECK(plain->caf.empty());
   CAF_CHECK_EQUAL(full->caf.size(), 3u);
 }

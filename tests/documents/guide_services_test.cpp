@@ -56,6 +56,35 @@ continuo::service warehouse() {
 }
 // doc: end
 
+struct collected {
+  std::string parcel;
+  CONTINUO_FIELDS(collected, parcel)
+};
+
+struct collect_parcel {
+  using reply = collected;
+  std::string parcel;
+  std::string customer;
+  bool express = false;
+  CONTINUO_FIELDS(collect_parcel, parcel, customer, express)
+};
+
+// doc: turns
+continuo::service carrier() {
+  return continuo::service{"carrier"}
+      .handle([](const collect_parcel& command, continuo::command_context&) -> continuo::outcome<collected> {
+        return collected{command.parcel};
+      })
+      .concurrency(16)
+      .rate({.starts = 20, .per = 1s, .burst = 5})
+      .per_key<collect_parcel>(&collect_parcel::customer)
+      .priority<collect_parcel>([](const collect_parcel& command) {
+        return command.express ? continuo::priority::high : continuo::priority::normal;
+      })
+      .breaker({.failures = 5, .wait = 30s});
+}
+// doc: end
+
 // doc: http
 continuo::service labels_elsewhere() {
   return continuo::service{"labels"}

@@ -561,7 +561,7 @@ class BadInput(unittest.TestCase):
             self.check_error("over the limit", answer)
 
     def test_long_words_of_an_operator(self):
-        """They stand in the history for as long as the instance."""
+        """They are kept for as long as the instance."""
         for words, status in (
             ({"who": "w" * 257}, 400),
             ({"note": "n" * 4097}, 400),
@@ -572,7 +572,7 @@ class BadInput(unittest.TestCase):
             answer = wire.answer()
             self.assertEqual(answer[0], status, answer)
             if status == 400:
-                self.assertIn(b"they stand in the history", answer[2])
+                self.assertIn(b"they are kept", answer[2])
 
     def test_bodies_over_the_limit_in_chunks(self):
         for node in NODES:

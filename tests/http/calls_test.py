@@ -22,7 +22,7 @@ STEP = [
     "note",
 ]  # fmt: skip
 LETTER = ["id", "node", "type", "from", "to", "reason", "attempts", "since", "parked", "may_redrive"]
-SERVICE = ["name", "kind", "nodes", "state", "waiting", "in_execution", "completed", "failed", "oldest_waiting"]
+SERVICE = ["name", "kind", "nodes", "state", "paused", "breaker_open_on", "waiting", "in_execution", "completed", "failed", "oldest_waiting"]
 NODE = [
     "name", "address", "http", "hosts", "state", "since", "version", "waiting", "unacknowledged", "connections",
     "last_error",

@@ -270,6 +270,10 @@ class Answers(unittest.TestCase):
                 self.ask(node, "POST", f"{schedule}/{verb}", {"who": "ann"}, name="hourly")
                 self.ask(node, "GET", schedule, name="hourly")
             self.ask(node, "GET", schedule, name="nobody")
+            for verb in ("pause", "resume"):
+                self.ask(node, "POST", "/api/v1/services/{service}/" + verb, {"who": "ann", "note": "x"}, service="carrier")
+                self.ask(node, "GET", "/api/v1/services")
+            self.ask(node, "POST", "/api/v1/services/{service}/pause", service="depot")
             for path in ("/healthz", "/readyz", "/metrics", "/api/v1/node", "/api/v1/nodes", "/api/v1/services", "/api/v1/message-types"):
                 self.ask(node, "GET", path)
             self.ask(node, "POST", "/api/v1/backup", {"to": os.path.join(shop.folder, "data", "backups", node)})

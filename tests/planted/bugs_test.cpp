@@ -80,6 +80,8 @@ constexpr const char* trips_name = "trips";
 constexpr const char* brief_trips_name = "brief trips";
 constexpr scenario trips_made{trips_name, play<trips_name>, 100};
 constexpr scenario brief_trips{brief_trips_name, play<brief_trips_name>, 100};
+constexpr const char* tills_name = "tills";
+constexpr scenario busy_tills{tills_name, play<tills_name>, 50};
 constexpr scenario programs{programs_name, play<programs_name>, 400};
 constexpr scenario large{"large parcels", large_parcels, 3};
 constexpr scenario many{"many parcels", many_parcels, 20};
@@ -130,6 +132,9 @@ constexpr planted_bug bugs[] = {
     {"what_lost_its_service_is_not_woken", &programs},
     {"event_stays_where_its_service_was", &programs},
     {"letter_ends_before_its_message_begins", &programs},
+    {"rate_counts_no_starts", &busy_tills},
+    {"key_is_never_taken", &busy_tills},
+    {"pause_is_not_heard", &busy_tills},
     {"step_given_twice_by_a_second_run", &brief_banquets},
     {"outcome_given_to_another_step", &banquets_held},
     {"late_success_of_a_given_up_step_stays", &banquets_held},

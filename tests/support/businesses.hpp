@@ -24,6 +24,9 @@ std::shared_ptr<business> trips();
 /// Clients' commands to a service with effects, and what people do with the letters of those that failed.
 std::shared_ptr<business> stamps();
 
+/// More purchases than a service may begin, which fails now and then, and which people stop.
+std::shared_ptr<business> tills();
+
 /// Keys of a keyed service that end, and begin anew.
 std::shared_ptr<business> guests();
 

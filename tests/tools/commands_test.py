@@ -347,7 +347,29 @@ CASES = [
          {"GET /api/v1/services": Answer(200, {"services": [
              {"name": "payment", "kind": "stateless", "nodes": ["a", "b"], "state": "up", "waiting": 12,
               "in_execution": 3, "completed": 1041, "failed": 0, "oldest_waiting": None}], "unreachable": []})},
-         out=["payment  stateless  a, b  up          12        3       1041       0       -\n"]),
+         out=["payment  stateless  a, b  up          12        3       1041       0       -  -\n"]),
+    Case("services of which one is paused", ["services", "list"],
+         {"GET /api/v1/services": Answer(200, {"services": [
+             {"name": "payment", "kind": "stateless", "nodes": ["a", "b"], "state": "up", "waiting": 12,
+              "paused": {"by": "ann", "note": "the bank\x1b is closed", "since": "2026-01-01T00:00:00.000Z"},
+              "in_execution": 3, "completed": 1041, "failed": 0, "oldest_waiting": None}], "unreachable": []})},
+         out=["payment  stateless  a, b  paused       12        3       1041       0       -  "
+              "paused by ann: the bank\\x1b is closed\n"]),
+    Case("services of which one fails", ["services"],
+         {"GET /api/v1/services": Answer(200, {"services": [
+             {"name": "payment", "kind": "stateless", "nodes": ["a", "b"], "state": "up", "waiting": 12,
+              "paused": None, "breaker_open_on": ["a"], "in_execution": 3, "completed": 1041, "failed": 0,
+              "oldest_waiting": None}], "unreachable": []})},
+         out=["       0       -  breaker open on a\n"]),
+    Case("a service paused", ["services", "pause", "payment", "--note", "the bank is closed"],
+         {"POST /api/v1/services/payment/pause": Answer(202, {"service": "payment", "paused": True, "unreachable": [
+             {"node": "b", "reason": "it is down"}]})},
+         out="payment is paused; who did not answer hears of it when it is connected again\n",
+         err="continuo: not complete, these nodes did not answer: b (it is down)\n"),
+    Case("a service resumed", ["services", "resume", "payment"],
+         {"POST /api/v1/services/payment/resume": Answer(202, {"service": "payment", "paused": False})},
+         out="payment is resumed\n"),
+    Case("a pause without a service", ["services", "pause"], code=2, err=["SERVICE is required"], sent=[]),
     Case("nodes", ["nodes"],
          {"GET /api/v1/nodes": Answer(200, {"nodes": [
              {"name": "payment", "address": "127.0.0.1:7102", "http": "127.0.0.1:8102", "hosts": ["payment"],
