@@ -569,17 +569,17 @@ void flow_run::take_update(const engine::flow_entry& entry) {
     }
     return;
   }
-  const auto update = found->second.update; // it may end its own acceptance
+  auto accepted = std::move(found->second); // it may end its own acceptance
   std::optional<handled> given;
   struct call {
-    const std::function<handled(const void*)>& update;
+    std::function<handled(const void*)>& update;
     std::optional<handled>& given;
-  } with{update, given};
+  } with{accepted.update, given};
   updates_ = true;
   const auto ran = call_application(
       errc::handler_failed,
       [&] {
-        return found->second.command.read(
+        return accepted.command.read(
             entry.payload,
             [](void* body, void* context) {
               const auto& to = *static_cast<call*>(context);
@@ -588,6 +588,10 @@ void flow_run::take_update(const engine::flow_entry& entry) {
             &with);
       },
       "the update ", entry.type, ": ");
+  if (const auto still = accepted_.find(entry.type);
+      still != accepted_.end() && still->second.number == accepted.number) {
+    still->second.update = std::move(accepted.update);
+  }
   updates_ = false;
   if (!ran) {
     stop(ran.error());

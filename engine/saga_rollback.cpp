@@ -186,12 +186,12 @@ void saga_machine::end(draft& next, instance_status status) {
   record_.expected.clear();
   record_.compensations.clear();
   drop_timers(next);
-  end_kept_events(next);
-  call_kept(next);
   if (const auto said = say_end(next); !said) {
     become_stuck(next, said.error().message, status);
     return;
   }
+  end_kept_events(next);
+  call_kept(next);
   answer_starters(next);
   next.out.ended = true;
 }
