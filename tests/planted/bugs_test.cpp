@@ -77,6 +77,8 @@ constexpr const char* brief_banquets_name = "brief banquets";
 constexpr scenario banquets_held{banquets_name, play<banquets_name>, 100};
 constexpr scenario brief_banquets{brief_banquets_name, play<brief_banquets_name>, 100};
 constexpr scenario programs{programs_name, play<programs_name>, 400};
+constexpr const char* bells_name = "bells";
+constexpr scenario bells{bells_name, play<bells_name>, 20};
 constexpr scenario large{"large parcels", large_parcels, 3};
 constexpr scenario many{"many parcels", many_parcels, 20};
 
@@ -132,6 +134,7 @@ constexpr planted_bug bugs[] = {
     {"ends_before_it_is_settled", &banquets_held},
     {"undo_of_a_step_forgotten", &banquets_held},
     {"entries_outlive_their_workflow", &brief_banquets},
+    {"schedule_fires_twice_when_summer_time_ends", &bells},
 };
 
 std::vector<planted_bug> wanted() {

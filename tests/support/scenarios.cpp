@@ -496,7 +496,7 @@ const ingredients most_ingredients{withdrawals, verbs,     skips,        letters
 const std::vector<named_scenario>& all_scenarios() {
   static const std::vector<named_scenario> all{
       {"short", "three orders on three nodes, one crash",
-       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 250},
+       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 240},
       {"orders", "orders with all outcomes, four faults of any kind",
        scenario_with({5, 600ms, any_four}, orders), 120},
       {"bank", "transfers between accounts on two nodes, four faults",
@@ -554,6 +554,7 @@ const std::vector<named_scenario>& all_scenarios() {
       {"freight", "a reply that waits behind heavy messages, and then for its receiver", run_freight, 5},
       {"programs", "nodes of different programs, services that move and are renamed, three faults",
        scenario_with({5, 400ms, {{}, 3, 2s, {}}}, bakery), 20},
+      {"bells", "schedules in the night in which summer time ends, five faults", run_bells, 10},
       {"far", "timers in years", calendar_scenario({far_timers}), 15},
       {"chimes", "timers that fell due while their node was down, and that wake others",
        calendar_scenario({chimes}, crashes), 25},
