@@ -1,5 +1,7 @@
 #include "engine/recurrence.hpp"
 
+#include "engine/planted.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -301,7 +303,9 @@ recurrence::instant recurrence::next(instant after, const time_zone& zone) const
       if (from == here.begin && ended < begun && next_local(ended, begun)) {
         return from;
       }
-      local = std::max(local, ended); // what comes before was there already
+      if (!planted("schedule_fires_twice_when_summer_time_ends")) {
+        local = std::max(local, ended); // what comes before was there already
+      }
     }
     const auto end = std::min(here.end, limit);
     if (const auto found = next_local(local, end.time_since_epoch() + here.offset)) {

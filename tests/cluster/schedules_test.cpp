@@ -49,7 +49,7 @@ public:
 struct bell {
   std::vector<std::string> dues; ///< in the order in which they came, each once
   std::set<std::string> keys;
-  std::set<std::string> nodes;
+  std::size_t calls = 0; ///< one for each event
 };
 
 struct fixture : testing::fixture {
@@ -62,6 +62,7 @@ struct fixture : testing::fixture {
 
   void offer_bell() {
     offer(service{"bell"}.on([to = &heard](const report_due& event, command_context& call) {
+      ++to->calls;
       if (to->keys.insert(call.idempotency_key()).second) {
         to->dues.push_back(event.id);
       }
@@ -143,6 +144,7 @@ CAF_TEST(of many nodes one fires) {
   }
   run_for(1h);
   CAF_CHECK_EQUAL(heard.dues.size(), 20u);
+  CAF_CHECK_EQUAL(heard.calls, 20u);
   std::set<std::string> homes;
   for (const auto& one : defined) {
     homes.insert(nodes::home_of_schedule(one.name, internals().topology()));

@@ -83,6 +83,8 @@ constexpr scenario brief_trips{brief_trips_name, play<brief_trips_name>, 100};
 constexpr const char* tills_name = "tills";
 constexpr scenario busy_tills{tills_name, play<tills_name>, 50};
 constexpr scenario programs{programs_name, play<programs_name>, 400};
+constexpr const char* bells_name = "bells";
+constexpr scenario bells{bells_name, play<bells_name>, 20};
 constexpr scenario large{"large parcels", large_parcels, 3};
 constexpr scenario many{"many parcels", many_parcels, 20};
 
@@ -145,6 +147,7 @@ constexpr planted_bug bugs[] = {
     {"child_outlives_its_parent", &trips_made},
     {"update_forgotten_by_a_second_run", &brief_trips},
     {"entries_outlive_a_life", &trips_made},
+    {"schedule_fires_twice_when_summer_time_ends", &bells},
 };
 
 std::vector<planted_bug> wanted() {

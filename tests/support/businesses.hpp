@@ -33,6 +33,9 @@ std::shared_ptr<business> guests();
 /// More starts than the node that they are meant for may have in flight.
 std::shared_ptr<business> claims(std::size_t in_flight);
 
+/// A scenario of its own: schedules in the night in which summer time ends.
+void run_bells(cluster& here);
+
 /// A scenario of its own: a reply that waits for a connection behind heavy messages, and then for its
 /// receiver.
 void run_freight(cluster& here);

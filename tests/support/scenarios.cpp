@@ -568,6 +568,7 @@ const std::vector<named_scenario>& all_scenarios() {
       {"freight", "a reply that waits behind heavy messages, and then for its receiver", run_freight, 5},
       {"programs", "nodes of different programs, services that move and are renamed, three faults",
        scenario_with({5, 400ms, {{}, 3, 2s, {}}}, bakery), 20},
+      {"bells", "schedules in the night in which summer time ends, five faults", run_bells, 10},
       {"far", "timers in years", calendar_scenario({far_timers}), 15},
       {"chimes", "timers that fell due while their node was down, and that wake others",
        calendar_scenario({chimes}, crashes), 25},
