@@ -496,7 +496,7 @@ const ingredients most_ingredients{withdrawals, verbs,     skips,        letters
 const std::vector<named_scenario>& all_scenarios() {
   static const std::vector<named_scenario> all{
       {"short", "three orders on three nodes, one crash",
-       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 205},
+       scenario_with({3, 0ms, {{fault::crash}, 1, 50ms, {}}}, good_orders), 195},
       {"orders", "orders with all outcomes, four faults of any kind",
        scenario_with({5, 600ms, any_four}, orders), 120},
       {"bank", "transfers between accounts on two nodes, four faults",
