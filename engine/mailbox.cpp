@@ -494,7 +494,9 @@ envelope mailbox::envelope_of(const stored_message& sent, const message_id& pred
   message.told = sent.told;
   if (record_->kind == record_kind::saga && sent.kind == message_kind::command && routes_ != nullptr &&
       routes_->goes_to_saga(sent.type)) {
-    message.ancestors = record_->ancestors;
+    if (!sent.told) { // nobody waits for that one: it begins a chain of its own
+      message.ancestors = record_->ancestors;
+    }
     message.ancestors.push_back(record_->self);
   }
   return message;

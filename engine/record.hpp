@@ -143,11 +143,12 @@ struct record {
   bool returned = false;         ///< a workflow's function has, and steps that it gave up are open
   std::vector<starter> starters{};      ///< commands that wait for its end
   std::vector<instance_id> ancestors{}; ///< whose child it is, the nearest last
+  bool stands_alone = false; ///< it lives on when nobody waits for its end: an event started it, or a cast
 
   CONTINUO_FIELDS(record, kind, self, definition_version, revision, history, status, resumes_to, reason,
                   rolled_back_for, state, result_type, result, requests, outbox, inbox, timers, compensations,
                   expected, failed, attempts, deaths, interruptions, retry_at, started_at, updated_at,
-                  history_since, noted, noted_times, life, returned, starters, ancestors)
+                  history_since, noted, noted_times, life, returned, starters, ancestors, stands_alone)
 };
 
 /// A message in a history entry, for people and for replay.
@@ -183,7 +184,7 @@ struct history_entry {
 constexpr std::size_t record_bytes_max = 1 << 20;
 constexpr std::size_t open_requests_max = 1'000;
 constexpr std::size_t inbox_senders_max = 1'000;
-constexpr std::size_t starters_max = 1'000;
+constexpr std::size_t starters_max = 100;
 constexpr std::size_t ancestors_max = 16; ///< more are declined
 constexpr std::uint32_t deaths_max = 3;
 constexpr std::uint32_t interruptions_max = 10;

@@ -12,13 +12,6 @@
 // ends, and updates.
 namespace continuo::engine {
 
-namespace {
-
-/// In the index of an id: of an answer that no record stands behind.
-constexpr std::uint32_t unrecorded = 0x80000000u;
-
-} // namespace
-
 const detail::saga_command* saga_machine::command_of(std::string_view type) const {
   const auto found = environment_->type->commands.find(type);
   return found == environment_->type->commands.end() ? nullptr : &found->second;
@@ -56,40 +49,20 @@ void saga_machine::decline(draft& next, const envelope& message, failure_kind ki
   next.out.edge = kind == failure_kind::withdrawn ? "withdrawn" : "declined";
   next.note = reason;
   remember(message);
+  taken_over(message);
   decline(next, {message.id, message.from, message.type, message.trace}, kind, std::move(reason));
   write(next);
 }
 
-/// There is no instance, whatever else comes for the key: the command says it all, or is withdrawn for good. So
-/// no record stands behind the answer: where it gets lost the sender offers its command again, and is told the
-/// same. The answer's id is that of the command but for
-/// one bit, so that no message of any record ever has it.
-void saga_machine::decline_absent(draft& next, const envelope& message, failure_kind kind,
-                                  std::string reason) {
-  next.out.edge = kind == failure_kind::withdrawn ? "withdrawn" : "declined";
-  if (message.told) {
-    next.done(message);
-    return;
-  }
-  envelope answer;
-  answer.id = message.id;
-  answer.id.index |= unrecorded;
-  answer.kind = message_kind::failure;
-  answer.from = record_.self;
-  answer.to = message.from;
-  answer.in_reply_to = message.id;
-  answer.payload = messages::failure_payload(kind, bounded_reason(std::move(reason)));
-  answer.trace = next.trace;
-  next.out.sent.push_back(std::move(answer));
-}
-
-/// There is no instance to update. There may be one when the same command is offered again, and the answer must
-/// be the same: so the key remembers it, until its sender forgets.
-void saga_machine::remember_absence(draft& next, const envelope& message) {
+/// There is no instance, and none is made to say so. There may be one when the same command is offered again, and
+/// the answer must be the same: so the key remembers it, until its sender forgets.
+void saga_machine::remember_absence(draft& next, const envelope& message, failure_kind kind,
+                                    std::string reason) {
   next.keep_history = false;
   record_.kind = record_kind::absence;
   record_.status = instance_status::compensated;
-  decline(next, message, failure_kind::declined, fmt::format("there is no {}", to_string(record_.self)));
+  record_.starters.clear();
+  decline(next, message, kind, std::move(reason));
 }
 
 /// A command that was handled comes again.
@@ -108,6 +81,9 @@ void saga_machine::answer_again(draft& next, const envelope& message) const {
 /// Why this command may not start an instance, nor wait for one; empty: it may.
 std::string saga_machine::objection_to_starter(const envelope& message) const {
   const auto& above = message.ancestors;
+  if (message.told) { // nobody waits for it
+    return {};
+  }
   if (std::find(above.begin(), above.end(), record_.self) != above.end()) {
     return fmt::format("{} is its own ancestor: {} sent the command", to_string(record_.self),
                        to_string(above.back()));
@@ -121,6 +97,13 @@ std::string saga_machine::objection_to_starter(const envelope& message) const {
                        to_string(record_.self));
   }
   return {};
+}
+
+/// Whose child the instance is that this message starts, and who waits for it.
+void saga_machine::begin_life(const envelope& message) {
+  record_.ancestors = message.ancestors;
+  record_.stands_alone = message.kind != message_kind::command || message.told;
+  add_starter(message);
 }
 
 void saga_machine::add_starter(const envelope& message) {
@@ -139,13 +122,18 @@ void saga_machine::absent_command(draft& next, const envelope& message) {
            fmt::format("the saga {} does not handle {}", record_.self.type, message.type)});
     return;
   }
+  if (!mail_.has_room_for(message.from)) {
+    hold(next, message);
+    return;
+  }
   next.note_in(message, {});
   if (message.withdrawn) {
-    decline_absent(next, message, failure_kind::withdrawn, "withdrawn");
+    remember_absence(next, message, failure_kind::withdrawn, "withdrawn");
   } else if (!command->starts) {
-    remember_absence(next, message);
+    remember_absence(next, message, failure_kind::declined,
+                     fmt::format("there is no {}", to_string(record_.self)));
   } else if (auto why = objection_to_starter(message); !why.empty()) {
-    decline_absent(next, message, failure_kind::declined, std::move(why));
+    remember_absence(next, message, failure_kind::declined, std::move(why));
   } else {
     start(next, message);
   }
@@ -177,8 +165,7 @@ void saga_machine::start(draft& next, const envelope& message) {
   if (before) {
     begin_new_life(next);
   }
-  record_.ancestors = message.ancestors;
-  add_starter(message);
+  begin_life(message);
   auto asked = invoke(message, nullptr, next.now);
   auto checked = asked ? check(std::move(*asked), nullptr) : result<plan>{tl::unexpected(asked.error())};
   if (!checked) {
@@ -230,14 +217,26 @@ void saga_machine::join(draft& next, const envelope& message, const detail::saga
             fmt::format("{} is there already: it is {}", to_string(record_.self), to_string(record_.status)));
     return;
   }
+  if (is_terminal(record_.status) && !has_room_for_answer()) {
+    decline(next, message, failure_kind::declined,
+            fmt::format("so many ask {} for its result that there is no room for one more",
+                        to_string(record_.self)));
+    return;
+  }
   next.out.edge = "joined";
   remember(message);
+  taken_over(message);
   next.done(message);
   add_starter(message);
   if (is_terminal(record_.status)) {
     answer_starters(next);
   }
   write(next);
+}
+
+/// Whether the record has room for the result once more.
+bool saga_machine::has_room_for_answer() const {
+  return approximate_size(record_) + record_.result.size() <= record_bytes_max;
 }
 
 /// The instance has ended, or had.
@@ -250,6 +249,10 @@ void saga_machine::answer_starters(draft& next) {
       decline(next, one, failure_kind::unknown,
               fmt::format("{} has completed with {}, which is no answer to {}", to_string(record_.self),
                           record_.result_type.empty() ? "nothing" : record_.result_type, one.type));
+    } else if (!has_room_for_answer()) {
+      decline(next, one, failure_kind::unknown,
+              fmt::format("{} has completed, and its result is too large to be given to so many",
+                          to_string(record_.self)));
     } else if (!planted("child_answers_nobody")) {
       answer(next, one, message_kind::reply, record_.result);
     }
@@ -339,9 +342,9 @@ void saga_machine::update_failed(draft& next, const envelope& message, const std
 
 // -- what is taken back ------------------------------------------------------------------------------------
 
-/// Whether everybody who waits for the end has given it up.
+/// Whether the instance lives for those alone who have started it, and all of them have given it up.
 bool saga_machine::is_given_up() const {
-  return !record_.starters.empty() && std::all_of(record_.starters.begin(), record_.starters.end(),
+  return !record_.stands_alone && !record_.starters.empty() && std::all_of(record_.starters.begin(), record_.starters.end(),
                                                   [](const starter& one) { return one.withdrawn; });
 }
 
@@ -360,11 +363,10 @@ transition saga_machine::withdraw(const envelope& message, const moment& now, st
     const auto put_off = *std::exchange(retrying_, std::nullopt);
     attempts_ = 0;
     next.note_in(message, put_off.type);
-    if (exists_) {
+    if (exists()) {
       decline(next, put_off, failure_kind::withdrawn, "withdrawn");
     } else {
-      record_.starters.clear();
-      decline_absent(next, put_off, failure_kind::withdrawn, "withdrawn");
+      remember_absence(next, put_off, failure_kind::withdrawn, "withdrawn");
     }
     release_held(next.out);
     return std::move(next.out);
@@ -381,7 +383,7 @@ transition saga_machine::withdraw(const envelope& message, const moment& now, st
     const auto one = *found;
     record_.starters.erase(found);
     next.out.edge = "withdrawn";
-    decline(next, one, failure_kind::withdrawn, "withdrawn: others wait for it, and it goes on");
+    decline(next, one, failure_kind::withdrawn, "withdrawn; it was started by others as well, and goes on");
     write(next);
     return std::move(next.out);
   }

@@ -617,7 +617,7 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
   }
   for (const auto& expectation : asked.expectations) {
     const auto verb = expectation.stop ? "stop_expecting" : "expect";
-    if (is_workflow() && environment_->type->commands.contains(expectation.event)) {
+    if (const auto* update = command_of(expectation.event); update != nullptr && !update->starts) {
       continue; // an update
     }
     const auto declared = environment_->type->subscriptions.find(expectation.event);
@@ -653,7 +653,7 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
     return mistake(fmt::format("{} requests would be open; the limit is {}", open, open_requests_max));
   }
   if (asked.completion) {
-    bytes += asked.completion->payload.size() * (1 + record_.starters.size());
+    bytes += asked.completion->payload.size() * (record_.starters.empty() ? 1 : 2);
     for (const auto& one : record_.starters) {
       const auto* command = command_of(one.type);
       if (command != nullptr && command->reply->name != asked.completion->type) {
@@ -662,6 +662,9 @@ result<saga_machine::plan> saga_machine::check(detail::intents&& asked, const re
                                    asked.completion->type.empty() ? "nothing" : asked.completion->type));
       }
     }
+  }
+  if (!asked.at_end.empty() && life_->stands.at_end.size() + asked.at_end.size() > last_words_max) {
+    return mistake(fmt::format("it would have more than {} at_end", last_words_max));
   }
   for (const auto& word : asked.at_end) {
     bytes += 16 + word.name.size() + word.command.type.size() + word.command.payload.size();
@@ -871,8 +874,7 @@ void saga_machine::handler_failed(draft& next, const envelope& message, const er
   }
   next.out.edge = begins ? "start_fails" : "handler_fails";
   if (begins) {
-    record_.ancestors = message.ancestors;
-    add_starter(message);
+    begin_life(message);
   }
   remember(message);
   std::erase_if(record_.timers, [&](const timer& entry) { return entry.id == message.id; });

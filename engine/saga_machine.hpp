@@ -222,11 +222,12 @@ private:
   void answer(draft& next, const starter& to, message_kind kind, std::string payload);
   void decline(draft& next, const starter& to, failure_kind kind, std::string reason);
   void decline(draft& next, const envelope& message, failure_kind kind, std::string reason);
-  void decline_absent(draft& next, const envelope& message, failure_kind kind, std::string reason);
-  void remember_absence(draft& next, const envelope& message);
+  void remember_absence(draft& next, const envelope& message, failure_kind kind, std::string reason);
   void answer_again(draft& next, const envelope& message) const;
   std::string objection_to_starter(const envelope& message) const;
+  void begin_life(const envelope& message);
   void add_starter(const envelope& message);
+  bool has_room_for_answer() const;
   void absent_command(draft& next, const envelope& message);
   void begin_new_life(draft& next);
   void start(draft& next, const envelope& message);

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <utility>
+#include <vector>
 
 // The part of the saga machine that runs a workflow's function in the place of handlers.
 namespace continuo::engine {
@@ -207,6 +209,16 @@ result<detail::intents> saga_machine::run_function(const envelope& message, cons
                 fmt::format("it has {} entries, the most there may be", flow_entries_max));
   }
   const auto updates = !life_->entries.empty() && message.kind == message_kind::command;
+  if (updates && !life_->run && life_->entries.back().version == type.version) {
+    // To where it stands, where this version has been: whatever it asks for was asked for before. An update that is
+    // not accepted then costs the next one no second run.
+    life_->run = std::make_unique<detail::flow_run>(
+        detail::flow_run::setting{&type, &record_.self, parent(), environment_->sink}, life_->entries);
+    if (auto stands = life_->run->go_on(); !stands) {
+      forget_frame();
+      return tl::unexpected(std::move(stands.error()));
+    }
+  }
   if (updates && life_->run && !life_->run->accepts(message.type)) {
     return detail::intents{};
   }
@@ -341,7 +353,7 @@ void saga_machine::take_undo_of(draft& next, const std::string& step) {
     }
     auto undo = *std::exchange(entry.undo, std::nullopt);
     next.out.entries.push_back({entry_key(record_.life, number), encode(entry)});
-    --life_->stands.undos;
+    life_->stands.undos -= life_->stands.undos > 0 ? 1 : 0; // settled in the same breath they are none
     record_.state = life_state();
     undo_given_up(next, {std::move(undo.step), std::move(undo.type), std::move(undo.payload)});
     return;
@@ -354,7 +366,8 @@ result<void> saga_machine::send_last_words(draft& next) {
     return found;
   }
   const auto wanted = record_.status == instance_status::completed ? ending::completed : ending::compensated;
-  for (const auto& word : life_->stands.at_end) {
+  std::vector<std::pair<const last_word*, destination>> wanted_now;
+  for (const auto& word : life_->stands.at_end) { // all of them, or none
     if (word.when != ending::any && word.when != wanted) {
       continue;
     }
@@ -362,7 +375,10 @@ result<void> saga_machine::send_last_words(draft& next) {
     if (!where) {
       return fail(errc::handler_failed, fmt::format("at_end {}: {}", word.name, where.error().message));
     }
-    tell(next, {word.type, word.payload}, *where);
+    wanted_now.emplace_back(&word, std::move(*where));
+  }
+  for (const auto& [word, where] : wanted_now) {
+    tell(next, {word->type, word->payload}, where);
   }
   return {};
 }

@@ -659,13 +659,7 @@ void promises::leaves(const std::string& node, const messages::frame& frame) {
   for (const auto& item : batch->items) {
     if (const auto* message = std::get_if<engine::envelope>(&item)) {
       const auto is_withdrawal = message->kind == messages::message_kind::withdrawal;
-      // An answer that no record stands behind, since the command itself decides it: its id is the command's but
-      // for one bit.
-      auto command = message->id;
-      command.index &= ~0x80000000u;
-      const auto is_unrecorded = message->kind == messages::message_kind::failure &&
-                                 command != message->id && command == message->in_reply_to;
-      if (!is_unrecorded && !disk.owed.contains(is_withdrawal ? message->in_reply_to : message->id)) {
+      if (!disk.owed.contains(is_withdrawal ? message->in_reply_to : message->id)) {
         broke(node, fmt::format("{} of {} leaves the node before it is durable", message->type,
                                 name_of(message->from)));
       }
