@@ -525,8 +525,11 @@ void simulation::post(member& at, messages::envelope message, actors::handler_jo
   if (!at.failed.empty()) {
     broken_ = fmt::format("a handler of {} begins on {}, which must stop", message.type, at.name);
   }
-  if (at.program.empty()) { // another program may have other rules
-    turns_.begins(at.name, message, now_ns_);
+  if (const auto core = at.runtime->open_core()) {
+    const auto of = core->services.find(engine::placement::service_of(message.to.type));
+    if (of != core->services.end()) {
+      turns_.begins(at.name, of->second, message, now_ns_);
+    }
   }
   waiting_handler made{now_ns_, false, std::move(message), std::move(job)};
   for (const auto& one : fakes_) {

@@ -24,9 +24,6 @@ class turn_watch {
 public:
   explicit turn_watch(std::function<void(const std::string& what)> broken) : broken_(std::move(broken)) {}
 
-  /// Of all programs together: nodes run them.
-  void knows(const detail::service_type& service) { services_.insert_or_assign(service.name, &service); }
-
   // -- what happens ----------------------------------------------------------------------------------------
   /// A life of a node begins with what is on its disk.
   void lives(const std::string& node, const journal::store& disk);
@@ -35,7 +32,9 @@ public:
   void commits(const std::string& node, const journal::batch& changes, std::int64_t now_ns);
   /// The node stands still for now: what it has been told reaches its services later.
   void stands(const std::string& node, std::int64_t now_ns) { nodes_[node].stood_ns = now_ns; }
-  void begins(const std::string& node, const messages::envelope& message, std::int64_t now_ns);
+  /// A handler begins; `of` says what the limits of its service are there.
+  void begins(const std::string& node, const detail::service_type& of, const messages::envelope& message,
+              std::int64_t now_ns);
   void returns(const std::string& node, const message_id& id);
 
 private:
@@ -60,7 +59,6 @@ private:
   void check_pause(const std::string& node, const std::string& service, std::int64_t now_ns);
 
   std::function<void(const std::string& what)> broken_;
-  std::map<std::string, const detail::service_type*, std::less<>> services_;
   std::map<std::string, watched_node, std::less<>> nodes_;
 };
 

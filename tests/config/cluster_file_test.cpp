@@ -119,7 +119,7 @@ const row broken[] = {
     {in_section("schedules", "x=1"), 7, "schedules.x", "it is a schedule; write a section [schedules.x]"},
     {in_section("services.x", "rate=0"), 7, "services.x.rate", "from 1 to "},
     {in_section("services.x", "rate=1\nrate-per=0s"), 8, "services.x.rate-per", "from 1ms to 24h"},
-    {in_section("services.x", "rate=1\nbrust=2"), 8, "services.x.brust", "did you mean services.x.burst?"},
+    {in_section("services.x", "rate=1\nbursts=2"), 8, "services.x.bursts", "did you mean services.x.burst?"},
     {in_section("services.x", "concurrency=2\nburst=2"), 8, "services.x.burst",
      "it goes with rate, which is not there; write rate=10"},
     {in_section("services.x", "rate=1\nbreaker-wait=1s"), 8, "services.x.breaker-wait",
