@@ -344,8 +344,7 @@ void instance_actor<Machine>::carry_out(engine::transition&& decided, std::uint6
       core_->count_orphan();
     }
   }
-  if (decided.write == engine::write_kind::put && machine_->exists() &&
-      told_ != machine_->current().status) {
+  if (decided.write == engine::write_kind::put && machine_->exists() && told_ != machine_->current().status) {
     told_ = machine_->current().status;
     if (core_->events.is_watched()) {
       core_->note_when_durable({node_event::kind::instance, 0, {}, start_.self, *told_, {}, {}}, extra);

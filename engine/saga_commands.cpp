@@ -54,8 +54,8 @@ void saga_machine::decline(draft& next, const envelope& message, failure_kind ki
   write(next);
 }
 
-/// There is no instance, and none is made to say so. There may be one when the same command is offered again, and
-/// the answer must be the same: so the key remembers it, until its sender forgets.
+/// There is no instance, and none is made to say so. There may be one when the same command is offered again,
+/// and the answer must be the same: so the key remembers it, until its sender forgets.
 void saga_machine::remember_absence(draft& next, const envelope& message, failure_kind kind,
                                     std::string reason) {
   next.keep_history = false;
@@ -117,9 +117,9 @@ void saga_machine::add_starter(const envelope& message) {
 void saga_machine::absent_command(draft& next, const envelope& message) {
   const auto* command = command_of(message.type);
   if (command == nullptr) {
-    leave(next, message,
-          {errc::unknown_type,
-           fmt::format("the saga {} does not handle {}", record_.self.type, message.type)});
+    leave(
+        next, message,
+        {errc::unknown_type, fmt::format("the saga {} does not handle {}", record_.self.type, message.type)});
     return;
   }
   if (!mail_.has_room_for(message.from)) {
@@ -191,9 +191,9 @@ void saga_machine::start(draft& next, const envelope& message) {
 void saga_machine::handle_command(draft& next, const envelope& message) {
   const auto* command = command_of(message.type);
   if (command == nullptr) {
-    leave(next, message,
-          {errc::unknown_type,
-           fmt::format("the saga {} does not handle {}", record_.self.type, message.type)});
+    leave(
+        next, message,
+        {errc::unknown_type, fmt::format("the saga {} does not handle {}", record_.self.type, message.type)});
     return;
   }
   const auto begins = record_.state.empty() && record_.status == instance_status::running;
@@ -269,8 +269,8 @@ void saga_machine::update(draft& next, const envelope& message, const detail::sa
                         record_.returned ? "at its end" : to_string(record_.status)));
     return;
   }
-  auto asked = is_workflow() ? run_function(message, nullptr, next.now)
-                             : run_update(message, command, next.now);
+  auto asked =
+      is_workflow() ? run_function(message, nullptr, next.now) : run_update(message, command, next.now);
   if (asked && !asked->answer) {
     decline(next, message, failure_kind::declined,
             fmt::format("{} does not accept {} now", to_string(record_.self), message.type));
@@ -344,8 +344,9 @@ void saga_machine::update_failed(draft& next, const envelope& message, const std
 
 /// Whether the instance lives for those alone who have started it, and all of them have given it up.
 bool saga_machine::is_given_up() const {
-  return !record_.stands_alone && !record_.starters.empty() && std::all_of(record_.starters.begin(), record_.starters.end(),
-                                                  [](const starter& one) { return one.withdrawn; });
+  return !record_.stands_alone && !record_.starters.empty() &&
+         std::all_of(record_.starters.begin(), record_.starters.end(),
+                     [](const starter& one) { return one.withdrawn; });
 }
 
 /// The sender of a command gives it up. One that has started the instance cancels it, unless others wait for
@@ -388,7 +389,8 @@ transition saga_machine::withdraw(const envelope& message, const moment& now, st
     return std::move(next.out);
   }
   if (record_.status != instance_status::paused && !planted("child_outlives_its_parent")) {
-    auto cancelled = operate(verb::cancel, to_string(message.from), "its command was withdrawn", now, revision);
+    auto cancelled =
+        operate(verb::cancel, to_string(message.from), "its command was withdrawn", now, revision);
     if (cancelled.verdict) {
       return cancelled;
     }

@@ -672,17 +672,19 @@ transition saga_machine::suspect(const envelope& received, bool proven, const mo
           ? command != nullptr && command->starts
           : subscription != environment_->type->subscriptions.end() && subscription->second.starts;
   // Behind a compensated one, and where there is but the memory of an absence, the key begins anew.
-  const auto begins_anew = exists_ && starts &&
-                           (!exists() || (command != nullptr && record_.status == instance_status::compensated));
+  const auto begins_anew =
+      exists_ && starts &&
+      (!exists() || (command != nullptr && record_.status == instance_status::compensated));
   const auto is_known = record_.failed && record_.failed->id == received.id;
-  // A command that starts where an instance is, and an update that finds it going back or at its end: no code of
-  // the saga runs for them.
+  // A command that starts where an instance is, and an update that finds it going back or at its end: no code
+  // of the saga runs for them.
   const auto runs_nothing =
       command != nullptr && exists() && !begins_anew && !is_known &&
       (command->starts || record_.status != instance_status::running || record_.returned);
-  const auto stopped = exists() && !begins_anew &&
-                       (runs_nothing || is_terminal(record_.status) || record_.status == instance_status::paused ||
-                        record_.status == instance_status::stuck);
+  const auto stopped =
+      exists() && !begins_anew &&
+      (runs_nothing || is_terminal(record_.status) || record_.status == instance_status::paused ||
+       record_.status == instance_status::stuck);
   if (received.kind == message_kind::withdrawal || (command != nullptr && received.withdrawn) || stopped ||
       (!exists() && !starts) || (retrying_ && retrying_->id != received.id) ||
       (!known && received.kind != message_kind::timer && mail_.is_held_back(received))) {

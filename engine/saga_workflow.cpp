@@ -210,8 +210,8 @@ result<detail::intents> saga_machine::run_function(const envelope& message, cons
   }
   const auto updates = !life_->entries.empty() && message.kind == message_kind::command;
   if (updates && !life_->run && life_->entries.back().version == type.version) {
-    // To where it stands, where this version has been: whatever it asks for was asked for before. An update that is
-    // not accepted then costs the next one no second run.
+    // To where it stands, where this version has been: whatever it asks for was asked for before. An update
+    // that is not accepted then costs the next one no second run.
     life_->run = std::make_unique<detail::flow_run>(
         detail::flow_run::setting{&type, &record_.self, parent(), environment_->sink}, life_->entries);
     if (auto stands = life_->run->go_on(); !stands) {

@@ -138,12 +138,14 @@ program& program::offer(continuo::detail::keyed_service_type definition) {
 // -- sagas ----------------------------------------------------------------------------------------------
 
 std::optional<instance_view> saga_ref::view() const {
-  return world_->view(id_);
+  const auto stored = world_->record(id_);
+  return stored && stored->kind == engine::record_kind::absence ? std::nullopt : world_->view(id_);
 }
 
 std::string saga_ref::status() const {
   const auto stored = world_->record(id_);
-  return stored ? std::string{to_string(stored->status)} : "absent";
+  return stored && stored->kind != engine::record_kind::absence ? std::string{to_string(stored->status)}
+                                                                : "absent";
 }
 
 std::vector<history_view> saga_ref::history() const {

@@ -378,7 +378,8 @@ void promises::on_entry(const std::string& node, const engine::history_entry& en
     const auto found = entry.in ? saga->second.commands.find(entry.in->type) : saga->second.commands.end();
     return found != saga->second.commands.end() && found->second.starts;
   };
-  // The key of a keyed service does; that of a saga where what had it was compensated, and a command starts it.
+  // The key of a keyed service does; that of a saga where what had it was compensated, and a command starts
+  // it.
   const auto may_begin_anew =
       saga == sagas_.end() || (known.ended == instance_status::compensated && is_started_by_command());
   if (known.ended && entry.status != *known.ended && !may_begin_anew) {

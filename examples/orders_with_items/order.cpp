@@ -18,7 +18,8 @@ workflow<std::string> fulfil(order_placed order, flow& flow) {
     }
     return address_changed{std::exchange(order.address, wish.address)};
   });
-  flow.at_end("mail", send_mail{order.id, "Your order could not be fulfilled."}, continuo::ending::compensated);
+  flow.at_end("mail", send_mail{order.id, "Your order could not be fulfilled."},
+              continuo::ending::compensated);
 
   flow.says("reserving the items");
   std::vector<continuo::step<done>> reservations;

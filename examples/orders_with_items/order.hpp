@@ -8,8 +8,9 @@
 
 namespace orders_with_items {
 
-/// Reserves all items side by side, takes the money, waits for an approval where it is much, has the order packed by a
-/// child, and gives back the number of its label. The address may be changed until the label is made.
+/// Reserves all items side by side, takes the money, waits for an approval where it is much, has the order
+/// packed by a child, and gives back the number of its label. The address may be changed until the label is
+/// made.
 continuo::workflow<std::string> fulfil(order_placed order, continuo::flow& flow);
 
 /// Picks item after item, and puts all back where one is missing or the order is cancelled.

@@ -10,9 +10,9 @@
 // A shop on one node, with services that only say what they do:
 //
 //   shop --config examples/orders_with_items/shop.conf --node shop
-//   continuo publish order_placed '{"id": "o-1", "items": [{"sku": "tea", "pieces": 2}], "cents": 4200, "address": "here"}'
-//   continuo send change_address '{"order": "o-1", "address": "there"}'
-//   continuo show order o-1
+//   continuo publish order_placed '{"id": "o-1", "items": [{"sku": "tea", "pieces": 2}], "cents": 4200,
+//   "address": "here"}' continuo send change_address '{"order": "o-1", "address": "there"}' continuo show
+//   order o-1
 
 using namespace orders_with_items;
 using continuo::command_context;
@@ -30,13 +30,15 @@ outcome<done> say(const char* what, const std::string& of) {
 
 continuo::service warehouse() {
   return continuo::service{"warehouse"}
-      .handle([](const reserve& one, command_context&) { return say("reserve", one.order + " " + one.what.sku); })
+      .handle(
+          [](const reserve& one, command_context&) { return say("reserve", one.order + " " + one.what.sku); })
       .handle([](const release& one, command_context&) { return say("release", one.order + " " + one.sku); })
       .handle([](const pick& one, command_context&) -> outcome<parcel> {
         say("pick", one.order + " " + one.what.sku);
         return parcel{100 * one.what.pieces};
       })
-      .handle([](const put_back& one, command_context&) { return say("put back", one.order + " " + one.sku); })
+      .handle(
+          [](const put_back& one, command_context&) { return say("put back", one.order + " " + one.sku); })
       .handle([](const create_label& one, command_context&) -> outcome<label> {
         say("label", one.order + " to " + one.address);
         return label{"track-" + one.order};

@@ -100,9 +100,9 @@ bool is_allowed(const request& asked, const std::string& token) {
 
 void take(desk& at, call&& one) {
   std::string allowed;
-  for (const auto& routes : {backup_routes(), cluster_routes(), event_routes(), instance_routes(),
-                             letter_routes(), list_routes(), message_routes(), schedule_routes(),
-                             service_routes()}) {
+  for (const auto& routes :
+       {backup_routes(), cluster_routes(), event_routes(), instance_routes(), letter_routes(), list_routes(),
+        message_routes(), schedule_routes(), service_routes()}) {
     for (const auto& route : routes) {
       auto names = match(route.pattern, one.asked.segments);
       if (!names) {

@@ -1,4 +1,5 @@
-// expect: continuo: the saga needs a handler `outcome<Command::reply> on(const Command&, continuo::saga_context&)`
+// expect: continuo: the saga needs a handler `outcome<Command::reply> on(const Command&,
+// continuo::saga_context&)`
 #include <continuo/saga.hpp>
 
 struct changed {

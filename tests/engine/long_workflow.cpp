@@ -48,7 +48,8 @@ struct fixture : world {
     of.read_entries = [this](const std::string& prefix) -> result<std::vector<std::string>> {
       ++reads;
       std::vector<std::string> found;
-      for (auto at = entries.lower_bound(prefix); at != entries.end() && at->first.starts_with(prefix); ++at) {
+      for (auto at = entries.lower_bound(prefix); at != entries.end() && at->first.starts_with(prefix);
+           ++at) {
         found.push_back(at->second);
       }
       return found;

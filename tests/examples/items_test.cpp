@@ -81,8 +81,7 @@ CAF_TEST(a large order that nobody approves is undone and the customer told) {
   CAF_CHECK_EQUAL(alone.reason(), "nobody approved");
   alone.undone<refund_payment>(done{});
   alone.undone<release>(done{});
-  CAF_CHECK_EQUAL(alone.undone<release>(done{}).only<send_mail>().text,
-                  "Your order could not be fulfilled.");
+  CAF_CHECK_EQUAL(alone.undone<release>(done{}).only<send_mail>().text, "Your order could not be fulfilled.");
   CAF_CHECK(alone.status() == instance_status::compensated);
 }
 

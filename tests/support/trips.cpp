@@ -183,8 +183,7 @@ class coach_booking : public saga<coach_booking> {
 public:
   static void define(saga_definition<coach_booking>& saga) {
     saga.starts_on_command<book_coach>(&book_coach::id, second_starter::joins);
-    saga.calls<take_seat>().undone_by(
-        [](const take_seat& sent, const seat*) { return free_seat{sent.id}; });
+    saga.calls<take_seat>().undone_by([](const take_seat& sent, const seat*) { return free_seat{sent.id}; });
   }
 
   CONTINUO_FIELDS(coach_booking, id_)
@@ -302,8 +301,8 @@ public:
       }
       must(kind != full || end == "compensated", id + " has a room in a hotel that is full");
       judge_changes(here, id, end == "completed");
-      here.sometimes("a child is cancelled", is_cancelled && end == "compensated" &&
-                                                 status_of(here, {"hotel", id}) == "compensated");
+      here.sometimes("a child is cancelled",
+                     is_cancelled && end == "compensated" && status_of(here, {"hotel", id}) == "compensated");
       here.sometimes("a key has had two lives as a child", kind == full_at_first && end == "completed");
     }
   }

@@ -285,10 +285,25 @@ CAF_TEST(W39 a child for which somebody else waits as well goes on) {
   one.takes(refund{"r-1", 700});
   const auto step = one.command_withdrawn();
   CAF_CHECK_EQUAL(step.what, "withdrawn");
-  CAF_CHECK_EQUAL(step.refusal(), "withdrawn: others wait for it, and it goes on");
+  CAF_CHECK_EQUAL(step.refusal(), "withdrawn; it was started by others as well, and goes on");
   CAF_CHECK_EQUAL(one.status(), instance_status::running);
   one.answered("pay back", done{"x"});
   CAF_CHECK_EQUAL(one.advance_time(1h).answer<refunded>().cents, 500);
+}
+
+CAF_TEST(an instance that an event has started is not cancelled by a command that joined it) {
+  workflow_type type{"refund", [](refund of, flow& flow) -> workflow<refunded> {
+                       auto pause = flow.timer("pause", 1h);
+                       co_await pause;
+                       co_return refunded{of.cents};
+                     }};
+  type.starts_on<refund>(&refund::id).starts_on_command<refund>(&refund::id, second_starter::joins);
+  workflow_alone one{type};
+  one.receives(refund{"r-1", 500});
+  CAF_CHECK_EQUAL(one.takes(refund{"r-1", 700}).what, "joined");
+  CAF_CHECK_EQUAL(one.command_withdrawn().refusal(),
+                  "withdrawn; it was started by others as well, and goes on");
+  CAF_CHECK_EQUAL(one.status(), instance_status::running);
 }
 
 CAF_TEST(an operator who cancels a child lets its command fail) {
@@ -430,6 +445,38 @@ CAF_TEST(an update that a newer version does not accept where it was answered is
   CAF_CHECK_EQUAL(one.reason(), "change_address was answered here before, and is not accepted here now");
 }
 
+CAF_TEST(an update may keep something of its own) {
+  workflow_type type{"order", [](placed, flow& flow) -> workflow<> {
+                       auto open = flow.accept<change_address>(
+                           [count = 0](const change_address&) mutable -> outcome<moved> {
+                             return moved{std::to_string(++count)};
+                           });
+                       auto never = flow.until([] { return false; });
+                       co_await never;
+                     }};
+  type.starts_on<placed>(&placed::id).answers<change_address>(&change_address::id);
+  workflow_alone one{type};
+  one.receives(placed{"o-1"});
+  CAF_CHECK_EQUAL(one.takes(change_address{"o-1", "x"}).answer<moved>().from, "1");
+  CAF_CHECK_EQUAL(one.takes(change_address{"o-1", "x"}).answer<moved>().from, "2");
+  one.leave_memory();
+  CAF_CHECK_EQUAL(one.takes(change_address{"o-1", "x"}).answer<moved>().from, "3");
+}
+
+CAF_TEST(what goes out with an end that fails goes out once) {
+  workflow_type type{"order", [](placed order, flow& flow) -> workflow<> {
+                       flow.at_end("one", send_mail{"one"});
+                       auto p = flow.call("p", pay_back{order.id});
+                       co_await p;
+                     }};
+  type.starts_on<placed>(&placed::id).hears<refund>(&refund::id, unknown_instance::dead_letter);
+  workflow_alone one{type};
+  one.receives(placed{"o-1"});
+  one.receives(refund{"o-1", 1}); // kept, and never taken
+  CAF_CHECK_EQUAL(one.answered("p", done{}).all<send_mail>().size(), 1u);
+  CAF_CHECK_EQUAL(one.dead_letters(), 1u);
+}
+
 CAF_TEST(what is accepted twice or never declared is a mistake) {
   const auto reason_of = [](auto function, bool answers) {
     workflow_type type{"order", function};
@@ -441,28 +488,26 @@ CAF_TEST(what is accepted twice or never declared is a mistake) {
     one.receives(placed{"o-1"});
     return one.status() == instance_status::stuck ? one.reason() : std::string{"none"};
   };
-  CAF_CHECK_EQUAL(
-      reason_of(
-          [](placed, flow& flow) -> workflow<> {
-            auto open = flow.accept<change_address>(
-                [](const change_address&) -> outcome<moved> { return moved{}; });
-            auto never = flow.until([] { return false; });
-            co_await never;
-          },
-          false),
-      "it accepts change_address, which never comes: the workflow does not answer it; add "
-      ".answers<change_address>()");
-  CAF_CHECK_EQUAL(
-      reason_of(
-          [](placed, flow& flow) -> workflow<> {
-            const auto answer = [](const change_address&) -> outcome<moved> { return moved{}; };
-            auto open = flow.accept<change_address>(answer);
-            auto other = flow.accept<change_address>(answer);
-            auto never = flow.until([] { return false; });
-            co_await never;
-          },
-          true),
-      "change_address is accepted already: one acceptance for each type at a time");
+  CAF_CHECK_EQUAL(reason_of(
+                      [](placed, flow& flow) -> workflow<> {
+                        auto open = flow.accept<change_address>(
+                            [](const change_address&) -> outcome<moved> { return moved{}; });
+                        auto never = flow.until([] { return false; });
+                        co_await never;
+                      },
+                      false),
+                  "it accepts change_address, which never comes: the workflow does not answer it; add "
+                  ".answers<change_address>()");
+  CAF_CHECK_EQUAL(reason_of(
+                      [](placed, flow& flow) -> workflow<> {
+                        const auto answer = [](const change_address&) -> outcome<moved> { return moved{}; };
+                        auto open = flow.accept<change_address>(answer);
+                        auto other = flow.accept<change_address>(answer);
+                        auto never = flow.until([] { return false; });
+                        co_await never;
+                      },
+                      true),
+                  "change_address is accepted already: one acceptance for each type at a time");
 }
 
 CAF_TEST(a condition that nothing can make true is stuck) {
@@ -480,11 +525,10 @@ CAF_TEST(a condition that nothing can make true is stuck) {
 CAF_TEST(a condition ends the first of several) {
   workflow_type type{"order", [](placed, flow& flow) -> workflow<std::string> {
                        auto sure = false;
-                       auto open = flow.accept<change_address>(
-                           [&](const change_address&) -> outcome<moved> {
-                             sure = true;
-                             return moved{};
-                           });
+                       auto open = flow.accept<change_address>([&](const change_address&) -> outcome<moved> {
+                         sure = true;
+                         return moved{};
+                       });
                        auto holds = flow.until([&] { return sure; });
                        auto overdue = flow.timer("overdue", 1h);
                        auto either = flow.first(holds, overdue);
@@ -502,7 +546,8 @@ CAF_TEST(a condition ends the first of several) {
   CAF_CHECK_EQUAL(other.result_text(), R"("overdue")");
 }
 
-// -- other words ---------------------------------------------------------------------------------------------
+// -- other words
+// ---------------------------------------------------------------------------------------------
 
 CAF_TEST(commands that go out with the end) {
   const auto type = [] {
