@@ -31,8 +31,9 @@ std::string role_of(const core& shared, std::string_view type) {
       return "what a timer of the saga " + name + " carries";
     }
   }
-  const auto reply = answers(shared.services);
-  return reply.empty() ? answers(shared.keyed_services) : reply;
+  auto reply = answers(shared.services);
+  reply = reply.empty() ? answers(shared.keyed_services) : reply;
+  return reply.empty() ? answers(shared.sagas) : reply;
 }
 
 } // namespace

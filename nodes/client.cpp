@@ -275,7 +275,8 @@ std::string service_of(const std::string& command, const actors::core& core) {
     return {};
   };
   const auto stateless = among(core.services);
-  return stateless.empty() ? among(core.keyed_services) : stateless;
+  const auto service = stateless.empty() ? among(core.keyed_services) : stateless;
+  return service.empty() ? among(core.sagas) : service;
 }
 
 /// The outcome of a command that some node of the cluster has taken.

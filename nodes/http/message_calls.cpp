@@ -196,11 +196,11 @@ result<const message_type*> command_of(const std::string& service, const std::st
   };
   const auto* type = look(core.services);
   type = type != nullptr ? type : look(core.keyed_services);
+  type = type != nullptr ? type : look(core.sagas);
   if (type != nullptr) {
     return type;
   }
-  const auto exists = core.services.contains(service) || core.keyed_services.contains(service);
-  if (exists) {
+  if (core.services.contains(service) || core.keyed_services.contains(service) || !known.empty()) {
     return fail(errc::unknown_type, fmt::format("the service {} handles no command {}; {}", service, command,
                                                 config::suggestion(command, known)));
   }
@@ -210,6 +210,11 @@ result<const message_type*> command_of(const std::string& service, const std::st
   }
   for (const auto& [name, one] : core.keyed_services) {
     known.push_back(name);
+  }
+  for (const auto& [name, one] : core.sagas) {
+    if (!one.commands.empty()) {
+      known.push_back(name);
+    }
   }
   return fail(errc::unknown_type,
               fmt::format("there is no service {}; {}", service, config::suggestion(service, known)));

@@ -2,6 +2,8 @@
 
 #include "examples/orders_with_items/order.hpp"
 
+#include <continuo/node.hpp>
+#include <continuo/service.hpp>
 #include <continuo/testing.hpp>
 #include <continuo/testing_saga.hpp>
 
@@ -140,4 +142,54 @@ CAF_TEST(the report of a night) {
   here.run();
   CAF_CHECK_EQUAL(here.instance({"report", "2026-11-30"}).status(), "completed");
   all.mails.was_called(1);
+}
+
+CAF_TEST(a client changes the address of an order that waits for its approval) {
+  continuo::node node{continuo::node_config::in_memory()};
+  node.host(order_type());
+  node.host(packing_type());
+  node.host(continuo::service{"all"}
+                .handle([](const reserve&, continuo::command_context&) -> continuo::outcome<done> {
+                  return done{};
+                })
+                .handle([](const make_payment&, continuo::command_context&) -> continuo::outcome<done> {
+                  return done{};
+                })
+                .handle([](const pick&, continuo::command_context&) -> continuo::outcome<parcel> {
+                  return parcel{100};
+                })
+                .handle([](const create_label& wish, continuo::command_context&) -> continuo::outcome<label> {
+                  return label{"to " + wish.address};
+                })
+                .handle([](const send_mail&, continuo::command_context&) -> continuo::outcome<done> {
+                  return done{};
+                })
+                .handle([](const release&, continuo::command_context&) -> continuo::outcome<done> {
+                  return done{};
+                })
+                .handle([](const refund_payment&, continuo::command_context&) -> continuo::outcome<done> {
+                  return done{};
+                })
+                .handle([](const put_back&, continuo::command_context&) -> continuo::outcome<done> {
+                  return done{};
+                }));
+  const auto started = node.start();
+  CAF_REQUIRE_EQUAL(started ? "" : started.error().message, "");
+  const auto client = node.client();
+  const auto nobody = client.send(change_address{"o-1", "there"}).get();
+  CAF_REQUIRE(!nobody);
+  CAF_CHECK_EQUAL(nobody.error().message, "there is no order/o-1");
+  auto end = client.result_of({"order", "o-1"});
+  CAF_REQUIRE(client.publish(an_order(200'000)).get());
+  const auto changed = client.send(change_address{"o-1", "there"}).get();
+  CAF_REQUIRE_EQUAL(changed ? "" : changed.error().message, "");
+  CAF_CHECK_EQUAL(changed->before, "here");
+  CAF_REQUIRE(client.publish(order_approved{"o-1"}).get());
+  const auto ended = end.get();
+  CAF_REQUIRE(ended);
+  CAF_CHECK_EQUAL(ended->text(), "to there");
+  const auto child = client.show({"packing", "o-1"}).get();
+  CAF_REQUIRE(child && child->parent);
+  CAF_CHECK_EQUAL(to_string(*child->parent), "order/o-1");
+  node.stop();
 }
