@@ -607,8 +607,15 @@ void promises::check_steps(const std::string& node, const engine::record& before
   const auto call = saga->second.calls.find(closed->type);
   const auto has_undo = !closed->undo_type.empty() ||
                         (call != saga->second.calls.end() && call->second.undo_command != nullptr);
-  const auto gave_up = std::count_if(before.compensations.begin(), before.compensations.end(),
-                                     [&](const auto& one) { return is_undone_now(one.step); });
+  auto gave_up = std::count_if(before.compensations.begin(), before.compensations.end(),
+                               [&](const auto& one) { return is_undone_now(one.step); });
+  if (after.life != 0) { // the undos of those that it gives up leave its entries
+    gave_up += std::count_if(after.requests.begin(), after.requests.end(), [&](const engine::request& sent) {
+      return sent.compensation && !sent.step.empty() &&
+             std::none_of(before.requests.begin(), before.requests.end(),
+                          [&](const engine::request& other) { return other.id == sent.id; });
+    });
+  }
   const auto grew =
       to_undo(after) + static_cast<std::size_t>(gave_up) > to_undo(before) || is_undone_now(closed->step);
   if (by.in->kind == messages::message_kind::reply) {

@@ -97,14 +97,14 @@ json entry_json(const instance_view& view, const actors::core& core, const std::
 json whole_json(const instance_view& view, const actors::core& core, const std::string& node) {
   const auto named = [](const instance_id& id) { return json{{"type", id.type}, {"key", id.key}}; };
   auto whole = entry_json(view, core, node);
+  whole["definition_version"] = view.definition_version;
+  whole["state"] = json_or_null(view.state);
+  whole["result"] = view.result.empty() ? json(nullptr) : json_or_null(view.result);
   whole["parent"] = view.parent ? named(*view.parent) : json(nullptr);
   whole["children"] = json::array();
   for (const auto& child : view.children) {
     whole["children"].push_back(named(child));
   }
-  whole["definition_version"] = view.definition_version;
-  whole["state"] = json_or_null(view.state);
-  whole["result"] = view.result.empty() ? json(nullptr) : json_or_null(view.result);
   return whole;
 }
 

@@ -16,7 +16,7 @@ TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")  # milliseconds, 
 ENTRY = [
     "type", "key", "kind", "node", "status", "revision", "waiting_for", "reason", "started_at", "updated_at",
 ]  # fmt: skip
-WHOLE = ENTRY + ["definition_version", "state", "result"]
+WHOLE = ENTRY + ["definition_version", "state", "result", "parent", "children"]
 STEP = [
     "at", "revision", "kind", "message_type", "message_id", "answers", "from", "to", "attempt", "payload", "status", "sent",
     "note",

@@ -317,7 +317,7 @@ private:
   service notes() {
     return service{"notes"}
         .handle([this](const note_change& command, command_context&) -> outcome<noted> {
-          changed_[command.trip][command.before] = command.guests; // at least once: the same again
+          changed_[command.trip][command.guests] = command.before; // at least once: the same again
           return noted{};
         })
         .handle([this](const note_bill& command, command_context&) -> outcome<noted> {
@@ -329,7 +329,11 @@ private:
   /// Each change that was answered with yes followed another one, and the bill knows the last one that came
   /// before it.
   void judge_changes(cluster& here, const std::string& id, bool completed) {
-    const auto& chain = changed_[id];
+    std::map<std::int64_t, std::int64_t> chain; // from, to
+    for (const auto& [guests, before] : changed_[id]) {
+      must(chain.emplace(before, guests).second,
+           fmt::format("two changes of {} were answered as if {} were the number before", id, before));
+    }
     std::int64_t at = 0;
     std::size_t length = 0;
     auto bill_is_known = !completed || billed_[id] == 0;
@@ -348,7 +352,7 @@ private:
   std::shared_ptr<outside_world> book_ = std::make_shared<outside_world>();
   std::vector<ordered> ordered_;
   std::int64_t changes_ = 0;
-  std::map<std::string, std::map<std::int64_t, std::int64_t>> changed_; // by trip: from, to
+  std::map<std::string, std::map<std::int64_t, std::int64_t>> changed_; // by trip: to, from
   std::map<std::string, std::int64_t> billed_;
 };
 
