@@ -178,9 +178,11 @@ CAF_TEST(a client changes the address of an order that waits for its approval) {
   const auto client = node.client();
   const auto nobody = client.send(change_address{"o-1", "there"}).get();
   CAF_REQUIRE(!nobody);
-  CAF_CHECK_EQUAL(nobody.error().message, "there is no order/o-1");
+  CAF_CHECK_EQUAL(nobody.error().message, "declined: there is no order/o-1");
   auto end = client.result_of({"order", "o-1"});
   CAF_REQUIRE(client.publish(an_order(200'000)).get());
+  while (!client.show({"order", "o-1"}).get()) { // it is accepted, and on its way
+  }
   const auto changed = client.send(change_address{"o-1", "there"}).get();
   CAF_REQUIRE_EQUAL(changed ? "" : changed.error().message, "");
   CAF_CHECK_EQUAL(changed->before, "here");
