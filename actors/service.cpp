@@ -281,9 +281,9 @@ void watch(service* self, core& shared, const message_id& id, std::uint32_t atte
 }
 
 /// Has it looked again when time lets somebody start.
-void look_later(service* self, const core& shared) {
+/// `now` is when nobody might start: a later moment could be the one at which somebody may.
+void look_later(service* self, engine::boot_time now) {
   auto& state = self->state;
-  const auto now = shared.time->now().up;
   const auto at = state.is_open ? state.turns->look_again(now) : std::nullopt;
   if (at && (!state.looks_again || *at < *state.looks_again)) {
     state.looks_again = at;
@@ -295,8 +295,8 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
   auto& state = self->state;
   const auto& type = *state.environment->type;
   auto& turns = *state.turns;
-  while (state.is_open && !shared->ending) {
-    const auto now = shared->time->now().up;
+  auto now = shared->time->now().up;
+  for (; state.is_open && !shared->ending; now = shared->time->now().up) {
     const auto* first = turns.next(now);
     if (first == nullptr) {
       break;
@@ -354,7 +354,7 @@ void start_waiting(service* self, const std::shared_ptr<core>& shared) {
     });
   }
   show_turns(state);
-  look_later(self, *shared);
+  look_later(self, now);
 }
 
 /// Whether its handler's outcome says that what it calls works.

@@ -104,6 +104,8 @@ transition schedule_machine::define(const schedule& wanted, const moment& now, s
     const time_point from = whole(now.wall);
     state_.dealt_with =
         before && !is_far_ahead(before->dealt_with, now) ? std::max(before->dealt_with, from) : from;
+    state_.missed_up_to = {};
+    state_.counted_up_to = {};
   }
   if (!before) {
     record_.started_at = now.wall;
@@ -148,9 +150,9 @@ schedule_machine::look schedule_machine::due(const moment& now, std::chrono::nan
     out.decided.armed = record_.timers;
     return out;
   }
-  // What is due up to then was missed.
-  const auto missed = std::max({whole(state_.missed_up_to), present - late_max,
-                                std::chrono::ceil<seconds>(now.wall - in_service) - 1s});
+  // What is due up to then was missed. The clock may have been ahead when that was written down.
+  const auto missed = std::min(present, std::max({whole(state_.missed_up_to), present - late_max,
+                                                  std::chrono::ceil<seconds>(now.wall - in_service) - 1s}));
   auto state = state_;
   std::string left_out;
   const auto leave_out = [&](sys_seconds from, sys_seconds to) {
@@ -303,6 +305,7 @@ transition schedule_machine::resume(const moment& now, std::uint64_t revision) {
   state_.missed_up_to = whole(now.wall);
   if (is_far_ahead(state_.dealt_with, now)) { // a clock was wrong, and somebody wants it to go on
     state_.dealt_with = whole(now.wall);
+    state_.counted_up_to = {};
   }
   write(out, "resume", now, revision);
   return out;

@@ -198,7 +198,7 @@ bool turnstile::end(const message_id& id, ending how, boot_time now) {
   }
   switch (how) {
   case ending::answered:
-    failures_ = 0;
+    failures_ = was.counted ? failures_ : 0; // one that took too long has failed, whatever it brings at last
     if (open_until_) {
       open_until_.reset();
       tries_ = false;

@@ -47,24 +47,6 @@ void on_word(pauses* self, core& shared, actors::hear_of_pause& heard) {
   self->send(shared.journal, std::move(commit));
 }
 
-void on_written(core& shared, const actors::pause_written& written) {
-  const auto& said = written.said;
-  const auto known = shared.paused.last_of(said.service);
-  if (!known || engine::is_newer(said, *known)) {
-    shared.paused.set(said);
-    shared.log(log_level::info, said.paused ? fmt::format("{} is {}", said.service, engine::to_sentence(said))
-                                            : fmt::format("{} is resumed{}{}", said.service,
-                                                          said.who.empty() ? "" : " by ", said.who));
-  }
-  const auto service =
-      shared.service_actors.find(engine::placement::address_on(said.service, shared.routes.where().here()));
-  if (service == shared.service_actors.end()) { // it runs elsewhere
-    written.answer({});
-  } else {
-    caf::anon_send(service->second, actors::pause_changed{written.answer});
-  }
-}
-
 /// Tells the peer all that is known: where it knows better, it says nothing; its own words come from it.
 void tell(pauses* self, const core& shared, const std::string& peer) {
   const auto link = shared.links.find(peer);
@@ -97,6 +79,30 @@ void tell(pauses* self, const core& shared, const std::string& peer) {
   }
 }
 
+/// What is new here is told to all that are up: one of them may have begun while it was on its way.
+void on_written(pauses* self, core& shared, const actors::pause_written& written) {
+  const auto& said = written.said;
+  const auto known = shared.paused.last_of(said.service);
+  if (!known || engine::is_newer(said, *known)) {
+    shared.paused.set(said);
+    for (const auto& [peer, link] : shared.links) {
+      if (shared.peers.is_up(peer)) {
+        tell(self, shared, peer);
+      }
+    }
+    shared.log(log_level::info, said.paused ? fmt::format("{} is {}", said.service, engine::to_sentence(said))
+                                            : fmt::format("{} is resumed{}{}", said.service,
+                                                          said.who.empty() ? "" : " by ", said.who));
+  }
+  const auto service =
+      shared.service_actors.find(engine::placement::address_on(said.service, shared.routes.where().here()));
+  if (service == shared.service_actors.end()) { // it runs elsewhere
+    written.answer({});
+  } else {
+    caf::anon_send(service->second, actors::pause_changed{written.answer});
+  }
+}
+
 } // namespace
 
 result<void> read_pauses(core& shared) {
@@ -123,14 +129,18 @@ caf::behavior pauses_actor(pauses* self, std::shared_ptr<core> shared) {
   }
   return {
       [self, shared](actors::hear_of_pause& heard) { on_word(self, *shared, heard); },
-      [shared](const actors::pause_written& written) { on_written(*shared, written); },
+      [self, shared](const actors::pause_written& written) { on_written(self, *shared, written); },
       [self, shared](const actors::peer_began& began) {
         self->state.tells_again.erase(began.peer);
         tell(self, *shared, began.peer);
       },
       [self, shared](const actors::pause_told& told) {
         // One that is lost with its connection is told again on the next one; one that cannot read it never.
-        if (!told.said && told.said.error().code == errc::unavailable && shared->peers.is_up(told.peer) &&
+        const auto refuses =
+            !told.said &&
+            (told.said.error().code == errc::malformed || told.said.error().code == errc::unknown_type ||
+             told.said.error().code == errc::not_found || told.said.error().code == errc::newer_version);
+        if (!told.said && !refuses && shared->peers.is_up(told.peer) &&
             self->state.tells_again.insert(told.peer).second) {
           actors::send_later(self, tell_again_after, actors::peer_began{told.peer});
         }

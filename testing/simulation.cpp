@@ -319,7 +319,17 @@ result<void> simulation::start(member& one) {
                  ? found == all.end()
                  : found != all.end() && found->second == change.value;
     };
-    if (std::all_of(failed->first.begin(), failed->first.end(), is_there)) {
+    // Of a key that the batch changes twice the last change counts.
+    const auto is_over = [&](const journal::operation& change) {
+      return std::any_of(&change + 1, failed->first.data() + failed->first.size(),
+                         [&](const journal::operation& later) {
+                           return later.what == journal::operation::kind::erase_range
+                                      ? later.key <= change.key && change.key < later.value
+                                      : later.key == change.key;
+                         });
+    };
+    if (std::all_of(failed->first.begin(), failed->first.end(),
+                    [&](const journal::operation& change) { return is_over(change) || is_there(change); })) {
       promises_.commits(one.name, failed->first, failed->second);
     }
   }
