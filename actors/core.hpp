@@ -172,7 +172,7 @@ public:
   link_board peers;
   /// Says whether all of these have ended, on whichever nodes they are; false where a node cannot say so in
   /// time. `done` is called from any thread, or dropped where the node ends. Never blocks.
-  std::function<void(std::vector<instance_id> these, std::function<void(std::optional<bool> are_over)> done)>
+  std::function<void(std::vector<instance_id> these, std::function<void(bool are_over)> done)>
       ask_whether_over;
   /// Answers what a peer asks, at once or later, from any thread; never blocks. Empty: nobody answers.
   std::function<void(std::string text, std::function<void(std::string)> done)> answer_peer;

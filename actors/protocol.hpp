@@ -388,7 +388,6 @@ struct operate_schedule {
 struct look_at_schedule {
   instance_id of;
   std::optional<bool> is_over; ///< whether what it has begun is, where that was asked
-  bool unanswered = false;     ///< it was asked, and nobody could say
 };
 
 } // namespace continuo::actors

@@ -87,8 +87,7 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, const look
   if (!machine.current().timers.empty()) { // others must not wait until this one is dealt with
     self->send(shared.timers, set_timers{id, {}, {machine.current().timers.front().id}});
   }
-  // What cannot be asked now is asked again: the due time waits meanwhile.
-  if (machine.exists() && (look.unanswered || shared.start_objection() || shared.apart_objection())) {
+  if (machine.exists() && (shared.start_objection() || shared.apart_objection())) {
     send_later(self, look_again_after, look_at_schedule{id, {}});
     let_go(self, shared, id, at, {}, 0);
     return;
@@ -103,8 +102,8 @@ void give(shard* self, core& shared, const instance_id& id, slot& at, const look
     reached.erase(reached.begin());
     if (!under_way && !reached.empty()) {
       shared.ask_whether_over(std::move(reached),
-                              [me = caf::actor_cast<caf::actor>(self), id](std::optional<bool> are_over) {
-                                caf::anon_send(me, look_at_schedule{id, are_over, !are_over});
+                              [me = caf::actor_cast<caf::actor>(self), id](bool are_over) {
+                                caf::anon_send(me, look_at_schedule{id, are_over});
                               });
       let_go(self, shared, id, at, {}, 0);
       return;

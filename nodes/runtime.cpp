@@ -547,7 +547,7 @@ void node_runtime::make_environments() {
   shared.scheduled.types = &shared.types;
   shared.scheduled.store = shared.store_id;
   shared.ask_whether_over = [weak = weak_from_this()](const std::vector<instance_id>& these,
-                                                      std::function<void(std::optional<bool>)> done) {
+                                                      std::function<void(bool)> done) {
     if (const auto self = weak.lock()) {
       self->ask_whether_over(these, std::move(done));
     }
@@ -984,8 +984,7 @@ void node_runtime::ask(http::request&& asked, http::answer done) const {
   answers_clients_(std::move(asked), std::move(done));
 }
 
-void node_runtime::ask_whether_over(std::vector<instance_id> these,
-                                    std::function<void(std::optional<bool>)> done) const {
+void node_runtime::ask_whether_over(std::vector<instance_id> these, std::function<void(bool)> done) const {
   if (these.empty()) {
     done(true);
     return;
@@ -999,8 +998,8 @@ void node_runtime::ask_whether_over(std::vector<instance_id> these,
   ask(std::move(asked), [weak = weak_from_this(), these = std::move(these),
                          done = std::move(done)](const http::response& said) mutable {
     const auto self = weak.lock();
-    if (!self || (said.status != 200 && said.status != 404)) { // it goes on, or nobody can say now
-      done(said.status == 202 ? std::optional{false} : std::nullopt);
+    if (!self || (said.status != 200 && said.status != 404)) { // it goes on, or nobody can say
+      done(false);
     } else {
       self->ask_whether_over(std::move(these), std::move(done));
     }

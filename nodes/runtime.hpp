@@ -138,7 +138,7 @@ public:
   void ask(http::request&& asked, http::answer done) const;
 
   /// See `core::ask_whether_over`.
-  void ask_whether_over(std::vector<instance_id> these, std::function<void(std::optional<bool>)> done) const;
+  void ask_whether_over(std::vector<instance_id> these, std::function<void(bool)> done) const;
 
   bool may_host(const std::string& name);
   void log(log_level level, std::string_view text) const { core_->log(level, text); }
