@@ -135,7 +135,7 @@ private:
 
 public:
   CONTINUO_FIELDS(refund_saga, cents_, address_)
-  const std::string& address() const { return address_; }
+  std::string address() const { return address_; }
 };
 
 struct order_flow {
